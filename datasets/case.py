@@ -1,0 +1,316 @@
+"""Prepared data on disk: what a method may see (`Dataset`), what only the judge may see (`Truth`), and their writer.
+
+A prepared data set is a folder::
+
+    dataset.json                        pairs, splits, labels, preprocessing, licence, and the sha256 of every file
+    images/<case>.nii.gz                float32 in [0, 1]
+    masks/<case>.nii.gz                 uint8 field of view or organ mask, where one exists
+    truth/labels/<case>.nii.gz          uint16 label map
+    truth/landmarks/<fixed>__<moving>_{fixed,moving}.csv     voxel coordinates, zero-based, no header
+    truth/displacements/disp_<fixed>_<moving>.nii.gz         the true displacement, where it is known
+
+Images, labels, landmarks and displacements each have the form that the Learn2Reg challenge uses: NIfTI arrays with
+their axes as they are, landmark rows in voxels of those axes, displacements ``(X, Y, Z, 3)`` in voxels, pull-back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import permutations
+from pathlib import Path
+from typing import Any, Literal
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from datasets import geometry
+
+Array = NDArray[Any]
+PairRule = Literal["ordered", "atlas", "listed"]
+DATASET_JSON = "dataset.json"
+
+
+class DataError(ValueError):
+    """Input data that cannot be used: the message says which file, what is wrong and what to do."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One registration: ``moving`` is brought onto the grid of ``fixed``."""
+
+    fixed: str
+    moving: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.fixed}__{self.moving}"
+
+
+@dataclass(frozen=True)
+class Volume:
+    """An image or label map ``(D, H, W)`` with its voxel-to-world affine ``(4, 4)`` (RAS, millimetres)."""
+
+    array: Array
+    affine: Array
+
+    @property
+    def spacing(self) -> tuple[float, float, float]:
+        """Voxel size in millimetres, array-axis order."""
+        return tuple(float(v) for v in np.linalg.norm(self.affine[:3, :3], axis=0))
+
+    @property
+    def orientation(self) -> tuple[str, ...]:
+        """Where each array axis points to, such as ``('L', 'P', 'S')``."""
+        return nib.aff2axcodes(self.affine)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The side of a prepared data set that methods and training may read: images and masks, never the truth."""
+
+    folder: Path
+    about: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        return self.about["name"]
+
+    @property
+    def test_pairs(self) -> list[Pair]:
+        return [Pair(**pair) for pair in self.about["test"]]
+
+    @property
+    def training_cases(self) -> list[str]:
+        return list(self.about["training"]["cases"])
+
+    @property
+    def training_pairs(self) -> list[Pair]:
+        """All pairs of the training split, by the data set's own rule (``ordered``, ``atlas`` or ``listed``)."""
+        training = self.about["training"]
+        rule: PairRule = training.get("pairs", "ordered")
+        if rule == "listed":
+            return [Pair(**pair) for pair in training["list"]]
+        if rule == "atlas":
+            return [Pair(training["atlas"], case) for case in training["cases"] if case != training["atlas"]]
+        return [Pair(a, b) for a, b in permutations(training["cases"], 2)]
+
+    def image(self, case: str) -> Volume:
+        return read_volume(self.image_path(case))
+
+    def image_path(self, case: str) -> Path:
+        return self.folder / "images" / f"{case}.nii.gz"
+
+    def mask_path(self, case: str) -> Path:
+        return self.folder / "masks" / f"{case}.nii.gz"
+
+    def mask(self, case: str) -> Array | None:
+        """The case's boolean mask ``(D, H, W)``, or None where the data set has none."""
+        path = self.mask_path(case)
+        return read_volume(path).array > 0.5 if path.exists() else None
+
+    def check_files(self, parts: Sequence[str] = ("images", "masks")) -> None:
+        """Compare files on disk with the checksums in dataset.json; raise `DataError` naming the first that differs."""
+        for relative, expected in self.about["files"].items():
+            if relative.split("/", 1)[0] not in parts:
+                continue
+            path = self.folder / relative
+            if not path.exists():
+                raise DataError(f"{path}: missing; delete {self.folder} and run again to prepare it anew")
+            if (got := sha256(path)) != expected:
+                raise DataError(
+                    f"{path}: changed since it was prepared (sha256 {got[:12]}…, expected {expected[:12]}…); "
+                    f"delete {self.folder} and run again to prepare it anew"
+                )
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The side of a prepared data set that only the judge reads."""
+
+    folder: Path
+
+    def labels(self, case: str) -> Array | None:
+        """The label map ``(D, H, W)`` of a case, or None."""
+        path = self.folder / "truth" / "labels" / f"{case}.nii.gz"
+        return read_volume(path).array.astype(np.uint16) if path.exists() else None
+
+    def landmarks(self, pair: Pair) -> tuple[Array, Array] | None:
+        """Corresponding landmarks ``(n, 3)`` in voxels of the fixed and of the moving image, or None."""
+        folder = self.folder / "truth" / "landmarks"
+        paths = [folder / f"{pair.name}_{side}.csv" for side in ("fixed", "moving")]
+        if not all(path.exists() for path in paths):
+            return None
+        fixed, moving = (read_landmarks(path) for path in paths)
+        if len(fixed) != len(moving):
+            raise DataError(f"{paths[0]}: {len(fixed)} landmarks, but {paths[1].name} has {len(moving)}")
+        return fixed, moving
+
+    def displacement_path(self, pair: Pair) -> Path:
+        return self.folder / "truth" / "displacements" / f"disp_{pair.fixed}_{pair.moving}.nii.gz"
+
+    def displacement(self, pair: Pair) -> Array | None:
+        """The true displacement ``(3, D, H, W)`` in voxels, or None."""
+        path = self.displacement_path(pair)
+        return read_displacement(path) if path.exists() else None
+
+
+def open_dataset(folder: Path) -> Dataset:
+    """Open a prepared data set; raise `DataError` when dataset.json is missing or not readable."""
+    path = Path(folder) / DATASET_JSON
+    try:
+        return Dataset(Path(folder), json.loads(path.read_text()))
+    except (OSError, json.JSONDecodeError) as error:
+        raise DataError(f"{path}: not a prepared data set ({error})") from error
+
+
+def read_volume(path: Path) -> Volume:
+    """Read a 3-D NIfTI file as float32; raise `DataError` for anything a registration could not use.
+
+    Refused: missing, truncated or foreign files, any number of axes but three, NaN or infinite voxels, a singular
+    affine, a zero voxel size.
+    """
+    path = Path(path)
+    try:
+        image = nib.load(path)
+        zooms = np.asarray(image.header["pixdim"][1:4], dtype=np.float64)
+        array = np.asarray(image.dataobj, dtype=np.float32)
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file") from error
+    except (OSError, EOFError, ValueError, nib.filebasedimages.ImageFileError) as error:
+        raise DataError(f"{path}: not a readable NIfTI image, perhaps truncated ({error})") from error
+    if array.ndim != 3:
+        raise DataError(
+            f"{path}: expected a 3-D volume, got shape {array.shape}; save each volume in a file of its own"
+        )
+    if 0 in array.shape:
+        raise DataError(f"{path}: empty volume, shape {array.shape}")
+    if bad := int(array.size - np.isfinite(array).sum()):
+        raise DataError(f"{path}: {bad} of {array.size} voxels are NaN or infinite; clean the image first")
+    if not np.all(zooms > 0) or abs(np.linalg.det(image.affine[:3, :3])) < 1e-9:
+        raise DataError(f"{path}: voxel size {zooms.tolist()} or affine is degenerate; correct the NIfTI header")
+    return Volume(array, np.asarray(image.affine, dtype=np.float64))
+
+
+def check_same_grid(fixed: Volume, moving: Volume, pair: Pair) -> None:
+    """Raise `DataError` unless both images of a pair have the same shape and spacing."""
+    if fixed.array.shape != moving.array.shape or not np.allclose(fixed.spacing, moving.spacing, rtol=1e-3):
+        raise DataError(
+            f"pair {pair.name}: grids differ, fixed {fixed.array.shape} at {np.round(fixed.spacing, 4).tolist()} mm, "
+            f"moving {moving.array.shape} at {np.round(moving.spacing, 4).tolist()} mm; resample one onto the other "
+            "(datasets.geometry.resample_to_grid)"
+        )
+
+
+def write_volume(path: Path, array: ArrayLike, affine: ArrayLike) -> None:
+    """Write an array as NIfTI under a temporary name and move it into place, so that no half file is ever seen."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    nib.save(nib.Nifti1Image(np.asarray(array), np.asarray(affine)), temporary)
+    os.replace(temporary, path)
+
+
+def write_displacement(path: Path, displacement: ArrayLike, affine: ArrayLike) -> None:
+    """Write a displacement ``(3, D, H, W)`` in Learn2Reg's form: NIfTI ``(D, H, W, 3)`` float32, voxels."""
+    write_volume(path, np.moveaxis(np.asarray(displacement, dtype=np.float32), 0, -1), affine)
+
+
+def read_displacement(path: Path) -> Array:
+    """Read a displacement in Learn2Reg's form; result ``(3, D, H, W)`` float32 in voxels."""
+    try:
+        array = np.asarray(nib.load(path).dataobj, dtype=np.float32)
+    except (OSError, EOFError, ValueError, nib.filebasedimages.ImageFileError) as error:
+        raise DataError(f"{path}: not a readable displacement ({error})") from error
+    if array.ndim != 4 or array.shape[-1] != 3:
+        raise DataError(f"{path}: expected a displacement (D, H, W, 3), got shape {array.shape}")
+    return np.ascontiguousarray(np.moveaxis(array, -1, 0))
+
+
+def read_landmarks(path: Path) -> Array:
+    """Read landmarks ``(n, 3)``, zero-based voxel coordinates, from comma-separated rows without a header."""
+    rows = []
+    for number, line in enumerate(Path(path).read_text().splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = [float(value) for value in line.split(",")]
+        except ValueError as error:
+            raise DataError(f"{path}, line {number}: not a number in {line!r}") from error
+        if len(row) != 3 or not np.all(np.isfinite(row)):
+            raise DataError(f"{path}, line {number}: expected three finite coordinates, got {line!r}")
+        rows.append(row)
+    if not rows:
+        raise DataError(f"{path}: no landmarks")
+    return np.asarray(rows, dtype=np.float64)
+
+
+def write_landmarks(path: Path, points: ArrayLike) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savetxt(path, np.asarray(points, dtype=np.float64), fmt="%.6f", delimiter=",")
+
+
+@dataclass
+class Writer:
+    """Writes a prepared data set: add images and truth, then `finish` with its description."""
+
+    folder: Path
+    files: dict[str, str] = field(default_factory=dict)
+
+    def image(self, case: str, array: ArrayLike, affine: ArrayLike) -> None:
+        """Add an image ``(D, H, W)``; values must already lie in [0, 1]."""
+        array = np.asarray(array, dtype=np.float32)
+        if not np.all(np.isfinite(array)) or array.min() < 0 or array.max() > 1:
+            raise DataError(f"{case}: image values must be finite and in [0, 1], got {array.min()} to {array.max()}")
+        self._volume(f"images/{case}.nii.gz", array, affine)
+
+    def mask(self, case: str, array: ArrayLike, affine: ArrayLike) -> None:
+        self._volume(f"masks/{case}.nii.gz", np.asarray(array, dtype=np.uint8), affine)
+
+    def labels(self, case: str, array: ArrayLike, affine: ArrayLike) -> None:
+        self._volume(f"truth/labels/{case}.nii.gz", np.asarray(array, dtype=np.uint16), affine)
+
+    def displacement(self, pair: Pair, displacement: ArrayLike, affine: ArrayLike) -> None:
+        """Add the true displacement ``(3, D, H, W)`` of a pair, in voxels, pull-back."""
+        u = np.asarray(displacement)
+        geometry.check_displacement(u, u.shape[1:], where=f"true displacement of {pair.name}")
+        relative = f"truth/displacements/disp_{pair.fixed}_{pair.moving}.nii.gz"
+        write_displacement(self.folder / relative, u, affine)
+        self.files[relative] = sha256(self.folder / relative)
+
+    def landmarks(self, pair: Pair, fixed: ArrayLike, moving: ArrayLike) -> None:
+        """Add corresponding landmarks ``(n, 3)`` in voxels of the fixed and of the moving image."""
+        for side, points in (("fixed", fixed), ("moving", moving)):
+            relative = f"truth/landmarks/{pair.name}_{side}.csv"
+            write_landmarks(self.folder / relative, points)
+            self.files[relative] = sha256(self.folder / relative)
+
+    def finish(self, about: Mapping[str, Any]) -> None:
+        """Write dataset.json, last, so that its presence means a complete data set."""
+        for part in ("images", "masks", "truth"):
+            (self.folder / part).mkdir(parents=True, exist_ok=True)
+        text = json.dumps({**about, "files": dict(sorted(self.files.items()))}, indent=1)
+        temporary = self.folder / f".{DATASET_JSON}"
+        temporary.write_text(text)
+        os.replace(temporary, self.folder / DATASET_JSON)
+
+    def _volume(self, relative: str, array: Array, affine: ArrayLike) -> None:
+        if array.ndim != 3:
+            raise DataError(f"{relative}: expected a 3-D array, got shape {array.shape}")
+        write_volume(self.folder / relative, array, affine)
+        self.files[relative] = sha256(self.folder / relative)
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, as 64 hex digits."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def iter_cases(pairs: Sequence[Pair]) -> Iterator[str]:
+    """Each case of some pairs, once, in order of first use."""
+    return iter(dict.fromkeys(case for pair in pairs for case in (pair.fixed, pair.moving)))
