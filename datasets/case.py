@@ -15,7 +15,6 @@ their axes as they are, landmark rows in voxels of those axes, displacements ``(
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,19 +23,25 @@ from itertools import permutations
 from pathlib import Path
 from typing import Any, Literal
 
-import nibabel as nib
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from datasets import geometry
+from datasets.files import (
+    Array,
+    DataError,
+    Volume,
+    read_displacement,
+    read_landmarks,
+    read_volume,
+    sha256,
+    write_displacement,
+    write_landmarks,
+    write_volume,
+)
 
-Array = NDArray[Any]
 PairRule = Literal["ordered", "atlas", "listed"]
 DATASET_JSON = "dataset.json"
-
-
-class DataError(ValueError):
-    """Input data that cannot be used: the message says which file, what is wrong and what to do."""
 
 
 @dataclass(frozen=True)
@@ -49,24 +54,6 @@ class Pair:
     @property
     def name(self) -> str:
         return f"{self.fixed}__{self.moving}"
-
-
-@dataclass(frozen=True)
-class Volume:
-    """An image or label map ``(D, H, W)`` with its voxel-to-world affine ``(4, 4)`` (RAS, millimetres)."""
-
-    array: Array
-    affine: Array
-
-    @property
-    def spacing(self) -> tuple[float, float, float]:
-        """Voxel size in millimetres, array-axis order."""
-        return tuple(float(v) for v in np.linalg.norm(self.affine[:3, :3], axis=0))
-
-    @property
-    def orientation(self) -> tuple[str, ...]:
-        """Where each array axis points to, such as ``('L', 'P', 'S')``."""
-        return nib.aff2axcodes(self.affine)
 
 
 @dataclass(frozen=True)
@@ -168,34 +155,6 @@ def open_dataset(folder: Path) -> Dataset:
         raise DataError(f"{path}: not a prepared data set ({error})") from error
 
 
-def read_volume(path: Path) -> Volume:
-    """Read a 3-D NIfTI file as float32; raise `DataError` for anything a registration could not use.
-
-    Refused: missing, truncated or foreign files, any number of axes but three, NaN or infinite voxels, a singular
-    affine, a zero voxel size.
-    """
-    path = Path(path)
-    try:
-        image = nib.load(path)
-        zooms = np.asarray(image.header["pixdim"][1:4], dtype=np.float64)
-        array = np.asarray(image.dataobj, dtype=np.float32)
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file") from error
-    except (OSError, EOFError, ValueError, nib.filebasedimages.ImageFileError) as error:
-        raise DataError(f"{path}: not a readable NIfTI image, perhaps truncated ({error})") from error
-    if array.ndim != 3:
-        raise DataError(
-            f"{path}: expected a 3-D volume, got shape {array.shape}; save each volume in a file of its own"
-        )
-    if 0 in array.shape:
-        raise DataError(f"{path}: empty volume, shape {array.shape}")
-    if bad := int(array.size - np.isfinite(array).sum()):
-        raise DataError(f"{path}: {bad} of {array.size} voxels are NaN or infinite; clean the image first")
-    if not np.all(zooms > 0) or abs(np.linalg.det(image.affine[:3, :3])) < 1e-9:
-        raise DataError(f"{path}: voxel size {zooms.tolist()} or affine is degenerate; correct the NIfTI header")
-    return Volume(array, np.asarray(image.affine, dtype=np.float64))
-
-
 def check_same_grid(fixed: Volume, moving: Volume, pair: Pair) -> None:
     """Raise `DataError` unless both images of a pair have the same shape and spacing."""
     if fixed.array.shape != moving.array.shape or not np.allclose(fixed.spacing, moving.spacing, rtol=1e-3):
@@ -204,54 +163,6 @@ def check_same_grid(fixed: Volume, moving: Volume, pair: Pair) -> None:
             f"moving {moving.array.shape} at {np.round(moving.spacing, 4).tolist()} mm; resample one onto the other "
             "(datasets.geometry.resample_to_grid)"
         )
-
-
-def write_volume(path: Path, array: ArrayLike, affine: ArrayLike) -> None:
-    """Write an array as NIfTI under a temporary name and move it into place, so that no half file is ever seen."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
-    nib.save(nib.Nifti1Image(np.asarray(array), np.asarray(affine)), temporary)
-    os.replace(temporary, path)
-
-
-def write_displacement(path: Path, displacement: ArrayLike, affine: ArrayLike) -> None:
-    """Write a displacement ``(3, D, H, W)`` in Learn2Reg's form: NIfTI ``(D, H, W, 3)`` float32, voxels."""
-    write_volume(path, np.moveaxis(np.asarray(displacement, dtype=np.float32), 0, -1), affine)
-
-
-def read_displacement(path: Path) -> Array:
-    """Read a displacement in Learn2Reg's form; result ``(3, D, H, W)`` float32 in voxels."""
-    try:
-        array = np.asarray(nib.load(path).dataobj, dtype=np.float32)
-    except (OSError, EOFError, ValueError, nib.filebasedimages.ImageFileError) as error:
-        raise DataError(f"{path}: not a readable displacement ({error})") from error
-    if array.ndim != 4 or array.shape[-1] != 3:
-        raise DataError(f"{path}: expected a displacement (D, H, W, 3), got shape {array.shape}")
-    return np.ascontiguousarray(np.moveaxis(array, -1, 0))
-
-
-def read_landmarks(path: Path) -> Array:
-    """Read landmarks ``(n, 3)``, zero-based voxel coordinates, from comma-separated rows without a header."""
-    rows = []
-    for number, line in enumerate(Path(path).read_text().splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = [float(value) for value in line.split(",")]
-        except ValueError as error:
-            raise DataError(f"{path}, line {number}: not a number in {line!r}") from error
-        if len(row) != 3 or not np.all(np.isfinite(row)):
-            raise DataError(f"{path}, line {number}: expected three finite coordinates, got {line!r}")
-        rows.append(row)
-    if not rows:
-        raise DataError(f"{path}: no landmarks")
-    return np.asarray(rows, dtype=np.float64)
-
-
-def write_landmarks(path: Path, points: ArrayLike) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    np.savetxt(path, np.asarray(points, dtype=np.float64), fmt="%.6f", delimiter=",")
 
 
 @dataclass
@@ -303,12 +214,6 @@ class Writer:
             raise DataError(f"{relative}: expected a 3-D array, got shape {array.shape}")
         write_volume(self.folder / relative, array, affine)
         self.files[relative] = sha256(self.folder / relative)
-
-
-def sha256(path: Path) -> str:
-    """The SHA-256 of a file, as 64 hex digits."""
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def iter_cases(pairs: Sequence[Pair]) -> Iterator[str]:

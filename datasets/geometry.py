@@ -31,7 +31,7 @@ def identity_grid(shape: Sequence[int], dtype: np.typing.DTypeLike = np.float32)
 
 
 def check_displacement(displacement: ArrayLike, shape: Sequence[int], *, where: str = "displacement") -> Array:
-    """Return ``displacement`` as a finite float32 ``(3, *shape)`` array, or raise ``ValueError`` naming what is wrong."""
+    """Return ``displacement`` as a finite float32 ``(3, *shape)`` array, or raise ``ValueError`` saying why not."""
     array = np.asarray(displacement)
     expected = (3, *shape)
     if array.dtype.kind != "f":
@@ -45,7 +45,7 @@ def check_displacement(displacement: ArrayLike, shape: Sequence[int], *, where: 
 
 
 def sample(image: ArrayLike, points: ArrayLike, *, order: Order = 1, outside: Outside = "border") -> Array:
-    """Interpolate ``image`` ``(D, H, W)`` at voxel coordinates ``points`` ``(3, ...)``; result shape ``(...)``.
+    """Interpolate an image ``(D, H, W)`` at voxel coordinates ``(3, ...)``; the result has shape ``(...)``.
 
     ``order`` 0 is nearest, 1 trilinear, 3 cubic spline. ``outside`` clamps to the border voxel or fills with a number.
     """
@@ -59,7 +59,7 @@ def sample(image: ArrayLike, points: ArrayLike, *, order: Order = 1, outside: Ou
 
 
 def warp(image: ArrayLike, displacement: ArrayLike, *, order: Order = 1, outside: Outside = "border") -> Array:
-    """Return ``warped(x) = image(x + u(x))`` on the displacement's grid; ``image`` ``(D, H, W)``, ``u`` ``(3, *fixed)``."""
+    """Return ``warped(x) = image(x + u(x))``; ``image`` is ``(D, H, W)``, ``displacement`` ``(3, *fixed grid)``.
     displacement = np.asarray(displacement)
     if displacement.ndim != 4 or displacement.shape[0] != 3:
         raise ValueError(f"warp: expected a displacement (3, D, H, W), got shape {displacement.shape}")
@@ -138,7 +138,7 @@ def from_physical(
 def to_physical(
     displacement: ArrayLike, spacing: Sequence[float], direction: ArrayLike | None = None, *, axes: Axes = "xyz"
 ) -> Array:
-    """Convert a house displacement ``(3, *grid)`` to an ITK or ANTs field ``(*grid, 3)``; inverse of `from_physical`."""
+    """Convert a displacement ``(3, *grid)`` to an ITK or ANTs field ``(*grid, 3)``; the inverse of `from_physical`."""
     voxels = np.moveaxis(np.asarray(displacement, dtype=np.float64), 0, -1)
     indices = voxels[..., ::-1] if _check_axes(axes) == "zyx" else voxels
     return (indices @ _index_to_physical(spacing, direction).T).astype(np.float32)
