@@ -59,7 +59,7 @@ def sample(image: ArrayLike, points: ArrayLike, *, order: Order = 1, outside: Ou
 
 
 def warp(image: ArrayLike, displacement: ArrayLike, *, order: Order = 1, outside: Outside = "border") -> Array:
-    """Return ``warped(x) = image(x + u(x))``; ``image`` is ``(D, H, W)``, ``displacement`` ``(3, *fixed grid)``.
+    """Return ``warped(x) = image(x + u(x))``; ``image`` is ``(D, H, W)``, ``displacement`` ``(3, *fixed grid)``."""
     displacement = np.asarray(displacement)
     if displacement.ndim != 4 or displacement.shape[0] != 3:
         raise ValueError(f"warp: expected a displacement (3, D, H, W), got shape {displacement.shape}")
