@@ -67,7 +67,7 @@ def warp(image: ArrayLike, displacement: ArrayLike, *, order: Order = 1, outside
 
 
 def sample_displacement(displacement: ArrayLike, points: ArrayLike) -> Array:
-    """Interpolate a displacement ``(3, D, H, W)`` linearly, border clamp, at ``points`` ``(n, 3)``; gives ``(n, 3)``."""
+    """Read a displacement ``(3, D, H, W)`` linearly, border clamp, at ``points`` ``(n, 3)``; gives ``(n, 3)``."""
     coordinates = np.asarray(points, dtype=np.float64).T
     return np.stack([sample(component, coordinates) for component in np.asarray(displacement, np.float64)], axis=-1)
 

@@ -1,0 +1,1 @@
+"""The glue: one module per step of the pipeline, each runnable by hand as ``python -m workflows.<step> --help``."""

@@ -1,0 +1,34 @@
+# Thin doors. Each makes the environment first when it is missing; PYTHON=python3.12 make env chooses another Python.
+PYTHON ?= python3
+BIN := .venv/bin
+CORES ?= all
+
+.PHONY: env report test test-all bench lint clean
+
+env: .venv/ready
+
+.venv/ready: requirements.lock
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	touch .venv/ready
+
+report: env  ## the main job: every table and figure on phantoms, offline
+	$(BIN)/snakemake --cores $(CORES) report
+	@echo "Open results/mini/report/index.html"
+
+test: env  ## behaviour, under 20 minutes on 2 cores
+	$(BIN)/python -m pytest tests -m "not slow"
+
+test-all: env
+	$(BIN)/python -m pytest tests
+
+bench: env  ## speed of the hot kernels, as ratios within one run
+	$(BIN)/python -m pytest benchmarks --benchmark-only
+
+lint: env
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflows/rules
+
+clean:  ## everything that runs have made; the environment stays
+	rm -rf results .snakemake

@@ -1,0 +1,120 @@
+"""How regular a displacement is, and how far it is from the truth where the truth is known.
+
+Each number of this module goes by several names in the literature and several numbers go by one name, so that each has
+a name of its own here. The regularity functions take the Jacobian determinant, computed once by
+`datasets.geometry.jacobian_determinant`; the scheme it was computed with is part of the protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from datasets import geometry
+
+SMALLEST = 1e-9  # determinants are clipped to this before their logarithm is taken
+_SHIFT, _CUT = 3, 2  # Learn2Reg's
+
+
+def folding_count(determinant: ArrayLike) -> int:
+    """Return the number of voxels with determinant <= 0 (forward differences: what the LDR paper's Table IV counts)."""
+    return int(np.count_nonzero(_folded(determinant)))
+
+
+def folding_percent(determinant: ArrayLike, mask: ArrayLike | None = None) -> float:
+    """Return the percentage of voxels, of a boolean mask or of all, with determinant <= 0; NaN for an empty mask."""
+    folded = _inside(_folded(determinant), mask)
+    return 100 * float(folded.mean()) if folded.size else float("nan")
+
+
+def jacobian_std(determinant: ArrayLike) -> float:
+    """Return the standard deviation of the determinant: what the cascade papers' code calls ``jacobian_det``."""
+    return float(np.std(np.asarray(determinant), dtype=np.float64))
+
+
+def sdlogj(determinant: ArrayLike, mask: ArrayLike | None = None) -> float:
+    """Return the standard deviation of the logarithm of the determinant over a mask or all voxels.
+
+    Determinants below 1e-9 are clipped to it, so that a folded voxel counts as an extreme contraction. NaN when the
+    mask is empty. Leow et al. 2007, doi:10.1109/TMI.2007.892646.
+    """
+    return _std_log(_inside(determinant, mask))
+
+
+def sdlogj_l2r(determinant: ArrayLike, mask: ArrayLike | None = None) -> float:
+    """Return what the Learn2Reg evaluator reports as SDlogJ, for comparison with its leaderboards.
+
+    It takes the standard deviation of ``log(clip(det + 3, 1e-9, 1e9))``, central differences, without the two outermost
+    voxels of each face. The shift by 3 makes it several times smaller than `sdlogj`. That evaluator counts foldings
+    on the same shifted and clipped values, hence its fold count is always 0, whatever the field; it is no metric here.
+    NaN when nothing is left. Hering et al. 2022, doi:10.1109/TMI.2022.3213983.
+    """
+    inner = tuple(slice(_CUT, max(_CUT, n - _CUT)) for n in np.shape(determinant))
+    return _std_log(_inside(np.asarray(determinant)[inner], None if mask is None else np.asarray(mask)[inner]) + _SHIFT)
+
+
+def displacement_error(
+    displacement: ArrayLike, truth: ArrayLike, spacing: Sequence[float], mask: ArrayLike | None = None
+) -> NDArray[np.float64]:
+    """Return the distance in mm between two displacements ``(3, D, H, W)``, one value for each voxel of the mask.
+
+    ``spacing`` is in mm, array-axis order; ``mask`` is a boolean ``(D, H, W)``, all voxels when None.
+    """
+    displacement, truth = np.asarray(displacement), np.asarray(truth)
+    if displacement.shape != truth.shape or displacement.shape[:1] != (3,):
+        raise ValueError(
+            f"displacement_error: expected two displacements (3, D, H, W) on one grid, got {displacement.shape} and "
+            f"{truth.shape}"
+        )
+    squared = np.zeros(displacement.shape[1:])
+    for axis, size in enumerate(spacing):
+        squared += ((displacement[axis].astype(np.float64) - truth[axis]) * size) ** 2
+    return np.sqrt(_inside(squared, mask))
+
+
+def measure(displacement: ArrayLike, mask: ArrayLike | None = None) -> Iterator[tuple[str, str, str, float]]:
+    """Yield ``(metric, protocol, region, value)`` for the regularity of a displacement ``(3, D, H, W)``."""
+    forward = geometry.jacobian_determinant(displacement, scheme="forward")
+    yield "folding_count", "forward", "all", float(folding_count(forward))
+    yield "jacobian_std", "forward", "all", jacobian_std(forward)
+    central = geometry.jacobian_determinant(displacement, scheme="central")
+    for protocol, part in _protocols("central_grid", "central_mask", mask):
+        yield "folding_percent", protocol, "all", folding_percent(central, part)
+        yield "sdlogj", protocol, "all", sdlogj(central, part)
+        yield "sdlogj_l2r", protocol, "all", sdlogj_l2r(central, part)
+
+
+def measure_error(
+    displacement: ArrayLike, truth: ArrayLike, spacing: Sequence[float], mask: ArrayLike | None = None
+) -> Iterator[tuple[str, str, str, float]]:
+    """Yield ``(metric, protocol, region, value)`` for the error of a displacement against the true one."""
+    for protocol, part in _protocols("grid", "mask", mask):
+        error = displacement_error(displacement, truth, spacing, part)
+        for region, value in (("mean", np.mean), ("p95", lambda values: np.percentile(values, 95))):
+            yield "displacement_error", protocol, region, float(value(error)) if error.size else float("nan")
+
+
+def _protocols(whole: str, masked: str, mask: ArrayLike | None) -> list[tuple[str, ArrayLike | None]]:
+    return [(whole, None)] if mask is None else [(whole, None), (masked, mask)]
+
+
+def _folded(determinant: ArrayLike) -> NDArray[np.bool_]:
+    return ~(np.asarray(determinant) > 0)  # a determinant that overflowed to NaN is no success
+
+
+def _inside(values: ArrayLike, mask: ArrayLike | None) -> NDArray:
+    values = np.asarray(values)
+    if mask is None:
+        return values.ravel()
+    mask = np.asarray(mask)
+    if mask.shape != values.shape or mask.dtype != bool:
+        raise ValueError(f"mask: expected a boolean array {values.shape}, got {mask.shape} of dtype {mask.dtype}")
+    return values[mask]
+
+
+def _std_log(values: NDArray) -> float:
+    if not values.size:
+        return float("nan")
+    return float(np.std(np.log(np.clip(values.astype(np.float64), SMALLEST, 1 / SMALLEST))))

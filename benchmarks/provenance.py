@@ -1,0 +1,128 @@
+"""Where a result came from: code, machine, libraries; and the fingerprint that identifies a run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from datasets.files import sha256
+
+ROOT = Path(__file__).resolve().parent.parent
+DIGITS = 12
+UNKNOWN = "unknown"
+
+
+def collect(
+    *,
+    dataset: str,
+    method: str,
+    seed: int,
+    module: str,
+    params: Mapping[str, Any],
+    device: str,
+    threads: int,
+    libraries: Iterable[str],
+    precision: str = "float32",
+    checkpoint_sha: str = "",
+    started_utc: str | None = None,
+    root: Path = ROOT,
+) -> dict[str, Any]:
+    """Return a row of the ``runs`` table (`benchmarks.results`) but for its ``run``.
+
+    ``libraries`` are the distributions whose versions matter (a mapping's keys will do). The host is not named: only
+    what a reader needs to judge the figures is kept.
+    """
+    commit, dirty = git_state(root)
+    return {
+        "dataset": dataset, "method": method, "seed": seed, "module": module, "params": canonical_json(params),
+        "checkpoint_sha": checkpoint_sha, "commit": commit, "dirty": dirty,
+        "started_utc": started_utc or datetime.now(UTC).isoformat(timespec="seconds"),
+        "cpu": cpu_model(), "gpu": gpu_model(), "threads": threads, "device": device, "precision": precision,
+        "python": platform.python_version(), "platform": platform.platform(), "load_average": load_average(),
+        "versions": canonical_json(versions(libraries)),
+    }  # fmt: skip
+
+
+def fingerprint(paths: Iterable[Path], values: Mapping[str, Any], *, root: Path = ROOT) -> str:
+    """Return 12 hex digits that change with the content or the name of a file, or with a value; never with times.
+
+    Files are named relative to ``root``, those elsewhere by their last part. Order does not matter. ``values`` must be
+    JSON; ``TypeError`` or ``ValueError`` when they are not (NaN included), ``FileNotFoundError`` for a missing file.
+    """
+    files = sorted((_relative(Path(path), root), sha256(Path(path))) for path in paths)
+    return hashlib.sha256(canonical_json({"files": files, "values": values}).encode()).hexdigest()[:DIGITS]
+
+
+def canonical_json(value: Any) -> str:
+    """Return JSON text that is the same for equal values: sorted keys, no spaces, NaN refused."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def git_state(root: Path) -> tuple[str, bool | None]:
+    """Return the commit of a checkout and whether files differ from it; ``("unknown", None)`` outside of one."""
+    commit, changes = _git(root, "rev-parse", "HEAD"), _git(root, "status", "--porcelain")
+    return (UNKNOWN, None) if commit is None or changes is None else (commit, bool(changes))
+
+
+def cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """Return the processor's name as the kernel gives it, else the architecture."""
+    try:
+        lines = cpuinfo.read_text().splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, "") or platform.processor() or platform.machine() or UNKNOWN
+
+
+def gpu_model(driver: Path = Path("/proc/driver/nvidia")) -> str:
+    """Return the GPU's name: from torch where it is loaded already and sees one, else from the driver, else ``none``.
+
+    The driver is asked because the process that records a run need not be the one that holds the method.
+    """
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    try:
+        lines = "".join(path.read_text() for path in sorted(driver.glob("gpus/*/information"))).splitlines()
+    except OSError:
+        lines = []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("Model:")), "none")
+
+
+def versions(libraries: Iterable[str]) -> dict[str, str]:
+    """Return the installed version of each distribution, without importing it; ``missing`` when not installed."""
+    return {name: _version(name) for name in sorted(libraries)}
+
+
+def load_average() -> float:
+    """Return the machine's load over the last minute, NaN where the system does not tell."""
+    return float(os.getloadavg()[0]) if hasattr(os, "getloadavg") else float("nan")
+
+
+def _relative(path: Path, root: Path) -> str:
+    path, root = path.resolve(), root.resolve()
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _version(distribution: str) -> str:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return "missing"

@@ -1,0 +1,176 @@
+"""The tables that a run leaves: tidy rows in Parquet, validated, sorted by their key and written whole.
+
+``metrics``: one measured number a row. A registration that failed is a row too, with its status and reason and no
+value. ``runs``: where the numbers of a run came from.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+Kind = Literal["metrics", "runs"]
+Rows = pd.DataFrame | Sequence[Mapping[str, Any]]
+
+STATUSES = ("ok", "failed", "timeout", "oom", "invalid_output", "diverged", "not_applicable")
+
+COLUMNS: Mapping[Kind, Mapping[str, pa.DataType]] = {
+    "metrics": {
+        "dataset": pa.string(),
+        "pair": pa.string(),
+        "method": pa.string(),
+        "seed": pa.int64(),
+        "metric": pa.string(),
+        "protocol": pa.string(),
+        "region": pa.string(),
+        "value": pa.float64(),
+        "unit": pa.string(),
+        "status": pa.string(),
+        "reason": pa.string(),
+        "run": pa.string(),
+    },
+    "runs": {
+        "run": pa.string(),
+        "dataset": pa.string(),
+        "method": pa.string(),
+        "seed": pa.int64(),
+        "module": pa.string(),
+        "params": pa.string(),  # JSON
+        "checkpoint_sha": pa.string(),
+        "commit": pa.string(),
+        "dirty": pa.bool_(),
+        "started_utc": pa.string(),
+        "cpu": pa.string(),
+        "gpu": pa.string(),
+        "threads": pa.int64(),
+        "device": pa.string(),
+        "precision": pa.string(),
+        "python": pa.string(),
+        "platform": pa.string(),
+        "load_average": pa.float64(),
+        "versions": pa.string(),  # JSON
+    },
+}
+KEYS: Mapping[Kind, tuple[str, ...]] = {
+    "metrics": ("dataset", "pair", "method", "seed", "metric", "protocol", "region"),
+    "runs": ("run",),
+}
+_MAY_MISS = ("value", "dirty", "load_average")
+
+
+class ResultsError(ValueError):
+    """Rows or files of results that break the schema: the message says which and how."""
+
+
+def write(path: Path, rows: Rows, kind: Kind) -> None:
+    """Check rows, sort them by their key and write them to a Parquet file, at once and whole.
+
+    Equal rows give equal bytes (with one version of pyarrow). Raises `ResultsError` for missing or unknown columns,
+    values of the wrong type, missing or infinite values, an unknown status, a failure with a value or without a
+    reason, and a key that occurs twice.
+    """
+    path = Path(path)
+    table = _table(validate(rows, kind, where=str(path)), kind, str(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    try:
+        pq.write_table(table, temporary, compression="zstd")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read(path: Path, kind: Kind) -> pd.DataFrame:
+    """Read a table written by `write`; raise `ResultsError` when it is missing, damaged or of another kind."""
+    try:
+        table = pq.read_table(path)
+    except FileNotFoundError as error:
+        raise ResultsError(f"{path}: no such file") from error
+    except (OSError, pa.ArrowException) as error:
+        raise ResultsError(f"{path}: not a readable Parquet file, perhaps truncated ({error})") from error
+    if table.column_names != list(COLUMNS[kind]):
+        raise ResultsError(f"{path}: not a {kind} table, its columns are {', '.join(table.column_names)}")
+    return table.to_pandas()
+
+
+def concat(paths: Iterable[Path], kind: Kind = "metrics") -> pd.DataFrame:
+    """Read several tables as one, sorted by key; raise `ResultsError` when a key occurs in two of them."""
+    frames = [read(Path(path), kind) for path in paths]
+    if not frames:
+        return _frame([], kind, "concat")
+    return validate(pd.concat(frames, ignore_index=True), kind, where=f"{len(frames)} {kind} tables together")
+
+
+def validate(rows: Rows, kind: Kind, *, where: str = "rows") -> pd.DataFrame:
+    """Return rows as a frame in the schema's column order, sorted by key; see `write` for what is refused."""
+    frame = _frame(rows, kind, where)
+    for column in frame.columns:
+        _check_column(frame[column], kind, where)
+    if kind == "metrics":
+        _check_statuses(frame, where)
+    key = list(KEYS[kind])
+    if (twice := frame.duplicated(key)).any():
+        first = frame.loc[twice, key].iloc[0]
+        raise ResultsError(f"{where}: {int(twice.sum())} rows repeat a key, first {', '.join(map(str, first))}")
+    return frame.sort_values(key, kind="stable", ignore_index=True)
+
+
+def _frame(rows: Rows, kind: Kind, where: str) -> pd.DataFrame:
+    if kind not in COLUMNS:
+        raise ResultsError(f"{where}: kind must be one of {', '.join(COLUMNS)}, got {kind!r}")
+    expected = list(COLUMNS[kind])
+    if not isinstance(rows, pd.DataFrame):
+        rows = pd.DataFrame(list(rows)) if len(rows) else pd.DataFrame(columns=expected)
+    for name, columns in (
+        ("missing", [c for c in expected if c not in rows]),
+        ("unknown", [c for c in rows if c not in expected]),
+    ):
+        if columns:
+            raise ResultsError(f"{where}: {name} column{'s' * (len(columns) > 1)} {', '.join(map(str, columns))}")
+    return rows[expected]
+
+
+def _check_column(column: pd.Series, kind: Kind, where: str) -> None:
+    missing = column.isna()
+    if missing.any() and column.name not in _MAY_MISS:
+        raise ResultsError(f"{where}: column {column.name} misses a value in row {int(np.argmax(missing))}")
+    wanted = COLUMNS[kind][str(column.name)]
+    types = {pa.string(): str, pa.int64(): (int, np.integer), pa.bool_(): (bool, np.bool_)}
+    allowed = types.get(wanted, (int, float, np.integer, np.floating))
+    for value in column[~missing].unique():
+        if not isinstance(value, allowed) or (isinstance(value, (bool, np.bool_)) and wanted != pa.bool_()):
+            raise ResultsError(f"{where}: column {column.name} must be {wanted}, got {value!r}")
+        if wanted == pa.float64() and not np.isfinite(value):
+            raise ResultsError(f"{where}: column {column.name} must be finite or NaN, got {value}")
+
+
+def _check_statuses(frame: pd.DataFrame, where: str) -> None:
+    known = frame["status"].isin(STATUSES)
+    if not known.all():
+        raise ResultsError(
+            f"{where}: unknown status {frame.loc[~known, 'status'].iloc[0]!r}, expected one of {', '.join(STATUSES)}"
+        )
+    failed = frame[frame["status"] != "ok"]
+    wrong = failed[failed["value"].notna() | (failed["reason"] == "")]
+    if len(wrong):
+        row = wrong.iloc[0]
+        raise ResultsError(
+            f"{where}: pair {row['pair']} of {row['method']} is {row['status']}: it needs a reason and no value, "
+            f"got reason {row['reason']!r} and value {row['value']}"
+        )
+
+
+def _table(frame: pd.DataFrame, kind: Kind, where: str) -> pa.Table:
+    schema = pa.schema(COLUMNS[kind].items())
+    try:
+        # The pandas metadata would tie the file's bytes to the version of pandas.
+        return pa.Table.from_pandas(frame, schema=schema, preserve_index=False).replace_schema_metadata(None)
+    except (pa.ArrowException, TypeError) as error:
+        raise ResultsError(f"{where}: {error}") from error

@@ -1,0 +1,106 @@
+"""ANTs symmetric normalisation (SyN) through antspyx: an affine stage, then a greedy symmetric diffeomorphism.
+
+Avants et al. 2008, doi:10.1016/j.media.2007.06.004; evaluation 2011, doi:10.1016/j.neuroimage.2010.09.025.
+
+Two variants, by ``metric``:
+
+- ``mattes``: antspyx's own defaults (mutual information, 40 x 20 x 0 iterations). What most papers run as "ANTs SyN":
+  quick, and without any iteration at full resolution.
+- ``cc``: cross-correlation in a window of radius 2 voxels, 100 x 70 x 50 x 20 iterations, the deformable stage of
+  the ANTs authors' script antsRegistrationSyN.sh.
+
+The same seed repeats a result exactly on one thread alone. ITK reads ``ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS`` once,
+before its first use, so the process that registers must be started with it.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datasets.geometry import from_physical
+
+ITERATIONS = {"mattes": (40, 20, 0), "cc": (100, 70, 50, 20)}
+BINS = 32  # of the mutual information's histogram, antspyx's default
+SEED_VARIABLE = "ANTS_RANDOM_SEED"
+
+
+def load(
+    *,
+    device: str,
+    seed: int,
+    checkpoint: Path | None = None,
+    metric: Literal["mattes", "cc"] = "mattes",
+    transform: Literal["SyN", "SyNOnly"] = "SyN",
+    start: Literal["mass", "identity"] = "mass",
+    radius: int = 2,
+    iterations: list[int] | None = None,
+    gradient_step: float = 0.2,
+    flow_variance: float = 3.0,
+    total_variance: float = 0.0,
+) -> Callable[..., NDArray[np.float32]]:
+    """Import antspyx and return the registration.
+
+    Args:
+        device: ignored, ANTs has a CPU version only.
+        seed: draws the affine stage's samples.
+        checkpoint: ignored, nothing is learned.
+        metric: of the deformable stage; the affine stage always uses mutual information.
+        transform: ``SyN`` starts with an affine stage, ``SyNOnly`` has none and starts from the identity.
+        start: of the affine stage, ``mass`` aligns the centres of intensity first, ``identity`` does not.
+        radius: of the cross-correlation window, in voxels.
+        iterations: at each level, coarse to fine; as many levels as numbers, the last one at full resolution. The
+            variant's own when missing.
+        gradient_step: largest update of one iteration, in voxels.
+        flow_variance: of the Gaussian on the update field, in squared voxels.
+        total_variance: of the Gaussian on the whole field, in squared voxels.
+    """
+    levels = _check_iterations(ITERATIONS[metric] if iterations is None else iterations)
+    # antspyx drops keywords that it does not know without a word: these are its own names.
+    options: dict[str, Any] = {
+        "type_of_transform": transform,
+        "initial_transform": "Identity" if start == "identity" and transform == "SyN" else None,
+        "syn_metric": {"mattes": "mattes", "cc": "CC"}[metric],
+        "syn_sampling": radius if metric == "cc" else BINS,
+        "reg_iterations": levels,
+        "grad_step": gradient_step,
+        "flow_sigma": flow_variance,  # a variance, whatever its name
+        "total_sigma": total_variance,
+    }
+    os.environ[SEED_VARIABLE] = _ants_seed(seed)
+    import ants  # takes seconds
+
+    def register(
+        fixed: NDArray,
+        moving: NDArray,
+        spacing: tuple[float, float, float],
+        *,
+        fixed_mask: NDArray[np.bool_] | None = None,
+    ) -> NDArray[np.float32]:
+        os.environ[SEED_VARIABLE] = _ants_seed(seed)  # again: another method of this process may have set its own
+        images = [ants.from_numpy(np.array(image, np.float32), spacing=tuple(spacing)) for image in (fixed, moving)]
+        mask = None if fixed_mask is None else ants.from_numpy(fixed_mask.astype(np.float32), spacing=tuple(spacing))
+        # A folder for each pair: antspyx gathers its results by file name and would pick up those of another run.
+        with tempfile.TemporaryDirectory(prefix="ants_syn_") as folder:
+            result = ants.registration(*images, outprefix=f"{folder}/", mask=mask, **options)
+            total = ants.apply_transforms(*images, result["fwdtransforms"], compose=f"{folder}/total_")
+            return from_physical(ants.image_read(total).numpy(), spacing, axes="xyz")
+
+    return register
+
+
+def _ants_seed(seed: int) -> str:
+    return str(seed + 1)  # 0 means "by the clock" to ANTs
+
+
+def _check_iterations(iterations: Sequence[int]) -> tuple[int, ...]:
+    levels = tuple(iterations)
+    if not levels or any(not isinstance(n, int) or n < 0 for n in levels) or not any(levels):
+        raise ValueError(f"ants_syn.load: iterations must be whole numbers, one a level, not all zero; got {levels}")
+    return levels

@@ -1,0 +1,107 @@
+"""Recursive cascades: each stem registers the fixed image to the moving image as warped so far.
+
+Composition and gradients follow the released code of Recursive Cascaded Networks (Zhao et al., ICCV 2019,
+doi:10.1109/ICCV.2019.01070): every warped image is sampled once, from the original moving image, with the total
+displacement; gradients reach earlier stems through it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from methods.blocks.spatial import affine_displacement, compose, warp
+
+
+@dataclass(frozen=True)
+class Affine:
+    """``x -> x + W r + b``, r counted from the centre: ``matrix`` W is ``(n, 3, 3)``, ``translation`` b ``(n, 3)``."""
+
+    matrix: Tensor
+    translation: Tensor
+
+    def displacement(self, shape: Sequence[int]) -> Tensor:
+        return affine_displacement(self.matrix, self.translation, shape)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What one stem added: ``own`` prediction, multiplier included, and the total ``displacement`` ``(n, 3, D, H, W)``."""
+
+    own: Tensor | Affine
+    displacement: Tensor
+    warped: Tensor
+
+
+@dataclass(frozen=True)
+class Registration:
+    """The stages of a cascade; the last one holds the total displacement and the final warped image."""
+
+    stages: tuple[Stage, ...]
+
+    @property
+    def displacement(self) -> Tensor:
+        return self.stages[-1].displacement
+
+    @property
+    def warped(self) -> Tensor:
+        return self.stages[-1].warped
+
+
+def extend(so_far: Tensor | Affine | None, own: Tensor | Affine, shape: Sequence[int]) -> Tensor | Affine:
+    """Append ``own`` to the transform so far: pull back by ``own``, then by what was there before.
+
+    Exact, without interpolation, while what was there before is affine; otherwise the earlier field is resampled
+    trilinearly with border clamp.
+    """
+    if so_far is None:
+        return own
+    if isinstance(so_far, Affine):
+        return _after_affine(so_far, own, shape)
+    return compose(so_far, own.displacement(shape) if isinstance(own, Affine) else own)
+
+
+def _after_affine(so_far: Affine, own: Tensor | Affine, shape: Sequence[int]) -> Tensor | Affine:
+    w, b = so_far.matrix, so_far.translation
+    if isinstance(own, Affine):
+        shift = own.translation + b + torch.einsum("nij,nj->ni", w, own.translation)
+        return Affine(w + own.matrix + w @ own.matrix, shift)
+    return own + torch.einsum("nij,njdhw->nidhw", w, own) + so_far.displacement(shape)
+
+
+class Cascade(nn.Module):
+    """Stems run in sequence. A stem takes (fixed, warped moving) and returns a dense displacement or an `Affine`.
+
+    ``multipliers`` scale the dense predictions, one a stem; an affine prediction is left as it is.
+    """
+
+    def __init__(self, stems: Sequence[nn.Module], multipliers: Sequence[float]) -> None:
+        super().__init__()
+        if not stems or len(stems) != len(multipliers):
+            raise ValueError(f"Cascade: need one multiplier a stem, got {len(multipliers)} for {len(stems)} stems")
+        self.stems = nn.ModuleList(stems)
+        self.multipliers = tuple(multipliers)
+
+    def forward(self, fixed: Tensor, moving: Tensor, *, mixed: bool = False) -> Registration:
+        """Register ``moving`` to ``fixed``, both ``(n, 1, D, H, W)`` in [0, 1].
+
+        ``mixed`` runs the stems' convolutions in bfloat16 on CUDA; displacements, compositions and warps stay in the
+        images' own precision.
+        """
+        if fixed.ndim != 5 or fixed.shape != moving.shape:
+            raise ValueError(
+                f"Cascade: expected two images (n, 1, D, H, W), got {tuple(fixed.shape)} and {tuple(moving.shape)}"
+            )
+        shape, total, warped, stages = fixed.shape[2:], None, moving, []
+        for stem, multiplier in zip(self.stems, self.multipliers, strict=True):
+            with torch.autocast("cuda", dtype=torch.bfloat16, enabled=mixed):
+                own = stem(fixed, warped)
+            own = own if isinstance(own, Affine) else own * multiplier
+            total = extend(total, own, shape)
+            dense = total.displacement(shape) if isinstance(total, Affine) else total
+            warped = warp(moving, dense)
+            stages.append(Stage(own, dense, warped))
+        return Registration(tuple(stages))

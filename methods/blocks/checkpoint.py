@@ -1,0 +1,102 @@
+"""Weights and training states on disk: written whole or not at all, read without unpickling, refused in one line."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from datasets.files import sha256
+
+KEPT = 2
+STATE = "state-{:09d}.pt"
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that does not fit or cannot be read: the message says which file and why."""
+
+
+def save_weights(path: Path, model: nn.Module, metadata: Mapping[str, Any]) -> Path:
+    """Write a model as safetensors; ``metadata`` values are stored as JSON."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    header = {key: json.dumps(value, sort_keys=True) for key, value in metadata.items()}
+    _replace(path, lambda temporary: save_file(tensors, temporary, header))
+    return path
+
+
+def load_checkpoint(path: Path, model: nn.Module, *, expected: Mapping[str, Any]) -> nn.Module:
+    """Fill ``model`` from a safetensors file and return it; raise `CheckpointError` unless it fits exactly.
+
+    Args:
+        expected: metadata that the file must carry, such as ``{"method": "ldr", "params": {...}}``.
+    """
+    tensors, metadata = _read_weights(Path(path))
+    for key, value in expected.items():
+        if metadata.get(key) != value:
+            raise CheckpointError(f"{path}: {key} is {metadata.get(key)!r} in the checkpoint, expected {value!r}")
+    own = model.state_dict()
+    if odd := sorted(own.keys() ^ tensors.keys()):
+        raise CheckpointError(f"{path}: {len(odd)} tensor names do not match the network, the first is {odd[0]!r}")
+    for name, tensor in tensors.items():
+        if tensor.shape != own[name].shape:
+            raise CheckpointError(
+                f"{path}: {name} has shape {tuple(tensor.shape)}, expected {tuple(own[name].shape)}; "
+                "was it trained with other params?"
+            )
+        if not tensor.isfinite().all():
+            raise CheckpointError(f"{path}: {name} holds NaN or infinite values")
+    model.load_state_dict(tensors)
+    return model
+
+
+def _read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
+            return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118 (not a mapping)
+    except (SafetensorError, json.JSONDecodeError, OSError) as error:
+        raise CheckpointError(f"{path}: not a safetensors checkpoint of this suite, or truncated ({error})") from error
+
+
+def save_state(folder: Path, state: Mapping[str, Any]) -> None:
+    """Write a training state and its checksum, then drop all but the newest two; ``state["iteration"]`` names it."""
+    path = folder / STATE.format(state["iteration"])
+    _replace(path, lambda temporary: torch.save(dict(state), temporary))
+    digest = sha256(path)
+    _replace(_sidecar(path), lambda temporary: temporary.write_text(digest))
+    for old in _states(folder)[KEPT:]:
+        old.unlink()
+        _sidecar(old).unlink(missing_ok=True)
+
+
+def newest_state(folder: Path, device: str) -> dict[str, Any] | None:
+    """The newest training state whose checksum holds, or None; tensors are loaded to ``device``."""
+    for path in _states(folder):
+        sidecar = _sidecar(path)
+        if sidecar.exists() and sidecar.read_text().strip() == sha256(path):
+            return torch.load(path, map_location=device, weights_only=True)
+    return None
+
+
+def _states(folder: Path) -> list[Path]:
+    return sorted(folder.glob(STATE.format(0).replace("0" * 9, "*")), reverse=True)
+
+
+def _sidecar(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
+
+
+def _replace(path: Path, write: Callable[[Path], object]) -> None:
+    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,30 @@
+"""What a network costs: exact parameters, and multiply-accumulates of its convolutions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Number of trainable values."""
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+
+
+def count_macs(run: Callable[[], object]) -> int:
+    """Multiply-accumulates of the convolutions that ``run()`` executes, plain and transposed."""
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        run()
+    flops = counter.get_flop_counts()["Global"]
+    return sum(count for operator, count in flops.items() if "conv" in str(operator)) // 2
+
+
+def registration_cost(build: Callable[[], nn.Module], shape: Sequence[int]) -> dict[str, int]:
+    """Parameters and MACs of one registration of a pair of ``shape``, on the meta device (no memory, no arithmetic)."""
+    with torch.device("meta"):
+        model = build()
+        images = torch.empty(2, 1, 1, *shape)
+        return {"parameters": count_parameters(model), "macs": count_macs(lambda: model(*images))}

@@ -1,0 +1,260 @@
+"""The one training loop: pairs by iteration number, checkpoints it resumes from bit for bit, a stop at divergence.
+
+A method brings a `Learner`: what is trained, by which optimisers, and one `step`. Everything random is drawn from the
+seed and the iteration number, so that a resumed run sees the pairs and augmentations that an unbroken one would.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from datasets.case import Dataset, Pair, iter_cases
+from methods.blocks.augmentation import random_displacement
+from methods.blocks.checkpoint import CheckpointError, newest_state, save_state
+from methods.blocks.padding import end_padding
+from methods.blocks.spatial import warp
+
+Schedule = Literal["rcn_step", "released_ldr", "constant"]
+CURVE = "curve.jsonl"
+log = logging.getLogger(__name__)
+
+
+class DivergedError(FloatingPointError):
+    """Training met a loss or a weight that is NaN or infinite."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the loop itself needs to know; ``augmentation`` is the strength of the random warp, 0 for none."""
+
+    iterations: int
+    batch: int
+    learning_rate: float
+    schedule: Schedule
+    augmentation: float
+    checkpoint_every: int
+
+    def __post_init__(self) -> None:
+        for name in ("iterations", "batch", "checkpoint_every", "learning_rate"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"training: {name} must be positive, got {getattr(self, name)!r}")
+        learning_rate(0, self)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One iteration's images ``(n, 1, D, H, W)`` in [0, 1], ``moving`` already augmented."""
+
+    iteration: int
+    pairs: tuple[Pair, ...]
+    fixed: Tensor
+    moving: Tensor
+
+
+@dataclass(frozen=True)
+class Learner:
+    """What is trained. ``step`` takes a batch, updates the weights and returns its loss terms, ``total`` among them."""
+
+    modules: Mapping[str, nn.Module]
+    optimisers: Mapping[str, torch.optim.Optimizer]
+    step: Callable[[Batch], dict[str, Tensor]]
+
+
+def descend(
+    model: nn.Module, optimiser: torch.optim.Optimizer, losses: Callable[[Batch], dict[str, Tensor]]
+) -> Callable[[Batch], dict[str, Tensor]]:
+    """The plain step: one update along the gradient of ``losses(batch)["total"]``; none where that is not finite."""
+
+    def step(batch: Batch) -> dict[str, Tensor]:
+        terms = losses(batch)
+        if terms["total"].isfinite():
+            optimiser.zero_grad(set_to_none=True)
+            terms["total"].backward()
+            optimiser.step()
+        return {name: term.detach() for name, term in terms.items()}
+
+    model.train()
+    return step
+
+
+def learning_rate(iteration: int, settings: Settings) -> float:
+    """The learning rate of one iteration; milestones are fractions of ``settings.iterations``.
+
+    ``rcn_step``: halved at 60 % and again at 80 % (released RCN). ``released_ldr``: five epochs that start at 1, 1/8,
+    1/16, 1/32 and 1/64 of the peak, each falling to zero along a cosine (released LDR, plain variant).
+    """
+    done, peak = iteration / settings.iterations, settings.learning_rate
+    if settings.schedule == "constant":
+        return peak
+    if settings.schedule == "rcn_step":
+        return peak * (1.0 if done < 0.6 else 0.5 if done < 0.8 else 0.25)
+    if settings.schedule == "released_ldr":
+        epoch, within = divmod(5 * iteration, settings.iterations)
+        factor = (1, 1 / 8, 1 / 16, 1 / 32, 1 / 64)[min(epoch, 4)]
+        return peak * factor * 0.5 * (1 + math.cos(math.pi * within / settings.iterations))
+    raise ValueError(f"training: schedule must be 'rcn_step', 'released_ldr' or 'constant', got {settings.schedule!r}")
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Draws batches from images held on the device as uint8, the papers' own precision.
+
+    Pairs are drawn uniformly with replacement (the papers shuffle all pairs anew each pass).
+    """
+
+    images: Mapping[str, Tensor]
+    pairs: Sequence[Pair]
+    settings: Settings
+    seed: int
+
+    def batch(self, iteration: int) -> Batch:
+        generator = torch.Generator().manual_seed(_stream(self.seed, iteration))
+        chosen = torch.randint(len(self.pairs), (self.settings.batch,), generator=generator)
+        pairs = tuple(self.pairs[index] for index in chosen.tolist())
+        fixed, moving = (self._stack([getattr(pair, side) for pair in pairs]) for side in ("fixed", "moving"))
+        if strength := self.settings.augmentation:
+            n, _, *shape = moving.shape
+            moving = warp(moving, random_displacement(n, shape, generator, strength=strength, device=moving.device))
+        return Batch(iteration, pairs, fixed, moving)
+
+    def _stack(self, cases: Sequence[str]) -> Tensor:
+        return torch.stack([self.images[case] for case in cases])[:, None].float() / 255
+
+
+def read_images(data: Dataset, cases: Sequence[str], *, multiple: int, device: str) -> dict[str, Tensor]:
+    """Read images ``(D, H, W)`` as uint8 onto the device, zeros added at the end of axes up to a multiple."""
+    images: dict[str, Tensor] = {}
+    first: tuple[int, ...] | None = None
+    for case in cases:
+        array = data.image(case).array
+        first = first or array.shape
+        if array.shape != first:
+            raise ValueError(f"train: {case} has shape {array.shape}, the images before it {first}; resample them")
+        image = torch.from_numpy(np.round(array * 255).astype(np.uint8))
+        images[case] = F.pad(image, end_padding(array.shape, multiple)).to(device)
+    return images
+
+
+def make_sampler(data: Dataset, settings: Settings, *, seed: int, multiple: int, device: str) -> Sampler:
+    """A sampler over all training pairs of a data set."""
+    pairs = data.training_pairs
+    if not pairs:
+        raise ValueError(f"train: data set {data.name!r} has no training pairs")
+    images = read_images(data, list(iter_cases(pairs)), multiple=multiple, device=device)
+    return Sampler(images, pairs, settings, seed)
+
+
+def run_name(data: Dataset, method: str, params: Mapping[str, Any], settings: Settings, seed: int) -> dict[str, Any]:
+    """What tells one training run from another; a state is only resumed by the run that wrote it."""
+    files = data.about.get("files", {})
+    images = {case: files.get(f"images/{case}.nii.gz") for case in sorted(data.training_cases)}
+    return {
+        "method": method,
+        "params": dict(params),
+        "training": asdict(settings),
+        "seed": seed,
+        "dataset": data.name,
+        "images": images,
+    }
+
+
+def fit(learner: Learner, sampler: Sampler, folder: Path, *, run: Mapping[str, Any], device: str) -> None:
+    """Train to the last iteration, from the newest sound state in ``folder`` if there is one.
+
+    Leaves there ``state-*.pt`` (the last two) and ``curve.jsonl``, one line an iteration. Raises `DivergedError` at the
+    first loss or weight that is not finite, the states left as they are, and `CheckpointError` where ``folder`` holds
+    the states of a different run.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = sampler.settings
+    start, seconds = _resume(learner, folder, run, device)
+    _cut_curve(folder / CURVE, start)
+    began = time.monotonic() - seconds
+    with open(folder / CURVE, "a", buffering=1) as curve:
+        for iteration in tqdm(
+            range(start, settings.iterations), initial=start, total=settings.iterations, disable=None
+        ):
+            row = _iterate(learner, sampler, iteration)
+            curve.write(json.dumps({**row, "seconds": round(time.monotonic() - began, 3)}) + "\n")
+            _report(row, settings.iterations)
+            if (iteration + 1) % settings.checkpoint_every == 0 or iteration + 1 == settings.iterations:
+                _check_weights(learner, iteration)
+                save_state(folder, _state(learner, iteration + 1, time.monotonic() - began, run))
+
+
+def _iterate(learner: Learner, sampler: Sampler, iteration: int) -> dict[str, float]:
+    rate = learning_rate(iteration, sampler.settings)
+    for optimiser in learner.optimisers.values():
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+    batch = sampler.batch(iteration)
+    terms = learner.step(batch)
+    values = dict(zip(terms, torch.stack(list(terms.values())).tolist(), strict=True))
+    if not all(map(math.isfinite, values.values())):
+        names = ", ".join(pair.name for pair in batch.pairs)
+        raise DivergedError(
+            f"training: loss {values} at iteration {iteration}, pairs {names}; try a lower learning rate"
+        )
+    return {"iteration": iteration, **values, "learning_rate": rate}
+
+
+def _report(row: Mapping[str, float], iterations: int) -> None:
+    done = row["iteration"] + 1
+    if done * 10 // iterations > (done - 1) * 10 // iterations:
+        log.info("iteration %d of %d: loss %.4f after %d %%", done, iterations, row["total"], 100 * done // iterations)
+
+
+def _state(learner: Learner, iteration: int, seconds: float, run: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "iteration": iteration,
+        "seconds": seconds,
+        "run": json.dumps(run, sort_keys=True),
+        "modules": {name: module.state_dict() for name, module in learner.modules.items()},
+        "optimisers": {name: optimiser.state_dict() for name, optimiser in learner.optimisers.items()},
+    }
+
+
+def _resume(learner: Learner, folder: Path, run: Mapping[str, Any], device: str) -> tuple[int, float]:
+    state = newest_state(folder, device)
+    if state is None:
+        return 0, 0.0
+    wanted, found = json.loads(json.dumps(run)), json.loads(state["run"])
+    if odd := [key for key in wanted if found.get(key) != wanted[key]]:
+        raise CheckpointError(
+            f"{folder}: holds the states of another run ({odd[0]} was {found.get(odd[0])!r}, now {wanted[odd[0]]!r}); "
+            "delete the folder or train into another"
+        )
+    for name, module in learner.modules.items():
+        module.load_state_dict(state["modules"][name])
+    for name, optimiser in learner.optimisers.items():
+        optimiser.load_state_dict(state["optimisers"][name])
+    log.info("resuming at iteration %d from %s", state["iteration"], folder)
+    return state["iteration"], state["seconds"]
+
+
+def _cut_curve(path: Path, start: int) -> None:
+    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+    path.write_text("".join(lines[:start]))
+
+
+def _check_weights(learner: Learner, iteration: int) -> None:
+    for name, module in learner.modules.items():
+        if not all(parameter.isfinite().all() for parameter in module.parameters()):
+            raise DivergedError(f"training: weights of {name} are NaN or infinite after iteration {iteration}")
+
+
+def _stream(seed: int, iteration: int) -> int:
+    return int(np.random.SeedSequence([seed, iteration]).generate_state(1, np.uint64)[0])

@@ -1,0 +1,100 @@
+"""Diffeomorphic demons through SimpleITK, coarse to fine: a whole method in one short file, an example to copy.
+
+Vercauteren et al. 2009, doi:10.1016/j.neuroimage.2008.10.040. There is no affine stage: the pair must be roughly
+aligned, and of one modality or nearly so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datasets.geometry import from_physical
+
+BINS, MATCH_POINTS = 256, 15  # of the histogram matching
+
+
+def load(
+    *,
+    device: str,
+    seed: int,
+    checkpoint: Path | None = None,
+    iterations: list[int] | None = None,
+    update_sigma: float = 1.0,
+    field_sigma: float = 1.0,
+    step: float = 2.0,
+    forces: Literal["symmetric", "fixed", "moving"] = "symmetric",
+    match_histograms: bool = False,
+) -> Callable[..., NDArray[np.float32]]:
+    """Import SimpleITK and return the registration.
+
+    Args:
+        device: ignored, CPU only.
+        seed: ignored, nothing is drawn.
+        checkpoint: ignored, nothing is learned.
+        iterations: at each level, coarse to fine; each level halves the voxels of the one before, and the last one has
+            the images' own. 100, 70 and 40 when missing.
+        update_sigma: of the Gaussian on each update (a fluid), in voxels; 0 is none.
+        field_sigma: of the Gaussian on the whole field (an elastic body), in voxels; 0 is none.
+        step: longest update of one iteration, in voxels.
+        forces: whose gradient drives the demons.
+        match_histograms: of the moving image to those of the fixed one first.
+    """
+    levels = [100, 70, 40] if iterations is None else list(iterations)
+    if not levels or any(count < 0 for count in levels):
+        raise ValueError(f"demons.load: iterations must be one count a level, none negative; got {levels}")
+    import SimpleITK as sitk  # noqa: N813 - the library's usual name
+
+    demons = _demons(sitk, update_sigma, field_sigma, step, forces)
+
+    def register(fixed: NDArray, moving: NDArray, spacing: tuple[float, float, float]) -> NDArray[np.float32]:
+        fixed, moving = (_image(sitk, array, spacing) for array in (fixed, moving))
+        if match_histograms:
+            moving = sitk.HistogramMatching(moving, fixed, BINS, MATCH_POINTS)
+        field = sitk.Image(fixed.GetSize(), sitk.sitkVectorFloat64)
+        field.CopyInformation(fixed)
+        for level, count in enumerate(levels):
+            coarse_fixed, coarse_moving = (_coarsen(sitk, i, 2 ** (len(levels) - 1 - level)) for i in (fixed, moving))
+            demons.SetNumberOfIterations(count)
+            field = demons.Execute(coarse_fixed, coarse_moving, _resample(sitk, field, coarse_fixed))
+        field = sitk.GetArrayFromImage(_resample(sitk, field, fixed))
+        return from_physical(field, tuple(spacing)[::-1], axes="zyx")
+
+    return register
+
+
+def _demons(sitk: Any, update_sigma: float, field_sigma: float, step: float, forces: str) -> Any:
+    demons = sitk.DiffeomorphicDemonsRegistrationFilter()
+    demons.SetUseGradientType(
+        {"symmetric": demons.Symmetric, "fixed": demons.Fixed, "moving": demons.WarpedMoving}[forces]
+    )
+    demons.SetMaximumUpdateStepLength(step)
+    demons.SetSmoothUpdateField(update_sigma > 0)
+    demons.SetUpdateFieldStandardDeviations(max(update_sigma, 1e-3))
+    demons.SetSmoothDisplacementField(field_sigma > 0)
+    demons.SetStandardDeviations(max(field_sigma, 1e-3))
+    return demons
+
+
+def _image(sitk: Any, array: NDArray, spacing: tuple[float, float, float]) -> Any:
+    image = sitk.GetImageFromArray(np.asarray(array, np.float32))
+    image.SetSpacing([float(value) for value in reversed(spacing)])
+    return image
+
+
+def _coarsen(sitk: Any, image: Any, factor: int) -> Any:
+    """Smooth and keep every ``factor``-th voxel, of axes long enough to leave eight."""
+    factors = [max(1, min(factor, size // 8)) for size in image.GetSize()]
+    sigmas = [0.5 * f * step if f > 1 else 1e-6 for f, step in zip(factors, image.GetSpacing(), strict=True)]
+    return sitk.Shrink(sitk.SmoothingRecursiveGaussian(image, sigmas), factors) if max(factors) > 1 else image
+
+
+def _resample(sitk: Any, field: Any, like: Any) -> Any:
+    """Read a field in millimetres on another grid; its border values hold outside."""
+    edge = True  # the outermost voxel centres of two levels differ by up to half a coarse voxel
+    identity = sitk.Transform(3, sitk.sitkIdentity)
+    return sitk.Resample(field, like, identity, sitk.sitkLinear, 0.0, field.GetPixelID(), edge)

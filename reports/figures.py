@@ -1,0 +1,227 @@
+"""Figures of a report: accuracy against time, spread over pairs, training curves; each as SVG and PNG.
+
+Readable in black and white (markers and lines differ, methods are named beside their points) and with colour blindness
+(Okabe and Ito's colours). Inks are fixed hex codes so that the page can swap them for its dark colours.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
+
+from benchmarks.metrics import METRICS
+from datasets.case import Dataset
+from reports import summary
+from reports.overview import NAMES, display_title
+from reports.summary import Datasets, Methods, Quote
+from reports.tables import direction
+
+INK, SOFT, RULE, PAPER = "#1b2431", "#5b6675", "#d8dee6", "#fefefe"
+KINDS: Mapping[str, tuple[str, str]] = {
+    "classical": ("s", "#d55e00"),
+    "learned": ("o", "#0072b2"),
+    "control": ("D", "#7a8594"),
+}
+_STYLE = {
+    "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans"], "font.size": 9, "svg.fonttype": "none",
+    "svg.hashsalt": "warpbench", "text.color": INK, "axes.edgecolor": SOFT, "axes.labelcolor": INK,
+    "xtick.color": SOFT, "ytick.color": SOFT, "xtick.labelcolor": INK, "ytick.labelcolor": INK,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": RULE,
+    "grid.linewidth": 0.7, "axes.axisbelow": True, "axes.titlesize": 10, "axes.titleweight": "bold",
+    "axes.titlelocation": "left", "figure.facecolor": PAPER, "axes.facecolor": PAPER, "legend.frameon": False,
+    "axes.linewidth": 0.8, "axes.labelsize": 9, "mathtext.default": "regular", "text.parse_math": False,
+}  # fmt: skip
+_OFFSETS = [(9, 0, "left"), (-9, 0, "right"), (0, 11, "center"), (0, -11, "center")]
+
+
+def style() -> mpl.rc_context:
+    return mpl.rc_context(_STYLE)
+
+
+def save(figure: Figure, folder: Path, name: str, dpi: int = 150) -> None:
+    """Write a figure as ``<name>.svg`` and ``<name>.png``, without a date, so that equal input gives equal files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    FigureCanvasAgg(figure)
+    figure.savefig(folder / f"{name}.png", dpi=dpi, metadata={"Software": None})
+    text = io.StringIO()
+    figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+    (folder / f"{name}.svg").write_text(text.getvalue(), encoding="utf-8", newline="\n")
+
+
+def accuracy_time(metrics: pd.DataFrame, datasets: Datasets, methods: Methods, clock: str) -> Figure | None:
+    """Accuracy against median seconds, one panel per data set; None when no contestant has both anywhere.
+
+    ``clock`` says where the seconds were measured. Bars: SD over pairs of the accuracy, quartiles of the seconds.
+    """
+    panels = [(dataset, quote) for dataset in datasets.values() if (quote := summary.primary(metrics, dataset.name))]
+    panels = [(data, quote) for data, quote in panels if _contested(metrics, data.name, quote, methods)]
+    if not panels:
+        return None
+    columns = min(2, len(panels))
+    rows = -(-len(panels) // columns)
+    with style():
+        figure = Figure(figsize=(4.9 * columns, 3.7 * rows + 0.45), layout="constrained")
+        grid = figure.subplots(rows, columns, squeeze=False)
+        for axes, (dataset, quote) in zip(grid.flat, panels, strict=False):
+            _panel(axes, metrics, dataset, quote, methods)
+        for axes in grid.flat[len(panels) :]:
+            axes.set_axis_off()
+        figure.supxlabel(f"Squares: classical, circles: learned. Bars: SD over pairs, quartiles of time.\n{clock}",
+                         fontsize=8, color=SOFT)  # fmt: skip
+        figure.canvas.draw()
+        for axes, (dataset, quote) in zip(grid.flat, panels, strict=False):
+            _name_points(axes, _points(metrics, dataset.name, quote, methods), methods)
+    return figure
+
+
+def spread(metrics: pd.DataFrame, dataset: Dataset, quote: Quote, methods: Methods) -> Figure | None:
+    """Box and dots of one metric over pairs, a row for each method; None when there are no values."""
+    by_method = summary.per_pair(metrics, dataset.name, quote)
+    names = [name for name in summary.ordered(methods) if name in by_method]
+    if not names:
+        return None
+    with style():
+        figure = Figure(figsize=(6.4, 0.95 + 0.36 * len(names)), layout="constrained")
+        axes = figure.subplots()
+        for row, name in enumerate(names):
+            _box(axes, by_method[name].sort_index().to_numpy(), len(names) - 1 - row, methods[name]["kind"])
+        axes.set_yticks(range(len(names))[::-1], [_label(methods, name) for name in names])
+        axes.set_ylim(-0.6, len(names) - 0.4)
+        axes.grid(visible=False, axis="y")
+        axes.tick_params(axis="y", length=0)
+        axes.set_xlabel(_axis_label(quote))
+    return figure
+
+
+def training(curve: pd.DataFrame, title: str) -> Figure:
+    """Loss against iteration: every value pale, the running median dark. Columns ``iteration`` and ``loss``."""
+    if not {"iteration", "loss"} <= set(curve.columns):
+        raise ValueError(f"training: curve needs columns iteration and loss, got {list(curve.columns)}")
+    window = max(1, len(curve) // 40)
+    smooth = curve.loss.rolling(window, center=True, min_periods=1).median()
+    with style():
+        figure = Figure(figsize=(5.2, 2.8), layout="constrained")
+        axes = figure.subplots()
+        axes.plot(curve.iteration, curve.loss, color=KINDS["learned"][1], alpha=0.3, linewidth=0.8)
+        axes.plot(curve.iteration, smooth, color=INK, linewidth=1.4)
+        axes.set_xlabel("iteration")
+        axes.set_ylabel(f"loss (line: median of {window})" if window > 1 else "loss")
+        axes.set_title(title)
+    return figure
+
+
+def _points(metrics: pd.DataFrame, dataset: str, quote: Quote, methods: Methods) -> dict[str, tuple[float, ...]]:
+    """For each contestant: median seconds with quartiles, mean accuracy with SD."""
+    clock = summary.quote(metrics, dataset, "seconds")
+    if clock is None:
+        return {}
+    accuracy, seconds = summary.per_pair(metrics, dataset, quote), summary.per_pair(metrics, dataset, clock)
+    points = {}
+    for name in summary.contestants(methods):
+        if name in accuracy and name in seconds:
+            low, middle, high = np.percentile(seconds[name], [25, 50, 75])
+            sd = accuracy[name].std(ddof=1) if len(accuracy[name]) > 1 else 0.0
+            points[name] = (middle, low, high, float(accuracy[name].mean()), float(sd))
+    return points
+
+
+def _contested(metrics: pd.DataFrame, dataset: str, quote: Quote, methods: Methods) -> bool:
+    return bool(_points(metrics, dataset, quote, methods))
+
+
+def _panel(axes: Axes, metrics: pd.DataFrame, dataset: Dataset, quote: Quote, methods: Methods) -> None:
+    points = _points(metrics, dataset.name, quote, methods)
+    for name, (x, low, high, y, sd) in points.items():
+        marker, colour = KINDS[methods[name]["kind"]]
+        bars = {"yerr": [[sd], [sd]], "xerr": [[max(x - low, 0)], [max(high - x, 0)]]}
+        axes.errorbar(x, y, **bars, fmt=marker, color=colour, markersize=6, elinewidth=0.9, capsize=2,
+                      markeredgecolor=PAPER, markeredgewidth=0.6)  # fmt: skip
+    axes.set_xscale("log")
+    xs = [x for point in points.values() for x in point[:3] if x > 0]
+    axes.set_xlim(min(xs) / 3, max(xs) * 3)
+    axes.margins(y=0.16)
+    _control_lines(axes, summary.per_pair(metrics, dataset.name, quote))
+    axes.set_title(display_title(dataset))
+    axes.set_xlabel("median seconds per pair")
+    axes.set_ylabel(_axis_label(quote))
+
+
+def _control_lines(axes: Axes, by_method: Mapping[str, pd.Series]) -> None:
+    for name, text, line in (("identity", "before registration", "--"), ("truth", "true displacement", ":")):
+        if name in by_method:
+            level = float(by_method[name].mean())
+            axes.axhline(level, color=SOFT, linestyle=line, linewidth=1.1, zorder=1)
+            axes.annotate(text, (1, level), xycoords=("axes fraction", "data"), xytext=(-2, 3), ha="right",
+                          textcoords="offset points", fontsize=7.5, color=SOFT, gid="control")  # fmt: skip
+
+
+def _name_points(axes: Axes, points: Mapping[str, Sequence[float]], methods: Methods) -> None:
+    """Write each method's name beside its point, at the nearest place where it covers nothing."""
+    renderer = axes.figure.canvas.get_renderer()
+    taken = [text.get_window_extent(renderer) for text in axes.texts]
+    for x, low, high, y, sd in points.values():
+        (x0, y0), (x1, y1) = axes.transData.transform([(low, y - sd), (high, y + sd)])
+        px, py = axes.transData.transform((x, y))
+        taken += [Bbox([[px - 6, py - 6], [px + 6, py + 6]]), Bbox([[px - 1, y0], [px + 1, y1]])]
+        taken.append(Bbox([[x0, py - 1], [x1, py + 1]]))
+    frame = axes.get_window_extent(renderer)
+    for name, (x, *_, y, _sd) in sorted(points.items(), key=lambda item: item[1][3]):
+        taken.append(_place(axes, methods[name]["label"], (x, y), taken, frame))
+
+
+def _place(axes: Axes, text: str, point: tuple[float, float], taken: Sequence[Bbox], frame: Bbox) -> Bbox:
+    renderer = axes.figure.canvas.get_renderer()
+    best: tuple[float, tuple[float, float, str]] | None = None
+    for step in range(1, 7):
+        for dx, dy, align in _OFFSETS + [(9, 9, "left"), (-9, 9, "right"), (9, -9, "left"), (-9, -9, "right")]:
+            trial = axes.annotate(text, point, xytext=(dx * (1 + 0.5 * (step - 1)), dy * step),
+                                  textcoords="offset points", ha=align, va="center", fontsize=8)  # fmt: skip
+            box = trial.get_window_extent(renderer)
+            trial.remove()
+            hidden = sum(_shared_area(box, other) for other in taken)
+            hidden += box.width * box.height - _shared_area(box, frame)
+            if best is None or hidden < best[0]:
+                best = (hidden, (dx * (1 + 0.5 * (step - 1)), dy * step, align))
+        if best is not None and best[0] <= 0:
+            break
+    dx, dy, align = best[1]
+    leader = {"arrowstyle": "-", "color": SOFT, "linewidth": 0.6, "shrinkB": 4} if abs(dy) > 20 else None
+    note = axes.annotate(text, point, xytext=(dx, dy), textcoords="offset points", ha=align, va="center", fontsize=8,
+                         arrowprops=leader)  # fmt: skip
+    return note.get_window_extent(renderer)
+
+
+def _shared_area(one: Bbox, other: Bbox) -> float:
+    shared = Bbox.intersection(one, other)
+    return 0.0 if shared is None else shared.width * shared.height
+
+
+def _box(axes: Axes, values: np.ndarray, row: float, kind: str) -> None:
+    marker, colour = KINDS[kind]
+    if len(values) > 4:
+        axes.boxplot(values, positions=[row], orientation="horizontal", widths=0.5, showfliers=False,
+                     medianprops={"color": INK, "linewidth": 1.6}, boxprops={"color": SOFT},
+                     whiskerprops={"color": SOFT}, capprops={"color": SOFT})  # fmt: skip
+    else:
+        axes.plot([np.median(values)] * 2, [row - 0.25, row + 0.25], color=INK, linewidth=1.6)
+    offsets = 0.16 * np.sin(2.4 * np.arange(len(values)))  # spread by order, so that equal input gives an equal figure
+    axes.plot(values, row + offsets, marker, color=colour, markersize=3.4, alpha=0.75, markeredgewidth=0)
+
+
+def _axis_label(quote: Quote) -> str:
+    unit = METRICS[quote.metric].unit
+    name = f"{NAMES[quote.metric]} {direction(quote.higher_is_better)}"
+    return f"{name} ({quote.protocol})" if unit == "1" else f"{name} in {unit} ({quote.protocol})"
+
+
+def _label(methods: Methods, name: str) -> str:
+    return "Before registration" if name == "identity" else str(methods[name]["label"])

@@ -1,0 +1,167 @@
+"""A table as data, and its three texts: CSV for machines, Markdown for readers, LaTeX (booktabs, graphicx) for papers.
+
+The texts depend on nothing but their input: no time stamp, no locale, no hash order.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+MINUS = "−"
+DECIMALS: Mapping[str, int] = {
+    "dice": 3, "jaccard": 3, "tre": 2, "displacement_error": 2, "folding_count": 1, "folding_percent": 3,
+    "jacobian_std": 3, "sdlogj": 3, "sdlogj_l2r": 3, "seconds": 2, "peak_memory": 0, "parameters": 0, "macs": 0,
+}  # fmt: skip
+_LATEX = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}", '"': r"\textquotedbl{}", "±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$",
+    "−": "$-$", "–": "--", "—": "---", "†": r"\textdagger{}", "·": r"$\cdot$", "×": r"$\times$", "…": r"\ldots{}",
+    "µ": r"$\mu$", "≤": r"$\leq$", "≥": r"$\geq$", "[": "{[}", "]": "{]}",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One entry: its text, whether it is the best of its column, and whether it says that there is no number."""
+
+    text: str
+    best: bool = False
+    muted: bool = False
+
+
+@dataclass(frozen=True)
+class Head:
+    """A column head: a short title, the protocol and unit below it, and a width for long text (LaTeX, such as 7cm)."""
+
+    title: str
+    detail: str = ""
+    width: str = ""
+    number: bool = True
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that can stand alone: its caption says what it is, its notes what the marks mean."""
+
+    caption: str
+    heads: Sequence[Head]
+    rows: Sequence[Sequence[Cell]]
+    notes: Sequence[str] = ()
+
+
+NOTHING = Cell("—", muted=True)
+
+
+def number(value: float, decimals: int) -> str:
+    """``value`` with a fixed number of decimals, a true minus sign, and never a negative zero."""
+    text = f"{value:.{decimals}f}"
+    if float(text) == 0:
+        text = text.lstrip("-")
+    return text.replace("-", MINUS)
+
+
+def direction(higher_is_better: bool) -> str:
+    return "↑" if higher_is_better else "↓"
+
+
+def csv_text(frame: pd.DataFrame) -> str:
+    """A frame as CSV: floats with six decimals, missing values empty, booleans true and false, lines end in LF."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(frame.columns)
+    writer.writerows([_plain(value) for value in row] for row in frame.itertuples(index=False, name=None))
+    return stream.getvalue()
+
+
+def markdown(tables: Iterable[Table]) -> str:
+    return "\n".join(_markdown(table) for table in tables)
+
+
+def latex(tables: Iterable[Table]) -> str:
+    """Tables as LaTeX floats; the document needs ``booktabs`` and ``graphicx`` only."""
+    return "\n".join(_latex(table) for table in tables)
+
+
+def latex_escape(text: str) -> str:
+    """Text that LaTeX prints as it stands; control characters and line ends become spaces."""
+    flat = re.sub(r"[\x00-\x1f\x7f]+", " ", text)
+    return "".join(_LATEX.get(character, character) for character in flat)
+
+
+def markdown_escape(text: str) -> str:
+    """Text that a Markdown table cell prints as it stands."""
+    flat = re.sub(r"[\x00-\x1f\x7f]+", " ", text)
+    flat = flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_\[\]|~])", r"\\\1", flat)
+
+
+def write_tables(folder: Path, name: str, frame: pd.DataFrame, tables: Sequence[Table]) -> None:
+    """Write ``<name>.csv`` from a tidy frame, and ``<name>.md`` and ``<name>.tex`` from tables."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / f"{name}.csv", csv_text(frame))
+    write_text(folder / f"{name}.md", markdown(tables))
+    write_text(folder / f"{name}.tex", latex(tables))
+
+
+def write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _plain(value: object) -> str:
+    if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"{value:.6f}" if isinstance(value, float) else str(value)
+
+
+def _markdown(table: Table) -> str:
+    heads = [markdown_escape(head.title) + (f"<br>{markdown_escape(head.detail)}" if head.detail else "")
+             for head in table.heads]  # fmt: skip
+    lines = [f"**{markdown_escape(table.caption)}**", "", _bar(heads)]
+    lines.append(_bar("---:" if head.number else ":---" for head in table.heads))
+    lines += [_bar(_markdown_cell(cell) for cell in row) for row in table.rows]
+    for note in table.notes:
+        lines += ["", markdown_escape(note)]
+    return "\n".join(lines) + "\n"
+
+
+def _markdown_cell(cell: Cell) -> str:
+    text = markdown_escape(cell.text)
+    return f"**{text}**" if cell.best else text
+
+
+def _bar(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _latex(table: Table) -> str:
+    columns = "".join(f"p{{{head.width}}}" if head.width else "r" if head.number else "l" for head in table.heads)
+    lines = [r"\begin{table}[htbp]", r"\centering", rf"\caption{{{latex_escape(table.caption)}}}"]
+    lines.append(r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%")
+    lines += [rf"\begin{{tabular}}{{{columns}}}", r"\toprule"]
+    lines.append(_latex_row(latex_escape(head.title) for head in table.heads))
+    if any(head.detail for head in table.heads):
+        lines.append(_latex_row(rf"{{\footnotesize {latex_escape(head.detail)}}}" for head in table.heads))
+    lines += [r"\midrule", *(_latex_row(_latex_cell(cell) for cell in row) for row in table.rows)]
+    lines += [r"\bottomrule", r"\end{tabular}}"]
+    lines += [rf"\par\smallskip\footnotesize {latex_escape(note)}" for note in table.notes]
+    return "\n".join([*lines, r"\end{table}"]) + "\n"
+
+
+def _latex_cell(cell: Cell) -> str:
+    text = latex_escape(cell.text)
+    return rf"\textbf{{{text}}}" if cell.best else text
+
+
+def _latex_row(cells: Iterable[str]) -> str:
+    return " & ".join(cells) + r" \\"

@@ -1,0 +1,72 @@
+"""Small prepared data sets for the tests of the pipeline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from datasets.case import Pair, Writer, open_dataset
+
+AFFINE = np.diag([-1.5, -1.0, 2.0, 1.0])
+SHAPE = (10, 12, 14)
+
+
+@pytest.fixture
+def make_dataset(tmp_path):
+    """Return a function that writes a tiny prepared data set with a bright case and as many dark ones as wanted."""
+
+    def make(dark: int = 1, bright: int = 1, name: str = "tiny"):
+        folder = tmp_path / name
+        rng = np.random.default_rng(0)
+        writer = Writer(folder)
+        cases = [f"dark{n}" for n in range(dark)] + [f"bright{n}" for n in range(bright)]
+        for case in ["fixed", *cases]:
+            top = 0.4 if case.startswith("dark") else 1.0
+            writer.image(case, rng.random(SHAPE) * top, AFFINE)
+            writer.labels(case, rng.integers(0, 3, SHAPE), AFFINE)
+        pairs = [Pair("fixed", case) for case in cases]
+        writer.finish(about(name, pairs))
+        return open_dataset(folder)
+
+    return make
+
+
+def about(name: str, pairs: list[Pair]) -> dict:
+    return {
+        "name": name,
+        "title": name,
+        "phantom": True,
+        "labels": {"1": "one", "2": "two"},
+        "evaluated_labels": [1, 2],
+        "training": {"cases": [], "pairs": "ordered"},
+        "test": [{"fixed": pair.fixed, "moving": pair.moving} for pair in pairs],
+    }
+
+
+@pytest.fixture
+def registration(tmp_path):
+    """Return a function that makes the specification of `workflows.register` for a data set and a module."""
+
+    def make(data, module: str = "tests.faulty", *, folder: str = "run", time_limit: float = 60, **params):
+        return {
+            "method": "method",
+            "module": module,
+            "params": params,
+            "device": "cpu",
+            "seed": 0,
+            "threads": 1,
+            "time_limit": time_limit,
+            "dataset": data.name,
+            "data": str(data.folder),
+            "chunk": 0,
+            "chunks": 1,
+            "training": None,
+            "truth": False,
+            "sources": [str(Path(__file__).parent / "faulty.py")],
+            "libraries": {},
+            "folder": str(tmp_path / folder),
+        }
+
+    return make

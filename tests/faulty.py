@@ -1,0 +1,67 @@
+"""A method with every fault a method can have, for the supervisor's tests; ``fault`` chooses."""
+
+import os
+import signal
+import sys
+import time
+
+import numpy as np
+
+NEEDS = ()
+
+
+def load(*, device: str, seed: int, checkpoint=None, fault: str = "none"):
+    if fault == "load":
+        raise ImportError("libwarp.so: cannot open shared object")
+
+    def register(fixed, moving, spacing):
+        zero = np.zeros((3, *fixed.shape), dtype=np.float32)
+        if moving.max() < 0.5:  # only dark moving images meet the fault, so that others show the recovery
+            return FAULTS[fault](zero, fixed)
+        if os.environ["OMP_NUM_THREADS"] == "99" or os.path.exists("left-behind"):
+            raise RuntimeError("an earlier call changed my surroundings")
+        return zero
+
+    return register
+
+
+def _raise(zero, fixed):
+    raise RuntimeError("no overlap between the images")
+
+
+def _mutate(zero, fixed):
+    fixed[...] = 0
+    return zero
+
+
+def _change_surroundings(zero, fixed):
+    open("left-behind", "w").close()
+    os.environ["OMP_NUM_THREADS"] = "99"
+    os.chdir("/")
+    return zero
+
+
+def _shout(zero, fixed):
+    for _ in range(100):
+        sys.stdout.write("x" * 100_000)
+    return zero
+
+
+FAULTS = {
+    "none": lambda zero, fixed: zero,
+    "raise": _raise,
+    "mutate": _mutate,
+    "shout": _shout,
+    "surroundings": _change_surroundings,
+    "hang": lambda zero, fixed: time.sleep(600),
+    "segfault": lambda zero, fixed: os.kill(os.getpid(), signal.SIGSEGV),
+    "exit": lambda zero, fixed: os._exit(3),
+    "killed": lambda zero, fixed: os.kill(os.getpid(), signal.SIGKILL),
+    "memory": lambda zero, fixed: np.zeros((1 << 50,), dtype=np.float32),
+    "nan": lambda zero, fixed: zero * np.nan,
+    "shape": lambda zero, fixed: zero[:, 1:],
+    "integer": lambda zero, fixed: zero.astype(np.int16),
+    "huge": lambda zero, fixed: zero + 1e9,
+    "none_returned": lambda zero, fixed: None,
+    "strided": lambda zero, fixed: np.asfortranarray(zero.astype(np.float64)),
+}

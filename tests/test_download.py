@@ -1,0 +1,93 @@
+"""Downloads: checksums, retries, mirrors and error pages, against a local HTTP server."""
+
+import hashlib
+import http.server
+import threading
+
+import pytest
+
+from datasets import download
+from datasets.download import Remote, fetch
+from datasets.files import DataError
+
+CONTENT = bytes(range(256)) * 40
+DIGEST = hashlib.sha256(CONTENT).hexdigest()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):  # noqa: N802 (the name is http.server's)
+        self.server.requests_seen.append(self.path)
+        if self.path == "/flaky" and self.server.requests_seen.count("/flaky") == 1:
+            self.send_error(503)
+        elif self.path == "/forbidden":
+            self.send_error(403)
+        else:
+            body = {"/page": b"<html>quota exceeded</html>", "/short": CONTENT[:99]}.get(self.path, CONTENT)
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    monkeypatch.setenv("WARPBENCH_CACHE", str(tmp_path / "a cache"))
+    monkeypatch.delenv("WARPBENCH_MIRROR", raising=False)
+    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    httpd.requests_seen = []
+    threading.Thread(target=httpd.serve_forever, daemon=True).start()
+    yield httpd
+    httpd.shutdown()
+
+
+def remote(server, path="/good") -> Remote:
+    return Remote("set/file.bin", f"http://127.0.0.1:{server.server_port}{path}", DIGEST)
+
+
+def test_a_good_file_is_downloaded_once(server):
+    assert fetch(remote(server)).read_bytes() == CONTENT
+    fetch(remote(server))
+    assert server.requests_seen == ["/good"]
+
+
+def test_a_passing_fault_is_retried(server):
+    assert fetch(remote(server, "/flaky"), retries=1).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("path", ["/page", "/short"])
+def test_a_wrong_file_is_refused_and_removed(server, path):
+    with pytest.raises(DataError, match=f"{DIGEST}.*by hand"):
+        fetch(remote(server, path), retries=0)
+    assert not (download.cache_folder() / "set" / "file.bin").exists()
+
+
+def test_a_refusing_server_leads_to_the_manual_way(server):
+    with pytest.raises(DataError, match=r"403.*by hand.*WARPBENCH_MIRROR"):
+        fetch(remote(server, "/forbidden"), retries=0)
+
+
+def test_the_mirror_is_asked_first_and_checked(server, tmp_path, monkeypatch):
+    mirror = tmp_path / "mirror" / "set"
+    mirror.mkdir(parents=True)
+    monkeypatch.setenv("WARPBENCH_MIRROR", str(mirror.parent))
+    (mirror / "file.bin").write_bytes(CONTENT)
+    assert fetch(remote(server)) == mirror / "file.bin"
+    assert server.requests_seen == []
+    (mirror / "file.bin").write_bytes(CONTENT[:-1] + b"x")
+    with pytest.raises(DataError, match=r"wrong checksum.*mirror"):
+        fetch(remote(server))
+
+
+def test_a_missing_mirror_folder_is_named(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("WARPBENCH_MIRROR", str(tmp_path / "nowhere"))
+    with pytest.raises(DataError, match="no such folder"):
+        fetch(remote(server))
+
+
+def test_a_damaged_cache_is_downloaded_again(server):
+    path = fetch(remote(server))
+    path.write_bytes(CONTENT[:10])
+    assert fetch(remote(server)).read_bytes() == CONTENT

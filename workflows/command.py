@@ -1,0 +1,50 @@
+"""What the steps share as commands: one JSON specification as argument, a log, and one clear line for a fault."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks.results import ResultsError
+from datasets.files import DataError
+from workflows.settings import SettingsError
+from workflows.supervisor import end_with_runner
+
+Spec = Mapping[str, Any]
+
+
+def run_step(step: Callable[[Spec], None], usage: str) -> None:
+    """Run a step on the specification in ``sys.argv[1]``: JSON text, or the path of a JSON file."""
+    if len(sys.argv) != 2 or sys.argv[1] in ("-h", "--help"):
+        sys.exit(
+            f"{usage}\nThe argument is one JSON object (or a file with it); `snakemake -p -n` prints those of a run."
+        )
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
+    end_with_runner()
+    try:
+        step(_specification(sys.argv[1]))
+    except (DataError, SettingsError, ResultsError) as error:
+        sys.exit(f"error: {error}")
+    except PermissionError as error:
+        sys.exit(f"error: {error.filename}: no permission to write; choose another folder or correct its owner")
+    except OSError as error:
+        sys.exit(f"error: {error.filename or ''}: {error.strerror or error}")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file under a temporary name and move it into place, so that no half file is ever seen."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.partial")
+    temporary.write_text(text)
+    temporary.replace(path)
+
+
+def _specification(argument: str) -> Spec:
+    try:
+        return json.loads(argument if argument.lstrip().startswith("{") else Path(argument).read_text())
+    except (json.JSONDecodeError, FileNotFoundError) as error:
+        raise SettingsError(f"the specification is not JSON ({error})") from error

@@ -1,0 +1,42 @@
+"""Obtain one data set and write it in prepared form: ``{"name", "module", "params", "folder"}``."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+from pathlib import Path
+
+from datasets.case import open_dataset
+from datasets.files import DataError
+from workflows.command import Spec, run_step
+
+
+def prepare(spec: Spec) -> None:
+    """Call the module's ``prepare`` and make sure that what it wrote can be registered."""
+    folder = Path(spec["folder"])
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    importlib.import_module(f"datasets.{spec['module']}").prepare(folder, name=spec["name"], **spec["params"])
+    data = open_dataset(folder)
+    known = {path.name.removesuffix(".nii.gz") for path in (folder / "images").glob("*.nii.gz")}
+    named = {case for pair in data.test_pairs for case in (pair.fixed, pair.moving)} | set(data.training_cases)
+    if missing := sorted(named - known):
+        raise DataError(f"{folder}: pairs name images that were not written: {', '.join(missing)}")
+    leaked = sorted(_subjects(data, [c for p in data.test_pairs for c in (p.fixed, p.moving)]) & _trained(data))
+    if leaked:
+        raise DataError(f"{folder}: subjects in both training and test: {', '.join(leaked)}")
+
+
+def _subjects(data, cases) -> set[str]:
+    subjects = data.about.get("subjects", {})
+    return {subjects.get(case, case) for case in cases}
+
+
+def _trained(data) -> set[str]:
+    # The atlas is the fixed image of training and test alike; that is the protocol of atlas registration.
+    atlas = data.about["training"].get("atlas")
+    return _subjects(data, [case for case in data.training_cases if case != atlas])
+
+
+if __name__ == "__main__":
+    run_step(prepare, __doc__)
