@@ -22,8 +22,7 @@ class Metric:
     """What a number means.
 
     ``needs`` is the truth it takes: ``displacement`` none but the displacement itself, ``none`` not even that.
-    ``protocols`` maps each protocol to one line, ``headline`` is the region that tables quote (for seconds the
-    median of the timing stage; a call that was timed in passing has the region ``all``).
+    ``protocols`` maps each protocol to one line, ``headline`` is the region that tables quote.
     """
 
     unit: str
@@ -43,12 +42,7 @@ _CENTRAL = {
     "central_mask": "central differences, voxels of the fixed image's mask",
 }
 _FORWARD = {"forward": "forward differences, the voxels that have all three forward neighbours"}
-_CLOCK = {
-    "register": "one call, while accuracy was measured, other jobs perhaps beside it; no statement about speed",
-    "cpu_1": "timing stage, alone on the machine, one CPU thread",
-    "cpu_all": "timing stage, alone on the machine, all CPU threads granted",
-    "cuda": "timing stage, alone on the machine, one CUDA device, transfers included",
-}
+_CLOCK = {"register": "one call, while accuracy was measured, other jobs perhaps beside it; for speed see the timing"}
 _L2R = "Learn2Reg, doi:10.1109/TMI.2022.3213983"
 _RCN = "recursive cascaded networks, doi:10.1109/ICCV.2019.01070"
 _LDR = "light-weight deformable registration, arXiv:2110.01293"
@@ -82,7 +76,7 @@ METRICS: Mapping[str, Metric] = {
         "mean",
         _DERIVED,
     ),
-    "seconds": Metric("s", False, "none", _CLOCK, "median", _DERIVED),
+    "seconds": Metric("s", False, "none", _CLOCK, "all", _DERIVED),
     "peak_memory": Metric("MiB", False, "none", _CLOCK, "all", _DERIVED),
     "parameters": Metric("1", False, "none", {"network": "trainable numbers of the network run"}, "all", _DERIVED),
     "macs": Metric("1", False, "none", {"network": "multiply-accumulates of one registration"}, "all", _DERIVED),

@@ -20,6 +20,7 @@ Protocol = Literal["linear_thr128", "nearest"]
 PROTOCOLS: tuple[Protocol, ...] = ("linear_thr128", "nearest")
 NO_LABEL = -1  # a voxel where no label, and not the background either, passes the threshold
 _SHARE = 128 / 255
+_LARGEST = 65535  # what the uint16 of a prepared label map can hold
 _SLAB_VOXELS = 1 << 19  # bounds the memory for the eight corners to some tens of MiB
 
 
@@ -137,15 +138,18 @@ def _slabs(shape: Sequence[int]) -> Iterator[slice]:
 
 
 def _count(values: NDArray[np.int32], labels: Sequence[int]) -> NDArray[np.int64]:
-    found, counts = np.unique_counts(values)
-    known = dict(zip(found.tolist(), counts.tolist(), strict=True))
-    return np.array([known.get(int(label), 0) for label in labels], dtype=np.int64)
+    wanted = np.array([int(label) for label in labels], dtype=np.int64)
+    if wanted.size and not 0 <= wanted.min() <= wanted.max() <= _LARGEST:
+        raise ValueError(f"labels: expected numbers from 0 to {_LARGEST}, got {wanted.min()} to {wanted.max()}")
+    return np.bincount(values.ravel() + 1, minlength=_LARGEST + 2)[wanted + 1]  # + 1, for NO_LABEL
 
 
 def _label_map(array: ArrayLike, name: str) -> NDArray[np.int32]:
     array = np.asarray(array)
-    if array.ndim != 3 or array.dtype.kind not in "iub":
+    if array.ndim != 3 or not array.size or array.dtype.kind not in "iub":
         raise ValueError(f"{name}: expected an integer map (D, H, W), got shape {array.shape}, dtype {array.dtype}")
+    if not NO_LABEL <= (low := array.min()) <= (high := array.max()) <= _LARGEST:
+        raise ValueError(f"{name}: expected labels from 0 to {_LARGEST}, got {low} to {high}")
     return np.ascontiguousarray(array, dtype=np.int32)
 
 

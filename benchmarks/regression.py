@@ -48,7 +48,7 @@ def summarise(metrics: pd.DataFrame) -> pd.DataFrame:
     """Mean and number of the values behind each (dataset, method, metric, protocol) of a metrics table."""
     headline = metrics["metric"].map({name: metric.headline for name, metric in METRICS.items()})
     chosen = metrics[(metrics["region"] == headline) & ~metrics["metric"].isin(LEFT_OUT) & (metrics["status"] == "ok")]
-    return chosen.groupby(KEY, as_index=False).agg(value=("value", "mean"), n=("value", "count"))
+    return chosen.dropna(subset="value").groupby(KEY, as_index=False).agg(value=("value", "mean"), n=("value", "count"))
 
 
 def compare(measured: pd.DataFrame, baseline: pd.DataFrame) -> pd.DataFrame:
@@ -86,8 +86,8 @@ def update(measured: pd.DataFrame, path: Path) -> None:
     defaults = measured["metric"].map(TOLERANCES).fillna(0.0)
     tolerance = [kept.get(tuple(key), default) for key, default in zip(measured[KEY].values, defaults, strict=True)]
     path.parent.mkdir(parents=True, exist_ok=True)
-    measured = measured[measured["n"] > 0].assign(tolerance=np.asarray(tolerance)[measured["n"] > 0])
-    measured[COLUMNS].sort_values(KEY).to_csv(path, index=False, float_format="%.8g", lineterminator="\n")
+    table = measured.assign(tolerance=tolerance)[COLUMNS].sort_values(KEY)
+    table.to_csv(path, index=False, float_format="%.8g", lineterminator="\n")
 
 
 def markdown(comparison: pd.DataFrame) -> str:
@@ -123,7 +123,7 @@ def main(arguments: Sequence[str] | None = None, out: TextIO | None = None) -> i
 
 
 def _verdict(row: Mapping[str, float]) -> str:
-    if not row["n"] > 0:  # no row at all, or no value in it
+    if np.isnan(row["value"]):
         return "missing"
     gain = row["value"] - row["value_baseline"]
     gain = gain if METRICS[str(row["metric"])].higher_is_better else -gain

@@ -1,7 +1,7 @@
 """The tables that a run leaves: tidy rows in Parquet, validated, sorted by their key and written whole.
 
 ``metrics``: one measured number a row. A registration that failed is a row too, with its status and reason and no
-value. ``runs``: where the numbers of a run came from.
+value. ``runs``: where the numbers of a run came from. ``timing``: one timed call a row.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-Kind = Literal["metrics", "runs"]
+Kind = Literal["metrics", "runs", "timing"]
 Rows = pd.DataFrame | Sequence[Mapping[str, Any]]
 
 STATUSES = ("ok", "failed", "timeout", "oom", "invalid_output", "diverged", "not_applicable")
@@ -57,12 +57,28 @@ COLUMNS: Mapping[Kind, Mapping[str, pa.DataType]] = {
         "load_average": pa.float64(),
         "versions": pa.string(),  # JSON
     },
+    "timing": {
+        "dataset": pa.string(),
+        "pair": pa.string(),
+        "method": pa.string(),
+        "seed": pa.int64(),
+        "device": pa.string(),
+        "threads": pa.int64(),
+        "round": pa.int64(),
+        "phase": pa.string(),  # first or warm
+        "seconds": pa.float64(),
+        "load_before": pa.float64(),
+        "status": pa.string(),
+        "reason": pa.string(),
+    },
 }
 KEYS: Mapping[Kind, tuple[str, ...]] = {
     "metrics": ("dataset", "pair", "method", "seed", "metric", "protocol", "region"),
     "runs": ("run",),
+    "timing": ("dataset", "pair", "method", "seed", "device", "threads", "round"),
 }
-_MAY_MISS = ("value", "dirty", "load_average")
+VALUE: Mapping[Kind, str] = {"metrics": "value", "timing": "seconds"}  # what a failed row lacks
+_MAY_MISS = ("value", "dirty", "load_average", "seconds", "load_before")
 
 
 class ResultsError(ValueError):
@@ -113,8 +129,8 @@ def validate(rows: Rows, kind: Kind, *, where: str = "rows") -> pd.DataFrame:
     frame = _frame(rows, kind, where)
     for column in frame.columns:
         _check_column(frame[column], kind, where)
-    if kind == "metrics":
-        _check_statuses(frame, where)
+    if kind in VALUE:
+        _check_statuses(frame, VALUE[kind], where)
     key = list(KEYS[kind])
     if (twice := frame.duplicated(key)).any():
         first = frame.loc[twice, key].iloc[0]
@@ -151,19 +167,19 @@ def _check_column(column: pd.Series, kind: Kind, where: str) -> None:
             raise ResultsError(f"{where}: column {column.name} must be finite or NaN, got {value}")
 
 
-def _check_statuses(frame: pd.DataFrame, where: str) -> None:
+def _check_statuses(frame: pd.DataFrame, value: str, where: str) -> None:
     known = frame["status"].isin(STATUSES)
     if not known.all():
         raise ResultsError(
             f"{where}: unknown status {frame.loc[~known, 'status'].iloc[0]!r}, expected one of {', '.join(STATUSES)}"
         )
     failed = frame[frame["status"] != "ok"]
-    wrong = failed[failed["value"].notna() | (failed["reason"] == "")]
+    wrong = failed[failed[value].notna() | (failed["reason"] == "")]
     if len(wrong):
         row = wrong.iloc[0]
         raise ResultsError(
-            f"{where}: pair {row['pair']} of {row['method']} is {row['status']}: it needs a reason and no value, "
-            f"got reason {row['reason']!r} and value {row['value']}"
+            f"{where}: pair {row['pair']} of {row['method']} is {row['status']}: it needs a reason and no {value}, "
+            f"got reason {row['reason']!r} and {value} {row[value]}"
         )
 
 

@@ -1,4 +1,4 @@
-"""Paired comparisons: bootstrap intervals that respect shared subjects, Wilcoxon's signed-rank test, Holm's correction."""
+"""Paired comparisons: bootstrap intervals that respect shared subjects, Wilcoxon's signed ranks, Holm's correction."""
 
 from __future__ import annotations
 

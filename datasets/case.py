@@ -55,6 +55,16 @@ class Pair:
     def name(self) -> str:
         return f"{self.fixed}__{self.moving}"
 
+    @property
+    def displacement_file(self) -> str:
+        """Name of the file that holds the pair's displacement, as Learn2Reg names it."""
+        return f"disp_{self.fixed}_{self.moving}.nii.gz"
+
+    @classmethod
+    def from_name(cls, name: str) -> Pair:
+        """The pair whose `name` this is."""
+        return cls(*name.split("__"))
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -138,7 +148,7 @@ class Truth:
         return fixed, moving
 
     def displacement_path(self, pair: Pair) -> Path:
-        return self.folder / "truth" / "displacements" / f"disp_{pair.fixed}_{pair.moving}.nii.gz"
+        return self.folder / "truth" / "displacements" / pair.displacement_file
 
     def displacement(self, pair: Pair) -> Array | None:
         """The true displacement ``(3, D, H, W)`` in voxels, or None."""
@@ -189,7 +199,7 @@ class Writer:
         """Add the true displacement ``(3, D, H, W)`` of a pair, in voxels, pull-back."""
         u = np.asarray(displacement)
         geometry.check_displacement(u, u.shape[1:], where=f"true displacement of {pair.name}")
-        relative = f"truth/displacements/disp_{pair.fixed}_{pair.moving}.nii.gz"
+        relative = f"truth/displacements/{pair.displacement_file}"
         write_displacement(self.folder / relative, u, affine)
         self.files[relative] = sha256(self.folder / relative)
 

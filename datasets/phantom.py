@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from datasets.anatomy import brain, liver
+from datasets.anatomy import brain, liver, lung
 from datasets.anatomy.fields import Chain, Deformation, Grid, true_displacement
 from datasets.case import Pair, Writer
 
@@ -72,7 +72,8 @@ def prepare(
         name: the data set's name.
         anatomy: which template.
         design: ``inter_subject`` registers all ordered pairs of test subjects, ``intra_subject`` two scans of each
-            subject in both directions, ``atlas`` every subject (moving) to one atlas (fixed). The lung has its own.
+            subject in both directions, ``atlas`` every subject (moving) to one atlas (fixed). The lung is always
+            ``intra_subject``: inhale and exhale.
         shape: ``(D, H, W)``, voxels to the left, posterior and superior.
         spacing: mm; None fits the template's field of view to ``shape``.
         training: number of training subjects.
@@ -84,14 +85,21 @@ def prepare(
     writer = Writer(Path(folder))
     options = {"training": training, "test": test, "difficulty": difficulty, "seed": seed}
     if anatomy == "lung":
-        from datasets.anatomy import lung  # its vessel trees take a moment to grow; the others do not need them
-
-        about = lung.prepare(writer, shape=shape, spacing=spacing, show=None, **options)
+        about, design = _prepare_lung(writer, shape, spacing, **options), "intra_subject"
     else:
         about = _prepare(writer, {"liver": liver, "brain": brain}[anatomy], anatomy, design, shape, spacing, **options)
     parameters = {"anatomy": anatomy, "design": design, "shape": list(shape), "spacing": spacing, **options}
     general = {"name": name, "module": "phantom", "phantom": True, "anatomy": anatomy, "modality": MODALITY[anatomy]}
     writer.finish({**general, "licence": LICENCE, "source": SOURCE, "parameters": parameters, **about})
+
+
+def _prepare_lung(
+    writer: Writer, shape: Sequence[int], spacing: Sequence[float] | None, *, training: int, test: int, **options: Any
+) -> dict[str, Any]:
+    """The lung slides along its wall, which no smooth map does; it draws and writes its pairs itself."""
+    with tqdm(total=training + test, desc="lung phantoms", unit="subject", disable=None) as bar:
+        sizes = {"shape": shape, "spacing": spacing, "training": training, "test": test}
+        return lung.prepare(writer, **sizes, **options, show=lambda _: bar.update())
 
 
 def _prepare(
@@ -211,7 +219,13 @@ def _write_truth(writer: Writer, template: ModuleType, pair: Pair, fixed: Chain,
 
 
 def _check(
-    anatomy: str, design: str, shape: Sequence[int], spacing: Sequence[float] | None, training: int, test: int, hard: float
+    anatomy: str,
+    design: str,
+    shape: Sequence[int],
+    spacing: Sequence[float] | None,
+    training: int,
+    test: int,
+    hard: float,
 ) -> None:
     if anatomy not in MODALITY:
         raise ValueError(f"prepare: anatomy must be one of {', '.join(MODALITY)}, got {anatomy!r}")

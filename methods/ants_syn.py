@@ -73,22 +73,14 @@ def load(
         "flow_sigma": flow_variance,  # a variance, whatever its name
         "total_sigma": total_variance,
     }
-    os.environ[SEED_VARIABLE] = _ants_seed(seed)
     import ants  # takes seconds
 
-    def register(
-        fixed: NDArray,
-        moving: NDArray,
-        spacing: tuple[float, float, float],
-        *,
-        fixed_mask: NDArray[np.bool_] | None = None,
-    ) -> NDArray[np.float32]:
-        os.environ[SEED_VARIABLE] = _ants_seed(seed)  # again: another method of this process may have set its own
+    def register(fixed: NDArray, moving: NDArray, spacing: tuple[float, float, float]) -> NDArray[np.float32]:
+        os.environ[SEED_VARIABLE] = _ants_seed(seed)  # ANTs reads it at each run; others of this process set their own
         images = [ants.from_numpy(np.array(image, np.float32), spacing=tuple(spacing)) for image in (fixed, moving)]
-        mask = None if fixed_mask is None else ants.from_numpy(fixed_mask.astype(np.float32), spacing=tuple(spacing))
         # A folder for each pair: antspyx gathers its results by file name and would pick up those of another run.
         with tempfile.TemporaryDirectory(prefix="ants_syn_") as folder:
-            result = ants.registration(*images, outprefix=f"{folder}/", mask=mask, **options)
+            result = ants.registration(*images, outprefix=f"{folder}/", **options)
             total = ants.apply_transforms(*images, result["fwdtransforms"], compose=f"{folder}/total_")
             return from_physical(ants.image_read(total).numpy(), spacing, axes="xyz")
 

@@ -83,34 +83,40 @@ def load(
         bending: weight of the bending energy, against a similarity of weight 1, in the final stage; 0 is none, and
             more than 0 makes an iteration about four times as long.
     """
-    given = {"metric": metric, "resolutions": resolutions, "iterations": iterations, "samples": samples}
-    changes = {name: value for name, value in {**given, "bending": bending}.items() if value is not None}
-    if grid_mm is not None and grid_voxels is not None:
-        raise ValueError(f"elastix_bspline.load: give grid_mm ({grid_mm}) or grid_voxels ({grid_voxels}), not both")
-    if grid_mm is not None or grid_voxels is not None:
-        changes |= {"grid_mm": grid_mm, "grid_voxels": grid_voxels}
-    setup = _check(replace(PRESETS[preset], **changes))
+    setup = configure(
+        preset,
+        metric=metric,
+        grid_mm=grid_mm,
+        grid_voxels=grid_voxels,
+        resolutions=resolutions,
+        iterations=iterations,
+        samples=samples,
+        bending=bending,
+    )
     import itk  # takes up to 20 s and 0.8 GB
 
     itk.ParameterObject.New()  # itk loads elastix lazily, at its first use
 
-    def register(
-        fixed: NDArray,
-        moving: NDArray,
-        spacing: tuple[float, float, float],
-        *,
-        fixed_mask: NDArray[np.bool_] | None = None,
-    ) -> NDArray[np.float32]:
-        images = [_image(itk, np.array(image, np.float32), spacing) for image in (fixed, moving)]
-        *first, last = stages(setup, seed)
-        found = _run(itk, images, first)
-        # Only the last stage is held to the mask: the stages before it need the surroundings to align the whole.
-        mask = {} if fixed_mask is None else {"fixed_mask": _image(itk, fixed_mask.astype(np.uint8), spacing)}
-        found = _run(itk, images, [last], initial_transform_parameter_object=found, **mask)
+    def register(fixed: NDArray, moving: NDArray, spacing: tuple[float, float, float]) -> NDArray[np.float32]:
+        images = [_image(itk, array, spacing) for array in (fixed, moving)]
+        found = _run(itk, *images, stages(setup, seed))
+        # Of all stages together: the last B-spline alone lacks the affine that came before it.
         field = itk.transformix_deformation_field(images[1], found)
         return from_physical(itk.array_from_image(field), tuple(spacing)[::-1], axes="zyx")
 
     return register
+
+
+def configure(preset: str, **options: Any) -> Setup:
+    """Return a preset with the options of `load` that are not None in place of its own; raise ValueError if unfit."""
+    changes = {name: value for name, value in options.items() if value is not None}
+    grids = {"grid_mm", "grid_voxels"} & changes.keys()
+    if len(grids) == 2:
+        pair = f"grid_mm ({changes['grid_mm']}) or grid_voxels ({changes['grid_voxels']})"
+        raise ValueError(f"elastix_bspline.load: give {pair}, not both")
+    if grids:
+        changes = {"grid_mm": None, "grid_voxels": None, **changes}
+    return _check(replace(PRESETS[preset], **changes))
 
 
 def stages(setup: Setup, seed: int) -> list[Map]:
@@ -190,18 +196,18 @@ def _shared(seed: int, resolutions: int, iterations: int, samples: int) -> Map:
     }
 
 
-def _run(itk: Any, images: list[Any], maps: list[Map], **options: Any) -> Any:
-    """Run some stages and return every transform found so far, as elastix' parameter object."""
+def _run(itk: Any, fixed: Any, moving: Any, maps: list[Map]) -> Any:
+    """Run the stages and return their transforms as elastix' parameter object."""
     parameters = itk.ParameterObject.New()
     for stage in maps:
         parameters.AddParameterMap(stage)
     # No number_of_threads: above 1 it crashes elastix as soon as a stage has a bending penalty.
-    _, found = itk.elastix_registration_method(*images, parameter_object=parameters, log_to_console=False, **options)
+    _, found = itk.elastix_registration_method(fixed, moving, parameter_object=parameters, log_to_console=False)
     return found
 
 
 def _image(itk: Any, array: NDArray, spacing: tuple[float, float, float]) -> Any:
-    image = itk.image_from_array(array)
+    image = itk.image_from_array(np.array(array, np.float32))  # a copy: the input may be read-only
     image.SetSpacing([float(value) for value in reversed(spacing)])
     return image
 

@@ -34,7 +34,9 @@ def failure_table(frame: pd.DataFrame, datasets: Datasets, methods: Methods) -> 
     rows = [
         [
             Cell(str(methods.get(row.method, {}).get("label", row.method))),
-            Cell(str(datasets[row.dataset].about.get("title", row.dataset)) if row.dataset in datasets else row.dataset),
+            Cell(
+                str(datasets[row.dataset].about.get("title", row.dataset)) if row.dataset in datasets else row.dataset
+            ),
             Cell(row.pair),
             Cell(row.status),
             Cell(_short(row.reason)),

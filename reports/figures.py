@@ -16,6 +16,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
 from matplotlib.transforms import Bbox
 
 from benchmarks.metrics import METRICS
@@ -40,7 +41,8 @@ _STYLE = {
     "axes.titlelocation": "left", "figure.facecolor": PAPER, "axes.facecolor": PAPER, "legend.frameon": False,
     "axes.linewidth": 0.8, "axes.labelsize": 9, "mathtext.default": "regular", "text.parse_math": False,
 }  # fmt: skip
-_OFFSETS = [(9, 0, "left"), (-9, 0, "right"), (0, 11, "center"), (0, -11, "center")]
+_OFFSETS = [(9, 0, "left"), (-9, 0, "right"), (0, 11, "center"), (0, -11, "center"),
+            (9, 9, "left"), (-9, 9, "right"), (9, -9, "left"), (-9, -9, "right")]  # fmt: skip
 
 
 def style() -> mpl.rc_context:
@@ -50,10 +52,10 @@ def style() -> mpl.rc_context:
 def save(figure: Figure, folder: Path, name: str, dpi: int = 150) -> None:
     """Write a figure as ``<name>.svg`` and ``<name>.png``, without a date, so that equal input gives equal files."""
     folder.mkdir(parents=True, exist_ok=True)
-    FigureCanvasAgg(figure)
-    figure.savefig(folder / f"{name}.png", dpi=dpi, metadata={"Software": None})
     text = io.StringIO()
-    figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+    with style():
+        figure.savefig(folder / f"{name}.png", dpi=dpi, metadata={"Software": None})
+        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     (folder / f"{name}.svg").write_text(text.getvalue(), encoding="utf-8", newline="\n")
 
 
@@ -69,7 +71,7 @@ def accuracy_time(metrics: pd.DataFrame, datasets: Datasets, methods: Methods, c
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
     with style():
-        figure = Figure(figsize=(4.9 * columns, 3.7 * rows + 0.45), layout="constrained")
+        figure = _figure(4.9 * columns, 3.7 * rows + 0.45)
         grid = figure.subplots(rows, columns, squeeze=False)
         for axes, (dataset, quote) in zip(grid.flat, panels, strict=False):
             _panel(axes, metrics, dataset, quote, methods)
@@ -77,6 +79,7 @@ def accuracy_time(metrics: pd.DataFrame, datasets: Datasets, methods: Methods, c
             axes.set_axis_off()
         figure.supxlabel(f"Squares: classical, circles: learned. Bars: SD over pairs, quartiles of time.\n{clock}",
                          fontsize=8, color=SOFT)  # fmt: skip
+        figure.get_layout_engine().set(w_pad=0.08, h_pad=0.1)
         figure.canvas.draw()
         for axes, (dataset, quote) in zip(grid.flat, panels, strict=False):
             _name_points(axes, _points(metrics, dataset.name, quote, methods), methods)
@@ -90,7 +93,7 @@ def spread(metrics: pd.DataFrame, dataset: Dataset, quote: Quote, methods: Metho
     if not names:
         return None
     with style():
-        figure = Figure(figsize=(6.4, 0.95 + 0.36 * len(names)), layout="constrained")
+        figure = _figure(6.4, 0.95 + 0.36 * len(names))
         axes = figure.subplots()
         for row, name in enumerate(names):
             _box(axes, by_method[name].sort_index().to_numpy(), len(names) - 1 - row, methods[name]["kind"])
@@ -109,13 +112,19 @@ def training(curve: pd.DataFrame, title: str) -> Figure:
     window = max(1, len(curve) // 40)
     smooth = curve.loss.rolling(window, center=True, min_periods=1).median()
     with style():
-        figure = Figure(figsize=(5.2, 2.8), layout="constrained")
+        figure = _figure(5.2, 2.8)
         axes = figure.subplots()
         axes.plot(curve.iteration, curve.loss, color=KINDS["learned"][1], alpha=0.3, linewidth=0.8)
         axes.plot(curve.iteration, smooth, color=INK, linewidth=1.4)
         axes.set_xlabel("iteration")
         axes.set_ylabel(f"loss (line: median of {window})" if window > 1 else "loss")
         axes.set_title(title)
+    return figure
+
+
+def _figure(width: float, height: float) -> Figure:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
     return figure
 
 
@@ -148,6 +157,8 @@ def _panel(axes: Axes, metrics: pd.DataFrame, dataset: Dataset, quote: Quote, me
     axes.set_xscale("log")
     xs = [x for point in points.values() for x in point[:3] if x > 0]
     axes.set_xlim(min(xs) / 3, max(xs) * 3)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.margins(y=0.16)
     _control_lines(axes, summary.per_pair(metrics, dataset.name, quote))
     axes.set_title(display_title(dataset))
@@ -165,39 +176,57 @@ def _control_lines(axes: Axes, by_method: Mapping[str, pd.Series]) -> None:
 
 
 def _name_points(axes: Axes, points: Mapping[str, Sequence[float]], methods: Methods) -> None:
-    """Write each method's name beside its point, at the nearest place where it covers nothing."""
+    """Write each method's name beside its point, at the nearest place where it covers nothing and names no other."""
     renderer = axes.figure.canvas.get_renderer()
     taken = [text.get_window_extent(renderer) for text in axes.texts]
-    for x, low, high, y, sd in points.values():
+    centres = {name: axes.transData.transform((x, y)) for name, (x, *_, y, _sd) in points.items()}
+    for name, (_x, low, high, y, sd) in points.items():
         (x0, y0), (x1, y1) = axes.transData.transform([(low, y - sd), (high, y + sd)])
-        px, py = axes.transData.transform((x, y))
+        px, py = centres[name]
         taken += [Bbox([[px - 6, py - 6], [px + 6, py + 6]]), Bbox([[px - 1, y0], [px + 1, y1]])]
         taken.append(Bbox([[x0, py - 1], [x1, py + 1]]))
-    frame = axes.get_window_extent(renderer)
-    for name, (x, *_, y, _sd) in sorted(points.items(), key=lambda item: item[1][3]):
-        taken.append(_place(axes, methods[name]["label"], (x, y), taken, frame))
+    for name, (x, *_, y, _sd) in sorted(points.items(), key=lambda item: (item[1][3], item[0])):
+        others = [centre for other, centre in centres.items() if other != name]
+        taken += _place(axes, str(methods[name]["label"]), (x, y), taken, others)
 
 
-def _place(axes: Axes, text: str, point: tuple[float, float], taken: Sequence[Bbox], frame: Bbox) -> Bbox:
+def _place(
+    axes: Axes, text: str, point: tuple[float, float], taken: Sequence[Bbox], others: Sequence[Sequence[float]]
+) -> list[Bbox]:
+    """Write a name; return the boxes that it and the line to its point cover."""
     renderer = axes.figure.canvas.get_renderer()
-    best: tuple[float, tuple[float, float, str]] | None = None
-    for step in range(1, 7):
-        for dx, dy, align in _OFFSETS + [(9, 9, "left"), (-9, 9, "right"), (9, -9, "left"), (-9, -9, "right")]:
-            trial = axes.annotate(text, point, xytext=(dx * (1 + 0.5 * (step - 1)), dy * step),
-                                  textcoords="offset points", ha=align, va="center", fontsize=8)  # fmt: skip
-            box = trial.get_window_extent(renderer)
-            trial.remove()
-            hidden = sum(_shared_area(box, other) for other in taken)
-            hidden += box.width * box.height - _shared_area(box, frame)
-            if best is None or hidden < best[0]:
-                best = (hidden, (dx * (1 + 0.5 * (step - 1)), dy * step, align))
+    frame, centre = axes.get_window_extent(renderer), axes.transData.transform(point)
+    note = axes.annotate(text, point, xytext=(0, 0), textcoords="offset points", va="center", fontsize=8)
+    best: tuple[float, float, float, str, list[Bbox]] | None = None
+    for step in range(1, 8):
+        for dx, dy, align in _OFFSETS:
+            place = (dx * (0.1 + 0.9 * step), dy * step)
+            note.set(position=place, ha=align)
+            box = note.get_window_extent(renderer)
+            line = _line_boxes(centre, box) if step > 1 else []
+            cost = sum(_shared_area(one, other) for one in (box, *line) for other in taken)
+            cost += box.width * box.height - _shared_area(box, frame)
+            cost += 60 * (step == 1 and any(_distance(other, box) < _distance(centre, box) + 3 for other in others))
+            if best is None or cost < best[0]:
+                best = (cost, *place, align, [box, *line])
         if best is not None and best[0] <= 0:
             break
-    dx, dy, align = best[1]
-    leader = {"arrowstyle": "-", "color": SOFT, "linewidth": 0.6, "shrinkB": 4} if abs(dy) > 20 else None
-    note = axes.annotate(text, point, xytext=(dx, dy), textcoords="offset points", ha=align, va="center", fontsize=8,
-                         arrowprops=leader)  # fmt: skip
-    return note.get_window_extent(renderer)
+    note.remove()
+    leader = {"arrowstyle": "-", "color": SOFT, "linewidth": 0.6, "shrinkA": 1, "shrinkB": 3}
+    axes.annotate(text, point, xytext=best[1:3], textcoords="offset points", ha=best[3], va="center", fontsize=8,
+                  arrowprops=leader if len(best[4]) > 1 else None)  # fmt: skip
+    return best[4]
+
+
+def _line_boxes(start: Sequence[float], box: Bbox) -> list[Bbox]:
+    """Small boxes along the line from just outside a point to the nearest edge of a name."""
+    start, end = np.asarray(start), np.clip(start, box.min, box.max)
+    spots = start + np.linspace(0.3, 0.95, 8)[:, None] * (end - start)
+    return [Bbox([spot - 1, spot + 1]) for spot in spots if np.hypot(*(spot - start)) > 8]
+
+
+def _distance(point: Sequence[float], box: Bbox) -> float:
+    return float(np.hypot(*(np.asarray(point) - np.clip(point, box.min, box.max))))
 
 
 def _shared_area(one: Bbox, other: Bbox) -> float:

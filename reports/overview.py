@@ -11,7 +11,7 @@ from benchmarks.metrics import METRICS
 from datasets.case import Dataset
 from reports import summary
 from reports.summary import Datasets, Methods, Quote
-from reports.tables import DECIMALS, NOTHING, Cell, Head, Table, direction, number
+from reports.tables import NOTHING, Cell, Head, Table, direction, quantity
 
 NAMES: Mapping[str, str] = {
     "dice": "Dice",
@@ -76,11 +76,10 @@ def quote_head(quote: Quote, title: str | None = None) -> Head:
 def quote_cell(row: pd.Series | None) -> Cell:
     """``mean ± SD``, or the median for seconds; a dagger where some of the method's pairs failed."""
     if row is None or not row["n"]:
-        return NOTHING
-    decimals = DECIMALS[row["metric"]]
-    text = number(summary.shown(row), decimals)
+        return Cell("failed", muted=True) if row is not None and row["failed"] else NOTHING
+    text = quantity(row["metric"], summary.shown(row))
     if row["statistic"] == "mean" and row["n"] > 1:
-        text += f" ± {number(row['sd'], decimals)}"
+        text += f" ± {quantity(row['metric'], row['sd'])}"
     return Cell(text + (" †" if row["failed"] else ""), best=bool(row["best"]))
 
 
@@ -156,8 +155,8 @@ def _timing_cell(here: pd.DataFrame, method: str, setting: tuple[str, Any], phas
     row = rows.iloc[0]
     if not row.n:
         return Cell(f"failed ({row.failed})", muted=True)
-    spread = f" ({row.q1:.2f}–{row.q3:.2f}; {row.n})" if phase == "warm" else ""
-    return Cell(f"{row['median']:.2f}{spread}")
+    middle, low, high = (quantity("seconds", row[name]) for name in ("median", "q1", "q3"))
+    return Cell(f"{middle} ({low} to {high}; {row.n})" if phase == "warm" else middle)
 
 
 def _accuracy_table(frame: pd.DataFrame, metrics: pd.DataFrame, datasets: Datasets, methods: Methods) -> Table:

@@ -47,7 +47,7 @@ class Quote:
 def quote(metrics: pd.DataFrame, dataset: str, metric: str) -> Quote | None:
     """The quoted variant: the first protocol of `QUOTED` that the data set has values for, or None."""
     protocols, region = QUOTED[metric]
-    rows = metrics[_ok(metrics) & (metrics.dataset == dataset) & (metrics.metric == metric)]
+    rows = metrics[_ok(metrics) & (metrics.dataset == dataset) & (metrics.metric == metric) & metrics.value.notna()]
     present = set(rows[rows.region == region].protocol)
     return next((Quote(metric, protocol, region) for protocol in protocols if protocol in present), None)
 
@@ -62,7 +62,7 @@ def values(metrics: pd.DataFrame, dataset: str, wanted: Quote) -> pd.DataFrame:
     """Successful rows of one quote on one data set: columns method, pair, seed, value."""
     rows = metrics[_ok(metrics) & (metrics.dataset == dataset) & (metrics.metric == wanted.metric)]
     rows = rows[(rows.protocol == wanted.protocol) & (rows.region == wanted.region) & (rows.pair != RUN_LEVEL)]
-    return rows[["method", "pair", "seed", "value"]].astype({"value": float})
+    return rows[["method", "pair", "seed", "value"]].astype({"value": float}).dropna(subset="value")
 
 
 def per_pair(metrics: pd.DataFrame, dataset: str, wanted: Quote) -> dict[str, pd.Series]:

@@ -15,17 +15,17 @@ from pathlib import Path
 
 import pandas as pd
 
-MINUS = "−"
+MINUS = "\N{MINUS SIGN}"
 DECIMALS: Mapping[str, int] = {
     "dice": 3, "jaccard": 3, "tre": 2, "displacement_error": 2, "folding_count": 1, "folding_percent": 3,
-    "jacobian_std": 3, "sdlogj": 3, "sdlogj_l2r": 3, "seconds": 2, "peak_memory": 0, "parameters": 0, "macs": 0,
+    "jacobian_std": 3, "sdlogj": 3, "sdlogj_l2r": 3, "seconds": 4, "peak_memory": 0, "parameters": 0, "macs": 0,
 }  # fmt: skip
 _LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", '"': r"\textquotedbl{}", "±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$",
-    "−": "$-$", "–": "--", "—": "---", "†": r"\textdagger{}", "·": r"$\cdot$", "×": r"$\times$", "…": r"\ldots{}",
-    "µ": r"$\mu$", "≤": r"$\leq$", "≥": r"$\geq$", "[": "{[}", "]": "{]}",
+    MINUS: "$-$", "\N{EN DASH}": "--", "—": "---", "†": r"\textdagger{}", "·": r"$\cdot$",
+    "\N{MULTIPLICATION SIGN}": r"$\times$", "…": r"\ldots{}", "µ": r"$\mu$", "≤": r"$\leq$", "≥": r"$\geq$", "[": "{[}", "]": "{]}",
 }  # fmt: skip
 
 
@@ -67,6 +67,14 @@ def number(value: float, decimals: int) -> str:
     if float(text) == 0:
         text = text.lstrip("-")
     return text.replace("-", MINUS)
+
+
+def quantity(metric: str, value: float) -> str:
+    """A metric's value as text: fixed decimals, but seconds with three significant digits (at most four decimals)."""
+    decimals = DECIMALS.get(metric, 3)
+    if metric == "seconds" and value > 0:
+        decimals = min(decimals, max(0, 2 - math.floor(math.log10(value))))
+    return number(value, decimals)
 
 
 def direction(higher_is_better: bool) -> str:

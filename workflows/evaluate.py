@@ -16,7 +16,6 @@ from benchmarks.metrics import evaluate as measure
 from datasets.case import Dataset, Pair, Truth, open_dataset
 from datasets.files import DataError, read_displacement
 from workflows.command import Spec, run_step
-from workflows.register import field_name
 
 logger = logging.getLogger(__name__)
 Row = dict[str, Any]
@@ -31,7 +30,7 @@ def evaluate(spec: Spec) -> None:
     key = {name: spec[name] for name in ("dataset", "method", "seed")} | {"run": registrations["run"]["run"]}
     rows = [{**key, **row} for row in _cost_rows(registrations["cost"])] if spec["chunk"] == 0 else []
     for record in registrations["pairs"]:
-        pair = Pair(*record["pair"].split("__"))
+        pair = Pair.from_name(record["pair"])
         rows += [{**key, **row} for row in _pair_rows(record, pair, data, truth, source.parent)]
         logger.info("%s: %s", pair.name, record["status"])
     results.write(Path(spec["out"]), rows, "metrics")
@@ -49,7 +48,7 @@ def _pair_rows(record: Mapping[str, Any], pair: Pair, data: Dataset, truth: Trut
     if not ok:
         return
     yield _row(pair.name, "peak_memory", "in_run", record["peak_memory"], "MiB")
-    displacement = _displacement(folder / field_name(pair))
+    displacement = _displacement(folder / pair.displacement_file)
     for row in judge(displacement, pair, data, truth):
         yield {"pair": pair.name, "status": "ok", "reason": "", **row}
 

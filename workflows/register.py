@@ -89,7 +89,7 @@ def _register_all(
         for number, pair in enumerate(pairs, start=1):
             if pair.name in records:
                 continue
-            reply = worker.call(request(spec, data, pair, folder / field_name(pair)), spec["time_limit"])
+            reply = worker.call(request(spec, data, pair, folder / pair.displacement_file), spec["time_limit"])
             records[pair.name] = _record(run, pair, reply)
             _append(folder / "records.jsonl", records[pair.name])
             logger.info("%d/%d %s: %s", number, len(pairs), pair.name, _summary(reply))
@@ -118,11 +118,6 @@ def request(spec: Spec, data: Dataset, pair: Pair, out: Path | None) -> dict[str
         "extras": {name: str(path.resolve()) for name, path in extras.items()},
         "out": str(out.resolve()) if out else None,
     }
-
-
-def field_name(pair: Pair) -> str:
-    """File of a pair's displacement, named as Learn2Reg names them."""
-    return f"disp_{pair.fixed}_{pair.moving}.nii.gz"
 
 
 def _record(run: str, pair: Pair, reply: Mapping[str, Any]) -> Record:

@@ -23,7 +23,8 @@ HERE = Path(__file__).resolve().parent
 CATALOGUE = HERE / "config" / "catalogue.yaml"
 DEFAULT_PROFILE = HERE / "config" / "mini.yaml"
 SCHEMA = HERE / "schemas" / "config.schema.yaml"
-NOT_OPTIONS = {"name", "device", "seed", "checkpoint"}
+# What the pipeline itself passes; everything else is for the configuration to set.
+PASSED = {"datasets": {"name"}, "methods": {"device", "seed", "checkpoint"}}
 
 
 class SettingsError(ValueError):
@@ -219,7 +220,7 @@ def _known(names: Iterable[str], known: Iterable[str], where: str, what: str) ->
 
 def _signature(room: str, entry: Mapping[str, Any], function: str) -> dict[str, sources.Option]:
     options = sources.options_of(sources.ROOT / room / f"{entry['module']}.py", function)
-    return {name: option for name, option in options.items() if name not in NOT_OPTIONS}
+    return {name: option for name, option in options.items() if name not in PASSED[room]}
 
 
 def _options(given: Mapping[str, Any], known: Mapping[str, sources.Option], where: str) -> None:

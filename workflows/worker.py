@@ -89,7 +89,7 @@ def _answer(register: Register, needs: tuple[str, ...], request: Mapping[str, An
 
 def _read(request: Mapping[str, Any], needs: tuple[str, ...]) -> tuple[Volume, Volume, dict[str, Any]]:
     fixed, moving = read_volume(Path(request["fixed"])), read_volume(Path(request["moving"]))
-    check_same_grid(fixed, moving, Pair(*request["pair"].split("__")))
+    check_same_grid(fixed, moving, Pair.from_name(request["pair"]))
     extras = {}
     for name in needs:
         path = Path(request["extras"].get(name, ""))

@@ -44,15 +44,15 @@ TEMPORAL_HORN = [(24, 27, 9, 4.2), (31, 22, -4, 3.6), (34, 8, -13, 3.2), (33, -7
 CHOROID = [(10, 6, 17, 1.2), (15, 18, 15, 1.7), (22, 27, 9, 2.6), (27, 25, 3, 1.6)]
 CAUDATE = [(13.5, -27, 4, 5), (15, -20, 8, 7), (16, -6, 15, 5.5), (18, 8, 20, 4), (24, 19, 17, 3), (30, 22, 6, 2)]
 HIPPOCAMPUS = [(25, -5, -20, 5.6), (28, 4, -18, 5), (29, 14, -13, 4.2), (26, 23, -5, 3.5), (20, 27, 2, 2.6)]
-STEM = [(0, 10, -12, 15), (0, 12, -24, 14), (0, 11, -36, 15), (0, 16, -50, 11), (0, 20, -62, 8.5), (0, 23, -80, 7)]
+STEM = [(0, 9, -10, 16), (0, 13, -20, 12.5), (0, 12, -36, 14), (0, 16, -50, 9.5), (0, 20, -62, 7.5), (0, 23, -80, 6)]
 
 
 def variability(rng: np.random.Generator, difficulty: float) -> Deformation:
     """Draw how a subject differs from the template: pose left by an affine alignment, lobes, gyri."""
     box_mm = {"centre": CENTRE_MM, "extent_mm": EXTENT_MM}
     matrix, shift = random_affine(rng, stretch=0.014 * difficulty, shift_mm=0.8 * difficulty)
-    coarse = random_field(rng, **box_mm, knot_mm=48, amplitude_mm=2.0 * difficulty, limit=0.4)
-    fine = random_field(rng, **box_mm, knot_mm=21, amplitude_mm=1.0 * difficulty, limit=0.36)
+    coarse = random_field(rng, **box_mm, knot_mm=48, amplitude_mm=1.8 * difficulty, limit=0.4)
+    fine = random_field(rng, **box_mm, knot_mm=21, amplitude_mm=0.9 * difficulty, limit=0.36)
     return Deformation((coarse, fine), matrix, shift)
 
 
@@ -63,7 +63,7 @@ def contrast(rng: np.random.Generator) -> dict[str, float]:
 
 
 def paint(points: Array, *, edge_mm: float, contrast: Mapping[str, float]) -> tuple[Array, Array, Array]:
-    """Evaluate the template at ``points`` ``(3, n)`` mm: intensity ``(n,)``, labels ``(n,)`` and brain mask ``(n,)``."""
+    """Evaluate the template at ``points`` ``(3, n)`` mm: intensity ``(n,)``, labels ``(n,)``, brain mask ``(n,)``."""
     canvas = Canvas.blank(points.shape[1], value=BACKGROUND, edge_mm=edge_mm)
     mask = np.zeros(points.shape[1], dtype=bool)
     inside = np.flatnonzero(ellipsoid(points, (0, 0, -5), (80, 100, 90)) < 0)
@@ -83,14 +83,14 @@ def acquire(
 
 
 def landmarks() -> Array:
-    """Anatomical points of the template, ``(40, 3)`` mm."""
+    """Anatomical points of the template, ``(43, 3)`` mm: the ends of structures."""
     left = [
-        (9, -36, 5), (9, -8, 19), (22, 54, 6), (22, 28, 13), (33, -9, -18), (34, 8, -13), (15, -24, 6), (18, 8, 20),
-        (26, -20, 3), (27, 14, 5), (19.5, -2, 2), (10, -5, 8), (11, 21, 9), (25, -10, -20), (20, 28, 2), (22, -13, -19),
-        (24, 68, -34), (22, -81, 4),
+        (9, -35, 7), (22, 53, 6), (10, 5, 25), (33, -9, -18), (8, -5, 8), (12, 23, 8), (9.5, 8, 16), (13.5, -31, 4),
+        (24, -20, 3), (28, 14, 3), (17.5, -11, 2), (21.5, 7, 2), (20, 27, 4), (25, -4, -25), (23, -18, -19),
+        (12, -27, -3), (23, 43, -64), (23, 71, -41),
     ]  # fmt: skip
     right = [(-x, y, z) for x, y, z in left]
-    midline = [(0, -40, 8), (0, 40, 14), (0, 29, -36), (0, -4, -36)]
+    midline = [(0, 5, 12), (0, -10, 3), (0, 29, -49), (0, 25, -27), (0, -7, -34), (0, -86, 9), (0, 86, 9)]
     return np.asarray([*left, *right, *midline], dtype=np.float64)
 
 
@@ -114,7 +114,7 @@ def _paint_brain(points: Array, canvas: Canvas, contrast: Mapping[str, float]) -
     canvas.add(hull, csf)
     canvas.add(-pial, grey, 2 + side)
     canvas.add(3.0 - pial, white, 1 + side)
-    cistern = np.maximum(stem - 2.5, np.abs(points[2] + 18) - 9)
+    cistern = np.maximum(stem - 5, np.abs(points[2] + 19) - 7)  # ambient cistern, around the midbrain
     canvas.add(cistern, csf, 0)
     canvas.add(np.maximum(stem, points[2] + 9), 0.94 * white, 33)
     _paint_deep(mirrored, points, canvas, side, contrast)
@@ -137,7 +137,7 @@ def _cerebrum(points: Array, mirrored: Array) -> tuple[Array, Array]:
     exposed = np.minimum(np.minimum(-hull - 0.3, fissure), lateral)
     fold, depth = _sulci(points, mirrored)
     pial = np.minimum(exposed, np.sqrt(fold**2 + np.maximum(exposed - depth, 0) ** 2) - 0.7)
-    core = ellipsoid(mirrored, (0, 0, 4), (36, 40, 27))  # around the deep nuclei: no folds
+    core = ellipsoid(mirrored, (0, 0, 9), (36, 40, 22))  # around the deep nuclei: no folds
     return hull, np.minimum(np.maximum(pial, -core), fissure)
 
 

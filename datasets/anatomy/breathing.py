@@ -77,7 +77,8 @@ class Cavity:
         radius, _, outline = self.outline.polar(points)
         z = points[2]
         slope = outline * (self.narrowing(z + 1.0) - self.narrowing(z - 1.0)) / 2
-        beside = (radius - outline * self.narrowing(z)) / np.sqrt(1 + slope**2)
+        gap = radius - outline * self.narrowing(z)
+        beside = np.maximum(gap / np.sqrt(1 + slope**2), 0.6 * gap - 6)  # far from the flat top the slope misleads
         return np.where(z > self.apex - 1, np.maximum(beside, z - self.apex + 1), beside)
 
 
@@ -162,9 +163,9 @@ class Breathing:
         return 1 + np.clip(self.uneven(places)[0], -0.5, 0.5)
 
     def _body(self, points: Array) -> Array:
-        # One in the body, zero from 18 mm off it and where it lies on the table: bore and table must not move.
+        # One in the body, zero from 15 mm off it and where it lies on the table: bore and table must not move.
         radius, _, outline = self.skin.polar(points)
-        outside = np.clip((radius - outline) / 18.0, 0, 1)
+        outside = np.clip((radius - outline) / 15.0, 0, 1)
         lifted = np.clip((table_top(points[0]) - 2 - points[1]) / 50.0, 0, 1)
         return (1 - outside**2 * (3 - 2 * outside)) * lifted**2 * (3 - 2 * lifted)
 

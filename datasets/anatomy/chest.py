@@ -7,14 +7,14 @@ as anatomy atlases give them, rounded, and vary between subjects.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datasets.anatomy.breathing import Cavity, Outline
-from datasets.anatomy.shapes import Canvas, Waves, box, curve, difference, ellipsoid, intersection, rotation, union
-from datasets.anatomy.tree import Tree, distance, grow, join, tube
+from datasets.anatomy.shapes import Canvas, Waves, box, difference, ellipsoid, intersection, rotation, union
+from datasets.anatomy.tree import Tree, distance
 
 Array = NDArray[np.floating]
 Mask = NDArray[np.bool_]
@@ -64,16 +64,22 @@ class Chest:
         self._mediastinum(canvas, points)
         return canvas.intensity, canvas.labels
 
-    def lung(self, points: Array, side: int, pleura: Array | None = None) -> Array:
-        """Signed distance to the left (``side`` 1) or right (-1) lung; ``pleura`` is the cavity's, where known."""
-        x, y, z = points[0] * side, points[1], points[2]
+    def lungs(self, points: Array, pleura: Array | None = None) -> tuple[Array, Array]:
+        """Signed distances to the left and to the right lung, at most 10 mm deep.
+
+        ``pleura`` is the distance to the cavity, where it is known already.
+        """
+        x, y, z = points
         pleura = self.cavity.distance(points) if pleura is None else pleura
-        middle = 7 + 19 * np.exp(-(((y - 2) / 36) ** 2)) - x
-        # The lung's tip stands above its middle third, not at the neck.
-        tip = z - (self.cavity.apex - 14 - 34 * (np.clip(44 - x, 0, 44) / 44) ** 2)
-        inner = np.maximum(np.maximum(pleura + 1.5, middle), np.maximum(tip, 2.0 - self.above_diaphragm(points)))
-        organs = np.minimum(self._heart(points) - 3, distance(self.aorta, points, reach=8) - 2)
-        return np.maximum(inner, -organs)
+        organs = np.minimum(self._heart(points) - 3, distance(self.aorta, points, reach=12) - 2)
+        shared = np.maximum(np.maximum(pleura + 1.5, 2.0 - self.above_diaphragm(points)), -organs)
+        middle = 7 + 19 * np.exp(-(((y - 2) / 36) ** 2)) + 3 * np.cos((z - 20) / 27)
+        sides = []
+        for lateral in (x, -x):
+            # The lung's tip stands above its middle third, not at the neck.
+            tip = z - (self.cavity.apex - 14 - 34 * (np.clip(44 - lateral, 0, 44) / 44) ** 2)
+            sides.append(np.maximum(shared, np.maximum(middle - lateral, tip)))
+        return sides[0], sides[1]
 
     def above_diaphragm(self, points: Array) -> Array:
         """Signed distance in mm to the diaphragm, to first order: positive above it."""
@@ -93,7 +99,7 @@ class Chest:
         return intersection(union(heart, base, blend=14), 1.0 - self.above_diaphragm(points))
 
     def _wall(self, canvas: Canvas, points: Array, pleura: Array) -> None:
-        x, y, z = points
+        x, _, z = points
         radius, angle, outline = self.skin.polar(points)
         skin = (radius - outline) * np.float32(0.95)
         canvas.add(skin, 10.0)
@@ -170,7 +176,7 @@ class Chest:
         near = np.flatnonzero((pleura < 3) & (self.above_diaphragm(points) > -6) & (points[2] < self.cavity.apex))
         inside, pleura, local = points[:, near], pleura[near], Canvas.blank(len(near), value=0, edge_mm=canvas.edge_mm)
         local.intensity, local.labels = canvas.intensity[near], canvas.labels[near]
-        sides = {LEFT: self.lung(inside, 1, pleura), RIGHT: self.lung(inside, -1, pleura)}
+        sides = dict(zip((LEFT, RIGHT), self.lungs(inside, pleura), strict=True))
         lungs = np.minimum(*sides.values())
         tissue = PARENCHYMA + 0.25 * inside[1] + 14 * self.texture[0].value(inside) + 9 * self.texture[1].value(inside)
         if expansion is not None:
@@ -205,98 +211,3 @@ class Chest:
         airway = distance(self.airways, points)
         canvas.add(airway - 1.6, 20.0)
         canvas.add(airway, -990.0, AIRWAY)
-
-
-def draw_chest(rng: np.random.Generator, *, tips: int = 140) -> Chest:
-    """Draw a subject; each lung gets an arterial and a venous tree of ``tips`` tips."""
-    waves = tuple((float(c), float(s)) for c, s in rng.normal(0, 0.006, (3, 2)))
-    half = (126 + rng.uniform(-5, 3), 84 + rng.uniform(-4, 2))
-    outline = Outline((rng.uniform(-1.5, 1.5), -6.0), half, 2.35, dent=0.44, dent_degrees=25.0, waves=waves)
-    cavity = Cavity(outline, shoulder=-10.0 + rng.uniform(-8, 8), apex=121 + rng.uniform(-4, 4))
-    right, left = -27 + rng.uniform(-7, 7), -41 + rng.uniform(-7, 7)
-    body = Outline((0.0, 4.0), (half[0] + rng.uniform(24, 28), half[1] + 27), 2.5)
-    empty = join([tube(np.zeros((2, 3)), (1e-3, 1e-3))])
-    chest = Chest(
-        cavity,
-        body,
-        domes=np.array([(-60, -14, right), (62, -12, left)]) + rng.uniform(-4, 4, (2, 3)),
-        heart=tuple(np.array([20.0, -30.0, -24.0]) + rng.uniform(-4, 4, 3)),
-        heart_size=rng.uniform(0.92, 1.06),
-        rib_phase=106 + rng.uniform(0, RIB_STEP),
-        vertebra_phase=rng.uniform(0, RIB_STEP),
-        aorta=_aorta(rng),
-        vessels=_great_vessels(rng),
-        airways=_airways(rng),
-        bronchi=empty,
-        lung_vessels=empty,
-        texture=tuple(Waves.draw(int(rng.integers(2**31)), wavelength_mm=length) for length in (46.0, 19.0)),
-    )
-    return _with_trees(rng, chest, tips)
-
-
-def _with_trees(rng: np.random.Generator, chest: Chest, tips: int) -> Chest:
-    # Grown a little inside of the lung, so that vessels stay clear of the pleura.
-    vessels, bronchi = [], []
-    for side in (1, -1):
-        bounds = np.sort(np.stack([[0, -95, -125], [side * 130, 85, 118]]), axis=0)
-
-        def inside(points: Array, side: int = side, depth: float = 4.0) -> Mask:
-            return chest.lung(points, side) < -depth
-
-        for root, heading, radius in (((31, 7, 14), (1, 0.2, -0.2), 7.0), ((27, -4, 0), (1, 0.3, -0.3), 6.5)):
-            root, heading = np.array(root) * (side, 1, 1), np.array(heading) * (side, 1, 1)
-            tree = grow(
-                rng, root=root, direction=heading, inside=inside, bounds=bounds, n_terminals=tips, root_radius=radius
-            )
-            vessels.append(tree)
-        root, heading = np.array((38 * side, 14, 8 if side < 0 else 6)), np.array((side, 0.1, -0.5))
-        bronchi.append(
-            grow(rng, root=root, direction=heading, inside=inside, bounds=bounds, n_terminals=14, root_radius=4.5)
-        )
-    return replace(chest, lung_vessels=join(vessels), bronchi=join(bronchi))
-
-
-def _smooth_tube(rng: np.random.Generator, knots: list[tuple[float, ...]], *, shift: float = 2.0) -> Tree:
-    rows = np.array(knots, dtype=np.float64)
-    rows[:, :3] += rng.uniform(-shift, shift, 3)
-    line = curve(rows, step=6.0)
-    return tube(line[:, :3], line[:, 3])
-
-
-def _aorta(rng: np.random.Generator) -> Tree:
-    return _smooth_tube(
-        rng,
-        [(4, -22, 8, 14.5), (-9, -22, 30, 14.5), (-10, -20, 48, 14), (0, -13, 64, 13.5), (14, 2, 71, 13),
-         (23, 18, 66, 12.5), (25, 31, 50, 12), (25, 35, 20, 11.5), (21, 36, -40, 11), (12, 35, -110, 10.5),
-         (8, 34, -170, 10)],
-    )  # fmt: skip
-
-
-def _great_vessels(rng: np.random.Generator) -> Tree:
-    lines = [
-        [(-26, -10, 0, 11), (-25, -12, 40, 9.5), (-22, -14, 70, 9)],  # superior vena cava
-        [(-22, -14, 70, 8), (-40, -14, 100, 6.5), (-52, -16, 150, 6)],
-        [(-22, -14, 70, 7), (4, -28, 82, 7), (38, -20, 104, 6.5), (54, -16, 150, 6)],  # brachiocephalic veins
-        [(-2, -14, 68, 6.5), (-18, -4, 92, 6), (-30, 0, 150, 5)],
-        [(8, -4, 72, 5), (20, 0, 100, 4.5), (26, 2, 150, 4.5)],
-        [(18, 6, 72, 5.5), (32, 8, 104, 5.5), (44, 6, 150, 5)],  # arteries of head and arms
-        [(14, -38, 14, 13), (14, -24, 32, 13), (12, -8, 32, 11)],  # pulmonary trunk
-        [(12, -8, 32, 10), (-12, 0, 22, 9.5), (-31, 7, 14, 7.5)],
-        [(12, -8, 32, 9.5), (24, 4, 26, 9), (31, 7, 14, 7.5)],
-        [(2, -8, 2, 15), (0, -2, -6, 15)],  # left atrium and the stems of its veins
-        [(6, -4, 0, 9), (27, -4, 0, 7)],
-        [(-6, -4, 0, 9), (-27, -4, 0, 7)],
-        [(-20, -8, -20, 11), (-22, 0, -60, 11), (-20, 10, -110, 11), (-14, 24, -170, 11)],  # inferior vena cava
-        [(2, 26, 150, 6), (4, 29, 40, 6.5), (8, 24, -30, 7), (16, 16, -62, 7)],  # oesophagus
-    ]
-    return join([_smooth_tube(rng, line, shift=0.8) for line in lines])
-
-
-def _airways(rng: np.random.Generator) -> Tree:
-    carina = 41 + rng.uniform(-3, 3)
-    lines = [
-        [(0, -2, 160, 8.5), (0, 6, 100, 8.5), (-1, 13, carina, 8.5)],
-        [(-1, 13, carina, 6.8), (-16, 15, carina - 13, 6.6), (-38, 14, 8, 5.0)],
-        [(-1, 13, carina, 6.2), (17, 15, carina - 14, 6), (38, 14, 6, 5.0)],
-    ]
-    return join([_smooth_tube(rng, line, shift=0.0) for line in lines])

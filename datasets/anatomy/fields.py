@@ -2,8 +2,8 @@
 
 Points are arrays ``(3, ...)`` in millimetres, components in array-axis order, the centre of the grid at zero. A
 phantom's subject is a template seen through such a map, ``I(x) = T(x + d(x))``; two subjects of one template are
-therefore related by ``y + d_moving(y) = x + d_fixed(x)``, which `true_displacement` solves for ``y`` (a `Chain` is a map of
-several such steps).
+therefore related by ``y + d_moving(y) = x + d_fixed(x)``, which `true_displacement` solves for ``y`` (a `Chain` is a
+map of several such steps).
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class SmoothField:
         return np.stack([ndimage.map_coordinates(c, where, order=3, prefilter=False) for c in self.coefficients])
 
     def on_grid(self, axes: Sequence[Array]) -> Array:
-        """The displacement ``(3, D, H, W)`` at the grid points of three coordinate ``axes``; much faster than a call."""
+        """The displacement ``(3, D, H, W)`` at the points of three coordinate ``axes``; much faster than a call."""
         values = self.coefficients
         for axis in range(3):
             basis = _basis(self._knots(axes[axis], axis), values.shape[axis + 1])
@@ -222,7 +222,7 @@ def correlated_noise(rng: np.random.Generator, shape: Sequence[int], *, sigma: f
 
 
 def _interpolate(values: Array, axes: Sequence[Array], points: Array) -> Array:
-    """Read ``values`` ``(3, D, H, W)``, given at regular coordinate ``axes``, by cubic spline at ``points`` ``(3, ...)``."""
+    """Read ``values`` ``(3, D, H, W)``, given at regular ``axes``, by cubic spline at ``points`` ``(3, ...)``."""
     steps = [(a[-1] - a[0]) / (len(a) - 1) for a in axes]
     index = np.stack([(points[k] - axes[k][0]) / steps[k] for k in range(3)])
     return np.stack([ndimage.map_coordinates(c, index, order=3, mode="nearest") for c in values])

@@ -19,7 +19,6 @@ from datasets.anatomy.shapes import (
     Tubes,
     Waves,
     box,
-    curve,
     difference,
     ellipsoid,
     intersection,
@@ -57,6 +56,8 @@ OTHERS = (
 PORTA = (-34, 4, -6)
 PORTAL_VEIN = (
     [(-2, 24, -44, 6.5), (-14, 18, -28, 6.5), (*PORTA, 6.5), (-50, 6, 0, 6)],
+    [(-2, 24, -44, 5), (26, 16, -18, 4.6), (62, 26, 6, 4), (90, 28, 22, 3)],
+    [(-2, 24, -44, 5.5), (0, 0, -80, 5), (6, -12, -116, 4)],
     [(-50, 6, 0, 5.5), (-76, 2, 4, 4.5), (-100, -10, 2, 3.5), (-122, -26, -8, 2)],
     [(-64, 5, 2, 4.5), (-86, 24, 14, 3.8), (-108, 36, 24, 2.8), (-122, 34, 42, 1.6)],
     [(-76, 2, 4, 4), (-92, 14, -22, 3.2), (-108, 14, -48, 2)],
@@ -79,6 +80,8 @@ BOWEL = (
     [(-112, 0, -112, 17), (-106, -34, -100, 18), (-62, -60, -106, 18), (0, -72, -100, 16), (60, -60, -84, 17),
      (98, -20, -56, 17), (110, 20, -52, 16), (112, 40, -110, 15)],
     [(-26, -24, -28, 12), (-46, -8, -44, 12), (-48, 8, -76, 12), (-20, 14, -98, 12), (30, 10, -92, 11)],
+    [(30, -44, -74, 12), (70, -50, -50, 12), (96, -30, -20, 11), (84, 0, -28, 11), (92, 16, -66, 12)],
+    [(-60, -30, -112, 12), (-30, -36, -90, 12), (0, -50, -78, 11)],
     [(40, -20, -70, 13), (70, 0, -80, 13), (50, -20, -104, 13), (20, -40, -110, 12)],
 )  # fmt: skip
 TEXTURE = Waves.draw(2, wavelength_mm=24.0, count=6)
@@ -105,11 +108,13 @@ def contrast(rng: np.random.Generator) -> dict[str, float]:
     """Draw a scan's contrast phase: HU of every tissue that takes up contrast medium."""
     other = OTHERS[rng.choice(len(OTHERS), p=[0.4, 0.2, 0.4])]
     share = rng.uniform(0, 0.7)
-    return {name: (1 - share) * value + share * other[name] + 3 * rng.standard_normal() for name, value in PORTAL.items()}
+    return {
+        name: (1 - share) * value + share * other[name] + 3 * rng.standard_normal() for name, value in PORTAL.items()
+    }
 
 
 def paint(points: Array, *, edge_mm: float, contrast: Mapping[str, float]) -> tuple[Array, Array, Array]:
-    """Evaluate the template at ``points`` ``(3, n)`` mm: intensity in HU ``(n,)``, labels ``(n,)``, body mask ``(n,)``."""
+    """Evaluate the template at ``points`` ``(3, n)`` mm: HU ``(n,)``, labels ``(n,)``, body mask ``(n,)``."""
     points = points.astype(np.float32)
     canvas = Canvas.blank(points.shape[1], value=BACKGROUND, edge_mm=edge_mm)
     skin, cavity = _paint_wall(points, canvas, contrast)
@@ -132,9 +137,9 @@ def landmarks() -> Array:
     """Anatomical points of the template, ``(n, 3)`` mm: vessel branchings and ends, tips and poles of organs."""
     vessels = [row[:3] for line in (*PORTAL_VEIN, *HEPATIC_VEINS) for row in (line[0], line[-1])]
     organs = [
-        (-74, -2, 80), (-136, 0, -20), (-104, 6, -72), (58, -56, 40), (-58, -62, -46), (104, 42, 76), (102, 50, -14),
-        (-60, 58, -88), (-66, 56, -14), (60, 54, -70), (56, 54, 6), (0, 66, 16), (0, 66, -48), (0, 93, 0),
-        (8, 43, -10), (-24, 38, -20), (60, -20, 62), (72, 34, 4), (-30, 14, -56),
+        (-135, 2, -14), (70, -46, 26), (-108, -17, -98), (-74, -3, 85), (102, 41, -17), (109, 37, 81), (108, -1, 38),
+        (65, 60, -80), (55, 52, 16), (-68, 60, -98), (-58, 52, -2), (-58, -75, -30), (62, 6, 79), (79, 34, 4),
+        (0, 66, 16), (0, 66, -52), (0, 117, 13),
     ]  # fmt: skip
     return np.unique(np.asarray([*vessels, *organs], dtype=np.float64), axis=0)
 
@@ -164,9 +169,13 @@ def _paint_wall(points: Array, canvas: Canvas, contrast: Mapping[str, float]) ->
 def _paint_thorax(points: Array, canvas: Canvas, cavity: Array, contrast: Mapping[str, float]) -> None:
     """Lungs above the two domes of the diaphragm, the heart between them, and the ribs in the wall."""
     x, y, z = points
-    domes = union(ellipsoid(points, (-74, -2, -14), (78, 87, 103)), ellipsoid(points, (74, 4, -24), (78, 90, 100)), blend=30)
+    domes = union(
+        ellipsoid(points, (-74, -2, -14), (78, 87, 103)), ellipsoid(points, (74, 4, -24), (78, 90, 100)), blend=30
+    )
     lung = intersection(intersection(cavity + 1, -domes + 1, blend=6), 6 - z)
-    heart = union(ellipsoid(points, (24, -40, 120), (58, 44, 42)), ellipsoid(points, (6, 40, 130), (26, 30, 60)), blend=12)
+    heart = union(
+        ellipsoid(points, (24, -40, 120), (58, 44, 42)), ellipsoid(points, (6, 40, 130), (26, 30, 60)), blend=12
+    )
     canvas.add(intersection(lung, -heart), -840)
     canvas.add(intersection(heart, -domes + 2), 0.35 * contrast["aorta"] + 0.65 * contrast["cava"])
     canvas.add(intersection(intersection(np.abs(domes) - 1.6, cavity), 14 - z), contrast["muscle"])
@@ -232,10 +241,14 @@ def _paint_viscera(points: Array, canvas: Canvas, cavity: Array, contrast: Mappi
     canvas.add(intersection(lumen, points[1] - 18 * TEXTURE.value(points[[1, 0, 2]]) + 52), -900)  # gas rises
     canvas.add(_tubes("PANCREAS").distance(points), contrast["pancreas"] + 5 * TEXTURE.value(points), 10)
     spleen = ellipsoid(points, (106, 40, 32), (30, 46, 50), rotation(z=-20, y=-8))
-    spleen = intersection(difference(spleen, ellipsoid(points, (58, 4, 30), (46, 46, 60)), blend=8), cavity + 4, blend=8)
+    spleen = intersection(
+        difference(spleen, ellipsoid(points, (58, 4, 30), (46, 46, 60)), blend=8), cavity + 4, blend=8
+    )
     canvas.add(spleen, contrast["spleen"], 2)
     stomach = union(
-        ellipsoid(points, (62, 6, 44), (34, 36, 36)), ellipsoid(points, (46, -38, 2), (28, 26, 44), rotation(y=28)), blend=34
+        ellipsoid(points, (62, 6, 44), (34, 36, 36)),
+        ellipsoid(points, (46, -38, 2), (28, 26, 44), rotation(y=28)),
+        blend=34,
     )
     antrum = ellipsoid(points, (12, -44, -34), (34, 16, 15), rotation(y=-14))
     stomach = intersection(union(stomach, antrum, blend=18), cavity + 5, blend=8)
@@ -264,7 +277,9 @@ def _liver_distance(points: Array, cavity: Array) -> Array:
 def _paint_liver(points: Array, canvas: Canvas, cavity: Array, contrast: Mapping[str, float]) -> None:
     liver = _liver_distance(points, cavity)
     bladder = union(
-        ellipsoid(points, (-58, -54, -38), (14, 26, 14), rotation(x=-30)), ellipsoid(points, (-46, -32, -24), (6, 12, 7)), blend=8
+        ellipsoid(points, (-58, -54, -38), (14, 26, 14), rotation(x=-30)),
+        ellipsoid(points, (-46, -32, -24), (6, 12, 7)),
+        blend=8,
     )
     liver = difference(liver, bladder, blend=6)
     cava = _tubes("CAVA").distance(points)
@@ -272,7 +287,9 @@ def _paint_liver(points: Array, canvas: Canvas, cavity: Array, contrast: Mapping
     canvas.add(liver, contrast["liver"] + 1.5 * TEXTURE.value(points), 1)
     inside = liver < 0
     portal = _tubes("PORTAL_VEIN").distance(points)
-    canvas.add(np.where(inside | (points[0] > -50), portal, 1e3), contrast["portal"], np.where(inside, 1, canvas.labels))
+    canvas.add(
+        np.where(inside | (points[0] > -50), portal, 1e3), contrast["portal"], np.where(inside, 1, canvas.labels)
+    )
     canvas.add(_tubes("HEPATIC_VEINS").distance(points, where=inside), contrast["hepatic"], 1)
     canvas.add(bladder, 28)
     canvas.add(bladder + 1.8, 8, 5)

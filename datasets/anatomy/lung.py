@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from datasets.anatomy.breathing import BORE_RADIUS, Breathing, draw_breathing, table_top
-from datasets.anatomy.chest import NAMES, Chest, draw_chest
+from datasets.anatomy.chest import NAMES, Chest
+from datasets.anatomy.chest_subject import draw_chest
 from datasets.anatomy.fields import Grid, mesh
 from datasets.anatomy.shapes import Canvas
 from datasets.case import Pair, Writer
@@ -91,7 +92,7 @@ def prepare(
         show: called with a line of progress after each subject.
 
     Raises:
-        ValueError: when the difficulty is so large that a lung would fold.
+        ValueError: when the difficulty is so large that a lung would nearly fold.
     """
     sizes = spacing or [extent / n for extent, n in zip(EXTENT_MM, shape, strict=True)]
     grid = Grid(tuple(int(n) for n in shape), tuple(float(s) for s in sizes))
@@ -115,12 +116,17 @@ def draw_pair(
 ) -> BreathingPair:
     """Draw a subject and its two scans, breathing so deeply that its landmarks move by ``tre_mm`` mm on average.
 
-    ``landmarks`` is how many are wanted; each of a lung's two vessel trees has ``tips`` tips. Raises ``ValueError``
-    where so deep a breath would fold the lung.
+    ``landmarks`` is how many are wanted: branchings of the lung vessels, and where these do not suffice also the
+    middles of vessel segments; each of a lung's two vessel trees has ``tips`` tips. Raises ``ValueError`` where so deep
+    a breath would nearly fold the lung, and where the grid holds no landmark.
     """
     chest = draw_chest(rng, tips=tips)
     depth = float(chest.domes[:, 2].mean())
     breathing, points = _calibrate(draw_breathing(rng, chest.cavity, chest.skin, diaphragm=depth), chest, grid, tre_mm)
+    if points[0].shape[1] < landmarks:  # coarse voxels leave few branchings clear of the pleura: add places between
+        vessels = chest.lung_vessels
+        between = np.concatenate([vessels.branchings, (vessels.starts + vessels.ends) / 2])
+        points = _correspondences(breathing, chest, grid, between)
     chosen = _spread(rng, points[1], landmarks)
     fixed_landmarks, moving_landmarks = (grid.to_voxels(p[:, chosen]) for p in points)
     return BreathingPair(grid, chest, breathing, *_scans(chest, breathing, grid), fixed_landmarks, moving_landmarks)
@@ -159,32 +165,41 @@ def _scanner(points: Array, values: Array, edge_mm: float) -> Array:
     canvas = Canvas(values, np.zeros(len(values), np.uint16), edge_mm)
     radius, below = np.hypot(points[0], points[1]), points[1] - table_top(points[0])
     canvas.add(np.maximum(np.abs(below - 1.5) - 1.5, np.abs(points[0]) - 150), 60.0)
-    canvas.add(np.abs(radius - BORE_RADIUS - 1.5) - 1.5, 250.0)
-    canvas.intensity[radius > BORE_RADIUS + 3] = OUTSIDE
+    canvas.add(np.abs(radius - BORE_RADIUS - 2.5) - 2.5, 250.0)
+    canvas.intensity[radius > BORE_RADIUS + 5] = OUTSIDE
     return canvas.intensity
 
 
 def _calibrate(breathing: Breathing, chest: Chest, grid: Grid, tre_mm: float) -> tuple[Breathing, tuple[Array, Array]]:
     # The distance grows almost in proportion to the depth of the breath: three corrections meet it within a percent.
     for _ in range(3):
-        points = _correspondences(breathing, chest, grid)
+        points = _correspondences(breathing, chest, grid, chest.lung_vessels.branchings)
         breathing = breathing.scaled(tre_mm / max(np.linalg.norm(points[0] - points[1], axis=0).mean(), 1e-9))
-    points = _correspondences(breathing, chest, grid)
-    smallest = float(breathing.expansion(points[0]).min())
+    points = _correspondences(breathing, chest, grid, chest.lung_vessels.branchings)
+    smallest = _tightest(breathing, chest)
     if smallest < 0.25:
         raise ValueError(f"draw_pair: tre_mm {tre_mm:g} would squeeze lung tissue to {smallest:.2f} of its volume")
     return breathing, points
 
 
-def _correspondences(breathing: Breathing, chest: Chest, grid: Grid) -> tuple[Array, Array]:
-    """Branchings of the lung vessels that can serve as landmarks: where they lie at inhale and at exhale, mm."""
-    moving = chest.lung_vessels.branchings.T
-    moving = moving[:, np.minimum(chest.lung(moving, 1), chest.lung(moving, -1)) < -3]
+def _tightest(breathing: Breathing, chest: Chest) -> float:
+    """The smallest ratio of exhale to inhale volume at points 12 mm apart throughout the lungs."""
+    points = mesh([np.arange(-extent / 2, extent / 2, 12.0) for extent in EXTENT_MM]).reshape(3, -1)
+    inside = np.minimum(*chest.lungs(breathing.inner(points))) < 0
+    return float(breathing.expansion(points[:, inside]).min())
+
+
+def _correspondences(breathing: Breathing, chest: Chest, grid: Grid, places: Array) -> tuple[Array, Array]:
+    """Those exhale places ``(n, 3)`` that can serve as landmarks: where they lie at inhale and at exhale, mm."""
+    moving = places.T
+    moving = moving[:, np.minimum(*chest.lungs(moving)) < -3]
     fixed, error = breathing.inverse(moving)
     good = error < 0.005 * min(grid.spacing)
     half = (np.asarray(grid.shape) / 2 - 1.5)[:, None] * np.asarray(grid.spacing)[:, None]
     good &= np.all((np.abs(fixed) < half) & (np.abs(moving) < half), axis=0)
     good &= _clear_of_pleura(breathing, grid, fixed)
+    if not good.any():
+        raise ValueError(f"draw_pair: no landmark lies within grid {grid.shape} at {grid.spacing} mm; is it too small?")
     return fixed[:, good], moving[:, good]
 
 

@@ -126,7 +126,8 @@ class Tubes:
         result = np.full(points.shape[1], FAR, dtype=np.float32)
         low, high = self.beads[:, :3].min(0), self.beads[:, :3].max(0)
         bound = float(self.beads[:, 3].max() + reach)
-        near = np.all((points.T > low - bound) & (points.T < high + bound), axis=1)
+        middle, half = (low + high) / 2, (high - low) / 2 + bound
+        near = np.all([np.abs(points[k] - middle[k]) < half[k] for k in range(3)], axis=0)
         chosen = np.flatnonzero(near if where is None else near & where)
         gap, index = self._tree.query(points[:, chosen].T, distance_upper_bound=bound)
         found = np.isfinite(gap)

@@ -29,7 +29,7 @@ class Affine:
 
 @dataclass(frozen=True)
 class Stage:
-    """What one stem added: ``own`` prediction, multiplier included, and the total ``displacement`` ``(n, 3, D, H, W)``."""
+    """What one stem added: ``own``, its prediction times its multiplier, and the total ``displacement`` up to here."""
 
     own: Tensor | Affine
     displacement: Tensor

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from datasets.files import sha256
 
 KEPT = 2
+ABOUT = "about"
 STATE = "state-{:09d}.pt"
 
 
@@ -24,9 +25,9 @@ class CheckpointError(ValueError):
 
 
 def save_weights(path: Path, model: nn.Module, metadata: Mapping[str, Any]) -> Path:
-    """Write a model as safetensors; ``metadata`` values are stored as JSON."""
+    """Write a model as safetensors with ``metadata`` as JSON; the same model and metadata give the same bytes."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    header = {key: json.dumps(value, sort_keys=True) for key, value in metadata.items()}
+    header = {ABOUT: json.dumps(metadata, sort_keys=True)}  # one key: safetensors writes several in random order
     _replace(path, lambda temporary: save_file(tensors, temporary, header))
     return path
 
@@ -59,7 +60,7 @@ def load_checkpoint(path: Path, model: nn.Module, *, expected: Mapping[str, Any]
 def _read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
+            metadata = json.loads((file.metadata() or {}).get(ABOUT, "{}"))
             return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118 (not a mapping)
     except (SafetensorError, json.JSONDecodeError, OSError) as error:
         raise CheckpointError(f"{path}: not a safetensors checkpoint of this suite, or truncated ({error})") from error

@@ -1,0 +1,221 @@
+"""The report of one run: tables, figures, pictures of cases, and one self-contained page that shows them all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from benchmarks.metrics import METRICS
+from reports import embed, figures, overview, summary
+from reports.cases import Case, draw_cases
+from reports.failures import failure_frame, failure_table
+from reports.pictures import Labels
+from reports.summary import Datasets, Methods
+from reports.tables import Table, csv_text, write_tables, write_text
+
+DisplacementPath = Callable[[str, str, int, str], Path]
+Curves = Mapping[tuple[str, str], pd.DataFrame]
+TEMPLATES = Path(__file__).parent / "templates"
+WEIGHT = 15_000_000  # bytes of pictures on the page
+
+
+@dataclass(frozen=True)
+class Section:
+    """What the page shows of one data set; figures are SVG text ready to inline."""
+
+    name: str
+    title: str
+    about: Mapping[str, Any]
+    pairs: int
+    table: Table
+    labels: Table | None
+    timing: Table
+    figures: Sequence[tuple[str, str]]
+    curves: Sequence[tuple[str, str]]
+    galleries: Sequence[tuple[str, Sequence[Case]]]
+
+
+def build(
+    folder: Path,
+    *,
+    metrics: pd.DataFrame,
+    runs: pd.DataFrame,
+    timing: pd.DataFrame | None,
+    datasets: Datasets,
+    methods: Methods,
+    displacement_path: DisplacementPath,
+    profile: str,
+    training_curves: Curves | None = None,
+    labels: Labels | None = None,
+) -> None:
+    """Write the report of a run into ``folder``.
+
+    Args:
+        folder: where ``index.html``, ``failures.csv``, ``tables/`` and ``figures/`` go.
+        metrics: result rows (`benchmarks.results`).
+        runs: provenance rows, one per run.
+        timing: rows of the timing stage, or None when it was not run.
+        datasets: prepared data sets by name, in display order.
+        methods: for each method, in display order, ``label``, ``kind`` (classical, learned or control), ``cite``.
+        displacement_path: where the displacement of (data set, method, seed, pair name) lies; a file that is not
+            there leaves out that picture.
+        profile: name of the run's profile.
+        training_curves: for (method, data set) the columns iteration and loss.
+        labels: gives the label map of (data set name, case) or None, for outlines in the pictures; None draws none.
+
+    Raises:
+        ValueError: a row names a method or data set that ``methods`` or ``datasets`` lacks.
+    """
+    _check_names(metrics, datasets, methods)
+    (folder / "figures").mkdir(parents=True, exist_ok=True)
+    frames = overview.overview_frame(metrics, datasets, methods), overview.label_frame(metrics, datasets, methods)
+    times = overview.timing_frame(timing)
+    failed = failure_frame(metrics)
+    failures = failure_table(failed, datasets, methods)
+    tables = overview.overview_tables(frames[0], metrics, datasets, methods)
+    sections = []
+    for dataset, table in zip(datasets.values(), tables[1:], strict=True):
+        drawn = _dataset_figures(folder / "figures", metrics, dataset, methods, training_curves or {})
+        sections.append(
+            Section(
+                dataset.name,
+                overview.display_title(dataset),
+                dataset.about,
+                len(dataset.test_pairs),
+                table,
+                overview.label_table(frames[1], dataset, methods),
+                overview.timing_table(times, dataset, methods),
+                *drawn,
+                draw_cases(folder / "figures" / "cases", metrics, dataset, methods, displacement_path, labels),
+            )
+        )
+    label_tables = [section.labels for section in sections if section.labels]
+    write_tables(folder / "tables", "overview", frames[0], tables)
+    write_tables(folder / "tables", "labels", frames[1], label_tables)
+    write_tables(folder / "tables", "timing", times, [section.timing for section in sections])
+    write_tables(folder / "tables", "failures", failed, [failures])
+    write_text(folder / "failures.csv", csv_text(failed))
+    scatter = figures.accuracy_time(metrics, datasets, methods, _clock(runs))
+    if scatter is not None:
+        figures.save(scatter, folder / "figures", "accuracy-time")
+    page = {
+        "profile": profile,
+        "about": _about_run(runs, datasets),
+        "overview": tables[0],
+        "scatter": _inline(folder / "figures", "accuracy-time") if scatter is not None else None,
+        "clock": _clock(runs),
+        "sections": [_embed_pictures(section, folder, sections) for section in sections],
+        "failures": failures,
+        "n_failed": len(failed),
+        "timed": timing is not None and not timing.empty,
+        "methods": [{"name": name, **methods[name]} for name in summary.ordered(methods)],
+        "glossary": _glossary(metrics),
+        "runs": _provenance(runs, methods),
+    }
+    write_text(folder / "index.html", render(page))
+
+
+def render(page: Mapping[str, Any]) -> str:
+    """The page's HTML from its contents."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True, keep_trailing_newline=True,
+    )  # fmt: skip
+    environment.filters["cite"] = embed.cite
+    return environment.get_template("page.html").render(**page)
+
+
+def _check_names(metrics: pd.DataFrame, datasets: Datasets, methods: Methods) -> None:
+    for what, column, known in (("data sets", "dataset", datasets), ("methods", "method", methods)):
+        if unknown := sorted(set(metrics[column].astype(str)) - {*known, summary.RUN_LEVEL}):
+            raise ValueError(f"build: metrics has rows of {what} that are not described: {', '.join(unknown)}")
+
+
+def _dataset_figures(
+    folder: Path, metrics: pd.DataFrame, dataset: Any, methods: Methods, curves: Curves
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    spreads, trained = [], []
+    for metric in summary.PRIMARY:
+        quote = summary.quote(metrics, dataset.name, metric)
+        figure = None if quote is None else figures.spread(metrics, dataset, quote, methods)
+        if figure is not None:
+            name = f"{metric.replace('_', '-')}-{dataset.name}"
+            figures.save(figure, folder, name)
+            alt = f"{overview.NAMES[metric]} of every pair on {overview.display_title(dataset)}, a row for each method"
+            spreads.append((alt, _inline(folder, name, alt)))
+    for method in summary.ordered(methods):
+        curve = curves.get((method, dataset.name))
+        if curve is not None and len(curve):
+            alt = f"Training loss of {methods[method]['label']} on {overview.display_title(dataset)}"
+            figures.save(figures.training(curve, str(methods[method]["label"])), folder,
+                         f"training-{method}-{dataset.name}")  # fmt: skip
+            trained.append((alt, _inline(folder, f"training-{method}-{dataset.name}", alt)))
+    return spreads, trained
+
+
+def _inline(folder: Path, name: str, alt: str = "Accuracy against median seconds, one panel per data set") -> str:
+    return embed.inline_svg((folder / f"{name}.svg").read_text(encoding="utf-8"), name, alt)
+
+
+def _embed_pictures(section: Section, folder: Path, sections: Sequence[Section]) -> Section:
+    number = sum(len(cases) for other in sections for _, cases in other.galleries)
+    limit = int(0.75 * WEIGHT / max(number, 1))  # base64 makes three bytes four
+    galleries = [
+        (label, [replace(case, data=embed.data_uri(case.path, limit)) for case in cases])
+        for label, cases in section.galleries
+    ]
+    return replace(section, galleries=galleries)
+
+
+def _clock(runs: pd.DataFrame) -> str:
+    """One line on the hardware that the seconds of the run were measured on."""
+    if runs.empty:
+        return "Seconds of the accuracy run; hardware not recorded."
+    where = runs[["device", "threads", "cpu", "gpu"]].drop_duplicates().sort_values(["device", "threads", "cpu"])
+    parts = []
+    for row in where.itertuples():
+        chip = row.cpu if row.device == "cpu" or not row.gpu else row.gpu
+        parts.append(f"{row.device}, {row.threads} thread{'s' if row.threads != 1 else ''} ({chip})")
+    return f"Seconds of the accuracy run: {'; '.join(dict.fromkeys(parts))}."
+
+
+def _about_run(runs: pd.DataFrame, datasets: Datasets) -> dict[str, Any]:
+    phantoms = [bool(dataset.about.get("phantom")) for dataset in datasets.values()]
+    data = "phantoms only" if all(phantoms) else "phantoms and real images" if any(phantoms) else "real images only"
+    versions: dict[str, str] = {}
+    for text in runs.versions if len(runs) else []:
+        versions.update({str(k): str(v) for k, v in json.loads(text or "{}").items()})
+    dirty = bool((runs.dirty.fillna(False).astype(bool)).any()) if len(runs) else False
+    return {
+        "data": data,
+        "phantom": any(phantoms),
+        "date": str(runs.started_utc.max())[:10] if len(runs) else "no runs recorded",
+        "commits": sorted({str(commit)[:12] for commit in runs.commit if commit}),
+        "dirty": dirty,
+        "machines": sorted({str(cpu) for cpu in runs.cpu if cpu} | {str(gpu) for gpu in runs.gpu if gpu}),
+        "versions": sorted(versions.items(), key=lambda item: item[0].lower()),
+        "python": sorted({str(python) for python in runs.python if python}),
+    }
+
+
+def _glossary(metrics: pd.DataFrame) -> list[dict[str, Any]]:
+    used = set(metrics.metric)
+    return [
+        {"name": name, "entry": entry, "title": overview.NAMES.get(name, name), "used": name in used}
+        for name, entry in METRICS.items()
+        if name in used
+    ]
+
+
+def _provenance(runs: pd.DataFrame, methods: Methods) -> list[dict[str, Any]]:
+    rows = runs.sort_values(["dataset", "method", "seed"]).to_dict("records")
+    for row in rows:
+        row["label"] = str(methods.get(row["method"], {}).get("label", row["method"]))
+        row["params"] = ", ".join(f"{key}={value}" for key, value in json.loads(row["params"] or "{}").items())
+    return rows

@@ -1,0 +1,65 @@
+"""Picture files of single registrations: read a pair, cut its planes, draw them, keep the file small."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+
+from datasets import geometry
+from datasets.case import Dataset, Pair
+from datasets.files import Array
+from reports.figures import style
+from reports.montage import colours, draw
+from reports.planes import planes
+
+Labels = Callable[[str, str], Array | None]  # of (data set name, case)
+LIMIT = 150_000  # bytes
+
+
+def picture(
+    dataset: Dataset, pair: Pair, displacement: Array, path: Path, *, title: str, labels: Labels | None
+) -> None:
+    """Draw one registration of a data set into ``path``; ``labels`` gives label maps or None."""
+    fixed, moving = dataset.image(pair.fixed), dataset.image(pair.moving)
+    geometry.check_displacement(displacement, fixed.array.shape, where=f"picture: {path.stem} of {pair.name}")
+    maps = tuple(
+        _evaluated(dataset, labels(dataset.name, case)) if labels else None for case in (pair.fixed, pair.moving)
+    )
+    write_picture(draw(planes(fixed, moving, displacement, maps), title), path)
+
+
+def write_picture(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG of at most 150 kB (256 colours, smaller when need be)."""
+    with style():
+        figure.canvas.draw()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(_palette(Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3]), LIMIT))
+
+
+def shrink(png: bytes, limit: int) -> bytes:
+    """A picture as palette PNG of at most ``limit`` bytes where a third of its width suffices for that."""
+    return _palette(Image.open(io.BytesIO(png)).convert("RGB"), limit)
+
+
+def _palette(image: Image.Image, limit: int) -> bytes:
+    palette = Image.new("P", (1, 1))
+    palette.putpalette((255 * colours()).round().astype(np.uint8).tobytes())
+    for scale in (1.0, 0.85, 0.7, 0.55, 0.45, 0.35):
+        shape = [max(1, round(n * scale)) for n in image.size]
+        small = image if scale == 1.0 else image.resize(shape, Image.Resampling.LANCZOS)
+        buffer = io.BytesIO()
+        small.quantize(palette=palette, dither=Image.Dither.NONE).save(buffer, format="PNG")
+        if buffer.tell() <= limit:
+            break
+    return buffer.getvalue()
+
+
+def _evaluated(dataset: Dataset, labels: Array | None) -> Array | None:
+    if labels is None:
+        return None
+    return np.where(np.isin(labels, dataset.about.get("evaluated_labels", [])), labels, 0).astype(np.uint16)

@@ -1,0 +1,132 @@
+"""Fingerprints, the machine's description, and the stopwatch."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from benchmarks import provenance, stopwatch
+
+
+@pytest.fixture
+def tree(tmp_path):
+    for name in ("one.py", "two.py"):
+        (tmp_path / name).write_text(f"# {name}\n")
+    return tmp_path
+
+
+def fingerprint(tree, values=None, names=("one.py", "two.py")):
+    return provenance.fingerprint([tree / name for name in names], values or {"seed": 1, "rate": 0.1}, root=tree)
+
+
+def test_fingerprint_is_twelve_hex_digits_and_repeatable(tree):
+    first = fingerprint(tree)
+    assert len(first) == 12
+    assert int(first, 16) >= 0
+    assert first == fingerprint(tree, {"rate": 0.1, "seed": 1}, names=("two.py", "one.py"))
+
+
+def test_fingerprint_ignores_times_and_the_place_of_the_tree(tree, tmp_path_factory):
+    first = fingerprint(tree)
+    os.utime(tree / "one.py", (0, 0))
+    assert fingerprint(tree) == first
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    for name in ("one.py", "two.py"):
+        (elsewhere / name).write_bytes((tree / name).read_bytes())
+    assert fingerprint(elsewhere) == first
+
+
+def test_fingerprint_changes_with_contents_names_and_values(tree):
+    seen = {fingerprint(tree), fingerprint(tree, names=("one.py",)), fingerprint(tree, {"seed": 2, "rate": 0.1})}
+    (tree / "one.py").write_text("# one.py!\n")
+    seen.add(fingerprint(tree))
+    text = [(tree / name).read_bytes() for name in ("one.py", "two.py")]
+    (tree / "one.py").write_bytes(text[1])
+    (tree / "two.py").write_bytes(text[0])
+    seen.add(fingerprint(tree))
+    assert len(seen) == 5
+
+
+@pytest.mark.parametrize("value", [float("nan"), {1, 2}])
+def test_fingerprint_refuses_what_is_not_json(tree, value):
+    with pytest.raises((TypeError, ValueError)):
+        fingerprint(tree, {"value": value})
+
+
+def test_git_state(tmp_path):
+    assert provenance.git_state(tmp_path) == ("unknown", None)
+    author = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false"]
+    for command in (["init", "-q"], [*author, "commit", "-q", "--allow-empty", "-m", "first"]):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    commit, dirty = provenance.git_state(tmp_path)
+    assert len(commit) == 40
+    assert dirty is False
+    (tmp_path / "new.py").write_text("")
+    assert provenance.git_state(tmp_path) == (commit, True)
+
+
+def test_no_git_program(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert provenance.git_state(tmp_path) == ("unknown", None)
+
+
+def test_machine(tmp_path):
+    (tmp_path / "cpuinfo").write_text("processor\t: 0\nmodel name\t: Some CPU @ 3 GHz\nmodel name\t: Other\n")
+    assert provenance.cpu_model(tmp_path / "cpuinfo") == "Some CPU @ 3 GHz"
+    assert provenance.cpu_model(tmp_path / "absent")
+    card = tmp_path / "gpus" / "0000:01:00.0"
+    card.mkdir(parents=True)
+    (card / "information").write_text("Model: \t\t Some GPU\nIRQ: 1\n")
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_available():
+        assert provenance.gpu_model(tmp_path) == "Some GPU"
+        assert provenance.gpu_model(tmp_path / "absent") == "none"
+
+
+def test_collecting_imports_nothing():
+    code = (
+        "import sys; from benchmarks.provenance import *; before = set(sys.modules); "
+        "collect(dataset='d', method='m', seed=0, module='m', params={}, device='cpu', threads=1, "
+        "libraries=['torch', 'monai']); assert not {'torch', 'monai'} & (set(sys.modules) - before)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=provenance.ROOT)
+
+
+def test_summary_of_a_timing():
+    got = stopwatch.summarise([9.0, 5.0, 1.0, 2.0, 3.0, 10.0, 4.0], warm_up=2)
+    assert got == stopwatch.Timing(median=3.0, iqr=2.0, minimum=1.0, n=5, first=9.0)
+    with pytest.raises(ValueError, match="warm_up=2"):
+        stopwatch.summarise([1.0, 2.0], warm_up=2)
+
+
+def test_interleaving_goes_round_the_tasks():
+    assert list(stopwatch.interleave("AB", 2)) == [(0, "A"), (0, "B"), (1, "A"), (1, "B")]
+
+
+def test_measure_sees_a_big_array_and_forgets_it_afterwards():
+    if not stopwatch.reset_peak_memory():
+        pytest.skip("this kernel has no resettable high-water mark")
+    with stopwatch.measure() as big:
+        assert np.isnan(big.seconds)
+        array = np.ones(25 * 2**20)  # 200 MiB
+        array = array[:1].copy()
+    with stopwatch.measure() as small:
+        array += 1
+    assert 150 < big.peak_memory - small.peak_memory < 260
+
+
+def test_measure_is_filled_by_an_error_too():
+    with pytest.raises(KeyError), stopwatch.measure() as cost:
+        raise KeyError
+    assert cost.seconds > 0
+    assert cost.peak_memory > 0
+
+
+def test_without_proc_the_peak_of_the_whole_process_is_reported(monkeypatch, tmp_path):
+    honest = stopwatch.peak_memory()
+    monkeypatch.setattr(stopwatch, "_STATUS", tmp_path / "absent")
+    monkeypatch.setattr(stopwatch, "_CLEAR_REFS", tmp_path / "absent" / "clear_refs")
+    assert not stopwatch.reset_peak_memory()
+    assert stopwatch.peak_memory() >= honest * 0.99

@@ -1,0 +1,215 @@
+"""The tables on disk and the regression gate."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks import regression, results
+from benchmarks.provenance import collect
+
+ROW = {
+    "dataset": "phantom", "pair": "a__b", "method": "identity", "seed": 0, "metric": "dice", "protocol": "nearest",
+    "region": "mean", "value": 0.5, "unit": "1", "status": "ok", "reason": "", "run": "0123456789ab",
+}  # fmt: skip
+FAILED = {**ROW, "pair": "c__d", "metric": "seconds", "value": float("nan"), "status": "timeout", "reason": "600 s"}
+
+
+def rows(**changes):
+    """Rows of two pairs and two seeds whose Dice and folding differ, with the given columns replaced."""
+    table = []
+    for number, (pair, seed) in enumerate(itertools.product(("a__b", "b__a"), (0, 1))):
+        table.append({**ROW, "pair": pair, "seed": seed, "value": 0.5 + 0.1 * number, **changes})
+        fold = {"metric": "folding_percent", "protocol": "central_grid", "region": "all", "value": 0.2, "unit": "%"}
+        table.append({**ROW, "pair": pair, "seed": seed, **fold, **changes})
+    return table
+
+
+def test_round_trip_keeps_values_types_and_missing_values(tmp_path):
+    path = tmp_path / "folder" / "metrics.parquet"
+    results.write(path, [FAILED, ROW], "metrics")
+    back = results.read(path, "metrics")
+    assert list(back.columns) == list(results.COLUMNS["metrics"])
+    assert back.iloc[0].to_dict() == ROW
+    assert np.isnan(back.value[1])
+    assert (back.seed.dtype, back.value.dtype) == (np.int64, np.float64)
+    assert back.iloc[1].drop("value").to_dict() == {k: v for k, v in FAILED.items() if k != "value"}
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_tables_do_not_depend_on_the_order_of_rows(tmp_path):
+    table = [{**row, "value": np.float64(row["value"])} for row in rows()]
+    results.write(tmp_path / "one", table, "metrics")
+    results.write(tmp_path / "two", pd.DataFrame(table[::-1])[sorted(ROW)], "metrics")
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    results.write(tmp_path / "two", [{**row, "value": row["value"] + 1e-15} for row in table], "metrics")
+    assert (tmp_path / "one").read_bytes() != (tmp_path / "two").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ([ROW, {**ROW, "value": 0.6}], "repeat a key, first phantom, a__b, identity, 0, dice, nearest, mean"),
+        ([{**ROW, "status": "crashed"}], "unknown status 'crashed'.*timeout"),
+        ([{k: v for k, v in ROW.items() if k != "unit"}], "missing column unit"),
+        ([{**ROW, "note": ""}], "unknown column note"),
+        ([{**ROW, "seed": 0.5}], "column seed must be int64, got.*0.5"),
+        ([{**ROW, "seed": True}], "column seed must be int64"),
+        ([{**ROW, "value": "0.5"}], "column value must be double, got '0.5'"),
+        ([{**ROW, "value": np.inf}], "column value must be finite"),
+        ([{**ROW, "region": None}], "column region misses a value in row 0"),
+        ([{**FAILED, "reason": ""}], "c__d of identity is timeout: it needs a reason"),
+        ([{**FAILED, "value": 3.0}], "no value"),
+    ],
+)
+def test_rows_that_break_the_schema_are_refused(tmp_path, table, message):
+    with pytest.raises(results.ResultsError, match=message):
+        results.write(tmp_path / "metrics.parquet", table, "metrics")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_refused_table_leaves_the_old_one(tmp_path):
+    path = tmp_path / "metrics.parquet"
+    results.write(path, [ROW], "metrics")
+    with pytest.raises(results.ResultsError):
+        results.write(path, [ROW, ROW], "metrics")
+    assert len(results.read(path, "metrics")) == 1
+
+
+def test_concat(tmp_path):
+    for name, table in (("one", rows()[:3]), ("two", rows()[3:]), ("again", rows()[:1]), ("none", [])):
+        results.write(tmp_path / name, table, "metrics")
+    together = results.concat([tmp_path / "two", tmp_path / "none", tmp_path / "one"])
+    pd.testing.assert_frame_equal(together, results.validate(rows(), "metrics"), check_dtype=False)
+    with pytest.raises(results.ResultsError, match="3 metrics tables together: 1 rows repeat a key"):
+        results.concat([tmp_path / "two", tmp_path / "one", tmp_path / "again"])
+    assert list(results.concat([]).columns) == list(results.COLUMNS["metrics"])
+
+
+def test_unusable_files_are_named(tmp_path):
+    with pytest.raises(results.ResultsError, match=r"absent\.parquet: no such file"):
+        results.read(tmp_path / "absent.parquet", "metrics")
+    results.write(tmp_path / "cut", rows(), "metrics")
+    (tmp_path / "cut").write_bytes((tmp_path / "cut").read_bytes()[:-20])
+    with pytest.raises(results.ResultsError, match="cut: not a readable Parquet file"):
+        results.read(tmp_path / "cut", "metrics")
+    results.write(tmp_path / "metrics", rows(), "metrics")
+    with pytest.raises(results.ResultsError, match="not a runs table"):
+        results.read(tmp_path / "metrics", "runs")
+
+
+def test_collected_provenance_fits_the_runs_table(tmp_path):
+    about = collect(
+        dataset="phantom", method="identity", seed=3, module="identity", params={"b": [1], "a": 2}, device="cpu",
+        threads=2, libraries=["numpy", "no-such-library"], root=tmp_path,
+    )  # fmt: skip
+    results.write(tmp_path / "runs.parquet", [{**about, "run": "b"}, {**about, "run": "a"}], "runs")
+    back = results.read(tmp_path / "runs.parquet", "runs")
+    assert list(back.run) == ["a", "b"]
+    assert back.params[0] == '{"a":2,"b":[1]}'
+    assert (back.commit[0], back.dirty[0]) == ("unknown", None)
+    assert back.versions[0] == f'{{"no-such-library":"missing","numpy":"{np.__version__}"}}'
+    with pytest.raises(results.ResultsError, match="repeat a key, first a"):
+        results.validate([{**about, "run": "a"}] * 2, "runs")
+
+
+def test_a_failed_call_has_no_seconds_in_the_timing_table(tmp_path):
+    call = {
+        "dataset": "phantom", "pair": "a__b", "method": "identity", "seed": 0, "device": "cpu", "threads": 1,
+        "round": 0, "phase": "first", "seconds": 0.25, "load_before": float("nan"), "status": "ok", "reason": "",
+    }  # fmt: skip
+    failed = {**call, "round": 1, "phase": "warm", "seconds": float("nan"), "status": "oom", "reason": "9 GB"}
+    results.write(tmp_path / "timing.parquet", [failed, call], "timing")
+    back = results.read(tmp_path / "timing.parquet", "timing")
+    assert back.seconds.tolist() == pytest.approx([0.25, np.nan], nan_ok=True)
+    with pytest.raises(results.ResultsError, match=r"is oom: it needs a reason and no seconds, got .*0\.5"):
+        results.validate([{**failed, "seconds": 0.5}], "timing")
+
+
+# Regression gate
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A metrics table and the baseline made of it."""
+    results.write(tmp_path / "metrics.parquet", rows(), "metrics")
+    arguments = [str(tmp_path / "metrics.parquet"), str(tmp_path / "baselines" / "ci.csv")]
+    assert regression.main([*arguments, "--update"]) == 0
+    return arguments
+
+
+def gate(files, table, capsys):
+    if table is not None:
+        results.write(files[0], table, "metrics")
+    code = regression.main(files)
+    return code, capsys.readouterr()
+
+
+def test_baseline_holds_means_over_pairs_and_seeds(files):
+    baseline = pd.read_csv(files[1]).set_index("metric")
+    assert baseline.loc["dice", ["value", "n", "tolerance"]].tolist() == [pytest.approx(0.65), 4, 0.005]
+    assert list(baseline.index) == ["dice", "folding_percent"]
+
+
+def test_the_same_numbers_pass(files, capsys):
+    code, output = gate(files, None, capsys)
+    assert code == 0
+    assert "| phantom | identity | dice | nearest | 0.65 | 0.65 | 0.005 | same |" in output.out
+
+
+@pytest.mark.parametrize(
+    ("metric", "step", "code", "verdict"),
+    [
+        ("dice", -0.02, 1, "worse"),
+        ("dice", 0.02, 0, "better"),
+        ("dice", -0.004, 0, "same"),
+        ("folding_percent", 0.1, 1, "worse"),
+        ("folding_percent", -0.1, 0, "better"),
+    ],
+)
+def test_only_worse_fails(files, capsys, metric, step, code, verdict):
+    table = [{**row, "value": row["value"] + step * (row["metric"] == metric)} for row in rows()]
+    got, output = gate(files, table, capsys)
+    assert got == code
+    assert output.out.splitlines()[2 if verdict != "same" else -1].endswith(f"| {verdict} |")
+
+
+def test_a_pair_that_fails_now_or_a_method_that_is_gone_fails(files, capsys):
+    code, output = gate(files, [row for row in rows(value=0.7) if row["pair"] == "a__b"], capsys)
+    assert code == 1
+    assert "fewer pairs" in output.out
+    code, output = gate(files, [row for row in rows() if row["metric"] == "dice"], capsys)
+    assert code == 1
+    assert "missing" in output.out
+
+
+def test_no_baseline_is_one_clear_line(tmp_path, files, capsys):
+    code, output = gate([files[0], str(tmp_path / "none.csv")], None, capsys)
+    assert (code, output.out) == (2, "")
+    assert "none.csv: no such file; make it with --update" in output.err
+    assert output.err.count("\n") == 1
+    code, output = gate(files, rows(method="new"), capsys)
+    assert code == 2
+    assert "no row for 2 measured numbers (first phantom, new, dice, nearest)" in output.err
+    code, output = gate([str(tmp_path / "absent"), files[1]], None, capsys)
+    assert code == 2
+    assert "absent: no such file" in output.err
+
+
+def test_update_keeps_tolerances_and_accepts_new_rows(files, capsys):
+    baseline = pd.read_csv(files[1])
+    baseline.loc[baseline.metric == "dice", "tolerance"] = 0.25
+    baseline.to_csv(files[1], index=False)
+    assert gate(files, rows(value=0.45), capsys)[0] == 1  # folding rose
+    results.write(files[0], rows(value=0.45) + rows(method="new"), "metrics")
+    assert regression.main([*files, "--update"]) == 0
+    updated = pd.read_csv(files[1]).set_index(["method", "metric"])
+    assert updated.loc[("identity", "dice"), ["value", "tolerance"]].tolist() == [pytest.approx(0.45), 0.25]
+    assert updated.loc[("new", "dice"), "tolerance"] == 0.005
+    assert gate(files, None, capsys)[0] == 0
+
+
+def test_seconds_are_left_out(files, capsys):
+    extra = {"metric": "seconds", "protocol": "register", "region": "all", "value": 9.0, "unit": "s"}
+    assert gate(files, [*rows(), {**ROW, **extra}, FAILED], capsys)[0] == 0

@@ -1,0 +1,61 @@
+"""Write the report of a run: tables, figures, pictures and the page.
+
+The specification: ``profile, metrics, runs, timing`` (paths), ``trainings`` (paths of training.json), ``datasets``
+(name to folder), ``chunks`` (data set to number of chunks), ``methods`` (name to label, kind, cite), ``results``,
+``folder``.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks import results
+from datasets.case import Pair, Truth, open_dataset
+from datasets.files import Array
+from reports import page
+from workflows.command import Spec, run_step
+
+
+def report(spec: Spec) -> None:
+    """Build the report from the rows and the displacements of a finished run."""
+    datasets = {name: open_dataset(Path(folder)) for name, folder in spec["datasets"].items()}
+
+    def displacement_path(dataset: str, method: str, seed: int, pair: str) -> Path:
+        index = [known.name for known in datasets[dataset].test_pairs].index(pair)
+        chunk = index % spec["chunks"][dataset]
+        folder = Path(spec["results"]) / "runs" / dataset / method / f"seed{seed}" / f"chunk{chunk}"
+        return folder / Pair.from_name(pair).displacement_file
+
+    def labels(dataset: str, case: str) -> Array | None:
+        return Truth(datasets[dataset].folder).labels(case)
+
+    page.build(
+        Path(spec["folder"]),
+        metrics=results.read(Path(spec["metrics"]), "metrics"),
+        runs=results.read(Path(spec["runs"]), "runs"),
+        timing=results.read(Path(spec["timing"]), "timing"),
+        datasets=datasets,
+        methods=spec["methods"],
+        displacement_path=displacement_path,
+        profile=spec["profile"],
+        training_curves=dict(map(_curve, map(Path, spec["trainings"]))),
+        labels=labels,
+    )
+
+
+def _curve(training: Path) -> tuple[tuple[str, str], pd.DataFrame]:
+    """The loss curve of a training, by method and training data set; empty for one that failed."""
+    dataset, method = training.parts[-4], training.parts[-3]
+    checkpoint = json.loads(training.read_text())["checkpoint"]
+    curve = Path(checkpoint).with_name("curve.jsonl") if checkpoint else None
+    if curve is None or not curve.exists():
+        return (method, dataset), pd.DataFrame({"iteration": [], "loss": []})
+    rows = pd.read_json(curve, lines=True)
+    return (method, dataset), rows.rename(columns={"total": "loss"})
+
+
+if __name__ == "__main__":
+    run_step(report, __doc__)
