@@ -46,12 +46,12 @@ def read_volume(path: Path) -> Volume:
     path = Path(path)
     try:
         image = nib.load(path)
-        zooms = np.asarray(image.header["pixdim"][1:4], dtype=np.float64)
+        zooms = _stored_zooms(path, type(image.header))
         array = np.asarray(image.dataobj, dtype=np.float32)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
     except (OSError, EOFError, ValueError, nib.filebasedimages.ImageFileError) as error:
-        raise DataError(f"{path}: not a readable NIfTI image, perhaps truncated ({error})") from error
+        raise DataError(f"{path}: not a readable NIfTI image, perhaps truncated ({_line(error)})") from error
     if array.ndim != 3:
         raise DataError(
             f"{path}: expected a 3-D volume, got shape {array.shape}; save each volume in a file of its own"
@@ -63,6 +63,16 @@ def read_volume(path: Path) -> Volume:
     if not np.all(zooms > 0) or abs(np.linalg.det(image.affine[:3, :3])) < 1e-9:
         raise DataError(f"{path}: voxel size {zooms.tolist()} or affine is degenerate; correct the NIfTI header")
     return Volume(array, np.asarray(image.affine, dtype=np.float64))
+
+
+def _stored_zooms(path: Path, header: type[nib.Nifti1Header]) -> Array:
+    """Voxel sizes as the file has them: nibabel replaces a zero by one when it opens an image."""
+    with nib.openers.ImageOpener(path) as stream:
+        return np.asarray(header.from_fileobj(stream, check=False)["pixdim"][1:4], dtype=np.float64)
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def write_volume(path: Path, array: ArrayLike, affine: ArrayLike) -> None:
@@ -84,7 +94,7 @@ def read_displacement(path: Path) -> Array:
     try:
         array = np.asarray(nib.load(path).dataobj, dtype=np.float32)
     except (OSError, EOFError, ValueError, nib.filebasedimages.ImageFileError) as error:
-        raise DataError(f"{path}: not a readable displacement ({error})") from error
+        raise DataError(f"{path}: not a readable displacement ({_line(error)})") from error
     if array.ndim != 4 or array.shape[-1] != 3:
         raise DataError(f"{path}: expected a displacement (D, H, W, 3), got shape {array.shape}")
     return np.ascontiguousarray(np.moveaxis(array, -1, 0))

@@ -21,6 +21,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from benchmarks import results
+from benchmarks.stopwatch import interleave
 from datasets.case import Dataset, Pair, open_dataset
 from datasets.files import DataError
 from workflows.command import Spec, run_step
@@ -37,27 +38,26 @@ def timing(spec: Spec) -> None:
     rows: list[Row] = []
     try:
         with FileLock(MACHINE_LOCK, timeout=3600, mode=0o666):  # two checkouts on one machine must not overlap
-            for dataset, group in groupby(spec["runs"], key=lambda run: run["dataset"]):
+            for _, group in groupby(spec["runs"], key=lambda run: run["dataset"]):
                 runs = list(group)
                 for threads in spec["threads"]:
-                    rows += _time(runs, dataset, threads, spec)
+                    rows += _time(runs, threads, spec)
     except Timeout as error:
         raise DataError(f"{MACHINE_LOCK}: another timing run held this machine for an hour; run again later") from error
     results.write(Path(spec["out"]), rows, "timing")
 
 
-def _time(runs: list[Spec], dataset: str, threads: int, spec: Spec) -> Iterator[Row]:
+def _time(runs: list[Spec], threads: int, spec: Spec) -> Iterator[Row]:
     data = open_dataset(Path(runs[0]["data"]))
     pairs = data.test_pairs[: spec["pairs"]]
     workers = {run["method"]: _worker({**run, "threads": threads}, data, Path(spec["log"])) for run in runs}
     load = os.getloadavg()[0]
     try:
-        for number in range(spec["rounds"] + 1):  # round 0 is each method's first call, on the first pair
-            for pair in pairs[:1] if number == 0 else pairs:
-                for run in runs:
-                    reply = workers[run["method"]].call(request(run, data, pair, None), run["time_limit"])
-                    yield _row(run, dataset, pair, threads, number, load, reply)
-            logger.info("%s, %d threads: round %d of %d", dataset, threads, number, spec["rounds"])
+        for run in runs:  # each method's first call, which pays for caches and lazy imports
+            yield _call(run, data, pairs[0], threads, 0, load, workers)
+        turns = [(pair, run) for pair in pairs for run in runs]
+        for number, (pair, run) in interleave(turns, spec["rounds"]):
+            yield _call(run, data, pair, threads, number + 1, load, workers)
     finally:
         for worker in workers.values():
             worker.stop()
@@ -68,17 +68,22 @@ def _worker(run: Spec, data: Dataset, log: Path) -> Worker:
     return Worker(worker_spec(run, data, training), log / f"timing-{run['method']}.log")
 
 
-def _row(run: Spec, dataset: str, pair: Pair, threads: int, number: int, load: float, reply: Mapping[str, Any]) -> Row:
+def _call(
+    run: Spec, data: Dataset, pair: Pair, threads: int, number: int, load: float, workers: Mapping[str, Worker]
+) -> Row:
+    reply = workers[run["method"]].call(request(run, data, pair, None), run["time_limit"])
+    seconds = reply.get("seconds", float("nan"))
+    logger.info("%s, %d threads, round %d: %s %.2f s", run["method"], threads, number, reply["status"], seconds)
     return {
-        "dataset": dataset,
+        "dataset": data.name,
         "pair": pair.name,
         "method": run["method"],
         "seed": run["seed"],
         "device": run["device"],
         "threads": threads,
         "round": number,
-        "phase": "first" if number == 0 else "warm",
-        "seconds": reply.get("seconds", float("nan")),
+        "phase": "warm" if number else "first",
+        "seconds": seconds,
         "load_before": load,
         "status": reply["status"],
         "reason": reply["reason"],

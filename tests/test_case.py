@@ -1,0 +1,151 @@
+"""Prepared data: what is written comes back, and what cannot be used is refused with its name."""
+
+import gzip
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from datasets.case import Pair, Truth, Writer, open_dataset
+from datasets.files import DataError, read_landmarks, read_volume
+
+AFFINE = np.array([[-1.5, 0, 0, 4], [0, -1.0, 0, 5], [0, 0, 2.5, -6], [0, 0, 0, 1]])
+
+
+def image(shape=(5, 7, 9), **changes):
+    array = np.random.default_rng(0).random(shape).astype(np.float32)
+    return nib.Nifti1Image(array, changes.get("affine", AFFINE))
+
+
+def test_a_volume_keeps_array_spacing_and_orientation(tmp_path):
+    original = image()
+    nib.save(original, tmp_path / "a.nii.gz")
+    volume = read_volume(tmp_path / "a.nii.gz")
+    assert np.array_equal(volume.array, original.get_fdata(dtype=np.float32))
+    assert volume.spacing == pytest.approx((1.5, 1.0, 2.5))
+    assert volume.orientation == ("L", "P", "S")
+
+
+def test_scaled_big_endian_integers_are_read_as_their_values(tmp_path):
+    header = nib.Nifti1Header(endianness=">")
+    scaled = nib.Nifti1Image(np.arange(5 * 7 * 9, dtype=">i2").reshape(5, 7, 9), AFFINE, header)
+    scaled.header.set_slope_inter(0.5, -3)
+    nib.save(scaled, tmp_path / "a.nii")
+    stored = nib.load(tmp_path / "a.nii").get_fdata()
+    assert np.allclose(read_volume(tmp_path / "a.nii").array, stored)
+
+
+def write_nan(path):
+    nib.save(nib.Nifti1Image(np.where(np.arange(9) == 3, np.nan, 1.0) * np.ones((5, 7, 9)), AFFINE), path)
+
+
+def write_truncated(path):
+    nib.save(image((20, 21, 22)), path)
+    path.write_bytes(path.read_bytes()[:2000])
+
+
+def write_cut_plain(path):
+    nib.save(image(), path.with_suffix(""))
+    content = path.with_suffix("").read_bytes()[:600]
+    path.write_bytes(gzip.compress(content))
+
+
+def write_flat(path):
+    flat = image()
+    flat.header["pixdim"][3] = 0
+    nib.save(flat, path)
+    raw = bytearray(gzip.decompress(path.read_bytes()))
+    raw[76 + 12 : 76 + 16] = b"\0\0\0\0"  # pixdim[3]
+    path.write_bytes(gzip.compress(bytes(raw)))
+
+
+BAD = {
+    "nan": (write_nan, "NaN or infinite"),
+    "truncated": (write_truncated, "truncated"),
+    "cut": (write_cut_plain, "truncated"),
+    "four_dimensions": (lambda path: nib.save(image((5, 7, 9, 2)), path), "expected a 3-D volume"),
+    "trailing_axis": (lambda path: nib.save(image((5, 7, 9, 1)), path), "expected a 3-D volume"),
+    "web_page": (lambda path: path.write_bytes(b"<html>quota exceeded</html>"), "not a readable NIfTI"),
+    "empty_file": (lambda path: path.write_bytes(b""), "not a readable NIfTI"),
+    "zero_spacing": (write_flat, "voxel size"),
+    "missing": (lambda path: None, "no such file"),
+}
+
+
+@pytest.mark.parametrize("fault", BAD)
+def test_a_bad_volume_is_refused_by_name(tmp_path, fault):
+    spoil, message = BAD[fault]
+    path = tmp_path / "case 7.nii.gz"
+    spoil(path)
+    with pytest.raises(DataError, match=message) as caught:
+        read_volume(path)
+    assert "case 7.nii.gz" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.fixture
+def prepared(tmp_path):
+    rng = np.random.default_rng(1)
+    writer, pair = Writer(tmp_path / "a set"), Pair("one", "two")
+    truth = {"u": rng.normal(size=(3, 5, 7, 9)).astype(np.float32), "points": rng.random((4, 3)) * 4}
+    for case in ("one", "two"):
+        writer.image(case, rng.random((5, 7, 9)), AFFINE)
+        writer.labels(case, rng.integers(0, 300, (5, 7, 9)), AFFINE)
+    writer.displacement(pair, truth["u"], AFFINE)
+    writer.landmarks(pair, truth["points"], truth["points"] + 1)
+    writer.finish({"name": "a-set", "training": {"cases": ["one", "two"]}, "test": [vars(pair)]})
+    return tmp_path / "a set", pair, truth
+
+
+def test_the_truth_comes_back_and_is_not_part_of_the_data_set(prepared):
+    folder, pair, truth = prepared
+    kept = Truth(folder)
+    assert np.array_equal(kept.displacement(pair), truth["u"])
+    fixed, moving = kept.landmarks(pair)
+    assert np.allclose(moving - fixed, 1, atol=1e-5)
+    assert kept.labels("one").max() > 255
+    assert not [name for name in dir(open_dataset(folder)) if "label" in name or "landmark" in name]
+
+
+def test_the_displacement_has_learn2regs_form(prepared):
+    folder, pair, truth = prepared
+    stored = nib.load(Truth(folder).displacement_path(pair))
+    assert stored.shape == (5, 7, 9, 3)
+    assert stored.get_data_dtype() == np.float32
+    assert np.array_equal(np.asarray(stored.dataobj)[1, 2, 3], truth["u"][:, 1, 2, 3])
+
+
+def test_training_pairs_follow_the_rule(prepared):
+    data = open_dataset(prepared[0])
+    assert data.training_pairs == [Pair("one", "two"), Pair("two", "one")]
+
+
+def test_a_flipped_bit_is_found_and_named(prepared):
+    folder, *_ = prepared
+    data = open_dataset(folder)
+    data.check_files(("images", "masks", "truth"))
+    path = data.image_path("two")
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(bytes(content))
+    with pytest.raises(DataError, match=r"two\.nii\.gz: changed since"):
+        data.check_files()
+
+
+@pytest.mark.parametrize("value", [1.5, -0.1, np.nan])
+def test_images_outside_the_unit_interval_are_refused(tmp_path, value):
+    with pytest.raises(DataError, match=r"in \[0, 1\]"):
+        Writer(tmp_path).image("a", np.full((2, 3, 4), value), AFFINE)
+
+
+@pytest.mark.parametrize("text", ["", "1,2\n", "1,2,x\n", "1,2,nan\n"])
+def test_bad_landmarks_name_file_and_line(tmp_path, text):
+    path = tmp_path / "points.csv"
+    path.write_text(text)
+    with pytest.raises(DataError, match=r"points\.csv"):
+        read_landmarks(path)
+
+
+def test_an_unprepared_folder_is_named(tmp_path):
+    with pytest.raises(DataError, match="not a prepared data set"):
+        open_dataset(tmp_path)
