@@ -10,6 +10,7 @@ B-spline stage with a bending penalty at twice the spacing, a second one without
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -100,9 +101,11 @@ def load(
     def register(fixed: NDArray, moving: NDArray, spacing: tuple[float, float, float]) -> NDArray[np.float32]:
         images = [_image(itk, array, spacing) for array in (fixed, moving)]
         found = _run(itk, *images, stages(setup, seed))
-        # Of all stages together: the last B-spline alone lacks the affine that came before it.
-        field = itk.transformix_deformation_field(images[1], found)
-        return from_physical(itk.array_from_image(field), tuple(spacing)[::-1], axes="zyx")
+        # Of all stages together: the last B-spline alone lacks the affine that came before it. A folder of its own:
+        # elastix also writes the field to a file, by default in the working directory.
+        with tempfile.TemporaryDirectory(prefix="elastix_") as folder:
+            field = itk.transformix_deformation_field(images[1], found, output_directory=folder)
+            return from_physical(itk.array_from_image(field), tuple(spacing)[::-1], axes="zyx")
 
     return register
 

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from markupsafe import Markup, escape
 
-from reports.figures import INK, PAPER, RULE, SOFT
+from reports.figures import INK, KINDS, PAPER, RULE, SOFT
 from reports.pictures import shrink
 
 _REFERENCE = re.compile(
     r"(?:doi:\s*|https?://(?:dx\.)?doi\.org/)(10\.[^\s,;]+)|arXiv:(\d{4}\.\d{4,5})|https?://[^\s,;)]+"
 )
 _VARIABLES = {INK: "var(--ink)", SOFT: "var(--soft)", RULE: "var(--rule)", PAPER: "var(--card)"}
+_VARIABLES |= {KINDS["classical"][1]: "var(--orange)", KINDS["learned"][1]: "var(--blue)"}
 
 
 def inline_svg(svg: str, prefix: str, alt: str) -> Markup:

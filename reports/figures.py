@@ -172,7 +172,7 @@ def _control_lines(axes: Axes, by_method: Mapping[str, pd.Series]) -> None:
             level = float(by_method[name].mean())
             axes.axhline(level, color=SOFT, linestyle=line, linewidth=1.1, zorder=1)
             axes.annotate(text, (1, level), xycoords=("axes fraction", "data"), xytext=(-2, 3), ha="right",
-                          textcoords="offset points", fontsize=7.5, color=SOFT, gid="control")  # fmt: skip
+                          textcoords="offset points", fontsize=7.5, color=SOFT)  # fmt: skip
 
 
 def _name_points(axes: Axes, points: Mapping[str, Sequence[float]], methods: Methods) -> None:

@@ -9,10 +9,10 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import LineCollection
 from matplotlib.colors import Colormap, to_rgb
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+from matplotlib.patches import PathPatch, Rectangle
+from matplotlib.path import Path
 
 from datasets.files import Array
 from reports.figures import INK, PAPER, RULE, SOFT, style
@@ -40,13 +40,14 @@ class Panel:
         self.axes.imshow(values, extent=extent, aspect="auto", interpolation="nearest", **options)
 
     def lines(self, lines: Sequence[Array] | Array, colour: str, width: float) -> None:
-        """Draw lines given in (column, row) of the image, cut at the panel's edge."""
+        """Draw lines given in (column, row) of the image, cut at the panel's edge, as one path."""
         pixel = np.array([self.width / self.shape[1], -self.height / self.shape[0]])
-        corner = np.array([self.x, self.y + self.height])
-        moved = [corner + (np.asarray(line) + 0.5) * pixel for line in lines]
-        collection = LineCollection(moved, colors=colour, linewidths=width)
-        self.axes.add_collection(collection, autolim=False)
-        collection.set_clip_path(self.frame())
+        codes = [[Path.MOVETO] + [Path.LINETO] * (len(line) - 1) for line in lines]
+        points = np.concatenate([np.empty((0, 2)), *lines])
+        moved = np.array([self.x, self.y + self.height]) + (points + 0.5) * pixel
+        path = Path(moved, np.concatenate([np.empty(0, int), *codes]).astype(Path.code_type))
+        patch = self.axes.add_artist(PathPatch(path, fill=False, edgecolor=colour, linewidth=width))
+        patch.set_clip_path(self.frame())
 
     def frame(self) -> Rectangle:
         rectangle = Rectangle((self.x, self.y), self.width, self.height, fill=False, edgecolor=RULE, linewidth=0.8)
@@ -93,13 +94,18 @@ def _row(panels: Sequence[Panel], row: Plane, top: float) -> None:
     panels[6].frame()
     if row.fixed_labels is not None:
         for panel in (panels[0], panels[2]):
-            panel.lines(outline(row.fixed_labels), FIXED_EDGE, 0.7)
+            _outline(panel, row.fixed_labels, FIXED_EDGE)
     if row.warped_labels is not None:
-        panels[2].lines(outline(row.warped_labels), WARPED_EDGE, 0.7)
+        _outline(panels[2], row.warped_labels, WARPED_EDGE)
     first = panels[0]
     for x, text, align in ((0.05, "R", "left"), (first.width - 0.05, "L", "right")):
         _write(first.axes, first.x + x, first.y + first.height - 0.1, text, ha=align, color=PAPER)
     _write(first.axes, 0.13, first.y + first.height / 2, row.name, rotation=90, ha="center")
+
+
+def _outline(panel: Panel, labels: Array, colour: str) -> None:
+    edges = outline(labels)
+    panel.lines(edges, colour, 0.7 if len(edges) < 1500 else 0.4)  # many small structures must not hide the image
 
 
 def colours() -> Array:

@@ -134,12 +134,17 @@ def timing_table(frame: pd.DataFrame, dataset: Dataset, methods: Methods) -> Tab
     heads = [Head("Method", number=False)]
     for device, threads in settings:
         where = device.upper() if device != "cpu" or threads is None else f"CPU, {_threads(threads)}"
-        heads += [Head(f"{where} ↓", "warm median (quartiles; n), s"), Head("First call ↓", "s")]
+        heads += [Head(f"{where} ↓", "warm median (quartiles; n), s")]
+        heads += [Head("First call ↓", "s")] if threads is not None else []
     rows = []
     for method in summary.ordered(methods):
         if methods[method]["kind"] == "control":
             continue
-        cells = [_timing_cell(here, method, setting, phase) for setting in settings for phase in ("warm", "first")]
+        cells = [
+            _timing_cell(here, method, setting, phase)
+            for setting in settings
+            for phase in (("warm",) if setting[1] is None else ("warm", "first"))
+        ]
         rows.append([Cell(_name(methods, method)), *cells])
     return Table(f"{display_title(dataset)}: seconds per registration, alone on the machine.", heads, rows)
 

@@ -22,6 +22,21 @@ from reports.tables import Table, csv_text, write_tables, write_text
 DisplacementPath = Callable[[str, str, int, str], Path]
 Curves = Mapping[tuple[str, str], pd.DataFrame]
 TEMPLATES = Path(__file__).parent / "templates"
+MEANINGS: Mapping[str, str] = {
+    "dice": "Overlap of warped moving and fixed labels: twice the shared voxels over the sum of both.",
+    "jaccard": "Overlap of warped moving and fixed labels: shared voxels over voxels in either.",
+    "tre": "Target registration error: distance between a fixed landmark carried over and its moving partner.",
+    "displacement_error": "Length of the difference between the displacement found and the true one.",
+    "folding_count": "Voxels where the determinant of the Jacobian of x + u(x) is 0 or less.",
+    "folding_percent": "Share of voxels where the determinant of the Jacobian of x + u(x) is 0 or less.",
+    "jacobian_std": "Standard deviation of that determinant.",
+    "sdlogj": "Standard deviation of the logarithm of that determinant.",
+    "sdlogj_l2r": "The same as the Learn2Reg evaluator computes it.",
+    "seconds": "Time of one registration.",
+    "peak_memory": "Largest memory in use during one registration.",
+    "parameters": "Size of the network.",
+    "macs": "Work of the network.",
+}
 WEIGHT = 15_000_000  # bytes of pictures on the page
 
 
@@ -112,7 +127,8 @@ def build(
         "clock": _clock(runs),
         "sections": [_embed_pictures(section, folder, sections) for section in sections],
         "failures": failures,
-        "n_failed": len(failed),
+        "n_failed": int((failed.status != "not_applicable").sum()),
+        "n_idle": int((failed.status == "not_applicable").sum()),
         "timed": timing is not None and not timing.empty,
         "methods": [{"name": name, **methods[name]} for name in summary.ordered(methods)],
         "glossary": _glossary(metrics),
@@ -207,7 +223,7 @@ def _about_run(runs: pd.DataFrame, datasets: Datasets) -> dict[str, Any]:
 def _glossary(metrics: pd.DataFrame) -> list[dict[str, Any]]:
     used = set(metrics.metric)
     return [
-        {"name": name, "entry": entry, "title": overview.NAMES.get(name, name), "used": name in used}
+        {"name": name, "entry": entry, "title": overview.NAMES.get(name, name), "meaning": MEANINGS.get(name, "")}
         for name, entry in METRICS.items()
         if name in used
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +14,12 @@ from datasets import geometry
 from datasets.case import Dataset, Pair
 from datasets.files import Array
 from reports.figures import style
-from reports.montage import colours, draw
+from reports.montage import DPI, colours, draw
 from reports.planes import planes
 
 Labels = Callable[[str, str], Array | None]  # of (data set name, case)
 LIMIT = 150_000  # bytes
+SCALES = (1.0, 0.85, 0.7, 0.55, 0.45, 0.35)
 
 
 def picture(
@@ -34,22 +35,28 @@ def picture(
 
 
 def write_picture(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG of at most 150 kB (256 colours, smaller when need be)."""
-    with style():
-        figure.canvas.draw()
+    """Write a figure as PNG of at most 150 kB (256 colours, drawn smaller when need be)."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(_palette(Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3]), LIMIT))
+    for dpi in (DPI, 0.88 * DPI, 0.76 * DPI):
+        figure.set_dpi(dpi)
+        with style():
+            figure.canvas.draw()
+        image = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3])
+        png = _palette(image, LIMIT, (1.0,))
+        if len(png) <= LIMIT:
+            break
+    path.write_bytes(png if len(png) <= LIMIT else _palette(image, LIMIT, SCALES))
 
 
 def shrink(png: bytes, limit: int) -> bytes:
     """A picture as palette PNG of at most ``limit`` bytes where a third of its width suffices for that."""
-    return _palette(Image.open(io.BytesIO(png)).convert("RGB"), limit)
+    return _palette(Image.open(io.BytesIO(png)).convert("RGB"), limit, SCALES)
 
 
-def _palette(image: Image.Image, limit: int) -> bytes:
+def _palette(image: Image.Image, limit: int, scales: Sequence[float]) -> bytes:
     palette = Image.new("P", (1, 1))
     palette.putpalette((255 * colours()).round().astype(np.uint8).tobytes())
-    for scale in (1.0, 0.85, 0.7, 0.55, 0.45, 0.35):
+    for scale in scales:
         shape = [max(1, round(n * scale)) for n in image.size]
         small = image if scale == 1.0 else image.resize(shape, Image.Resampling.LANCZOS)
         buffer = io.BytesIO()
@@ -62,4 +69,7 @@ def _palette(image: Image.Image, limit: int) -> bytes:
 def _evaluated(dataset: Dataset, labels: Array | None) -> Array | None:
     if labels is None:
         return None
-    return np.where(np.isin(labels, dataset.about.get("evaluated_labels", [])), labels, 0).astype(np.uint16)
+    wanted = [label for label in dataset.about.get("evaluated_labels", []) if label <= int(labels.max())]
+    kept = np.zeros(int(labels.max()) + 1, dtype=np.uint16)
+    kept[wanted] = wanted
+    return kept[labels]

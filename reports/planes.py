@@ -18,6 +18,8 @@ AXES = ("L", "P", "I")  # axes so turned print as images: the first to the right
 VIEWS = (("axial", 2), ("coronal", 1))
 LINES = 24
 
+Turned = Sequence[tuple[Array, float]]  # three components, each with the sign it is to be read with
+
 
 @dataclass(frozen=True)
 class Plane:
@@ -45,13 +47,11 @@ def oriented(array: Array, affine: Array) -> Array:
     return apply_orientation(array, _turn(affine))
 
 
-def oriented_displacement(displacement: Array, affine: Array) -> Array:
-    """Turn a displacement ``(3, D, H, W)`` like `oriented`: its axes, and its components with their signs."""
+def oriented_displacement(displacement: Array, affine: Array) -> Turned:
+    """Turn a displacement ``(3, D, H, W)`` like `oriented`: its components in the new order, by views, with signs."""
     turn = _turn(affine)
-    out: list[Array] = [displacement[0]] * 3
-    for component, (axis, sign) in zip(displacement, turn, strict=True):
-        out[int(axis)] = apply_orientation(component, turn) * np.float32(sign)
-    return np.stack(out)
+    turned = {int(axis): (apply_orientation(u, turn), sign) for u, (axis, sign) in zip(displacement, turn, strict=True)}
+    return [turned[axis] for axis in range(3)]
 
 
 def oriented_spacing(volume: Volume) -> tuple[float, ...]:
@@ -102,12 +102,14 @@ def _turn(affine: Array) -> Array:
 
 def _middle(array: Array) -> list[int]:
     bright = array > 0.1 * float(array.max())
-    means = [float(np.mean(np.nonzero(bright)[axis])) if bright.any() else n / 2 for axis, n in enumerate(array.shape)]
-    return [min(round(mean), n - 1) for mean, n in zip(means, array.shape, strict=True)]
+    if not bright.any():
+        return [n // 2 for n in array.shape]
+    along = [bright.sum(axis=tuple(other for other in range(3) if other != axis)) for axis in range(3)]
+    return [round(float(np.average(np.arange(len(counts)), weights=counts))) for counts in along]
 
 
 def _plane(
-    name: str, axis: int, index: int, volumes: Sequence[Array | None], u: Array, spacing: Sequence[float]
+    name: str, axis: int, index: int, volumes: Sequence[Array | None], u: Turned, spacing: Sequence[float]
 ) -> Plane:
     fixed, moving, fixed_labels, moving_labels = volumes
     slab = _slab(u, axis, index, 0)
@@ -129,10 +131,10 @@ def _plane(
     )
 
 
-def _slab(u: Array, axis: int, index: int, margin: int) -> Array:
-    cut = [slice(None)] * 4
-    cut[axis + 1] = slice(max(index - margin, 0), index + margin + 1)
-    return u[tuple(cut)]
+def _slab(u: Turned, axis: int, index: int, margin: int) -> Array:
+    cut = [slice(None)] * 3
+    cut[axis] = slice(max(index - margin, 0), index + margin + 1)
+    return np.stack([component[tuple(cut)] * np.float32(sign) for component, sign in u])
 
 
 def _cut(array: Array, axis: int, index: int) -> Array:

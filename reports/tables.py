@@ -25,7 +25,8 @@ _LATEX = {
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", '"': r"\textquotedbl{}", "±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$",
     MINUS: "$-$", "\N{EN DASH}": "--", "—": "---", "†": r"\textdagger{}", "·": r"$\cdot$",
-    "\N{MULTIPLICATION SIGN}": r"$\times$", "…": r"\ldots{}", "µ": r"$\mu$", "≤": r"$\leq$", "≥": r"$\geq$", "[": "{[}", "]": "{]}",
+    "\N{MULTIPLICATION SIGN}": r"$\times$", "…": r"\ldots{}", "µ": r"$\mu$", "≤": r"$\leq$", "≥": r"$\geq$",
+    "\u202f": r"\,", "[": "{[}", "]": "{]}",
 }  # fmt: skip
 
 

@@ -243,7 +243,7 @@ class TestAnts:
 
     @pytest.mark.parametrize("iterations", [[], [0, 0], [5, -1], [2.5]])
     def test_refuses_iterations_that_are_none(self, iterations):
-        with pytest.raises(ValueError, match="ants_syn.load: iterations"):
+        with pytest.raises(ValueError, match=r"ants_syn.load: iterations"):
             load(ants_syn, iterations=iterations)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import logging
 import sys
@@ -18,15 +19,17 @@ Spec = Mapping[str, Any]
 
 
 def run_step(step: Callable[[Spec], None], usage: str) -> None:
-    """Run a step on the specification in ``sys.argv[1]``: JSON text, or the path of a JSON file."""
-    if len(sys.argv) != 2 or sys.argv[1] in ("-h", "--help"):
-        sys.exit(
-            f"{usage}\nThe argument is one JSON object (or a file with it); `snakemake -p -n` prints those of a run."
-        )
+    """Run a step on the specification that the command line gives."""
+    parser = argparse.ArgumentParser(description=usage, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "specification", help="a JSON object, or a file with one; `snakemake -p -n` prints those of a run"
+    )
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads the step may use")
+    arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     end_with_runner()
     try:
-        step(_specification(sys.argv[1]))
+        step({"threads": arguments.threads, **_specification(arguments.specification)})
     except (DataError, SettingsError, ResultsError) as error:
         sys.exit(f"error: {error}")
     except PermissionError as error:

@@ -12,9 +12,8 @@ from typing import Any
 from workflows import sources
 from workflows.settings import Settings
 
-# Snakemake hands wildcards, input and output to these functions as objects of its own, with named attributes.
+# Snakemake hands the wildcards of a job to these functions as an object of its own, with named attributes.
 Wildcards = Any
-Files = Any
 
 
 def code(*modules: str) -> list[str]:
@@ -69,76 +68,83 @@ class Plan:
         wanted = "true_displacement" in self.settings.needs(wildcards.method)
         return [f"{self.results}/data/{wildcards.dataset}/truth"] if wanted else []
 
-    def prepare(self, wildcards: Wildcards, output: Files) -> str:
+    # The specifications depend on the wildcards alone: Snakemake reruns a job whose parameters have changed only as
+    # long as they are not derived from input, output or threads.
+
+    def prepare(self, wildcards: Wildcards) -> str:
         entry = self.settings.dataset(wildcards.dataset)
         return as_json(
             name=wildcards.dataset,
             module=entry["module"],
             params=entry.get("params", {}),
-            folder=os.path.dirname(output.about),
+            folder=f"{self.results}/data/{wildcards.dataset}",
         )
 
-    def train(self, wildcards: Wildcards, input: Files, output: Files, threads: int) -> str:  # noqa: A002
+    def train(self, wildcards: Wildcards) -> str:
+        method, dataset, seed = wildcards.method, wildcards.dataset, wildcards.seed
         return as_json(
-            **self._method(wildcards.method, wildcards.dataset, wildcards.seed),
-            training=self.settings.training(wildcards.method, wildcards.dataset),
-            threads=threads,
-            dataset=os.path.dirname(input.about),
-            folder=os.path.dirname(output[0]),
-            sources=list(input.code),
+            **self._method(method, dataset, seed),
+            training=self.settings.training(method, dataset),
+            dataset=f"{self.results}/data/{dataset}",
+            folder=f"{self.results}/models/{dataset}/{method}/seed{seed}",
+            sources=self.training_code(wildcards),
         )
 
-    def register(self, wildcards: Wildcards, input: Files, output: Files, threads: int) -> str:  # noqa: A002
+    def register(self, wildcards: Wildcards) -> str:
+        method, dataset, seed = wildcards.method, wildcards.dataset, wildcards.seed
         return as_json(
-            **self._method(wildcards.method, wildcards.dataset, wildcards.seed),
-            **self._run(wildcards.method, wildcards.dataset, wildcards.seed),
-            threads=threads,
+            **self._method(method, dataset, seed),
+            **self._run(method, dataset, seed),
             chunk=int(wildcards.chunk),
-            chunks=self._chunks(wildcards.dataset),
-            truth=bool(input.truth),
-            sources=list(input.code),
-            folder=os.path.dirname(output[0]),
+            chunks=self._chunks(dataset),
+            truth=bool(self.truth(wildcards)),
+            sources=self.method_code(wildcards),
+            folder=self._chunk_folder(wildcards),
         )
 
-    def evaluate(self, wildcards: Wildcards, input: Files, output: Files) -> str:  # noqa: A002
+    def evaluate(self, wildcards: Wildcards) -> str:
         return as_json(
-            registrations=str(input.registrations),
-            data=os.path.dirname(input.about),
+            registrations=f"{self._chunk_folder(wildcards)}/registrations.json",
+            data=f"{self.results}/data/{wildcards.dataset}",
             dataset=wildcards.dataset,
             method=wildcards.method,
             seed=int(wildcards.seed),
             chunk=int(wildcards.chunk),
-            out=str(output[0]),
+            out=f"{self._chunk_folder(wildcards)}/metrics.parquet",
         )
 
-    def collect(self, wildcards: Wildcards, input: Files) -> str:  # noqa: A002
-        return as_json(metrics=list(input.metrics), registrations=list(input.registrations), folder=self.results)
+    def collect(self, wildcards: Wildcards) -> str:
+        return as_json(
+            metrics=self.all_chunks("metrics.parquet"),
+            registrations=self.all_chunks("registrations.json"),
+            folder=self.results,
+        )
 
-    def timing(self, wildcards: Wildcards, output: Files, threads: int) -> str:
+    def timing(self, wildcards: Wildcards) -> str:
         return as_json(
             runs=list(self._timed_runs()),
-            threads=sorted({1, threads}),
             pairs=self.settings.config["timing"]["pairs"],
             rounds=self.settings.config["timing"]["rounds"],
             log=f"{self.results}/logs",
-            out=str(output[0]),
+            out=f"{self.results}/timing.parquet",
         )
 
-    def report(self, wildcards: Wildcards, input: Files, output: Files) -> str:  # noqa: A002
+    def report(self, wildcards: Wildcards) -> str:
         settings = self.settings
         about = {m: {k: settings.method(m).get(k, "") for k in ("label", "kind", "cite")} for m in settings.methods}
         return as_json(
             profile=settings.profile,
-            metrics=str(input.metrics),
-            runs=str(input.runs),
-            timing=str(input.timing),
-            trainings=list(input.trainings),
-            datasets={name: f"{self.results}/data/{name}" for name in settings.datasets},
-            chunks={name: self._chunks(name) for name in settings.datasets},
-            methods=about,
             results=self.results,
-            folder=os.path.dirname(output.page),
+            trainings=self.all_trainings(),
+            datasets=[(name, f"{self.results}/data/{name}") for name in settings.datasets],
+            chunks={name: self._chunks(name) for name in settings.datasets},
+            methods=list(about.items()),
+            folder=f"{self.results}/report",
         )
+
+    def _chunk_folder(self, wildcards: Wildcards) -> str:
+        run = f"{self.results}/runs/{wildcards.dataset}/{wildcards.method}/seed{wildcards.seed}"
+        return f"{run}/chunk{wildcards.chunk}"
 
     def _chunks(self, dataset: str) -> int:
         return self.settings.dataset(dataset).get("chunks", 1)

@@ -1,8 +1,8 @@
 """Write the report of a run: tables, figures, pictures and the page.
 
-The specification: ``profile, metrics, runs, timing`` (paths), ``trainings`` (paths of training.json), ``datasets``
-(name to folder), ``chunks`` (data set to number of chunks), ``methods`` (name to label, kind, cite), ``results``,
-``folder``.
+The specification: ``profile``, ``results`` (folder of the run), ``trainings`` (paths of training.json), ``datasets``
+and ``methods`` (lists, in display order, of name and folder, and of name and label, kind, cite), ``chunks`` (data set
+to number of chunks), ``folder``.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from workflows.command import Spec, run_step
 
 def report(spec: Spec) -> None:
     """Build the report from the rows and the displacements of a finished run."""
-    datasets = {name: open_dataset(Path(folder)) for name, folder in spec["datasets"].items()}
+    run = Path(spec["results"])
+    datasets = {name: open_dataset(Path(folder)) for name, folder in spec["datasets"]}
 
     def displacement_path(dataset: str, method: str, seed: int, pair: str) -> Path:
         index = [known.name for known in datasets[dataset].test_pairs].index(pair)
         chunk = index % spec["chunks"][dataset]
-        folder = Path(spec["results"]) / "runs" / dataset / method / f"seed{seed}" / f"chunk{chunk}"
+        folder = run / "runs" / dataset / method / f"seed{seed}" / f"chunk{chunk}"
         return folder / Pair.from_name(pair).displacement_file
 
     def labels(dataset: str, case: str) -> Array | None:
@@ -34,11 +35,11 @@ def report(spec: Spec) -> None:
 
     page.build(
         Path(spec["folder"]),
-        metrics=results.read(Path(spec["metrics"]), "metrics"),
-        runs=results.read(Path(spec["runs"]), "runs"),
-        timing=results.read(Path(spec["timing"]), "timing"),
+        metrics=results.read(run / "metrics.parquet", "metrics"),
+        runs=results.read(run / "runs.parquet", "runs"),
+        timing=results.read(run / "timing.parquet", "timing"),
         datasets=datasets,
-        methods=spec["methods"],
+        methods=dict(spec["methods"]),
         displacement_path=displacement_path,
         profile=spec["profile"],
         training_curves=dict(map(_curve, map(Path, spec["trainings"]))),

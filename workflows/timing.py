@@ -1,10 +1,10 @@
 """Time methods against each other, alone on the machine, apart from accuracy.
 
-The specification: ``runs`` (each like that of `workflows.register`), ``threads`` (list of thread counts), ``pairs``,
-``rounds``, ``log`` (folder), ``out``. Per data set and thread count, one worker a method is loaded; then methods take
-turns pair by pair, round after round, so that a drift of the machine hits all alike. A method's first call is kept
-apart (``phase`` first), the rest are warm. On the clock is the method's call alone: images in memory, displacement on
-the host.
+The specification: ``runs`` (each like that of `workflows.register`), ``pairs``, ``rounds``, ``log`` (folder) and
+``out``. Per data set, first with one thread and then with all that ``--threads`` grants, one worker a method is loaded;
+then methods take turns pair by pair, round after round, so that a drift of the machine hits all alike. A method's first
+call is kept apart (``phase`` first), the rest are warm. On the clock is the method's call alone: images in memory,
+displacement on the host.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def timing(spec: Spec) -> None:
         with FileLock(MACHINE_LOCK, timeout=3600, mode=0o666):  # two checkouts on one machine must not overlap
             for _, group in groupby(spec["runs"], key=lambda run: run["dataset"]):
                 runs = list(group)
-                for threads in spec["threads"]:
+                for threads in sorted({1, spec["threads"]}):
                     rows += _time(runs, threads, spec)
     except Timeout as error:
         raise DataError(f"{MACHINE_LOCK}: another timing run held this machine for an hour; run again later") from error

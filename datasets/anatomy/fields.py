@@ -59,20 +59,22 @@ class SmoothField:
         where = np.stack([self._knots(points[axis], axis) for axis in range(3)])
         return np.stack([ndimage.map_coordinates(c, where, order=3, prefilter=False) for c in self.coefficients])
 
-    def on_grid(self, axes: Sequence[Array]) -> Array:
-        """The displacement ``(3, D, H, W)`` at the points of three coordinate ``axes``; much faster than a call."""
+    def on_grid(self, axes: Sequence[Array], *, slope_along: int | None = None) -> Array:
+        """The displacement ``(3, D, H, W)`` at the points of three coordinate ``axes``; much faster than a call.
+
+        With ``slope_along`` its derivative, per mm, along that axis.
+        """
         values = self.coefficients
         for axis in range(3):
-            basis = _basis(self._knots(axes[axis], axis), values.shape[axis + 1])
+            basis = _basis(self._knots(axes[axis], axis), values.shape[axis + 1], slope=axis == slope_along)
             values = np.moveaxis(np.tensordot(basis, values, (1, axis + 1)), 0, axis + 1)
-        return values
+        return values if slope_along is None else values / self.knot_spacing[slope_along]
 
     def lipschitz(self) -> float:
-        """How strongly it stretches: the largest spectral norm of its gradient at half-knot samples."""
-        grid = [np.arange(1, n - 1.5, 0.5) for n in self.coefficients.shape[1:]]
+        """How strongly it stretches: the largest spectral norm of its gradient, sampled three times a knot."""
+        grid = [np.arange(1, n - 1.9, 1 / 3) for n in self.coefficients.shape[1:]]
         axes = [o + h * g for o, h, g in zip(self.origin, self.knot_spacing, grid, strict=True)]
-        values = self.on_grid(axes)
-        gradient = np.stack([np.gradient(values, axes[axis], axis=axis + 1) for axis in range(3)], axis=1)
+        gradient = np.stack([self.on_grid(axes, slope_along=axis) for axis in range(3)], axis=1)
         gradient = np.moveaxis(gradient.reshape(3, 3, -1), -1, 0)
         bound = np.abs(gradient).sum(1).max(1) * np.abs(gradient).sum(2).max(1)  # |A|_2^2 <= |A|_1 |A|_inf
         candidates = gradient[np.argsort(bound)[-512:]]
@@ -194,25 +196,36 @@ def true_displacement(fixed: Chain, moving: Chain, grid: Grid, *, centre: Sequen
     """
     axes = [a + c for a, c in zip(grid.axes, centre, strict=True)]
     result = np.empty((3, *grid.shape), dtype=np.float32)
-    few: list[Array] = []
-    guesses: list[Array] = []
-    for points, iterations in ((12, 30), (32, 8)):
-        level = [np.linspace(a[0], a[-1], min(points, len(a))) for a in axes]
-        guesses = _undo(fixed, moving, level, few, guesses, iterations)
-        few = level
+    guesses: list[SmoothField] = []
+    for points, iterations in ((16, 25), (32, 3)):
+        level = [_padded(a, points) for a in axes]
+        guesses = [_through(values, level) for values in _undo(fixed, moving, level, guesses, iterations)]
     for low in range(0, grid.shape[0], 16):  # in slabs: memory
         slab = [axes[0][low : low + 16], *axes[1:]]
-        result[:, low : low + 16] = _undo(fixed, moving, slab, few, guesses, 2)[-1]
+        result[:, low : low + 16] = _undo(fixed, moving, slab, guesses, 1)[-1]
     return result / np.asarray(grid.spacing, dtype=np.float32)[:, None, None, None]
 
 
 def _undo(
-    fixed: Chain, moving: Chain, axes: Sequence[Array], coarse: Sequence[Array], guesses: list[Array], iterations: int
+    fixed: Chain, moving: Chain, axes: Sequence[Array], guesses: Sequence[SmoothField], iterations: int
 ) -> list[Array]:
-    """Displacements in mm after each step of the moving map's inverse, from guesses at ``coarse`` axes, if any."""
+    """Displacements in mm after each step of the moving map's inverse, from guesses at them, if any."""
     x = mesh(axes)
-    starts = [x + _interpolate(guess, coarse, x) for guess in guesses]
+    starts = [x + guess.on_grid(axes) for guess in guesses]
     return [step - x for step in moving.inverse(fixed.on_grid(axes), starts=starts, iterations=iterations)]
+
+
+def _padded(axis: Array, points: int) -> Array:
+    """At most ``points`` regular coordinates over an axis, and three more on each side for the spline's border."""
+    count = min(points, len(axis))
+    step = (axis[-1] - axis[0]) / (count - 1)
+    return axis[0] + step * np.arange(-3, count + 3)
+
+
+def _through(values: Array, axes: Sequence[Array]) -> SmoothField:
+    """The cubic spline through ``values`` ``(3, D, H, W)`` given at regular ``axes``."""
+    coefficients = np.stack([ndimage.spline_filter(component, order=3) for component in values])
+    return SmoothField(coefficients, np.array([a[0] for a in axes]), np.array([a[1] - a[0] for a in axes]))
 
 
 def correlated_noise(rng: np.random.Generator, shape: Sequence[int], *, sigma: float = 0.6) -> Array:
@@ -221,15 +234,12 @@ def correlated_noise(rng: np.random.Generator, shape: Sequence[int], *, sigma: f
     return noise / noise.std()
 
 
-def _interpolate(values: Array, axes: Sequence[Array], points: Array) -> Array:
-    """Read ``values`` ``(3, D, H, W)``, given at regular ``axes``, by cubic spline at ``points`` ``(3, ...)``."""
-    steps = [(a[-1] - a[0]) / (len(a) - 1) for a in axes]
-    index = np.stack([(points[k] - axes[k][0]) / steps[k] for k in range(3)])
-    return np.stack([ndimage.map_coordinates(c, index, order=3, mode="nearest") for c in values])
-
-
-def _basis(knots: Array, count: int) -> Array:
-    """Cubic B-spline weights ``(n, count)`` of every knot at fractional knot positions ``knots`` ``(n,)``."""
-    t = np.abs(knots[:, None] - np.arange(count))
-    inner, outer = 2 / 3 - t**2 + t**3 / 2, (2 - t) ** 3 / 6
-    return np.where(t < 1, inner, np.where(t < 2, outer, 0.0))
+def _basis(knots: Array, count: int, *, slope: bool = False) -> Array:
+    """Cubic B-spline weights ``(n, count)`` of every knot at fractional knot positions ``(n,)``, or their slopes."""
+    t = knots[:, None] - np.arange(count)
+    far = np.abs(t)
+    if slope:
+        inner, outer = np.sign(t) * (1.5 * far**2 - 2 * far), -np.sign(t) * (2 - far) ** 2 / 2
+    else:
+        inner, outer = 2 / 3 - far**2 + far**3 / 2, (2 - far) ** 3 / 6
+    return np.where(far < 1, inner, np.where(far < 2, outer, 0.0))

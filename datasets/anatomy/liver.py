@@ -91,16 +91,16 @@ def variability(rng: np.random.Generator, difficulty: float) -> Deformation:
     """Draw how a subject differs from the template: habitus, position in the crop, shape of the organs."""
     box_mm = {"centre": CENTRE_MM, "extent_mm": EXTENT_MM}
     matrix, shift = random_affine(rng, stretch=0.055 * difficulty, shift_mm=np.array([6, 6, 8]) * difficulty)
-    coarse = random_field(rng, **box_mm, knot_mm=95, amplitude_mm=8.5 * difficulty, limit=0.36)
-    fine = random_field(rng, **box_mm, knot_mm=42, amplitude_mm=3.0 * difficulty, limit=0.3)
+    coarse = random_field(rng, **box_mm, knot_mm=95, amplitude_mm=8.5 * difficulty, limit=0.42)
+    fine = random_field(rng, **box_mm, knot_mm=42, amplitude_mm=3.0 * difficulty, limit=0.34)
     return Deformation((coarse, fine), matrix, shift)
 
 
 def second_scan(rng: np.random.Generator, difficulty: float) -> Deformation:
     """Draw the movement between two scans of one subject: mostly cranio-caudal, with a little sliding and bulging."""
     box_mm = {"centre": CENTRE_MM, "extent_mm": EXTENT_MM}
-    tide = random_field(rng, **box_mm, knot_mm=110, amplitude_mm=np.array([2.5, 3.5, 9]) * difficulty, limit=0.3)
-    local = random_field(rng, **box_mm, knot_mm=50, amplitude_mm=np.array([1.2, 1.5, 2.5]) * difficulty, limit=0.2)
+    tide = random_field(rng, **box_mm, knot_mm=110, amplitude_mm=np.array([2.5, 3.5, 9]) * difficulty, limit=0.35)
+    local = random_field(rng, **box_mm, knot_mm=50, amplitude_mm=np.array([1.2, 1.5, 2.5]) * difficulty, limit=0.25)
     return Deformation((tide, local), None, np.array([1.5, 2.0, 7.0]) * rng.standard_normal(3) * difficulty)
 
 
@@ -139,7 +139,7 @@ def landmarks() -> Array:
     organs = [
         (-135, 2, -14), (70, -46, 26), (-108, -17, -98), (-74, -3, 85), (102, 41, -17), (109, 37, 81), (108, -1, 38),
         (65, 60, -80), (55, 52, 16), (-68, 60, -98), (-58, 52, -2), (-58, -75, -30), (62, 6, 79), (79, 34, 4),
-        (0, 66, 16), (0, 66, -52), (0, 117, 13),
+        (0, 66, 18), (0, 66, -50), (0, 110, -4),
     ]  # fmt: skip
     return np.unique(np.asarray([*vessels, *organs], dtype=np.float64), axis=0)
 
@@ -195,7 +195,7 @@ def _paint_spine(points: Array, canvas: Canvas) -> None:
     disc = np.maximum(ellipsoid(np.stack([x, y, 0 * x]), (0, 66, 0), (21.5, 16.5, 1e4)), 13 - np.abs(unit[2]))
     arch = np.abs(np.hypot(x, y - 89) - 11) - 3.2
     arch = np.maximum(arch, np.abs(unit[2] + 2) - 10)
-    spine = union(arch, box(unit, (0, 106, -5), (3, 11, 9), corner=2.5), blend=4)
+    spine = union(arch, box(unit, (0, 102, -5), (3, 8, 9), corner=2.5), blend=4)
     spine = union(spine, box(unit, (0, 88, 0), (38, 4, 5), corner=3.5), blend=4)
     canal = np.hypot(x, y - 89) - 8
     canvas.add(np.maximum(canal, 0), 20)

@@ -31,4 +31,4 @@ rule train:
     params:
         spec=PLAN.train,
     shell:
-        "{PYTHON} -m workflows.train {params.spec:q} > {log} 2>&1"
+        "{PYTHON} -m workflows.train {params.spec:q} --threads {threads} > {log} 2>&1"
