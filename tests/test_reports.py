@@ -20,7 +20,7 @@ from benchmarks.metrics import METRICS
 from datasets import geometry
 from datasets.case import Pair, Truth, Writer, open_dataset
 from datasets.files import Volume, write_displacement
-from reports import cases, figures, montage, page, pictures, planes, summary, tables
+from reports import cases, figures, montage, overview, page, pictures, planes, summary, tables
 from reports.failures import failure_frame
 
 SHAPE, SPACING = (18, 14, 11), (1.0, 1.5, 2.0)
@@ -519,3 +519,16 @@ def test_undescribed_methods_are_refused(tmp_path):
             datasets={"d": write_dataset(tmp_path, "d", phantom=False, n_pairs=1)}, methods=METHODS,
             displacement_path=lambda *_: tmp_path, profile="x",
         )  # fmt: skip
+
+
+def test_timing_shows_cuda_where_it_was_measured(built):
+    gpu = timing_frame().query("threads == 1 and method == 'net'").assign(device="cuda", seconds=0.0321)
+    gpu.loc[gpu.phase == "first", ["status", "seconds"]] = ["oom", np.nan]
+    dataset = built[1]["shells"]
+    table = overview.timing_table(overview.timing_frame(pd.concat([timing_frame(), gpu])), dataset, METHODS)
+    rows = {row[0].text: [cell.text for cell in row[1:]] for row in table.rows}
+    assert [head.title for head in table.heads][-2:] == ["CUDA ↓", "First call ↓"]
+    assert rows["Network & co"][-2:] == ["0.0321 (0.0321 to 0.0321; 5)", "failed (1)"]
+    assert rows["ANTs SyN"][0] == "9.02 (9.01 to 9.03; 5)"  # 9.00 to 9.04 in steps of 0.01
+    assert rows["ANTs SyN"][-1] == "not measured"
+    assert set(rows) == {"ANTs SyN", "Network & co"}  # no controls
