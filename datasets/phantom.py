@@ -80,6 +80,9 @@ def prepare(
         test: number of test subjects, none of them a training subject.
         difficulty: 0 to 1.5, how far subjects differ; 1 resembles real data.
         seed: the seed of everything.
+
+    Raises:
+        ValueError: for an option outside of these.
     """
     _check(anatomy, design, shape, spacing, training, test, difficulty)
     writer = Writer(Path(folder))
@@ -215,7 +218,8 @@ def _write_truth(writer: Writer, template: ModuleType, pair: Pair, fixed: Chain,
     points = template.landmarks().T
     sides = [grid.to_voxels(chain.inverse(points, iterations=80)[-1] - centre[:, None]) for chain in (fixed, moving)]
     seen = np.all([(side >= 0) & (side <= np.asarray(grid.shape) - 1) for side in sides], axis=(0, 2))
-    writer.landmarks(pair, sides[0][seen], sides[1][seen])
+    if seen.any():  # none in a field of view that shows no organ's end
+        writer.landmarks(pair, sides[0][seen], sides[1][seen])
 
 
 def _check(

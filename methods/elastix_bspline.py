@@ -44,7 +44,7 @@ class Setup:
 
 PRESETS: dict[str, Setup] = {
     "liver": Setup("ncc", None, 8.0, resolutions=4, iterations=500, samples=2000),
-    "brain": Setup("mattes", 5.0, None, resolutions=3, iterations=500, samples=5000, bending=20.0),
+    "brain": Setup("mattes", 5.0, None, resolutions=3, iterations=250, samples=2500, bending=10.0),
     "lung": Setup(
         "ncc", 5.0, None, resolutions=4, iterations=1000, samples=2000, coarse_stage=True,
         affine_resolutions=4, affine_iterations=1000,

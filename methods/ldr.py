@@ -97,7 +97,7 @@ def train(
         return cascade_losses(model(batch.fixed, batch.moving, mixed=mixed), batch.fixed, weights)
 
     learner = training.Learner({"model": model}, {"model": optimiser}, training.descend(model, optimiser, losses))
-    training.fit(learner, sampler, folder, run=run, device=device)
+    training.fit(learner, sampler, folder, run=run)
     return save_weights(folder / WEIGHTS, model, {"method": "ldr", "params": params, "run": run})
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from datasets import geometry
-from datasets.case import Pair, Writer, open_dataset
+from datasets.case import Writer, open_dataset
 from methods import ldr
 from methods.blocks.cascade import Affine
 from methods.blocks.checkpoint import CheckpointError, load_checkpoint, save_weights
@@ -135,38 +135,31 @@ def test_checkpoint_with_nan_is_refused(tmp_path):
         ldr.load(device="cpu", seed=0, checkpoint=path, channels=4)
 
 
-def ellipsoids(folder, cases=6, shape=(32, 40, 48)):
-    """Ellipsoids of different place and size, smooth-edged, on a textured ground."""
+def ellipsoids(folder, cases=6, shape=(16, 32, 48)):
+    """Ellipsoids with soft edges, of different place and size; the last two are for testing."""
     rng, writer, grid = np.random.default_rng(0), Writer(folder), geometry.identity_grid(shape)
     for case in range(cases):
-        centre = np.array(shape) / 2 + rng.uniform(-3, 3, 3)
-        radii = np.array([9, 12, 15]) * rng.uniform(0.8, 1.2, 3)
-        inside = ((grid - centre[:, None, None, None]) / radii[:, None, None, None]) ** 2
-        image = 0.1 + 0.8 / (1 + np.exp(8 * (np.sqrt(inside.sum(0)) - 1)))
-        writer.image(f"c{case}", image.astype(np.float32), np.eye(4))
+        centre = (np.array(shape) - 1) / 2 + rng.uniform(-2, 2, 3)
+        radii = np.array([4, 9, 14]) * rng.uniform(0.7, 1.3, 3)
+        distance = np.sqrt((((grid.T - centre) / radii) ** 2).sum(-1)).T
+        writer.image(f"c{case}", 0.1 + 0.8 / (1 + np.exp(8 * (distance - 1))), np.eye(4))
     training = {"cases": [f"c{case}" for case in range(cases - 2)]}
-    test = [{"fixed": f"c{cases - 2}", "moving": f"c{cases - 1}"}]
+    test = [{"fixed": "c4", "moving": "c5"}, {"fixed": "c5", "moving": "c4"}]
     writer.finish({"name": "ellipsoids", "training": training, "test": test})
     return open_dataset(folder)
 
 
+def correlation_distance(a, b):
+    return 1 - np.corrcoef(a.ravel(), b.ravel())[0, 1]
+
+
 def test_training_brings_unseen_images_closer(tmp_path):
     data = ellipsoids(tmp_path / "data")
-    path = ldr.train(
-        data,
-        tmp_path / "run",
-        device="cpu",
-        seed=0,
-        channels=8,
-        iterations=40,
-        batch=2,
-        learning_rate=4e-3,
-        augmentation=0.5,
-    )
-    [pair] = data.test_pairs
-    assert pair == Pair("c4", "c5")
-    fixed, moving = data.image("c4").array, data.image("c5").array
-    u = ldr.load(device="cpu", seed=5, checkpoint=path, channels=8)(fixed, moving, (1.0, 1.0, 1.0))
-    warped = geometry.warp(moving, u)
-    before, after = (np.corrcoef(fixed.ravel(), image.ravel())[0, 1] for image in (moving, warped))
-    assert 1 - after < 0.6 * (1 - before)
+    options = {"iterations": 100, "batch": 4, "learning_rate": 2e-3, "augmentation": 0.0}
+    path = ldr.train(data, tmp_path / "run", device="cpu", seed=0, channels=8, **options)
+    register, before, after = ldr.load(device="cpu", seed=5, checkpoint=path, channels=8), [], []
+    for pair in data.test_pairs:
+        fixed, moving = data.image(pair.fixed).array, data.image(pair.moving).array
+        before.append(correlation_distance(fixed, moving))
+        after.append(correlation_distance(fixed, geometry.warp(moving, register(fixed, moving, (1.0, 1.0, 1.0)))))
+    assert np.mean(after) < 0.75 * np.mean(before)

@@ -36,10 +36,6 @@ def _dice(a, b, label):
     return 2 * np.sum((a == label) & (b == label)) / (np.sum(a == label) + np.sum(b == label))
 
 
-def _box(rng):
-    return {"centre": rng.uniform(-9, 9, 3), "extent_mm": rng.uniform(80, 140, 3)}
-
-
 # Fields
 
 
@@ -55,9 +51,8 @@ def test_field_is_the_tensor_product_of_cubic_b_splines():
 
 
 def test_field_on_a_grid_is_the_field_at_its_points():
-    field = random_field(
-        np.random.default_rng(1), centre=(3, -4, 5), extent_mm=(90, 70, 80), knot_mm=30, amplitude_mm=2
-    )
+    rng = np.random.default_rng(1)
+    field = random_field(rng, centre=(3, -4, 5), extent_mm=(90, 70, 80), knot_mm=30, amplitude_mm=2)
     grid = Grid((9, 7, 5), (14.0, 13.0, 21.0))  # reaches beyond the box, where the field is constant
     np.testing.assert_allclose(field.on_grid(grid.axes), field(mesh(grid.axes)), atol=1e-12)
 
@@ -66,7 +61,8 @@ def test_field_on_a_grid_is_the_field_at_its_points():
 @given(st.integers(0, 2**31), st.floats(15, 60), st.floats(0.1, 40), st.floats(0.1, 0.9))
 def test_random_field_stretches_no_more_than_its_limit(seed, knot, amplitude, limit):
     rng = np.random.default_rng(seed)
-    field = random_field(rng, **_box(rng), knot_mm=knot, amplitude_mm=amplitude, limit=limit)
+    box_mm = {"centre": rng.uniform(-9, 9, 3), "extent_mm": rng.uniform(80, 140, 3)}
+    field = random_field(rng, **box_mm, knot_mm=knot, amplitude_mm=amplitude, limit=limit)
     a = rng.uniform(-60, 60, (3, 400))
     b = a + rng.standard_normal((3, 400)) * rng.choice([0.1, 5, 40], 400)
     change = np.linalg.norm(field(a) - field(b), axis=0)

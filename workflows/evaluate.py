@@ -44,10 +44,10 @@ def _cost_rows(cost: Mapping[str, float]) -> Iterator[Row]:
 def _pair_rows(record: Mapping[str, Any], pair: Pair, data: Dataset, truth: Truth, folder: Path) -> Iterator[Row]:
     status, reason = record["status"], record["reason"]
     ok = status == "ok"
-    yield _row(pair.name, "seconds", "in_run", record["seconds"] if ok else None, "s", status=status, reason=reason)
+    yield _row(pair.name, "seconds", "register", record["seconds"] if ok else None, "s", status=status, reason=reason)
     if not ok:
         return
-    yield _row(pair.name, "peak_memory", "in_run", record["peak_memory"], "MiB")
+    yield _row(pair.name, "peak_memory", "register", record["peak_memory"], "MiB")
     displacement = _displacement(folder / pair.displacement_file)
     for row in judge(displacement, pair, data, truth):
         yield {"pair": pair.name, "status": "ok", "reason": "", **row}

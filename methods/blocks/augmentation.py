@@ -30,7 +30,12 @@ def bspline_weights(size: int, controls: int = CONTROLS, *, dtype: torch.dtype =
 
 
 def random_displacement(
-    n: int, shape: Sequence[int], generator: torch.Generator, *, strength: float = 1.0, device: str = "cpu"
+    n: int,
+    shape: Sequence[int],
+    generator: torch.Generator,
+    *,
+    strength: float = 1.0,
+    device: torch.device | str = "cpu",
 ) -> Tensor:
     """Draw ``n`` smooth displacements ``(n, 3, *shape)`` in voxels; ``strength`` 1 is the published size.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 
 from datasets.files import sha256
 
+log = logging.getLogger(__name__)
 KEPT = 2
 ABOUT = "about"
 STATE = "state-{:09d}.pt"
@@ -77,12 +79,13 @@ def save_state(folder: Path, state: Mapping[str, Any]) -> None:
         _sidecar(old).unlink(missing_ok=True)
 
 
-def newest_state(folder: Path, device: str) -> dict[str, Any] | None:
-    """The newest training state whose checksum holds, or None; tensors are loaded to ``device``."""
+def newest_state(folder: Path) -> dict[str, Any] | None:
+    """The newest training state whose checksum holds, its tensors on the CPU, or None."""
     for path in _states(folder):
         sidecar = _sidecar(path)
         if sidecar.exists() and sidecar.read_text().strip() == sha256(path):
-            return torch.load(path, map_location=device, weights_only=True)
+            return torch.load(path, map_location="cpu", weights_only=True)
+        log.warning("%s: checksum missing or wrong, perhaps cut short; falling back to the state before it", path)
     return None
 
 

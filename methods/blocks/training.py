@@ -171,7 +171,7 @@ def run_name(data: Dataset, method: str, params: Mapping[str, Any], settings: Se
     }
 
 
-def fit(learner: Learner, sampler: Sampler, folder: Path, *, run: Mapping[str, Any], device: str) -> None:
+def fit(learner: Learner, sampler: Sampler, folder: Path, *, run: Mapping[str, Any]) -> None:
     """Train to the last iteration, from the newest sound state in ``folder`` if there is one.
 
     Leaves there ``state-*.pt`` (the last two) and ``curve.jsonl``, one line an iteration. Raises `DivergedError` at the
@@ -180,7 +180,7 @@ def fit(learner: Learner, sampler: Sampler, folder: Path, *, run: Mapping[str, A
     """
     folder.mkdir(parents=True, exist_ok=True)
     settings = sampler.settings
-    start, seconds = _resume(learner, folder, run, device)
+    start, seconds = _resume(learner, folder, run)
     _cut_curve(folder / CURVE, start)
     began = time.monotonic() - seconds
     with open(folder / CURVE, "a", buffering=1) as curve:
@@ -227,8 +227,8 @@ def _state(learner: Learner, iteration: int, seconds: float, run: Mapping[str, A
     }
 
 
-def _resume(learner: Learner, folder: Path, run: Mapping[str, Any], device: str) -> tuple[int, float]:
-    state = newest_state(folder, device)
+def _resume(learner: Learner, folder: Path, run: Mapping[str, Any]) -> tuple[int, float]:
+    state = newest_state(folder)
     if state is None:
         return 0, 0.0
     wanted, found = json.loads(json.dumps(run)), json.loads(state["run"])
