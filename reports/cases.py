@@ -54,7 +54,7 @@ def draw_cases(
     labels: Labels | None,
 ) -> list[tuple[str, list[Case]]]:
     """Write ``<folder>/<dataset>/<method>-<rank>.png``; return the cases of each method, a registration once."""
-    quote = summary.primary(metrics, dataset.name)
+    quote = summary.primary(metrics, dataset)
     if quote is None:
         return []
     galleries = []

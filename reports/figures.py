@@ -64,7 +64,7 @@ def accuracy_time(metrics: pd.DataFrame, datasets: Datasets, methods: Methods, c
 
     ``clock`` says where the seconds were measured. Bars: SD over pairs of the accuracy, quartiles of the seconds.
     """
-    panels = [(dataset, quote) for dataset in datasets.values() if (quote := summary.primary(metrics, dataset.name))]
+    panels = [(dataset, quote) for dataset in datasets.values() if (quote := summary.primary(metrics, dataset))]
     panels = [(data, quote) for data, quote in panels if _contested(metrics, data.name, quote, methods)]
     if not panels:
         return None

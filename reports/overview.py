@@ -167,7 +167,7 @@ def _timing_cell(here: pd.DataFrame, method: str, setting: tuple[str, Any], phas
 def _accuracy_table(frame: pd.DataFrame, metrics: pd.DataFrame, datasets: Datasets, methods: Methods) -> Table:
     heads, columns = [Head("Method", number=False)], []
     for dataset in datasets.values():
-        quote = summary.primary(metrics, dataset.name)
+        quote = summary.primary(metrics, dataset)
         found = None if quote is None else quote_head(quote)
         detail = "no accuracy measured" if found is None else f"{found.title}, {found.detail}"
         heads.append(Head(display_title(dataset), detail))

@@ -20,13 +20,13 @@ Methods = Mapping[str, Mapping[str, Any]]
 Datasets = Mapping[str, Dataset]
 
 RUN_LEVEL = "*"
-CLOCK = ("register", "in_run")  # protocols of the one row of metric seconds that carries a pair's status
+CLOCK = "register"  # protocol of the one row of metric seconds that carries a pair's status
 QUOTED: Mapping[str, tuple[tuple[str, ...], str]] = {
     "dice": (("linear_thr128", "nearest"), "mean"),
     "tre": (("continuous", "snapped"), "mean"),
     "displacement_error": (("mask", "grid"), "mean"),
     "folding_percent": (("central_mask", "central_grid"), "all"),
-    "seconds": (CLOCK, "all"),
+    "seconds": ((CLOCK,), "all"),
 }
 PRIMARY = ("dice", "tre", "displacement_error")
 
@@ -52,9 +52,12 @@ def quote(metrics: pd.DataFrame, dataset: str, metric: str) -> Quote | None:
     return next((Quote(metric, protocol, region) for protocol in protocols if protocol in present), None)
 
 
-def primary(metrics: pd.DataFrame, dataset: str) -> Quote | None:
-    """The quote that figures and case choice go by: Dice, without labels TRE, without landmarks displacement error."""
-    quotes = (quote(metrics, dataset, metric) for metric in PRIMARY)
+def primary(metrics: pd.DataFrame, dataset: Dataset) -> Quote | None:
+    """The quote that figures and case choice go by: the data set's own ``primary``, else the first it has of Dice,
+    TRE and displacement error.
+    """
+    order = sorted(PRIMARY, key=lambda metric: metric != dataset.about.get("primary"))
+    quotes = (quote(metrics, dataset.name, metric) for metric in order)
     return next((found for found in quotes if found), None)
 
 
@@ -73,7 +76,7 @@ def per_pair(metrics: pd.DataFrame, dataset: str, wanted: Quote) -> dict[str, pd
 
 def registrations(metrics: pd.DataFrame) -> pd.DataFrame:
     """One row per registration (data set, pair, method, seed) with its status and reason."""
-    rows = metrics[(metrics.metric == "seconds") & metrics.protocol.isin(CLOCK) & (metrics.pair != RUN_LEVEL)]
+    rows = metrics[(metrics.metric == "seconds") & (metrics.protocol == CLOCK) & (metrics.pair != RUN_LEVEL)]
     columns = ["dataset", "method", "pair", "seed", "status", "reason"]
     return rows[columns].drop_duplicates(columns[:4]).reset_index(drop=True)
 

@@ -124,7 +124,7 @@ def test_importing_a_method_does_not_import_a_slow_library(name):
         [sys.executable, "-c", IMPORTED.format(name)], cwd=FOLDER.parent, capture_output=True, text=True, check=True
     )
     imported = set(done.stdout.split())
-    assert f"methods.{name}".split(".")[0] in imported
+    assert "methods" in imported
     assert imported & SLOW_TO_IMPORT == set()
     if not learns(name):
         assert "torch" not in imported

@@ -169,8 +169,11 @@ def test_sheets_of_waves_lie_where_the_pattern_changes_sign():
     waves = Waves.draw(3, wavelength_mm=20.0, count=12)
     points = np.random.default_rng(9).uniform(-200, 200, (3, 3000)).astype(np.float32)
     assert np.std(waves.value(points)) == pytest.approx(1, abs=0.1)
-    near = waves.sheet_distance(points) < 0.1
-    assert np.abs(waves.value(points[:, near])).max() < 0.12 < np.abs(waves.value(points)).mean()
+    assert (
+        np.abs(waves.value(points[:, waves.sheet_distance(points) < 0.1])).max()
+        < 0.12
+        < np.abs(waves.value(points)).mean()
+    )
 
 
 # Prepared data
@@ -279,8 +282,7 @@ def test_spacing_decides_the_field_of_view():
 def test_lung_phantoms_come_from_the_same_door(tmp_path):
     phantom.prepare(tmp_path, name="lungs", anatomy="lung", shape=[24, 20, 22], training=1, test=1)
     data = open_dataset(tmp_path)
-    assert data.name == "lungs"
-    assert data.about["parameters"]["design"] == "intra_subject"
+    assert (data.name, data.about["parameters"]["design"]) == ("lungs", "intra_subject")
     assert Truth(tmp_path).displacement(data.test_pairs[0]).shape == (3, 24, 20, 22)
 
 

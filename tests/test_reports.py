@@ -197,7 +197,7 @@ def test_lower_is_better_where_the_metric_says_so(tmp_path):
     data = write_dataset(tmp_path, "d", phantom=False, n_pairs=1)
     rows = [row("d", "a__b0", m, "tre", v, unit="mm") for m, v in (("identity", 1.0), ("syn", 2.5), ("net", 2.0))]
     metrics = frame([*rows, failed_row("d", "a__b0", "truth")])
-    quote = summary.primary(metrics, "d")
+    quote = summary.primary(metrics, data)
     found = summary.summarise(metrics, data, METHODS, [quote]).set_index("method")
     assert quote.metric == "tre"
     assert found.best[found.best].index.tolist() == ["net"]
@@ -477,13 +477,21 @@ def test_a_phantom_is_named_in_the_head_of_its_column(built):
     assert [("phantom" in cell) for cell in head.split(" | ")[1:]] == [True, False]
 
 
+def test_a_data_set_may_name_its_own_primary_metric(tmp_path):
+    data = write_dataset(tmp_path, "d", phantom=False, n_pairs=1)
+    rows = [row("d", "a__b0", "syn", metric, 0.5) for metric in ("dice", "tre")]
+    assert summary.primary(frame(rows), data).metric == "dice"
+    own = type(data)(data.folder, {**data.about, "primary": "tre"})
+    assert summary.primary(frame(rows), own).metric == "tre"
+
+
 def test_figures_are_written_and_repeat(built, tmp_path):
     folder = built[0] / "figures"
     for name in ("accuracy-time", "dice-shells", "dice-real", "training-net-shells"):
         assert (folder / f"{name}.png").stat().st_size > 2000
         assert "</svg>" in (folder / f"{name}.svg").read_text()
     metrics, datasets = small_metrics(), built[1]
-    quote = summary.primary(metrics, "shells")
+    quote = summary.primary(metrics, datasets["shells"])
     figures.save(figures.spread(metrics, datasets["shells"], quote, METHODS), tmp_path, "dice-shells")
     assert (tmp_path / "dice-shells.svg").read_bytes() == (folder / "dice-shells.svg").read_bytes()
 

@@ -267,6 +267,7 @@ def _about(grid: Grid, pairs: dict[str, list[Pair]], severity: dict[str, float])
         "orientation": ["L", "P", "S"],
         "labels": {str(label): name for label, name in NAMES.items()},
         "evaluated_labels": list(LUNGS),
+        "primary": "tre",  # two lungs overlap well before registration; their vessels do not
         "subjects": cases,
         "training": {
             "cases": [case for case in cases if case.startswith("train")],
