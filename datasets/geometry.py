@@ -52,9 +52,8 @@ def sample(image: ArrayLike, points: ArrayLike, *, order: Order = 1, outside: Ou
     image, points = np.asarray(image), np.asarray(points)
     if image.ndim != 3 or points.shape[:1] != (3,):
         raise ValueError(f"sample: expected a 3-D image and points (3, ...), got {image.shape} and {points.shape}")
-    mode, fill = ("nearest", 0.0) if outside == "border" else ("constant", float(outside))
-    if mode == "constant" and order == 1:
-        mode = "grid-constant"  # 'constant' would drop to the fill value within one voxel outside instead of fading
+    # SciPy's 'constant' would drop to the fill value at the outermost voxel centre instead of fading beyond it.
+    mode, fill = ("nearest", 0.0) if outside == "border" else ("grid-constant", float(outside))
     return ndimage.map_coordinates(image, points, order=order, mode=mode, cval=fill, prefilter=order > 1)
 
 

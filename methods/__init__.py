@@ -24,5 +24,5 @@ Optional members:
     Extras the call needs: ``fixed_mask``, ``moving_mask`` (boolean arrays), or ``true_displacement`` (the positive
     control alone). Where a data set has none, the pair is recorded as ``not_applicable``.
 
-Methods import `datasets.geometry` and `methods.blocks` at most; never benchmarks, reports or workflows.
+Methods import `datasets` (never its `Truth`) and `methods.blocks`; never benchmarks, reports or workflows.
 """
