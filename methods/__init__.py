@@ -17,7 +17,8 @@ Optional members:
 ``train(data: Dataset, folder: Path, *, device: str, seed: int, **params) -> Path``
     Trains on ``data.training_pairs`` (images only; a `Dataset` gives no access to the truth), keeps its state in
     ``folder``, resumes from there when it finds some, and returns the path of a safetensors checkpoint. Its keyword
-    parameters beyond those of ``load`` are the keys allowed under ``training``.
+    parameters beyond those of ``load`` are the keys allowed under ``training``; an option of ``load`` that it does not
+    name concerns the registration alone.
 ``cost(shape, **params) -> {"parameters": int, "macs": int}``
     Size of the network and multiply-accumulates of one registration at ``shape``, of the network actually run.
 ``NEEDS: tuple[str, ...]``

@@ -43,6 +43,7 @@ def load(
     cascades: int = 1,
     channels: int = 32,
     stem: Stem = "dense_ldr",
+    shrink: int = 1,
 ) -> Callable[..., Array]:
     """Return ``register(fixed, moving, spacing)``.
 
@@ -51,12 +52,15 @@ def load(
         cascades: number of cascades n, as the paper counts them.
         channels: width of the convolutions, 32 in the paper; even.
         stem: what comes before the n networks: one more of them (liver) or a light affine stem (brain).
+        shrink: register at a resolution lower by this factor, where the network was trained on voxels that much larger.
     """
+    if shrink < 1:
+        raise ValueError(f"ldr: shrink must be at least 1, got {shrink}")
     params = _params(cascades, channels, stem)
     model = create(partial(_build, **params), seed=seed, device=device)
     if checkpoint is not None:
         load_checkpoint(checkpoint, model, expected={"method": "ldr", "params": params})
-    return partial(_register, model.eval(), device)
+    return partial(_register, model.eval(), device, shrink)
 
 
 def train(
@@ -101,9 +105,11 @@ def train(
     return save_weights(folder / WEIGHTS, model, {"method": "ldr", "params": params, "run": run})
 
 
-def cost(shape: Sequence[int], *, cascades: int = 1, channels: int = 32, stem: Stem = "dense_ldr") -> dict[str, int]:
+def cost(
+    shape: Sequence[int], *, cascades: int = 1, channels: int = 32, stem: Stem = "dense_ldr", shrink: int = 1
+) -> dict[str, int]:
     """Parameters and multiply-accumulates of one registration at ``shape``, zeros at the end included."""
-    padded = [n + -n % MULTIPLE for n in shape]
+    padded = [(n + -n % (MULTIPLE * shrink)) // shrink for n in shape]
     return costs.registration_cost(partial(_build, **_params(cascades, channels, stem)), padded)
 
 
@@ -131,9 +137,12 @@ def _build(cascades: int, channels: int, stem: Stem) -> Cascade:
 
 
 @torch.inference_mode()
-def _register(model: Cascade, device: str, fixed: Array, moving: Array, spacing: Sequence[float], **_: Any) -> Array:
-    pad = end_padding(fixed.shape, MULTIPLE)
+def _register(model: Cascade, device: str, shrink: int, fixed: Array, moving: Array, spacing: Sequence[float]) -> Array:
+    pad = end_padding(fixed.shape, MULTIPLE * shrink)
     images = [F.pad(torch.from_numpy(np.array(image, np.float32)), pad)[None, None] for image in (fixed, moving)]
-    displacement = model(*(image.to(device) for image in images)).displacement[0].cpu().numpy()
+    small = [F.avg_pool3d(image.to(device), shrink) for image in images]
+    displacement = model(*small).displacement
+    if shrink > 1:  # areas aligned, as the average above has them; values in the larger grid's voxels
+        displacement = shrink * F.interpolate(displacement, scale_factor=shrink, mode="trilinear", align_corners=False)
     depth, height, width = fixed.shape
-    return np.ascontiguousarray(displacement[:, :depth, :height, :width])
+    return np.ascontiguousarray(displacement[0].cpu().numpy()[:, :depth, :height, :width])

@@ -15,7 +15,7 @@ DIGEST = hashlib.sha256(CONTENT).hexdigest()
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):  # noqa: N802 (the name is http.server's)
+    def do_GET(self):
         self.server.requests_seen.append(self.path)
         if self.path == "/flaky" and self.server.requests_seen.count("/flaky") == 1:
             self.send_error(503)

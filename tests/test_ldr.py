@@ -163,3 +163,16 @@ def test_training_brings_unseen_images_closer(tmp_path):
         before.append(correlation_distance(fixed, moving))
         after.append(correlation_distance(fixed, geometry.warp(moving, register(fixed, moving, (1.0, 1.0, 1.0)))))
     assert np.mean(after) < 0.75 * np.mean(before)
+
+
+def test_a_shrunken_registration_is_the_small_one_resized():
+    """Where both images are piecewise constant, shrinking loses nothing, and both ways give one displacement."""
+    rng = np.random.default_rng(3)
+    small = [rng.random((16, 32, 16), dtype=np.float32) for _ in range(2)]
+    large = [image.repeat(2, 0).repeat(2, 1).repeat(2, 2) for image in small]
+    options = {"device": "cpu", "seed": 1, "channels": 4, "stem": "affine_light"}
+    direct = ldr.load(**options)(*small, (2.0, 2.0, 2.0))
+    shrunken = ldr.load(**options, shrink=2)(*large, (1.0, 1.0, 1.0))
+    assert np.abs(direct).max() > 0.01
+    assert np.allclose(shrunken, geometry.resize_displacement(direct, large[0].shape), atol=1e-4)
+    assert ldr.cost((32, 64, 32), channels=4, shrink=2) == ldr.cost((16, 32, 16), channels=4)

@@ -7,6 +7,7 @@ libraries``. The step writes ``training.json`` (status, reason, checkpoint, sha2
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 import logging
 import os
@@ -50,7 +51,9 @@ def _call(spec: Spec, state: Path) -> Path:
     import torch
 
     torch.set_num_threads(spec["threads"])
-    options = {**spec["params"], **spec["training"]}
+    # Some options concern the registration alone.
+    known = inspect.signature(module.train).parameters
+    options = {name: value for name, value in spec["params"].items() if name in known} | spec["training"]
     data = open_dataset(Path(spec["dataset"]))
     data.check_files()
     return module.train(data, state, device=spec["device"], seed=spec["seed"], **options)
