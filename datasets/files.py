@@ -47,7 +47,7 @@ def read_volume(path: Path) -> Volume:
     try:
         image = nib.load(path)
         zooms = _stored_zooms(path, type(image.header))
-        array = np.asarray(image.dataobj, dtype=np.float32)
+        array = np.ascontiguousarray(image.dataobj, dtype=np.float32)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
     except (OSError, EOFError, ValueError, nib.filebasedimages.ImageFileError) as error:

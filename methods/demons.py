@@ -95,6 +95,6 @@ def _coarsen(sitk: Any, image: Any, factor: int) -> Any:
 
 def _resample(sitk: Any, field: Any, like: Any) -> Any:
     """Read a field in millimetres on another grid; its border values hold outside."""
-    edge = True  # the outermost voxel centres of two levels differ by up to half a coarse voxel
+    clamp = True  # the outermost voxel centres of two levels differ by up to half a coarse voxel
     identity = sitk.Transform(3, sitk.sitkIdentity)
-    return sitk.Resample(field, like, identity, sitk.sitkLinear, 0.0, field.GetPixelID(), edge)
+    return sitk.Resample(field, like, identity, sitk.sitkLinear, 0.0, field.GetPixelID(), clamp)
