@@ -23,7 +23,9 @@ test-all: env
 	$(BIN)/python -m pytest tests
 
 bench: env  ## speed of the hot kernels, as ratios within one run
-	$(BIN)/python -m pytest benchmarks --benchmark-only
+	mkdir -p results/bench
+	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-json results/bench/speed.json
+	$(BIN)/python -m benchmarks.speed results/bench/speed.json
 
 lint: env
 	$(BIN)/ruff check .

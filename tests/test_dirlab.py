@@ -37,7 +37,7 @@ def test_inhale_lies_lower_in_the_body():
 
 
 def test_text_and_matlab_forms_agree(tmp_path):
-    inhale, exhale = dirlab.read_dirqa(dirqa_file(1))
+    inhale, _ = dirlab.read_dirqa(dirqa_file(1))
     path = tmp_path / "Case1_300_T00_xyz.txt"
     np.savetxt(path, inhale + 1, fmt="%d", delimiter="\t")
     assert np.array_equal(dirlab.read_text(path), inhale)

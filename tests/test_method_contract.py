@@ -173,7 +173,7 @@ class TestCall:
 
 
 def test_memory_layout_does_not_matter(name):
-    """The same image in another order of bytes is the same image; on a cube a library that disagrees would go unseen."""
+    """An image in another memory order is the same image; on a cube a library that disagrees would go unseen."""
     fixed, moving, extras = make_pair()
     turned = [np.asfortranarray(image) for image in (fixed, moving)]
     usual, other = (np.asarray(register(name, *pair, extras)) for pair in ((fixed, moving), turned))

@@ -104,7 +104,7 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             pass_fds=[writing],
-            env=environment(self.spec["threads"], self.spec["seed"]),
+            env=environment(self.spec["threads"]),
             start_new_session=True,
         )
         os.close(writing)
@@ -133,11 +133,11 @@ class Worker:
         return {"status": "failed", "reason": f"crash: the process ended with {how}; last lines: {tail(self.log)}"}
 
 
-def environment(threads: int, seed: int) -> dict[str, str]:
+def environment(threads: int) -> dict[str, str]:
     """The environment of a child: one thread count for every library, set before any of them is imported."""
     counts = dict.fromkeys(THREAD_VARIABLES, str(threads))
     search = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    return {**os.environ, **counts, "ANTS_RANDOM_SEED": str(seed + 1), "PYTHONPATH": search}
+    return {**os.environ, **counts, "PYTHONPATH": search}
 
 
 def tail(log: Path, lines: int = 5) -> str:
