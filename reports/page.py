@@ -129,7 +129,7 @@ def build(
         "failures": failures,
         "n_failed": int((failed.status != "not_applicable").sum()),
         "n_idle": int((failed.status == "not_applicable").sum()),
-        "timed": timing is not None and not timing.empty,
+        "timed": [] if timing is None else sorted(set(timing.dataset)),
         "methods": [{"name": name, **methods[name]} for name in summary.ordered(methods)],
         "glossary": _glossary(metrics),
         "runs": _provenance(runs, methods),
@@ -214,7 +214,7 @@ def _about_run(runs: pd.DataFrame, datasets: Datasets) -> dict[str, Any]:
         "date": str(runs.started_utc.max())[:10] if len(runs) else "no runs recorded",
         "commits": sorted({str(commit)[:12] for commit in runs.commit if commit}),
         "dirty": dirty,
-        "machines": sorted({str(cpu) for cpu in runs.cpu if cpu} | {str(gpu) for gpu in runs.gpu if gpu}),
+        "machines": sorted({str(cpu) for cpu in runs.cpu if cpu} | {str(gpu) for gpu in runs.gpu if gpu not in ("", "none")}),
         "versions": sorted(versions.items(), key=lambda item: item[0].lower()),
         "python": sorted({str(python) for python in runs.python if python}),
     }
