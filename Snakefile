@@ -11,6 +11,11 @@ include: "workflows/rules/register.smk"
 include: "workflows/rules/report.smk"
 
 
+onerror:
+    for line in guard.faults(Path(RESULTS) / "logs", STARTED):
+        sys.stderr.write(f"WarpBench: {line}\n")
+
+
 rule all:
     default_target: True
     input:

@@ -1,4 +1,4 @@
-"""Seconds and memory of one call, the order of repeated calls, and what to report of them."""
+"""Seconds and memory of one call, and the order of repeated calls."""
 
 from __future__ import annotations
 
@@ -11,22 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
-
 Task = TypeVar("Task")
 _CLEAR_REFS = Path("/proc/self/clear_refs")
 _STATUS = Path("/proc/self/status")
-
-
-@dataclass(frozen=True)
-class Timing:
-    """Summary of repeated calls, in seconds; ``n`` counts the calls behind median, iqr and minimum."""
-
-    median: float
-    iqr: float
-    minimum: float
-    n: int
-    first: float
 
 
 @dataclass
@@ -35,15 +22,6 @@ class Cost:
 
     seconds: float = float("nan")
     peak_memory: float = float("nan")
-
-
-def summarise(seconds: Sequence[float], *, warm_up: int = 0) -> Timing:
-    """Summarise the durations of successive calls; the first ``warm_up`` count for ``first`` alone."""
-    warm = np.asarray(seconds[warm_up:], dtype=np.float64)
-    if not warm.size or warm_up < 0:
-        raise ValueError(f"summarise: {len(seconds)} calls leave none after warm_up={warm_up}")
-    low, median, high = np.percentile(warm, (25, 50, 75))
-    return Timing(float(median), float(high - low), float(warm.min()), warm.size, float(seconds[0]))
 
 
 def interleave(tasks: Sequence[Task], rounds: int) -> Iterator[tuple[int, Task]]:

@@ -214,7 +214,9 @@ def _about_run(runs: pd.DataFrame, datasets: Datasets) -> dict[str, Any]:
         "date": str(runs.started_utc.max())[:10] if len(runs) else "no runs recorded",
         "commits": sorted({str(commit)[:12] for commit in runs.commit if commit}),
         "dirty": dirty,
-        "machines": sorted({str(cpu) for cpu in runs.cpu if cpu} | {str(gpu) for gpu in runs.gpu if gpu not in ("", "none")}),
+        "machines": sorted(
+            {str(cpu) for cpu in runs.cpu if cpu} | {str(gpu) for gpu in runs.gpu if gpu not in ("", "none")}
+        ),
         "versions": sorted(versions.items(), key=lambda item: item[0].lower()),
         "python": sorted({str(python) for python in runs.python if python}),
     }

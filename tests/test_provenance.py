@@ -94,13 +94,6 @@ def test_collecting_imports_nothing():
     subprocess.run([sys.executable, "-c", code], check=True, cwd=provenance.ROOT)
 
 
-def test_summary_of_a_timing():
-    got = stopwatch.summarise([9.0, 5.0, 1.0, 2.0, 3.0, 10.0, 4.0], warm_up=2)
-    assert got == stopwatch.Timing(median=3.0, iqr=2.0, minimum=1.0, n=5, first=9.0)
-    with pytest.raises(ValueError, match="warm_up=2"):
-        stopwatch.summarise([1.0, 2.0], warm_up=2)
-
-
 def test_interleaving_goes_round_the_tasks():
     assert list(stopwatch.interleave("AB", 2)) == [(0, "A"), (0, "B"), (1, "A"), (1, "B")]
 

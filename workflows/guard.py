@@ -56,6 +56,13 @@ def hold(folder: Path) -> IO[str]:
     return stream
 
 
+def faults(logs: Path, since: float) -> list[str]:
+    """The clear lines (``error: ...``) that steps have left in their logs after a point in time."""
+    recent = [path for path in sorted(logs.rglob("*.log")) if path.stat().st_mtime >= since]
+    last = ((path.read_text(errors="replace").strip().splitlines() or [""])[-1] for path in recent)
+    return [line.removeprefix("error: ") for line in last if line.startswith("error: ")]
+
+
 def check_writable(folder: Path) -> None:
     """Raise `SettingsError` unless results can be written below ``folder`` (which need not exist yet)."""
     existing = next(parent for parent in [folder, *folder.resolve().parents] if parent.exists())

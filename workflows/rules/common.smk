@@ -1,5 +1,6 @@
 import os
 import sys
+import time
 from pathlib import Path
 
 from workflows import guard, plan, settings, sources, supervisor
@@ -20,6 +21,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
     filter(None, [str(sources.ROOT), os.environ.get("PYTHONPATH")])
 )
 PYTHON = sys.executable
+STARTED = time.time()
 GPU = 1 if PLAN.settings.device == "cuda" else 0
 
 
