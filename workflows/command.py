@@ -26,10 +26,14 @@ def run_step(step: Callable[[Spec], None], usage: str) -> None:
     )
     parser.add_argument("--threads", type=int, default=1, help="CPU threads the step may use")
     arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     end_with_runner()
     try:
-        step({"threads": arguments.threads, **_specification(arguments.specification)})
+        spec = {"threads": arguments.threads, **_specification(arguments.specification)}
+        # Steps run side by side and share a terminal: each line says whose it is.
+        whose = " ".join(Path(spec[name]).name for name in ("method", "dataset", "name") if name in spec)
+        form = f"%(asctime)s {whose}: %(message)s" if whose else "%(asctime)s %(message)s"
+        logging.basicConfig(level=logging.INFO, format=form, datefmt="%H:%M:%S", stream=sys.stderr)
+        step(spec)
     except (DataError, SettingsError, ResultsError) as error:
         sys.exit(f"error: {error}")
     except PermissionError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import shutil
 from pathlib import Path
 
@@ -10,12 +11,15 @@ from datasets.case import open_dataset
 from datasets.files import DataError
 from workflows.command import Spec, run_step
 
+logger = logging.getLogger(__name__)
+
 
 def prepare(spec: Spec) -> None:
     """Call the module's ``prepare`` and make sure that what it wrote can be registered."""
     folder = Path(spec["folder"])
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    logger.info("preparing")
     importlib.import_module(f"datasets.{spec['module']}").prepare(folder, name=spec["name"], **spec["params"])
     data = open_dataset(folder)
     known = {path.name.removesuffix(".nii.gz") for path in (folder / "images").glob("*.nii.gz")}
@@ -25,6 +29,7 @@ def prepare(spec: Spec) -> None:
     leaked = sorted(_subjects(data, [c for p in data.test_pairs for c in (p.fixed, p.moving)]) & _trained(data))
     if leaked:
         raise DataError(f"{folder}: subjects in both training and test: {', '.join(leaked)}")
+    logger.info("%d images, %d training and %d test pairs", len(known), len(data.training_pairs), len(data.test_pairs))
 
 
 def _subjects(data, cases) -> set[str]:

@@ -41,7 +41,7 @@ def register(spec: Spec) -> None:
     with FileLock(folder / ".lock", timeout=60):
         records = read_records(folder / "records.jsonl", run)
         pairs = data.test_pairs[spec["chunk"] :: spec["chunks"]]
-        logger.info("%s on %s: %d pairs, %d already done", spec["method"], spec["dataset"], len(pairs), len(records))
+        logger.info("%d pairs, %d already done", len(pairs), len(records))
         greeting = _register_all(spec, data, training, run, pairs, records)
     about = {"run": {**_provenance(spec, training), "run": run}, "cost": greeting.get("cost", {})}
     about["pairs"] = [records[pair.name] for pair in pairs]

@@ -73,7 +73,8 @@ def _call(
 ) -> Row:
     reply = workers[run["method"]].call(request(run, data, pair, None), run["time_limit"])
     seconds = reply.get("seconds", float("nan"))
-    logger.info("%s, %d threads, round %d: %s %.2f s", run["method"], threads, number, reply["status"], seconds)
+    about = (run["method"], data.name, threads, number, reply["status"], seconds)
+    logger.info("timing %s on %s, %d threads, round %d: %s, %.2f s", *about)
     return {
         "dataset": data.name,
         "pair": pair.name,

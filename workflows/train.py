@@ -43,7 +43,7 @@ def train(spec: Spec) -> None:
         outcome = {"status": status, "reason": f"training: {' '.join(str(error).split())[:500]}", "checkpoint": ""}
     outcome["seconds"] = time.perf_counter() - started
     write_text(folder / "training.json", json.dumps(outcome, indent=1))
-    logger.info("%s: training %s in %.0f s", spec["method"], outcome["status"], outcome["seconds"])
+    logger.info("training %s in %.0f s", outcome["status"], outcome["seconds"])
 
 
 def _call(spec: Spec, state: Path) -> Path:

@@ -12,7 +12,7 @@ rule prepare:
     params:
         spec=PLAN.prepare,
     shell:
-        "{PYTHON} -m workflows.prepare {params.spec:q} > {log} 2>&1"
+        "{PYTHON} -m workflows.prepare {params.spec:q} 2>&1 | tee {log}"
 
 
 rule train:
@@ -31,4 +31,4 @@ rule train:
     params:
         spec=PLAN.train,
     shell:
-        "{PYTHON} -m workflows.train {params.spec:q} --threads {threads} > {log} 2>&1"
+        "{PYTHON} -m workflows.train {params.spec:q} --threads {threads} 2>&1 | tee {log}"

@@ -15,7 +15,7 @@ rule register:
     params:
         spec=PLAN.register,
     shell:
-        "{PYTHON} -m workflows.register {params.spec:q} --threads {threads} > {log} 2>&1"
+        "{PYTHON} -m workflows.register {params.spec:q} --threads {threads} 2>&1 | tee {log}"
 
 
 rule evaluate:

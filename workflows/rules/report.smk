@@ -11,7 +11,7 @@ rule timing:
     params:
         spec=PLAN.timing,
     shell:
-        "{PYTHON} -m workflows.timing {params.spec:q} --threads {threads} > {log} 2>&1"
+        "{PYTHON} -m workflows.timing {params.spec:q} --threads {threads} 2>&1 | tee {log}"
 
 
 rule report:
