@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from datasets.case import Pair, Writer, open_dataset
+from tests.report_inputs import build, small_metrics, timing_frame, write_dataset
 
 AFFINE = np.diag([-1.5, -1.0, 2.0, 1.0])
 SHAPE = (10, 12, 14)
@@ -70,3 +72,16 @@ def registration(tmp_path):
         }
 
     return make
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory):
+    """A report built from made-up inputs: its folder, and the data sets by name."""
+    folder = tmp_path_factory.mktemp("report")
+    datasets = {
+        "shells": write_dataset(folder, "shells", phantom=True, n_pairs=3),
+        "real": write_dataset(folder, "real", phantom=False, n_pairs=1),
+    }
+    curve = pd.DataFrame({"iteration": range(50), "loss": np.exp(-np.arange(50) / 9)})
+    report = build(folder, small_metrics(), datasets, timing=timing_frame(), curves={("net", "shells"): curve})
+    return report, datasets
