@@ -9,28 +9,12 @@ from numpy.testing import assert_allclose
 from benchmarks import deformation, landmarks, overlap
 from benchmarks.metrics import METRICS, evaluate
 from datasets import geometry
-
-SPACING = (2.5, 1.0, 0.7)
-SHAPE = (12, 14, 17)
+from tests.judge_inputs import SHAPE, SPACING, label_blocks, smooth_displacement, values
 
 
 def linear_displacement(matrix, shape=SHAPE):
     """u(x) = matrix x, whose Jacobian is matrix + 1 everywhere and in every scheme."""
     return np.einsum("ij,jdhw->idhw", np.asarray(matrix, float), geometry.identity_grid(shape, np.float64))
-
-
-def smooth_displacement(rng, shape=SHAPE, size=2.0):
-    coarse = rng.normal(size=(3, 4, 4, 4)) * size
-    return np.stack([geometry.resize(c, shape) for c in coarse]).astype(np.float32)
-
-
-def label_blocks(rng, shape=SHAPE, labels=5):
-    coarse = rng.integers(0, labels, size=[-(-n // 3) for n in shape])
-    return np.kron(coarse, np.ones((3, 3, 3), int))[tuple(slice(n) for n in shape)].astype(np.uint16)
-
-
-def values(rows, metric, protocol):
-    return {row["region"]: row["value"] for row in rows if (row["metric"], row["protocol"]) == (metric, protocol)}
 
 
 def test_a_true_shift_gives_dice_one_and_no_error():

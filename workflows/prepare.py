@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib
 import logging
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
-from datasets.case import open_dataset
+from datasets.case import Dataset, open_dataset
 from datasets.files import DataError
 from workflows.command import Spec, run_step
 
@@ -32,12 +33,12 @@ def prepare(spec: Spec) -> None:
     logger.info("%d images, %d training and %d test pairs", len(known), len(data.training_pairs), len(data.test_pairs))
 
 
-def _subjects(data, cases) -> set[str]:
+def _subjects(data: Dataset, cases: Iterable[str]) -> set[str]:
     subjects = data.about.get("subjects", {})
     return {subjects.get(case, case) for case in cases}
 
 
-def _trained(data) -> set[str]:
+def _trained(data: Dataset) -> set[str]:
     # The atlas is the fixed image of training and test alike; that is the protocol of atlas registration.
     atlas = data.about["training"].get("atlas")
     return _subjects(data, [case for case in data.training_cases if case != atlas])

@@ -126,8 +126,10 @@ def _record(run: str, pair: Pair, reply: Mapping[str, Any]) -> Record:
 
 
 def _append(path: Path, record: Record) -> None:
+    # A line that a power cut has torn must not swallow the one after it.
+    torn = path.exists() and not path.read_bytes().endswith(b"\n")
     with open(path, "a") as stream:
-        stream.write(json.dumps(record) + "\n")
+        stream.write(("\n" if torn else "") + json.dumps(record) + "\n")
         stream.flush()
         os.fsync(stream.fileno())
 

@@ -30,6 +30,7 @@ from workflows.supervisor import Worker
 
 logger = logging.getLogger(__name__)
 Row = dict[str, Any]
+Contestant = Worker | Mapping[str, Any]
 MACHINE_LOCK = Path(tempfile.gettempdir()) / "warpbench-timing.lock"
 
 
@@ -50,7 +51,7 @@ def timing(spec: Spec) -> None:
 def _time(runs: list[Spec], threads: int, spec: Spec) -> Iterator[Row]:
     data = open_dataset(Path(runs[0]["data"]))
     pairs = data.test_pairs[: spec["pairs"]]
-    workers = {run["method"]: _worker({**run, "threads": threads}, data, Path(spec["log"])) for run in runs}
+    workers = {run["method"]: _contestant({**run, "threads": threads}, data, Path(spec["log"])) for run in runs}
     load = os.getloadavg()[0]
     try:
         for run in runs:  # each method's first call, which pays for caches and lazy imports
@@ -60,18 +61,24 @@ def _time(runs: list[Spec], threads: int, spec: Spec) -> Iterator[Row]:
             yield _call(run, data, pair, threads, number + 1, load, workers)
     finally:
         for worker in workers.values():
-            worker.stop()
+            if isinstance(worker, Worker):
+                worker.stop()
 
 
-def _worker(run: Spec, data: Dataset, log: Path) -> Worker:
+def _contestant(run: Spec, data: Dataset, log: Path) -> Contestant:
+    """A method's worker, or the outcome of its training where that failed: an untrained network is not timed."""
     training = json.loads(Path(run["training"]).read_text()) if run["training"] else None
+    if training and training["status"] != "ok":
+        return {"status": training["status"], "reason": training["reason"]}
     return Worker(worker_spec(run, data, training), log / f"timing-{run['method']}.log")
 
 
 def _call(
-    run: Spec, data: Dataset, pair: Pair, threads: int, number: int, load: float, workers: Mapping[str, Worker]
+    run: Spec, data: Dataset, pair: Pair, threads: int, number: int, load: float, workers: Mapping[str, Contestant]
 ) -> Row:
-    reply = workers[run["method"]].call(request(run, data, pair, None), run["time_limit"])
+    worker = workers[run["method"]]
+    limit = run["time_limit"]
+    reply = worker.call(request(run, data, pair, None), limit) if isinstance(worker, Worker) else worker
     seconds = reply.get("seconds", float("nan"))
     about = (run["method"], data.name, threads, number, reply["status"], seconds)
     logger.info("timing %s on %s, %d threads, round %d: %s, %.2f s", *about)

@@ -56,11 +56,7 @@ def main() -> None:
 def _load(spec: Mapping[str, Any]) -> tuple[Register, tuple[str, ...]]:
     module = importlib.import_module(spec["module"])
     checkpoint = Path(spec["checkpoint"]) if spec.get("checkpoint") else None
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(spec["threads"])
     register = module.load(device=spec["device"], seed=spec["seed"], checkpoint=checkpoint, **spec["params"])
-    if "torch" in sys.modules:  # the method may have imported it only now
-        sys.modules["torch"].set_num_threads(spec["threads"])
     return register, tuple(getattr(module, "NEEDS", ()))
 
 
