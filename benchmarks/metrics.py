@@ -80,6 +80,12 @@ METRICS: Mapping[str, Metric] = {
     "peak_memory": Metric("MiB", False, "none", _CLOCK, "all", _DERIVED),
     "parameters": Metric("1", False, "none", {"network": "trainable numbers of the network run"}, "all", _DERIVED),
     "macs": Metric("1", False, "none", {"network": "multiply-accumulates of one registration"}, "all", _DERIVED),
+    "full_parameters": Metric(
+        "1", False, "none", {"network": "trainable numbers of the same network at its paper's width"}, "all", _DERIVED
+    ),
+    "full_macs": Metric(
+        "1", False, "none", {"network": "multiply-accumulates at its paper's width and size"}, "all", _DERIVED
+    ),
 }
 
 

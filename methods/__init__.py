@@ -19,8 +19,12 @@ Optional members:
     ``folder``, resumes from there when it finds some, and returns the path of a safetensors checkpoint. Its keyword
     parameters beyond those of ``load`` are the keys allowed under ``training``; an option of ``load`` that it does not
     name concerns the registration alone.
+    A parameter ``teacher: Path | None`` receives the checkpoint of the method that the configuration names as
+    ``teacher``, trained on the same data. A parameter whose annotation is a dataclass is given as a mapping of its
+    fields.
 ``cost(shape, **params) -> {"parameters": int, "macs": int}``
-    Size of the network and multiply-accumulates of one registration at ``shape``, of the network actually run.
+    Size of the network and multiply-accumulates of one registration at ``shape``, of the network actually run; beside
+    them, where a profile may narrow it, ``full_parameters`` and ``full_macs`` at its paper's width and size.
 ``NEEDS: tuple[str, ...]``
     Extras the call needs: ``fixed_mask``, ``moving_mask`` (boolean arrays), or ``true_displacement`` (the positive
     control alone). Where a data set has none, the pair is recorded as ``not_applicable``.

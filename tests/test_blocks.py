@@ -14,7 +14,7 @@ from datasets import geometry
 from methods.blocks import augmentation, losses, spatial
 from methods.blocks.cascade import Affine, Cascade, extend
 from methods.blocks.cost import count_macs, registration_cost
-from methods.blocks.networks import LightAffineStem
+from methods.blocks.stems import LightAffineStem
 from methods.blocks.padding import SameConv3d, create, end_padding, initialise, same_padding, same_upconv3d
 
 SHAPE = (5, 7, 9)
@@ -170,8 +170,12 @@ def test_initialisation_is_uniform_scaling_from_the_seed():
     assert up.weight.abs().max().item() == pytest.approx(math.sqrt(3 / (64 * 6)), rel=0.01)
     head = create(lambda: SameConv3d(16, 3, std=1e-5), seed=3, device="cpu")
     assert head.weight.std().item() == pytest.approx(1e-5, rel=0.1)
-    with pytest.raises(TypeError, match="Linear"):
-        initialise(torch.nn.Linear(2, 2), torch.Generator())
+    clipped = create(lambda: SameConv3d(16, 3, std=0.02, truncated=True), seed=3, device="cpu")
+    assert 0.035 < clipped.weight.abs().max() <= 0.04
+    linear = initialise(torch.nn.Linear(40, 20), torch.Generator().manual_seed(0))
+    assert linear.weight.abs().max().item() == pytest.approx(math.sqrt(6 / 60), rel=0.02)
+    with pytest.raises(TypeError, match="BatchNorm3d"):
+        initialise(torch.nn.BatchNorm3d(2), torch.Generator())
 
 
 def test_creating_a_network_leaves_the_global_generator_alone():

@@ -27,7 +27,11 @@ SLOW_TO_IMPORT = {"ants", "itk", "SimpleITK"}
 IMPORTED = "import sys, methods.{}; print(*sorted({{name.split('.')[0] for name in sys.modules}}))"
 
 # Keyword parameters that make a method quick enough for a tiny pair, without changing what it is.
-QUICK = {"elastix_bspline": {"iterations": 100, "resolutions": 2}, "ants_syn": {"iterations": [10, 5]}}
+QUICK = {
+    "elastix_bspline": {"iterations": 100, "resolutions": 2},
+    "ants_syn": {"iterations": [10, 5]},
+    "recursive": {"channels": 2},
+}
 
 
 def module(name):

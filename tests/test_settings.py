@@ -28,7 +28,7 @@ BAD = [
     ({"time_limit": "1e3"}, "write 1000.0"),
     ({"run": {"methods": ["ants-syn-matts"]}}, "unknown method 'ants-syn-matts'; did you mean 'ants-syn-mattes'"),
     ({"run": {"datasets": ["phantom-livr"]}}, "did you mean 'phantom-liver'"),
-    ({"methods": {"ldr-1": {"module": "ldrr"}}}, "unknown module 'ldrr'; did you mean 'ldr'"),
+    ({"methods": {"ldr-1": {"module": "recursiv"}}}, "unknown module 'recursiv'; did you mean 'recursive'"),
     ({"methods": {"ldr-1": {"parms": {}}}}, "unknown key 'parms'; did you mean 'params'"),
     ({"methods": {"ldr-1": {"params": {"cascade": 2}}}}, "unknown option 'cascade'; did you mean 'cascades'"),
     ({"methods": {"ldr-1": {"params": {"cascades": "two"}}}}, 'params.cascades: expected int, got "two"'),

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from datasets.case import Writer, open_dataset
-from methods import ldr
+from methods import recursive
 from methods.blocks import training
 from methods.blocks.checkpoint import CheckpointError
 from methods.blocks.training import DivergedError, Settings, learning_rate
 
-SMALL = {"channels": 2, "iterations": 7, "batch": 2, "learning_rate": 1e-2, "checkpoint_every": 2}
+SMALL = {"base": "ldr", "stem": "dense", "channels": 2, "iterations": 7, "batch": 2, "learning_rate": 1e-2, "checkpoint_every": 2}
 
 
 def settings(**changes):
@@ -31,7 +31,7 @@ def data(tmp_path_factory):
 
 
 def train(data, folder, **changes):
-    return ldr.train(data, folder, device="cpu", seed=changes.pop("seed", 0), **{**SMALL, **changes})
+    return recursive.train(data, folder, device="cpu", seed=changes.pop("seed", 0), **{**SMALL, **changes})
 
 
 def interrupt(monkeypatch, at):
@@ -85,7 +85,7 @@ def test_no_half_written_file_is_left(data, tmp_path):
 
 
 def test_nan_stops_training_and_leaves_the_states_alone(data, tmp_path, monkeypatch):
-    losses = ldr.cascade_losses
+    losses = recursive.cascade_losses
     calls = []
 
     def poisoned(*args):
@@ -93,7 +93,7 @@ def test_nan_stops_training_and_leaves_the_states_alone(data, tmp_path, monkeypa
         terms = losses(*args)
         return {**terms, "total": terms["total"] * float("nan")} if len(calls) == 4 else terms
 
-    monkeypatch.setattr(ldr, "cascade_losses", poisoned)
+    monkeypatch.setattr(recursive, "cascade_losses", poisoned)
     with pytest.raises(DivergedError, match=r"iteration 3, pairs [abc]__[abc], [abc]__[abc];") as caught:
         train(data, tmp_path)
     assert isinstance(caught.value, FloatingPointError)

@@ -75,15 +75,17 @@ def _after_affine(so_far: Affine, own: Tensor | Affine, shape: Sequence[int]) ->
 class Cascade(nn.Module):
     """Stems run in sequence. A stem takes (fixed, warped moving) and returns a dense displacement or an `Affine`.
 
-    ``multipliers`` scale the dense predictions, one a stem; an affine prediction is left as it is.
+    ``multipliers`` scale the dense predictions, one a stem; an affine prediction is left as it is. ``repeat`` runs each
+    dense stem so many times in sequence with the same weights (the shared-weight cascades of RCN, for testing).
     """
 
-    def __init__(self, stems: Sequence[nn.Module], multipliers: Sequence[float]) -> None:
+    def __init__(self, stems: Sequence[nn.Module], multipliers: Sequence[float], *, repeat: int = 1) -> None:
         super().__init__()
         if not stems or len(stems) != len(multipliers):
             raise ValueError(f"Cascade: need one multiplier a stem, got {len(multipliers)} for {len(stems)} stems")
         self.stems = nn.ModuleList(stems)
         self.multipliers = tuple(multipliers)
+        self.repeat = repeat
 
     def forward(self, fixed: Tensor, moving: Tensor, *, mixed: bool = False) -> Registration:
         """Register ``moving`` to ``fixed``, both ``(n, 1, D, H, W)`` in [0, 1].
@@ -95,13 +97,17 @@ class Cascade(nn.Module):
             raise ValueError(
                 f"Cascade: expected two images (n, 1, D, H, W), got {tuple(fixed.shape)} and {tuple(moving.shape)}"
             )
-        shape, total, warped, stages = fixed.shape[2:], None, moving, []
+        shape, total, stages = fixed.shape[2:], None, []
+        warped = moving
         for stem, multiplier in zip(self.stems, self.multipliers, strict=True):
-            with torch.autocast("cuda", dtype=torch.bfloat16, enabled=mixed):
-                own = stem(fixed, warped)
-            own = own if isinstance(own, Affine) else own * multiplier
-            total = extend(total, own, shape)
-            dense = total.displacement(shape) if isinstance(total, Affine) else total
-            warped = warp(moving, dense)
-            stages.append(Stage(own, dense, warped))
+            for _ in range(self.repeat):
+                with torch.autocast("cuda", dtype=torch.bfloat16, enabled=mixed):
+                    own = stem(fixed, warped)
+                own = own if isinstance(own, Affine) else own * multiplier
+                total = extend(total, own, shape)
+                dense = total.displacement(shape) if isinstance(total, Affine) else total
+                warped = warp(moving, dense)
+                stages.append(Stage(own, dense, warped))
+                if isinstance(own, Affine):
+                    break
         return Registration(tuple(stages))

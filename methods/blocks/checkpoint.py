@@ -59,6 +59,11 @@ def load_checkpoint(path: Path, model: nn.Module, *, expected: Mapping[str, Any]
     return model
 
 
+def read_metadata(path: Path) -> dict[str, Any]:
+    """The metadata that `save_weights` wrote, and the file's own sha256."""
+    return {**_read_weights(Path(path))[1], "sha256": sha256(Path(path))}
+
+
 def _read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:

@@ -13,7 +13,9 @@ import torch
 from torch import Tensor
 
 from methods.blocks.cascade import Affine, Registration
+from methods.blocks.spatial import compose
 
+Judged = Literal["last", "all"]
 EPSILON = 1e-6
 EPSILON_AFFINE = 1e-5
 
@@ -26,7 +28,7 @@ class Weights:
     regularisation: float = 1.0
     determinant: float = 0.1
     orthogonality: float = 0.1
-    stages: Literal["last", "all"] = "last"
+    stages: Judged = "last"
 
 
 def correlation_loss(fixed: Tensor, warped: Tensor) -> Tensor:
@@ -60,6 +62,15 @@ def orthogonality_loss(matrix: Tensor) -> Tensor:
     s2 = (s1.square() - gram.square().sum((1, 2))) / 2
     one = 1 + EPSILON_AFFINE
     return (s1 + one**2 * s2 / _determinant(gram) - 6 * one).mean()
+
+
+def invertibility_loss(there: Tensor, back: Tensor) -> Tensor:
+    """Mean squared length (voxels) of both round trips of a pair's displacement and of the swapped pair's.
+
+    VTN's optional loss (arXiv:1902.05020); its norm and weight were not at hand, so these are this project's reading.
+    """
+    trips = compose(back, there), compose(there, back)
+    return sum(trip.square().sum(1).mean() for trip in trips)
 
 
 def cascade_losses(result: Registration, fixed: Tensor, weights: Weights) -> dict[str, Tensor]:

@@ -23,14 +23,22 @@ def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
 class SameConv3d(nn.Conv3d):
     """3-D convolution with 'SAME' padding for any kernel, stride and size; ``size`` becomes ``ceil(size / stride)``.
 
-    ``std`` asks `initialise` for a normal kernel of that standard deviation in place of uniform scaling.
+    ``std`` asks `initialise` for a normal kernel of that standard deviation in place of uniform scaling, ``truncated``
+    at twice that.
     """
 
     def __init__(
-        self, channels_in: int, channels_out: int, kernel: int = 3, *, stride: int = 1, std: float | None = None
+        self,
+        channels_in: int,
+        channels_out: int,
+        kernel: int = 3,
+        *,
+        stride: int = 1,
+        std: float | None = None,
+        truncated: bool = False,
     ) -> None:
         super().__init__(channels_in, channels_out, kernel, stride=stride)
-        self.std = std
+        self.std, self.truncated = std, truncated
 
     def forward(self, x: Tensor) -> Tensor:
         pads = [same_padding(*axis) for axis in zip(x.shape[2:], self.kernel_size, self.stride, strict=True)]
@@ -52,28 +60,31 @@ def end_padding(shape: Sequence[int], multiple: int) -> list[int]:
 
 @torch.no_grad()
 def initialise(model: nn.Module, generator: torch.Generator) -> nn.Module:
-    """Fill every convolution of ``model`` from ``generator``, both on the CPU, and return the model.
+    """Fill every layer of ``model`` from ``generator``, both on the CPU, and return the model.
 
     Kernels are uniform in ``±sqrt(3 / fan)``, ``fan`` being kernel voxels times input channels (output channels for a
-    transposed convolution: tflearn multiplies all but the last axis of TensorFlow's kernel); biases are zero.
+    transposed convolution: tflearn multiplies all but the last axis of TensorFlow's kernel), unless a layer's ``std``
+    asks for a normal one; linear layers are uniform in ``±sqrt(6 / (in + out))`` (Glorot); biases are zero.
     """
     for module in model.modules():
-        if not isinstance(module, (nn.Conv3d, nn.ConvTranspose3d)):
+        if not isinstance(module, (nn.Conv3d, nn.ConvTranspose3d, nn.Linear)):
             if next(module.parameters(recurse=False), None) is not None:
                 raise TypeError(f"initialise: no rule for the parameters of {type(module).__name__}")
             continue
-        std = getattr(module, "std", None)
-        limit = math.sqrt(3 / module.weight[0].numel())  # weight: (out, in, k, k, k), transposed (in, out, k, k, k)
-        draw = torch.empty(module.weight.shape)
-        draw = (
-            draw.uniform_(-limit, limit, generator=generator)
-            if std is None
-            else draw.normal_(0, std, generator=generator)
-        )
-        module.weight.copy_(draw)
+        module.weight.copy_(_draw(module, torch.empty(module.weight.shape), generator))
         if module.bias is not None:
             module.bias.zero_()
     return model
+
+
+def _draw(module: nn.Module, weight: Tensor, generator: torch.Generator) -> Tensor:
+    if (std := getattr(module, "std", None)) is not None:
+        if module.truncated:  # as TensorFlow does it: at two standard deviations
+            return nn.init.trunc_normal_(weight, 0, std, -2 * std, 2 * std, generator=generator)
+        return weight.normal_(0, std, generator=generator)
+    # (out, in), (out, in, k, k, k), transposed (in, out, k, k, k)
+    square = 6 / sum(weight.shape) if isinstance(module, nn.Linear) else 3 / weight[0].numel()
+    return weight.uniform_(-math.sqrt(square), math.sqrt(square), generator=generator)
 
 
 def create(build: Callable[[], nn.Module], *, seed: int, device: str) -> nn.Module:

@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -56,12 +57,17 @@ class Settings:
 
 @dataclass(frozen=True)
 class Batch:
-    """One iteration's images ``(n, 1, D, H, W)`` in [0, 1], ``moving`` already augmented."""
+    """One iteration's images ``(n, 1, D, H, W)`` in [0, 1]; ``moving`` is augmented, ``plain`` is it before that.
+
+    ``generator`` is the iteration's own, for whatever else a step draws.
+    """
 
     iteration: int
     pairs: tuple[Pair, ...]
     fixed: Tensor
     moving: Tensor
+    plain: Tensor
+    generator: torch.Generator
 
 
 @dataclass(frozen=True)
@@ -112,7 +118,7 @@ def learning_rate(iteration: int, settings: Settings) -> float:
 class Sampler:
     """Draws batches from images held on the device as uint8, the papers' own precision.
 
-    Pairs are drawn uniformly with replacement (the papers shuffle all pairs anew each pass).
+    All pairs are shuffled anew for each pass over them, as the released codes do.
     """
 
     images: Mapping[str, Tensor]
@@ -122,16 +128,27 @@ class Sampler:
 
     def batch(self, iteration: int) -> Batch:
         generator = torch.Generator().manual_seed(_stream(self.seed, iteration))
-        chosen = torch.randint(len(self.pairs), (self.settings.batch,), generator=generator)
-        pairs = tuple(self.pairs[index] for index in chosen.tolist())
-        fixed, moving = (self._stack([getattr(pair, side) for pair in pairs]) for side in ("fixed", "moving"))
+        pairs = tuple(map(self._pair, range(iteration * self.settings.batch, (iteration + 1) * self.settings.batch)))
+        fixed, plain = (self._stack([getattr(pair, side) for pair in pairs]) for side in ("fixed", "moving"))
+        moving = plain
         if strength := self.settings.augmentation:
-            n, _, *shape = moving.shape
-            moving = warp(moving, random_displacement(n, shape, generator, strength=strength, device=moving.device))
-        return Batch(iteration, pairs, fixed, moving)
+            n, _, *shape = plain.shape
+            moving = warp(plain, random_displacement(n, shape, generator, strength=strength, device=plain.device))
+        return Batch(iteration, pairs, fixed, moving, plain, generator)
+
+    def _pair(self, number: int) -> Pair:
+        """The pair that is drawn as ``number``-th since the beginning of training."""
+        turn, place = divmod(number, len(self.pairs))
+        return self.pairs[_order(self.seed, turn, len(self.pairs))[place]]
 
     def _stack(self, cases: Sequence[str]) -> Tensor:
         return torch.stack([self.images[case] for case in cases])[:, None].float() / 255
+
+
+@lru_cache(maxsize=2)  # a batch may reach into the next pass
+def _order(seed: int, turn: int, size: int) -> Sequence[int]:
+    """The shuffled indices of one pass over all pairs."""
+    return np.random.default_rng([seed, turn, 1]).permutation(size)
 
 
 def read_images(data: Dataset, cases: Sequence[str], *, multiple: int, device: str) -> dict[str, Tensor]:
