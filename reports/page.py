@@ -15,6 +15,9 @@ from benchmarks.metrics import METRICS
 from reports import embed, figures, overview, summary
 from reports.cases import Case, draw_cases
 from reports.failures import failure_frame, failure_table
+from reports.ledger import ledger_frame
+from reports.paper import PaperRun
+from reports.paper_page import write_paper
 from reports.pictures import Labels
 from reports.summary import Datasets, Methods
 from reports.tables import Table, csv_text, write_tables, write_text
@@ -68,11 +71,12 @@ def build(
     profile: str,
     training_curves: Curves | None = None,
     labels: Labels | None = None,
+    papers: Sequence[PaperRun] = (),
 ) -> None:
     """Write the report of a run into ``folder``.
 
     Args:
-        folder: where ``index.html``, ``failures.csv``, ``tables/`` and ``figures/`` go.
+        folder: where ``index.html``, ``failures.csv``, ``ledger.csv``, ``tables/`` and ``figures/`` go.
         metrics: result rows (`benchmarks.results`).
         runs: provenance rows, one per run.
         timing: rows of the timing stage, or None when it was not run.
@@ -83,6 +87,7 @@ def build(
         profile: name of the run's profile.
         training_curves: for (method, data set) the columns iteration and loss.
         labels: gives the label map of (data set name, case) or None, for outlines in the pictures; None draws none.
+        papers: the papers whose tables, figures and ledger this run fills.
 
     Raises:
         ValueError: a row names a method or data set that ``methods`` or ``datasets`` lacks.
@@ -116,6 +121,8 @@ def build(
     write_tables(folder / "tables", "timing", times, [section.timing for section in sections])
     write_tables(folder / "tables", "failures", failed, [failures])
     write_text(folder / "failures.csv", csv_text(failed))
+    printed = [write_paper(folder, paper) for paper in papers]
+    write_text(folder / "ledger.csv", csv_text(ledger_frame([each for _, judged in printed for each in judged])))
     scatter = figures.accuracy_time(metrics, datasets, methods, _clock(runs))
     if scatter is not None:
         figures.save(scatter, folder / "figures", "accuracy-time")
@@ -126,6 +133,7 @@ def build(
         "scatter": _inline(folder / "figures", "accuracy-time") if scatter is not None else None,
         "clock": _clock(runs),
         "sections": [_embed_pictures(section, folder, sections) for section in sections],
+        "papers": [section for section, _ in printed],
         "failures": failures,
         "n_failed": int((failed.status != "not_applicable").sum()),
         "n_idle": int((failed.status == "not_applicable").sum()),

@@ -9,8 +9,10 @@ import csv
 import io
 import math
 import re
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import pandas as pd
@@ -23,30 +25,44 @@ DECIMALS: Mapping[str, int] = {
 _LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}", '"': r"\textquotedbl{}", "±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$",
+    "|": r"\textbar{}", '"': "''", "±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$",
     MINUS: "$-$", "\N{EN DASH}": "--", "—": "---", "†": r"\textdagger{}", "·": r"$\cdot$",
     "\N{MULTIPLICATION SIGN}": r"$\times$", "…": r"\ldots{}", "µ": r"$\mu$", "≤": r"$\leq$", "≥": r"$\geq$",
-    "\u202f": r"\,", "[": "{[}", "]": "{]}",
+    "\u202f": r"\,", "“": "``", "”": "''", "\N{RIGHT SINGLE QUOTATION MARK}": "'", "[": "{[}", "]": "{]}",
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One entry: its text, whether it is the best of its column, and whether it says that there is no number."""
+    """One entry: its text, whether it is the best of its column, whether it says that there is no number, and what a
+    paper prints in its place.
+    """
 
     text: str
     best: bool = False
     muted: bool = False
+    printed: str = ""
+
+
+@dataclass(frozen=True)
+class Group:
+    """A head above several columns: a title and a line below it."""
+
+    title: str
+    detail: str = ""
 
 
 @dataclass(frozen=True)
 class Head:
-    """A column head: a short title, the protocol and unit below it, and a width for long text (LaTeX, such as 7cm)."""
+    """A column head: a short title, the protocol and unit below it, a width for long text (LaTeX, such as 7cm), and the
+    group that it shares with its neighbours.
+    """
 
     title: str
     detail: str = ""
     width: str = ""
     number: bool = True
+    group: Group | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +73,10 @@ class Table:
     heads: Sequence[Head]
     rows: Sequence[Sequence[Cell]]
     notes: Sequence[str] = ()
+
+    def groups(self) -> list[tuple[Group | None, int]]:
+        """Each group with the number of columns below it, in order; None for columns without one."""
+        return [(group, len(list(heads))) for group, heads in groupby(self.heads, key=lambda head: head.group)]
 
 
 NOTHING = Cell("—", muted=True)
@@ -76,6 +96,11 @@ def quantity(metric: str, value: float) -> str:
     if metric == "seconds" and value > 0:
         decimals = min(decimals, max(0, 2 - math.floor(math.log10(value))))
     return number(value, decimals)
+
+
+def exact(value: float) -> str:
+    """``value`` for machines: ten significant digits, whole numbers without a point, empty for NaN."""
+    return "" if math.isnan(value) else f"{value:.10g}"
 
 
 def direction(higher_is_better: bool) -> str:
@@ -134,8 +159,7 @@ def _plain(value: object) -> str:
 
 
 def _markdown(table: Table) -> str:
-    heads = [markdown_escape(head.title) + (f"<br>{markdown_escape(head.detail)}" if head.detail else "")
-             for head in table.heads]  # fmt: skip
+    heads = [_markdown_head(head) for head in table.heads]
     lines = [f"**{markdown_escape(table.caption)}**", "", _bar(heads)]
     lines.append(_bar("---:" if head.number else ":---" for head in table.heads))
     lines += [_bar(_markdown_cell(cell) for cell in row) for row in table.rows]
@@ -144,9 +168,16 @@ def _markdown(table: Table) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _markdown_head(head: Head) -> str:
+    group = head.group or Group("")
+    lines = [f"{group.title} {head.title}".strip(), head.detail, group.detail]
+    return "<br>".join(markdown_escape(line) for line in lines if line)
+
+
 def _markdown_cell(cell: Cell) -> str:
     text = markdown_escape(cell.text)
-    return f"**{text}**" if cell.best else text
+    printed = f" ({markdown_escape(cell.printed)})" if cell.printed else ""
+    return (f"**{text}**" if cell.best else text) + printed
 
 
 def _bar(cells: Iterable[str]) -> str:
@@ -157,14 +188,42 @@ def _latex(table: Table) -> str:
     columns = "".join(f"p{{{head.width}}}" if head.width else "r" if head.number else "l" for head in table.heads)
     lines = [r"\begin{table}[htbp]", r"\centering", rf"\caption{{{latex_escape(table.caption)}}}"]
     lines.append(r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%")
-    lines += [rf"\begin{{tabular}}{{{columns}}}", r"\toprule"]
+    lines += [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", *_latex_groups(table)]
     lines.append(_latex_row(latex_escape(head.title) for head in table.heads))
     if any(head.detail for head in table.heads):
         lines.append(_latex_row(rf"{{\footnotesize {latex_escape(head.detail)}}}" for head in table.heads))
-    lines += [r"\midrule", *(_latex_row(_latex_cell(cell) for cell in row) for row in table.rows)]
+    lines += [r"\midrule", *(line for row in table.rows for line in _latex_rows(row))]
     lines += [r"\bottomrule", r"\end{tabular}}"]
-    lines += [rf"\par\smallskip\footnotesize {latex_escape(note)}" for note in table.notes]
+    size = r"\footnotesize" if sum(map(len, table.notes)) < 1500 else r"\scriptsize"
+    lines += [r"\raggedright"] if table.notes else []
+    lines += [rf"\par\smallskip{size} {latex_escape(note)}" for note in table.notes]
     return "\n".join([*lines, r"\end{table}"]) + "\n"
+
+
+def _latex_groups(table: Table) -> list[str]:
+    """The row of groups, each with a rule below it; nothing where a table has none."""
+    if not any(head.group for head in table.heads):
+        return []
+    cells, rules, column = [], [], 1
+    for group, width in table.groups():
+        if group is None:
+            cells += [""] * width
+        else:
+            stack = [rf"\footnotesize {latex_escape(line)}" for line in textwrap.wrap(group.detail, 12 * width)]
+            text = r" \\ ".join([latex_escape(group.title), *stack])
+            cells.append(rf"\multicolumn{{{width}}}{{c}}{{\shortstack{{{text}}}}}")
+            rules.append(rf"\cmidrule(lr){{{column}-{column + width - 1}}}")
+        column += width
+    return [_latex_row(cells), "".join(rules)]
+
+
+def _latex_rows(row: Sequence[Cell]) -> list[str]:
+    """A row, and below it what a paper prints in its place."""
+    lines = [_latex_row(_latex_cell(cell) for cell in row)]
+    if any(cell.printed for cell in row):
+        printed = (rf"{{\footnotesize({latex_escape(cell.printed)})}}" if cell.printed else "" for cell in row)
+        lines += [_latex_row(printed), r"\addlinespace[2pt]"]
+    return lines
 
 
 def _latex_cell(cell: Cell) -> str:

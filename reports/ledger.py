@@ -1,0 +1,203 @@
+"""The ledger: every printed number of a paper beside what was measured, with a verdict."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from reports.measured import Measured, Reader
+from reports.overview import display_title
+from reports.paper import MULTIPLES, Entry, Paper, PaperRun, Printed, find, is_blank, read_number
+from reports.tables import MINUS, Cell, Head, Table, exact, number
+
+COLUMNS = (
+    "paper", "table", "row", "column", "dataset", "stand_in", "metric", "protocol", "statistic", "printed", "measured",
+    "low", "high", "unit", "n", "difference", "verdict", "note",
+)  # fmt: skip
+# In order of display. "reproduced" and "differs" are said of the paper's own data and, of sizes, of its own networks.
+VERDICTS = (
+    "reproduced", "differs", "other hardware", "stand-in", "not measured", "not printed", "unreadable",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One printed cell: the entries of its table, row and column, what is printed, what was measured, the verdict.
+
+    ``remark`` goes with the verdict, ``notes`` are what else a reader has to know.
+    """
+
+    paper: str
+    table: Entry
+    row: Entry
+    column: Entry
+    text: str
+    printed: float
+    measured: Measured
+    verdict: str
+    remark: str
+    notes: tuple[str, ...]
+
+    @property
+    def note(self) -> str:
+        return "; ".join(part for part in (self.remark, *self.notes) if part)
+
+    @property
+    def difference(self) -> float:
+        """Measured minus printed, in printed units; NaN where there is only one of them."""
+        return self.measured.value - self.printed
+
+    @property
+    def stand_in(self) -> bool:
+        """Whether the number is of other data than the paper's, or of a network of another width."""
+        return self.measured.stand_in or self.measured.narrow
+
+
+def judge(run: PaperRun) -> list[Judged]:
+    """Every printed cell of the paper, in the order of its CSV, with what the run measured and a verdict."""
+    reader, judged = Reader(run), []
+    tables = {table["number"]: table for table in run.paper.tables}
+    for cell in run.paper.printed.to_dict("records"):
+        table = tables[cell["table"]]
+        row, column = find(table["rows"], cell["row"]), find(table["columns"], cell["column"])
+        measured = reader.cell(table, row, column)
+        verdict, remark = _verdict(cell["printed"], measured, run.paper)
+        in_print = [f"in print: {cell['note']}"] if cell["note"] else []
+        notes = (*_circumstances(run, column, measured), *measured.notes, *in_print)
+        printed = cell["printed"], cell["value"]
+        judged.append(Judged(run.paper.key, table, row, column, *printed, measured, verdict, remark, notes))
+    return judged
+
+
+def ledger_frame(judged: Sequence[Judged]) -> pd.DataFrame:
+    """The ledger as text for a CSV file: columns `COLUMNS`, printed units, one row a printed cell."""
+    rows = [
+        (
+            each.paper, each.table["number"], each.row["key"], each.column["key"], each.measured.dataset,
+            each.stand_in, each.measured.metric, each.measured.protocol, each.measured.statistic, each.text,
+            exact(each.measured.value), exact(each.measured.low), exact(each.measured.high), each.column["unit"],
+            "" if each.measured.n is None else each.measured.n, exact(each.difference), each.verdict, each.note,
+        )
+        for each in judged
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def ledger_table(judged: Sequence[Judged], caption: str) -> Table:
+    """The ledger for readers."""
+    heads = [Head(title, number=False) for title in ("Table", "Row", "Column")]
+    heads += [Head("Printed"), Head("Measured"), Head("95 % interval"), Head("Difference"), Head("n")]
+    heads += [Head("Verdict", number=False), Head("Note", width="8cm", number=False)]
+    return Table(caption, heads, [_ledger_row(each) for each in judged])
+
+
+def verdict_counts(judged: Sequence[Judged]) -> str:
+    """How often each verdict was given, in one line."""
+    counts = Counter(each.verdict for each in judged)
+    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
+
+
+def shown(value: float, column: Entry) -> str:
+    """A number of a column for readers: its decimals, else three significant digits; a gain with its sign."""
+    if column.get("suffix"):
+        return f"{number(value / MULTIPLES[column['suffix']], column.get('decimals', 2))}{column['suffix']}"
+    if column.get("decimals") == 0:
+        text = f"{value:,.0f}".replace(",", "\u202f").replace("-", MINUS)
+    elif "decimals" in column:
+        text = number(value, column["decimals"])
+    else:
+        text = number(value, max(0, min(4, 2 - math.floor(math.log10(abs(value))))) if value else 0)
+    return f"+{text}" if "gain_of" in column and value > 0 and text.strip("0.") else text
+
+
+def _verdict(text: str, measured: Measured, paper: Paper) -> tuple[str, str]:
+    """The verdict on a printed text, and what has to be said about it."""
+    printed = read_number(text)
+    if printed is None:
+        why = f"not measured: {measured.reason}" if measured.reason else ""
+        return ("not printed" if is_blank(text) else "unreadable"), why
+    if measured.reason:
+        return "not measured", measured.reason
+    if measured.metric == "parameters":
+        return _size_verdict(printed, text, measured)
+    if measured.stand_in or measured.narrow:
+        return "stand-in", ""
+    if measured.metric == "seconds":
+        return "other hardware", f"printed: {paper.hardware}" if paper.hardware else ""
+    return _number_verdict(printed, measured, paper.tolerance.get(measured.metric))
+
+
+def _size_verdict(printed: Printed, text: str, measured: Measured) -> tuple[str, str]:
+    """A size is compared at the paper's width: it must round, or be cut, to the printed digits."""
+    if measured.narrow and measured.full is not None:
+        _, how = _prints_as(measured.full, printed, text)
+        return "stand-in", f"at the paper's width {measured.full:,}, which {how}"
+    agrees, how = _prints_as(measured.value, printed, text)
+    return ("reproduced" if agrees else "differs"), f"{measured.value:,.0f} {how}"
+
+
+def _prints_as(value: float, printed: Printed, text: str) -> tuple[bool, str]:
+    """Whether a number can become the printed one, and how."""
+    digits, wanted = value / printed.step, round(printed.value / printed.step)
+    if round(digits) == wanted:
+        return True, f"rounds to the printed {text}"
+    if math.floor(digits + 1e-9) == wanted:
+        return True, f"is cut, though not rounded, to the printed {text}"
+    return False, f"does not give the printed {text}"
+
+
+def _number_verdict(printed: Printed, measured: Measured, tolerance: float | None) -> tuple[str, str]:
+    """Within the tolerance, or inside of the measured interval widened by half a unit of the last printed digit."""
+    if tolerance is not None:
+        inside = abs(measured.value - printed.value) <= tolerance + 1e-9
+        return ("reproduced" if inside else "differs"), f"tolerance {tolerance:g}"
+    half = printed.step / 2
+    known = not math.isnan(measured.low)
+    low, high = (measured.low, measured.high) if known else (measured.value, measured.value)
+    inside = low - half - 1e-9 <= printed.value <= high + half + 1e-9
+    what = "95 % interval" if known else "measured number"
+    place = "inside" if inside else "outside"
+    return ("reproduced" if inside else "differs"), f"printed value {place} of the {what} ± {half:g}"
+
+
+def _circumstances(run: PaperRun, column: Entry, measured: Measured) -> list[str]:
+    """What a reader has to know before comparing: other data, another width."""
+    if measured.reason:
+        return []
+    notes = []
+    if measured.stand_in:
+        played = run.paper.datasets[column["dataset"]]["title"]
+        notes.append(f"on {display_title(run.datasets[column['dataset']])}, which plays {played}")
+    if measured.narrow and measured.metric != "parameters":
+        notes.append("a network narrower than the paper's")
+    if measured.threads is not None:
+        notes.append(f"{measured.threads} thread{'s' if measured.threads > 1 else ''}")
+    if measured.timed_as:
+        notes.append(f"timed as {measured.timed_as}, the same network at registration")
+    return notes
+
+
+def _ledger_row(each: Judged) -> list[Cell]:
+    measured = each.measured
+    missing = Cell("—", muted=True)
+    known = not math.isnan(measured.value)
+    interval = "—" if math.isnan(measured.low) else (
+        f"{shown(measured.low, each.column)} to {shown(measured.high, each.column)}"
+    )  # fmt: skip
+    signed = {**each.column, "gain_of": "-"}
+    return [
+        Cell(str(each.table["number"])),
+        Cell(", ".join(each.row["labels"])),
+        Cell(" ".join(part for part in (each.column.get("group"), each.column["label"]) if part)),
+        Cell(each.text),
+        Cell(shown(measured.value, each.column)) if known else missing,
+        Cell(interval),
+        missing if math.isnan(each.difference) else Cell(shown(each.difference, signed)),
+        missing if measured.n is None else Cell(str(measured.n)),
+        Cell(each.verdict),
+        Cell(each.note),
+    ]
