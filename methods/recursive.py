@@ -25,7 +25,7 @@ import torch.nn.functional as F
 
 from datasets.case import Dataset
 from datasets.geometry import Array
-from methods.blocks import training
+from methods.blocks import parallel, training
 from methods.blocks.cascade import Cascade, Registration
 from methods.blocks.checkpoint import load_checkpoint, read_metadata, save_weights
 from methods.blocks.composition import Base, Stem, build, check, full_width
@@ -99,6 +99,7 @@ def train(
     regularisation: float = 1.0,
     invertibility: float = 0.0,
     aldk: Aldk | None = None,
+    processes: int = 1,
     checkpoint_every: int = 500,
 ) -> Path:
     """Train on the training pairs of ``data`` and return the checkpoint; the defaults are the papers', except one.
@@ -113,21 +114,32 @@ def train(
         regularisation: weight of the smoothness of each network's own displacement.
         invertibility: weight of the round trip with the swapped pair (VTN's option); 0 spares the second pass.
         aldk: how the student learns from its teacher; None is training without one.
+        processes: train on so many GPUs (on the CPU: in so many processes), each with its share of the batch.
     """
+    same = partial(train, **locals())  # first of all, while the arguments are the only locals
     if (aldk is None) != (teacher is None):
         raise ValueError("recursive: aldk and a teacher go together, got only one of them")
     params = check(base=base, stem=stem, cascades=cascades, channels=channels, scale=scale)
     settings = training.Settings(iterations, batch, learning_rate, schedule, augmentation, checkpoint_every)
+    if batch % processes:
+        raise ValueError(f"recursive: a batch of {batch} cannot be shared among {processes} processes")
+    if processes > parallel.size():
+        parallel.run(same, processes, device)
+        return folder / WEIGHTS
     weights = Weights(regularisation=regularisation, stages=similarity)
     about = {"similarity": similarity, "regularisation": regularisation, "invertibility": invertibility}
     about |= {"aldk": asdict(aldk), "teacher": read_metadata(teacher)} if aldk and teacher else {}
+    about |= {"processes": processes} if processes > 1 else {}  # each draws its own augmentation
     run = training.run_name(data, "recursive", {**params, **about}, settings, seed)
     sampler = training.make_sampler(data, settings, seed=seed, multiple=MULTIPLE, device=device)
     model = create(partial(build, **params), seed=seed, device=device).train()
-    losses = partial(_losses, model, weights, invertibility, device.startswith("cuda"))
-    learner = _learner(model, losses, settings, aldk, teacher, seed, device)
+    called = parallel.wrap(model)
+    losses = partial(_losses, called, weights, invertibility, device.startswith("cuda"))
+    learner = _learner(model, called, losses, settings, aldk, teacher, seed, device)
     training.fit(learner, sampler, folder, run=run)
-    return save_weights(folder / WEIGHTS, model, {"method": "recursive", "params": params, "run": run})
+    if parallel.rank() == 0:
+        save_weights(folder / WEIGHTS, model, {"method": "recursive", "params": params, "run": run})
+    return folder / WEIGHTS
 
 
 def cost(
@@ -155,7 +167,7 @@ def cost(
 
 
 def _losses(
-    model: Cascade, weights: Weights, invertibility: float, mixed: bool, result: Registration, batch: Batch
+    model: torch.nn.Module, weights: Weights, invertibility: float, mixed: bool, result: Registration, batch: Batch
 ) -> dict[str, torch.Tensor]:
     terms = cascade_losses(result, batch.fixed, weights)
     if invertibility:
@@ -167,6 +179,7 @@ def _losses(
 
 def _learner(
     model: Cascade,
+    called: torch.nn.Module,
     losses: Callable[[Registration, Batch], dict[str, torch.Tensor]],
     settings: training.Settings,
     aldk: Aldk | None,
@@ -174,13 +187,16 @@ def _learner(
     seed: int,
     device: str,
 ) -> training.Learner:
-    """What is trained and how: the network alone, or the network beside a discriminator and under a teacher."""
+    """What is trained and how: the network alone, or the network beside a discriminator and under a teacher.
+
+    ``model`` holds the weights, ``called`` is what to call for gradients of the whole batch.
+    """
     mixed = device.startswith("cuda")
     modules: dict[str, torch.nn.Module] = {"model": model}
     optimisers = {"model": torch.optim.Adam(model.parameters(), lr=settings.learning_rate)}
     if aldk is None or teacher is None:
         plain = training.descend(
-            model, optimisers["model"], lambda batch: losses(model(batch.fixed, batch.moving, mixed=mixed), batch)
+            called, optimisers["model"], lambda batch: losses(called(batch.fixed, batch.moving, mixed=mixed), batch)
         )
         return training.Learner(modules, optimisers, plain)
     discriminator = None
@@ -191,7 +207,7 @@ def _learner(
     if discriminator is not None and aldk.trains_discriminator:
         optimisers["discriminator"] = torch.optim.Adam(discriminator.parameters(), lr=settings.learning_rate)
     taught = _load_teacher(teacher, device)
-    under = Distillation(aldk, settings.iterations, model, taught, discriminator, optimisers, losses, mixed)
+    under = Distillation(aldk, settings.iterations, called, taught, discriminator, optimisers, losses, mixed)
     return training.Learner(modules, optimisers, under.step)
 
 

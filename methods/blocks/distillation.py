@@ -14,7 +14,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from methods.blocks.cascade import Cascade
+from methods.blocks import parallel
 from methods.blocks.discriminator import Design, Output, gradient_penalty
 from methods.blocks.training import Batch
 
@@ -111,8 +111,8 @@ class Distillation:
 
     options: Aldk
     iterations: int
-    student: Cascade
-    teacher: Cascade
+    student: nn.Module
+    teacher: nn.Module
     discriminator: nn.Module | None
     optimisers: Mapping[str, torch.optim.Optimizer]
     losses: Callable[[Any, Batch], Terms]
@@ -185,8 +185,10 @@ class Distillation:
     def _descend(self, name: str, terms: Terms) -> Terms:
         """Step one optimiser along the sum of some terms; stand still where that is not finite."""
         total = sum(terms.values())
-        if total.isfinite():
+        if parallel.agreed(total.isfinite()):
             self.optimisers[name].zero_grad(set_to_none=True)
             total.backward()
+            if name == "discriminator":
+                parallel.average_gradients(self.discriminator)
             self.optimisers[name].step()
         return terms

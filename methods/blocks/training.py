@@ -11,10 +11,11 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from datasets.case import Dataset, Pair, iter_cases
+from methods.blocks import parallel
 from methods.blocks.augmentation import random_displacement
 from methods.blocks.checkpoint import CheckpointError, newest_state, save_state
 from methods.blocks.padding import end_padding
@@ -86,7 +88,7 @@ def descend(
 
     def step(batch: Batch) -> dict[str, Tensor]:
         terms = losses(batch)
-        if terms["total"].isfinite():
+        if parallel.agreed(terms["total"].isfinite()):
             optimiser.zero_grad(set_to_none=True)
             terms["total"].backward()
             optimiser.step()
@@ -118,6 +120,8 @@ def learning_rate(iteration: int, settings: Settings) -> float:
 class Sampler:
     """Draws batches from images held on the device as uint8, the papers' own precision.
 
+    In a group of processes each gets its share of the batch.
+
     All pairs are shuffled anew for each pass over them, as the released codes do.
     """
 
@@ -127,8 +131,9 @@ class Sampler:
     seed: int
 
     def batch(self, iteration: int) -> Batch:
-        generator = torch.Generator().manual_seed(_stream(self.seed, iteration))
-        pairs = tuple(map(self._pair, range(iteration * self.settings.batch, (iteration + 1) * self.settings.batch)))
+        generator = torch.Generator().manual_seed(_stream(self.seed, iteration, parallel.rank()))
+        numbers = range(iteration * self.settings.batch, (iteration + 1) * self.settings.batch)
+        pairs = tuple(map(self._pair, numbers[parallel.rank() :: parallel.size()]))
         fixed, plain = (self._stack([getattr(pair, side) for pair in pairs]) for side in ("fixed", "moving"))
         moving = plain
         if strength := self.settings.augmentation:
@@ -196,20 +201,20 @@ def fit(learner: Learner, sampler: Sampler, folder: Path, *, run: Mapping[str, A
     the states of a different run.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    settings = sampler.settings
     start, seconds = _resume(learner, folder, run)
-    _cut_curve(folder / CURVE, start)
-    began = time.monotonic() - seconds
-    with open(folder / CURVE, "a", buffering=1) as curve:
-        for iteration in tqdm(
-            range(start, settings.iterations), initial=start, total=settings.iterations, disable=None
-        ):
+    began, total = time.monotonic() - seconds, sampler.settings.iterations
+    alone = parallel.rank() == 0  # in a group of processes one of them keeps the books
+    with _curve(folder / CURVE, start) if alone else nullcontext() as curve:
+        for iteration in tqdm(range(start, total), initial=start, total=total, disable=None if alone else True):
             row = _iterate(learner, sampler, iteration)
-            curve.write(json.dumps({**row, "seconds": round(time.monotonic() - began, 3)}) + "\n")
-            _report(row, settings.iterations)
-            if (iteration + 1) % settings.checkpoint_every == 0 or iteration + 1 == settings.iterations:
+            spent = time.monotonic() - began
+            if curve is not None:
+                curve.write(json.dumps({**row, "seconds": round(spent, 3)}) + "\n")
+                _report(row, total)
+            if (iteration + 1) % sampler.settings.checkpoint_every == 0 or iteration + 1 == total:
                 _check_weights(learner, iteration)
-                save_state(folder, _state(learner, iteration + 1, time.monotonic() - began, run))
+                if curve is not None:
+                    save_state(folder, _state(learner, iteration + 1, spent, run))
 
 
 def _iterate(learner: Learner, sampler: Sampler, iteration: int) -> dict[str, float]:
@@ -219,7 +224,7 @@ def _iterate(learner: Learner, sampler: Sampler, iteration: int) -> dict[str, fl
             group["lr"] = rate
     batch = sampler.batch(iteration)
     terms = learner.step(batch)
-    values = dict(zip(terms, torch.stack(list(terms.values())).tolist(), strict=True))
+    values = dict(zip(terms, parallel.average(torch.stack(list(terms.values()))).tolist(), strict=True))
     if not all(map(math.isfinite, values.values())):
         names = ", ".join(pair.name for pair in batch.pairs)
         raise DivergedError(
@@ -262,9 +267,11 @@ def _resume(learner: Learner, folder: Path, run: Mapping[str, Any]) -> tuple[int
     return state["iteration"], state["seconds"]
 
 
-def _cut_curve(path: Path, start: int) -> None:
+def _curve(path: Path, start: int) -> IO[str]:
+    """The open curve, cut to the iterations before ``start``."""
     lines = path.read_text().splitlines(keepends=True) if path.exists() else []
     path.write_text("".join(lines[:start]))
+    return open(path, "a", buffering=1)
 
 
 def _check_weights(learner: Learner, iteration: int) -> None:
@@ -273,5 +280,6 @@ def _check_weights(learner: Learner, iteration: int) -> None:
             raise DivergedError(f"training: weights of {name} are NaN or infinite after iteration {iteration}")
 
 
-def _stream(seed: int, iteration: int) -> int:
-    return int(np.random.SeedSequence([seed, iteration]).generate_state(1, np.uint64)[0])
+def _stream(seed: int, iteration: int, rank: int = 0) -> int:
+    """A seed for one iteration, another one in each process of a group."""
+    return int(np.random.SeedSequence([seed, iteration, *([rank] if rank else [])]).generate_state(1, np.uint64)[0])
