@@ -39,6 +39,15 @@ BAD = [
     ({"datasets": {"phantom-liver": {"params": {"anatomy": "kidney"}}}}, "expected Literal"),
     ({"datasets": {"brain-pair": {"train_on": "nothing"}}}, "unknown data set 'nothing'"),
     ({"timing": {"datasets": ["brain-pair"]}}, "unknown selected data set 'brain-pair'"),
+    ({"papers": {"ldr-aldc": {}}}, "unknown paper 'ldr-aldc'; did you mean 'ldr-aldk'"),
+    ({"papers": {"ldr-aldk": {"slver": "phantom-liver"}}}, "unknown data set of the paper 'slver'"),
+    ({"papers": {"ldr-aldk": {"sliver": "phantom-livr"}}}, "unknown data set 'phantom-livr'; did you mean"),
+    ({"methods": {"ldr-1-aldk": {"teacher": "rcn-4"}}}, "unknown method 'rcn-4'; did you mean 'rcn-"),
+    ({"methods": {"ldr-1-aldk": {"teacher": "ldr-2-aldk"}}}, "must be a method that learns without a teacher"),
+    ({"methods": {"demons": {"teacher": "rcn-3"}}}, "demons cannot learn from a teacher"),
+    ({"methods": {"ldr-1-aldk": {"training": {"aldk": {"gama": 1.0}}}}}, "unknown option 'gama'; did you mean 'gamma'"),
+    ({"methods": {"ldr-1-aldk": {"training": {"aldk": {"objective": "gan"}}}}}, "aldk.objective: expected Literal["),
+    ({"methods": {"ldr-1-aldk": {"training": {"aldk": "eq7"}}}}, "aldk: expected keys and values, got 'eq7'"),
     ({"profile": "My Profile"}, "profile: 'My Profile' does not match"),
 ]
 

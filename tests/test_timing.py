@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from workflows import plan, settings
 from workflows.timing import timing
 
 
@@ -25,6 +26,23 @@ def test_each_method_has_one_first_call_and_warm_ones_for_every_round_and_pair(m
     }
     assert (rows.status == "ok").all()
     assert (rows.seconds > 0).all()
+
+
+def test_a_method_is_timed_on_each_device(make_dataset, registration, tmp_path):
+    spec = registration(make_dataset())
+    rows = run_timing(tmp_path, [spec, {**spec, "device": "cuda"}])  # tests.faulty takes either
+    assert rows.groupby(["method", "device"]).size().to_dict() == {("method", "cpu"): 5, ("method", "cuda"): 5}
+
+
+def test_networks_are_timed_on_both_devices_and_the_others_on_the_processor():
+    def devices(device: str) -> set[tuple[str, str]]:
+        config = {"device": device, "timing": {"methods": ["ants-syn-mattes", "rcn-1"]}}
+        runs = json.loads(plan.Plan(settings.resolve(config)).timing(None))["runs"]
+        return {(run["method"], run["device"]) for run in runs}
+
+    processor = {("ants-syn-mattes", "cpu"), ("rcn-1", "cpu")}
+    assert devices("cpu") == processor
+    assert devices("cuda") == processor | {("rcn-1", "cuda")}
 
 
 def test_a_failed_training_is_a_row_without_seconds(make_dataset, registration, tmp_path):

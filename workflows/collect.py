@@ -1,8 +1,13 @@
-"""Gather the rows of all chunks into one table: ``{"metrics": [paths], "registrations": [paths], "folder"}``."""
+"""Gather the rows of all chunks into one table.
+
+The specification: ``runs`` (list of method and data set), ``seeds``, ``chunks`` (data set to number of chunks) and
+``folder`` (that of the results).
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks import results
@@ -11,11 +16,20 @@ from workflows.command import Spec, run_step
 
 def collect(spec: Spec) -> None:
     """Write metrics.parquet and runs.parquet."""
-    folder = Path(spec["folder"])
-    results.write(folder / "metrics.parquet", results.concat([Path(path) for path in spec["metrics"]]), "metrics")
-    runs = [json.loads(Path(path).read_text())["run"] for path in spec["registrations"]]
+    folder, chunks = Path(spec["folder"]), list(_chunk_folders(spec))
+    results.write(
+        folder / "metrics.parquet", results.concat([chunk / "metrics.parquet" for chunk in chunks]), "metrics"
+    )
+    runs = [json.loads((chunk / "registrations.json").read_text())["run"] for chunk in chunks]
     # The chunks of one run share its identity; the first stands for all.
     results.write(folder / "runs.parquet", list({run["run"]: run for run in reversed(runs)}.values()), "runs")
+
+
+def _chunk_folders(spec: Spec) -> Iterator[Path]:
+    for method, dataset in spec["runs"]:
+        for seed in spec["seeds"]:
+            for chunk in range(spec["chunks"][dataset]):
+                yield Path(spec["folder"]) / "runs" / dataset / method / f"seed{seed}" / f"chunk{chunk}"
 
 
 if __name__ == "__main__":

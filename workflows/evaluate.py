@@ -1,39 +1,110 @@
-"""Judge one chunk of registrations: ``{"registrations", "data", "dataset", "method", "seed", "out"}``.
+"""Judge one chunk of registrations, the only step that reads the truth. Failed pairs become rows too.
 
-The only step that reads the truth. Failed pairs become rows too, with their status and reason.
+The specification: ``registrations`` (path of registrations.json), ``data`` (folder), ``dataset``, ``method``, ``seed``,
+``chunk``, ``out`` (path of metrics.parquet), ``judge`` (source files that the numbers depend on) and ``keep``.
+
+``keep: extremes`` deletes displacements once they are judged: tens of thousands of pairs do not fit on a disk. What
+stays is what the report draws, `wanted`, and the rows, in ``judged-<what they depend on>.parquet`` beside: Snakemake
+deletes the output of a job that it repeats, and they could not be had again without registering anew.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from benchmarks import results
+from benchmarks.metrics import METRICS
 from benchmarks.metrics import evaluate as measure
+from benchmarks.provenance import fingerprint
 from datasets.case import Dataset, Pair, Truth, open_dataset
-from datasets.files import DataError, read_displacement
+from datasets.files import DataError, read_displacement, sha256
 from workflows.command import Spec, run_step
 
 logger = logging.getLogger(__name__)
 Row = dict[str, Any]
 
 
+# By which numbers the report ranks pairs (`reports.summary`), which an edit there must not make a reason to judge anew.
+RANKED_BY = {
+    "dice": ("linear_thr128", "nearest"),
+    "tre": ("continuous", "snapped"),
+    "displacement_error": ("mask", "grid"),
+}
+SIDE_BY_SIDE = 5  # pairs of one fixed image that are kept of every method, to be shown beside each other
+
+
 def evaluate(spec: Spec) -> None:
-    """Write the metric rows of a chunk."""
-    source = Path(spec["registrations"])
+    """Write the metric rows of a chunk, then delete the displacements that are not to be kept."""
+    source, out = Path(spec["registrations"]), Path(spec["out"])
     registrations = json.loads(source.read_text())
     data, truth = open_dataset(Path(spec["data"])), Truth(Path(spec["data"]))
     data.check_files(("truth",))
+    judged = source.with_name(f"judged-{_judgement(spec, registrations)}.parquet")
+    if judged.exists():
+        logger.info("judged before, by the same code: %s", judged.name)
+        rows = results.read(judged, "metrics")
+    else:
+        rows = results.validate(_rows(spec, registrations, data, truth), "metrics", where=str(source))
+    if spec["keep"] == "extremes" and not judged.exists():
+        for stale in source.parent.glob("judged-*.parquet"):
+            stale.unlink()
+        results.write(judged, rows, "metrics")
+    results.write(out, rows, "metrics")
+    if spec["keep"] == "extremes":
+        _delete_unwanted(registrations, wanted(rows, data), source.parent)
+
+
+def _rows(spec: Spec, registrations: Mapping[str, Any], data: Dataset, truth: Truth) -> list[Row]:
     key = {name: spec[name] for name in ("dataset", "method", "seed")} | {"run": registrations["run"]["run"]}
     rows = [{**key, **row} for row in _cost_rows(registrations["cost"])] if spec["chunk"] == 0 else []
     for record in registrations["pairs"]:
         pair = Pair.from_name(record["pair"])
-        rows += [{**key, **row} for row in _pair_rows(record, pair, data, truth, source.parent)]
+        rows += [{**key, **row} for row in _pair_rows(record, pair, data, truth, Path(spec["registrations"]).parent)]
         logger.info("%s: %s", pair.name, record["status"])
-    results.write(Path(spec["out"]), rows, "metrics")
+    return rows
+
+
+def _judgement(spec: Spec, registrations: Mapping[str, Any]) -> str:
+    """Identify what determines the rows: the records, the truth (by dataset.json's checksums) and the judge's code."""
+    values = {name: spec[name] for name in ("dataset", "method", "seed", "chunk")}
+    values["registrations"] = json.dumps([registrations["run"]["run"], registrations["pairs"], registrations["cost"]])
+    values["data"] = sha256(Path(spec["data"]) / "dataset.json")
+    return fingerprint([Path(path) for path in spec["judge"]], values)
+
+
+def wanted(rows: pd.DataFrame, data: Dataset) -> set[str]:
+    """Names of the pairs to keep: worst, median and best of these rows, and the first few that share a fixed image.
+
+    The order is that of `reports.cases.ranked`, so that the worst and the best of a whole run are the worst and the
+    best of some chunk; its median need not be the median of any. All pairs where there is nothing to rank by.
+    """
+    pairs = data.test_pairs
+    shared = Counter(pair.fixed for pair in pairs).most_common(1)  # as `reports.section_figure` chooses
+    together = [pair.name for pair in pairs if pair.fixed in dict(shared)][:SIDE_BY_SIDE]
+    for metric in sorted(RANKED_BY, key=lambda metric: metric != data.about.get("primary")):
+        for protocol in RANKED_BY[metric]:
+            chosen = rows[(rows.metric == metric) & (rows.protocol == protocol) & (rows.region == "mean")]
+            if len(chosen := chosen.dropna(subset="value")):
+                return {*together, *_extremes(chosen, METRICS[metric].higher_is_better)}
+    return {pair.name for pair in pairs}
+
+
+def _extremes(rows: pd.DataFrame, higher_is_better: bool) -> Sequence[str]:
+    ranked = rows.sort_values("pair").sort_values("value", ascending=higher_is_better, kind="stable").pair.tolist()
+    return [ranked[place] for place in (0, (len(ranked) - 1) // 2, -1)]
+
+
+def _delete_unwanted(registrations: Mapping[str, Any], kept: set[str], folder: Path) -> None:
+    for record in registrations["pairs"]:
+        if record["pair"] not in kept:
+            (folder / Pair.from_name(record["pair"]).displacement_file).unlink(missing_ok=True)
 
 
 def _cost_rows(cost: Mapping[str, float]) -> Iterator[Row]:
@@ -71,7 +142,8 @@ def judge(displacement: Any, pair: Pair, data: Dataset, truth: Truth) -> list[Ro
 def _displacement(path: Path) -> Any:
     if not path.exists():
         raise DataError(
-            f"{path}: the registration is recorded but its displacement is gone; delete {path.parent} and run"
+            f"{path}: the registration is recorded but its displacement is gone (under `keep: extremes` it is deleted "
+            f"once judged), so it cannot be judged anew; delete {path.parent} and run again to register its pairs again"
         )
     return read_displacement(path)
 

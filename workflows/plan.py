@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,12 @@ Wildcards = Any
 
 def code(*modules: str) -> list[str]:
     """The project's source files that some modules depend on: an edited file reruns what it touches."""
-    return [os.path.relpath(path) for path in sources.sources_of(modules)]
+    return [os.path.relpath(path) for path in _sources(*modules)]
+
+
+@cache  # thousands of jobs ask for the same few
+def _sources(*modules: str) -> tuple[Path, ...]:
+    return tuple(sources.sources_of(modules))
 
 
 def as_json(**values: Any) -> str:
@@ -35,6 +41,10 @@ class Plan:
     @property
     def results(self) -> str:
         return f"results/{self.settings.profile}"
+
+    def gpus(self, method: str) -> int:
+        """How many GPUs a job of a method takes: one for a network where the configuration says cuda, else none."""
+        return int(self.settings.device == "cuda" and self.settings.trains(method))
 
     def all_chunks(self, name: str) -> list[str]:
         """A file of every chunk of every selected run."""
@@ -63,6 +73,11 @@ class Plan:
         """The training that a run waits for, if its method learns."""
         return self._trainings(wildcards.method, wildcards.dataset, wildcards.seed)
 
+    def teacher(self, wildcards: Wildcards) -> list[str]:
+        """The training of a student's teacher, on the same data."""
+        teacher = self.settings.teacher(wildcards.method)
+        return [self._training(teacher, wildcards.dataset, wildcards.seed)] if teacher else []
+
     def truth(self, wildcards: Wildcards) -> list[str]:
         """The truth, for the positive control alone."""
         wanted = "true_displacement" in self.settings.needs(wildcards.method)
@@ -85,6 +100,7 @@ class Plan:
         return as_json(
             **self._method(method, dataset, seed),
             training=self.settings.training(method, dataset),
+            teacher=next(iter(self.teacher(wildcards)), None),
             dataset=f"{self.results}/data/{dataset}",
             folder=f"{self.results}/models/{dataset}/{method}/seed{seed}",
             sources=self.training_code(wildcards),
@@ -103,6 +119,7 @@ class Plan:
         )
 
     def evaluate(self, wildcards: Wildcards) -> str:
+        judging = [os.path.relpath(sources.ROOT / "workflows" / "evaluate.py")]
         return as_json(
             registrations=f"{self._chunk_folder(wildcards)}/registrations.json",
             data=f"{self.results}/data/{wildcards.dataset}",
@@ -111,14 +128,14 @@ class Plan:
             seed=int(wildcards.seed),
             chunk=int(wildcards.chunk),
             out=f"{self._chunk_folder(wildcards)}/metrics.parquet",
+            keep=self.settings.config["keep"],
+            judge=[*code("benchmarks.metrics", "datasets.case"), *judging],
         )
 
     def collect(self, wildcards: Wildcards) -> str:
-        return as_json(
-            metrics=self.all_chunks("metrics.parquet"),
-            registrations=self.all_chunks("registrations.json"),
-            folder=self.results,
-        )
+        # Not the paths one by one: thousands of chunks would be more than one argument may hold.
+        seeds, chunks = self.settings.seeds, {name: self._chunks(name) for name in self.settings.datasets}
+        return as_json(runs=self.settings.runs, seeds=seeds, chunks=chunks, folder=self.results)
 
     def timing(self, wildcards: Wildcards) -> str:
         return as_json(
@@ -138,9 +155,15 @@ class Plan:
             trainings=self.all_trainings(),
             datasets=[(name, f"{self.results}/data/{name}") for name in settings.datasets],
             chunks={name: self._chunks(name) for name in settings.datasets},
+            papers={paper: self._cast(paper) for paper in settings.config.get("papers", {})},
             methods=list(about.items()),
             folder=f"{self.results}/report",
         )
+
+    def _cast(self, paper: str) -> dict[str, str]:
+        """Which selected data set plays each one of a paper's."""
+        cast = self.settings.config["papers"][paper]
+        return {role: name for role, name in cast.items() if name in self.settings.datasets}
 
     def _chunk_folder(self, wildcards: Wildcards) -> str:
         run = f"{self.results}/runs/{wildcards.dataset}/{wildcards.method}/seed{wildcards.seed}"
@@ -152,15 +175,17 @@ class Plan:
     def _trainings(self, method: str, dataset: str, seed: int | str) -> list[str]:
         if not self.settings.trains(method):
             return []
-        learnt = self.settings.train_on(method, dataset)
-        return [f"{self.results}/models/{learnt}/{method}/seed{seed}/training.json"]
+        return [self._training(method, self.settings.train_on(method, dataset), seed)]
+
+    def _training(self, method: str, learnt: str, seed: int | str) -> str:
+        return f"{self.results}/models/{learnt}/{method}/seed{seed}/training.json"
 
     def _method(self, method: str, dataset: str, seed: int | str) -> dict[str, Any]:
         return {
             "method": method,
             "module": self.settings.module(method),
             "params": self.settings.params(method, dataset),
-            "device": self.settings.device,
+            "device": "cuda" if self.gpus(method) else "cpu",
             "seed": int(seed),
             "libraries": sources.libraries_of([self.settings.module(method)]),
         }
@@ -178,11 +203,13 @@ class Plan:
         methods: Sequence[str] = timing.get("methods", self.settings.methods)
         for dataset in timing["datasets"]:
             for method in methods:
-                if (method, dataset) in self.settings.runs and self.settings.method(method)["kind"] != "control":
-                    yield {**self._method(method, dataset, seed), **self._run(method, dataset, seed)}
+                if (method, dataset) not in self.settings.runs or self.settings.method(method)["kind"] == "control":
+                    continue
+                spec = {**self._method(method, dataset, seed), **self._run(method, dataset, seed)}
+                yield from ({**spec, "device": device} for device in dict.fromkeys(["cpu", spec["device"]]))
 
 
 def templates() -> list[str]:
-    """The page's templates, which no import leads to."""
-    folder = sources.ROOT / "reports" / "templates"
-    return sorted(os.path.relpath(path) for path in Path(folder).iterdir())
+    """What the report reads beside its code, and no import leads to: templates, schemas and the papers."""
+    folders = (sources.ROOT / "reports" / name for name in ("templates", "schemas", "papers"))
+    return sorted(os.path.relpath(path) for folder in folders for path in folder.iterdir() if path.is_file())

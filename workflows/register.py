@@ -21,7 +21,7 @@ from filelock import FileLock
 
 from benchmarks.provenance import collect, fingerprint
 from datasets.case import Dataset, Pair, Truth, open_dataset
-from datasets.files import read_volume, sha256
+from datasets.files import DataError, read_volume, sha256
 from workflows.command import Spec, run_step, write_text
 from workflows.supervisor import Worker
 
@@ -35,6 +35,8 @@ def register(spec: Spec) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     data = open_dataset(Path(spec["data"]))
     data.check_files()
+    if not data.test_pairs:
+        raise DataError(f"{data.folder}: has no test pairs, it is for training alone; take it out of run.datasets")
     training = json.loads(Path(spec["training"]).read_text()) if spec["training"] else None
     run = run_id(spec, training)
     # The orphan of a killed run may still be here for a second or two; it must not write beside us.

@@ -2,13 +2,14 @@
 
 The specification: ``profile``, ``results`` (folder of the run), ``trainings`` (paths of training.json), ``datasets``
 and ``methods`` (lists, in display order, of name and folder, and of name and label, kind, cite), ``chunks`` (data set
-to number of chunks), ``folder``.
+to number of chunks), ``papers`` (paper to: its data set to the one that plays it), ``folder``.
 """
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -16,6 +17,7 @@ from benchmarks import results
 from datasets.case import Pair, Truth, open_dataset
 from datasets.files import Array
 from reports import page
+from reports.paper import PaperRun, load_paper
 from workflows.command import Spec, run_step
 
 
@@ -33,17 +35,25 @@ def report(spec: Spec) -> None:
     def labels(dataset: str, case: str) -> Array | None:
         return Truth(datasets[dataset].folder).labels(case)
 
+    shown: dict[str, Any] = {
+        "metrics": results.read(run / "metrics.parquet", "metrics"),
+        "runs": results.read(run / "runs.parquet", "runs"),
+        "timing": results.read(run / "timing.parquet", "timing"),
+        "methods": dict(spec["methods"]),
+        "displacement_path": displacement_path,
+        "labels": labels,
+    }
+    papers = [
+        PaperRun(paper=load_paper(key), datasets={role: datasets[name] for role, name in cast.items()}, **shown)
+        for key, cast in spec["papers"].items()
+    ]
     page.build(
         Path(spec["folder"]),
-        metrics=results.read(run / "metrics.parquet", "metrics"),
-        runs=results.read(run / "runs.parquet", "runs"),
-        timing=results.read(run / "timing.parquet", "timing"),
+        **shown,
         datasets=datasets,
-        methods=dict(spec["methods"]),
-        displacement_path=displacement_path,
+        papers=papers,
         profile=spec["profile"],
         training_curves=dict(map(_curve, map(Path, spec["trainings"]))),
-        labels=labels,
     )
 
 

@@ -24,7 +24,7 @@ CATALOGUE = HERE / "config" / "catalogue.yaml"
 DEFAULT_PROFILE = HERE / "config" / "mini.yaml"
 SCHEMA = HERE / "schemas" / "config.schema.yaml"
 # What the pipeline itself passes; everything else is for the configuration to set.
-PASSED = {"datasets": {"name"}, "methods": {"device", "seed", "checkpoint"}}
+PASSED = {"datasets": {"name"}, "methods": {"device", "seed", "checkpoint", "teacher"}}
 
 
 class SettingsError(ValueError):
@@ -92,6 +92,10 @@ class Settings:
         """The data set whose training split a method learns from before it runs on ``dataset``."""
         entry = self._adapted(method, dataset)
         return entry.get("train_on") or self.dataset(dataset).get("train_on") or dataset
+
+    def teacher(self, method: str) -> str | None:
+        """The method that a student learns from."""
+        return self.method(method).get("teacher")
 
     def params(self, method: str, dataset: str) -> dict[str, Any]:
         return self._adapted(method, dataset).get("params", {})
@@ -192,6 +196,8 @@ def _check_names(settings: Settings) -> None:
         _options(entry.get("params", {}), _signature("datasets", entry, "prepare"), f"{where}.params")
     for name, entry in config["methods"].items():
         _check_method(name, entry, config["datasets"])
+        _check_teacher(settings, name)
+    _check_papers(config)
     timing = config["timing"]
     _known(timing["datasets"], settings.datasets, "timing.datasets", "selected data set")
     _known(timing.get("methods", []), settings.methods, "timing.methods", "selected method")
@@ -212,6 +218,27 @@ def _check_method(name: str, entry: Mapping[str, Any], datasets: Mapping[str, An
         _known([part["train_on"]] if "train_on" in part else [], datasets, f"{place}.train_on", "data set")
 
 
+def _check_papers(config: Mapping[str, Any]) -> None:
+    folder = sources.ROOT / "reports" / "papers"
+    papers = config.get("papers", {})
+    _known(papers, [path.stem for path in folder.glob("*.yaml")], "papers", "paper")
+    for paper, cast in papers.items():
+        roles = read_yaml(folder / f"{paper}.yaml")["datasets"]
+        _known(cast, roles, f"papers.{paper}", "data set of the paper")
+        _known(cast.values(), config["datasets"], f"papers.{paper}", "data set")
+
+
+def _check_teacher(settings: Settings, name: str) -> None:
+    where, teacher = f"methods.{name}.teacher", settings.teacher(name)
+    if teacher is None:
+        return
+    _known([teacher], settings.config["methods"], where, "method")
+    if "teacher" not in sources.options_of(settings.module_path(name), "train"):
+        raise SettingsError(f"configuration, {where}: {settings.method(name)['module']} cannot learn from a teacher")
+    if not settings.trains(teacher) or settings.teacher(teacher) is not None:
+        raise SettingsError(f"configuration, {where}: {teacher!r} must be a method that learns without a teacher")
+
+
 def _known(names: Iterable[str], known: Iterable[str], where: str, what: str) -> None:
     for name in names:
         if name not in known:
@@ -226,7 +253,11 @@ def _signature(room: str, entry: Mapping[str, Any], function: str) -> dict[str, 
 def _options(given: Mapping[str, Any], known: Mapping[str, sources.Option], where: str) -> None:
     _known(given, known, where, "option")
     for name, value in given.items():
-        expected = known[name].annotation
-        if not annotations.accepts(expected, value):
+        expected, fields = known[name].annotation, known[name].fields
+        if fields is not None and value is not None:
+            if not isinstance(value, Mapping):
+                raise SettingsError(f"configuration, {where}.{name}: expected keys and values, got {value!r}")
+            _options(value, fields, f"{where}.{name}")
+        elif not annotations.accepts(expected, value):
             got = json.dumps(value) if isinstance(value, (str, int, float, bool, Sequence, dict)) else repr(value)
             raise SettingsError(f"configuration, {where}.{name}: expected {expected}, got {got}{_number_hint(value)}")

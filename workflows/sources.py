@@ -8,8 +8,9 @@ is the schema of the configuration.
 from __future__ import annotations
 
 import ast
+import copy
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -25,11 +26,16 @@ _DISTRIBUTIONS = {"ants": "antspyx", "itk": "itk-elastix", "yaml": "pyyaml"}
 
 @dataclass(frozen=True)
 class Option:
-    """A keyword parameter: its annotation as source text, and its default (``...`` when it has none)."""
+    """A keyword parameter: its annotation as source text, and its default (``...`` when it has none).
+
+    ``fields`` are the options inside, where the annotation names a dataclass of this project; a configuration gives
+    these as a mapping.
+    """
 
     name: str
     annotation: str
     default: Any
+    fields: Mapping[str, Option] | None = None
 
 
 def sources_of(modules: Iterable[str], *, root: Path = ROOT) -> list[Path]:
@@ -53,6 +59,7 @@ def libraries_of(modules: Iterable[str], *, root: Path = ROOT) -> dict[str, str]
     return {_DISTRIBUTIONS.get(name, name): _version(_DISTRIBUTIONS.get(name, name)) for name in foreign}
 
 
+@cache
 def imported_modules(path: Path) -> list[str]:
     """Return the dotted names that a file imports, anywhere in it; ``from a import b`` yields ``a`` and ``a.b``."""
     names = []
@@ -85,7 +92,11 @@ def options_of(path: Path, function: str) -> dict[str, Option]:
     if node is None:
         return {}
     pairs = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
-    return {arg.arg: Option(arg.arg, _annotation(path, arg.annotation), _default(default)) for arg, default in pairs}
+    return {arg.arg: _option(path, arg.arg, arg.annotation, default) for arg, default in pairs}
+
+
+def _option(path: Path, name: str, annotation: ast.expr | None, default: ast.expr | None) -> Option:
+    return Option(name, _annotation(path, annotation), _default(default), _fields(path, annotation))
 
 
 def constant_of(path: Path, name: str, default: Any = None) -> Any:
@@ -111,14 +122,52 @@ def _function(path: Path, name: str) -> ast.FunctionDef | None:
 
 
 def _annotation(path: Path, node: ast.expr | None) -> str:
-    """The text of an annotation; a name given to a type in the file (or in one it imports) is written out."""
-    if isinstance(node, ast.Name):
-        node = _assigned(path, node.id) or node
-    elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-        imported = next((n for n in imported_modules(path) if n.endswith(f".{node.value.id}")), "")
-        other = module_path(imported) if imported else None
-        node = (_assigned(other, node.attr) if other else None) or node
-    return "" if node is None else ast.unparse(node)
+    """The text of an annotation; names given to a type in the file (or in one it imports) are written out."""
+    if node is None:
+        return ""
+    return ast.unparse(_WriteOut(path).visit(copy.deepcopy(node)))
+
+
+class _WriteOut(ast.NodeTransformer):
+    """Puts a type in the place of its name."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        return self._written_out(*_home(self.path, node.id)) or node
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        module = node.value.id if isinstance(node.value, ast.Name) else ""
+        imported = next((n for n in imported_modules(self.path) if n.endswith(f".{module}")), "")
+        return self._written_out(module_path(imported) if module and imported else None, node.attr) or node
+
+    @staticmethod
+    def _written_out(path: Path | None, name: str) -> ast.AST | None:
+        found = _assigned(path, name) if path else None
+        return found and _WriteOut(path).visit(copy.deepcopy(found))
+
+
+def _fields(path: Path, annotation: ast.expr | None) -> dict[str, Option] | None:
+    """The fields of the first class of this project that an annotation names."""
+    for node in ast.walk(annotation) if annotation is not None else ():
+        if isinstance(node, ast.Name):
+            home, name = _home(path, node.id)
+            found = home and next(
+                (n for n in _parse(home).body if isinstance(n, ast.ClassDef) and n.name == name), None
+            )
+            if found:
+                lines = [n for n in found.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)]
+                return {n.target.id: _option(home, n.target.id, n.annotation, n.value) for n in lines}
+    return None
+
+
+def _home(path: Path, name: str) -> tuple[Path | None, str]:
+    """The file of this project that defines what ``path`` knows by a name: itself, or the one it imports it from."""
+    for node in _parse(path).body:
+        if isinstance(node, ast.ImportFrom) and node.module and any(alias.name == name for alias in node.names):
+            return module_path(node.module), name
+    return path, name
 
 
 def _assigned(path: Path, name: str) -> ast.expr | None:
@@ -137,6 +186,7 @@ def _default(node: ast.expr | None) -> Any:
         return None
 
 
+@cache
 def _version(distribution: str) -> str:
     try:
         return metadata.version(distribution)

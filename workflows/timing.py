@@ -4,7 +4,7 @@ The specification: ``runs`` (each like that of `workflows.register`), ``pairs``,
 ``out``. Per data set, first with one thread and then with all that ``--threads`` grants, one worker a method is loaded;
 then methods take turns pair by pair, round after round, so that a drift of the machine hits all alike. A method's first
 call is kept apart (``phase`` first), the rest are warm. On the clock is the method's call alone: images in memory,
-displacement on the host.
+displacement on the host. A method may be there once for each device.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from workflows.supervisor import Worker
 logger = logging.getLogger(__name__)
 Row = dict[str, Any]
 Contestant = Worker | Mapping[str, Any]
+Contestants = Mapping[tuple[str, str], Contestant]  # by method and device
 MACHINE_LOCK = Path(tempfile.gettempdir()) / "warpbench-timing.lock"
 
 
@@ -51,18 +53,24 @@ def timing(spec: Spec) -> None:
 def _time(runs: list[Spec], threads: int, spec: Spec) -> Iterator[Row]:
     data = open_dataset(Path(runs[0]["data"]))
     pairs = data.test_pairs[: spec["pairs"]]
-    workers = {run["method"]: _contestant({**run, "threads": threads}, data, Path(spec["log"])) for run in runs}
+    workers = {_key(run): _contestant({**run, "threads": threads}, data, Path(spec["log"])) for run in runs}
     load = os.getloadavg()[0]
-    try:
-        for run in runs:  # each method's first call, which pays for caches and lazy imports
-            yield _call(run, data, pairs[0], threads, 0, load, workers)
-        turns = [(pair, run) for pair in pairs for run in runs]
-        for number, (pair, run) in interleave(turns, spec["rounds"]):
-            yield _call(run, data, pair, threads, number + 1, load, workers)
-    finally:
-        for worker in workers.values():
-            if isinstance(worker, Worker):
+    # Children die with the thread that started them: the pool has to outlive them.
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            list(pool.map(Worker.start, _workers(workers)))  # loading is not on the clock
+            for run in runs:  # each method's first call, which pays for caches and lazy imports
+                yield _call(run, data, pairs[0], threads, 0, load, workers)
+            turns = [(pair, run) for pair in pairs for run in runs]
+            for number, (pair, run) in interleave(turns, spec["rounds"]):
+                yield _call(run, data, pair, threads, number + 1, load, workers)
+        finally:
+            for worker in _workers(workers):
                 worker.stop()
+
+
+def _workers(contestants: Contestants) -> list[Worker]:
+    return [contestant for contestant in contestants.values() if isinstance(contestant, Worker)]
 
 
 def _contestant(run: Spec, data: Dataset, log: Path) -> Contestant:
@@ -70,18 +78,20 @@ def _contestant(run: Spec, data: Dataset, log: Path) -> Contestant:
     training = json.loads(Path(run["training"]).read_text()) if run["training"] else None
     if training and training["status"] != "ok":
         return {"status": training["status"], "reason": training["reason"]}
-    return Worker(worker_spec(run, data, training), log / f"timing-{run['method']}.log")
+    return Worker(worker_spec(run, data, training), log / f"timing-{'-'.join(_key(run))}.log")
 
 
-def _call(
-    run: Spec, data: Dataset, pair: Pair, threads: int, number: int, load: float, workers: Mapping[str, Contestant]
-) -> Row:
-    worker = workers[run["method"]]
+def _key(run: Spec) -> tuple[str, str]:
+    return run["method"], run["device"]
+
+
+def _call(run: Spec, data: Dataset, pair: Pair, threads: int, number: int, load: float, workers: Contestants) -> Row:
+    worker = workers[_key(run)]
     limit = run["time_limit"]
     reply = worker.call(request(run, data, pair, None), limit) if isinstance(worker, Worker) else worker
     seconds = reply.get("seconds", float("nan"))
-    about = (run["method"], data.name, threads, number, reply["status"], seconds)
-    logger.info("timing %s on %s, %d threads, round %d: %s, %.2f s", *about)
+    about = (run["method"], run["device"], data.name, threads, number, reply["status"], seconds)
+    logger.info("timing %s (%s) on %s, %d threads, round %d: %s, %.2f s", *about)
     return {
         "dataset": data.name,
         "pair": pair.name,

@@ -1,11 +1,13 @@
 """Train one method on one data set; a training that diverges or fails is a result too.
 
-The specification: ``method, module, params, training, device, seed, threads, dataset (folder), folder, sources,
-libraries``. The step writes ``training.json`` (status, reason, checkpoint, sha256, seconds) into ``folder``.
+The specification: ``method, module, params, training, teacher (path of its training.json or null), device, seed,
+threads, dataset (folder), folder, sources, libraries``. The step writes ``training.json`` (status, reason, checkpoint,
+sha256, seconds) into ``folder``.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import inspect
 import json
@@ -14,8 +16,9 @@ import os
 import shutil
 import time
 import traceback
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from benchmarks.provenance import fingerprint
 from datasets.case import open_dataset
@@ -54,9 +57,29 @@ def _call(spec: Spec, state: Path) -> Path:
     # Some options concern the registration alone.
     known = inspect.signature(module.train).parameters
     options = {name: value for name, value in spec["params"].items() if name in known} | spec["training"]
+    options = {name: _built(module.train, name, value) for name, value in options.items()}
+    if spec["teacher"]:
+        options["teacher"] = _checkpoint_of(Path(spec["teacher"]))
     data = open_dataset(Path(spec["dataset"]))
     data.check_files()
     return module.train(data, state, device=spec["device"], seed=spec["seed"], **options)
+
+
+def _built(function: Callable[..., Any], name: str, value: Any) -> Any:
+    """A mapping as the dataclass that the function's annotation names; anything else as it is."""
+    kinds = [kind for kind in _kinds(get_type_hints(function)[name]) if dataclasses.is_dataclass(kind)]
+    return kinds[0](**value) if kinds and isinstance(value, Mapping) else value
+
+
+def _kinds(annotation: Any) -> tuple[Any, ...]:
+    return get_args(annotation) or (annotation,)
+
+
+def _checkpoint_of(training: Path) -> Path:
+    outcome = json.loads(training.read_text())
+    if outcome["status"] != "ok":
+        raise ValueError(f"its teacher, {training.parent.parent.name}, could not be trained: {outcome['reason']}")
+    return Path(outcome["checkpoint"])
 
 
 def _state_folder(folder: Path, spec: Spec) -> Path:
@@ -65,6 +88,7 @@ def _state_folder(folder: Path, spec: Spec) -> Path:
         name: spec[name] for name in ("module", "params", "training", "device", "seed", "libraries")
     }
     values["data"] = sha256(Path(spec["dataset"]) / "dataset.json")
+    values["teacher"] = spec["teacher"] and json.loads(Path(spec["teacher"]).read_text()).get("sha256", "")
     state = folder / STATE / fingerprint([Path(path) for path in spec["sources"]], values)
     if state.parent.is_dir():
         for stale in state.parent.iterdir():

@@ -20,6 +20,7 @@ rule train:
         about=f"{RESULTS}/data/{{dataset}}/dataset.json",
         images=f"{RESULTS}/data/{{dataset}}/images",
         masks=f"{RESULTS}/data/{{dataset}}/masks",
+        teacher=PLAN.teacher,
         code=PLAN.training_code,
     output:
         f"{RESULTS}/models/{{dataset}}/{{method}}/seed{{seed}}/training.json",

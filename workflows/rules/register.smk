@@ -11,7 +11,7 @@ rule register:
     log:
         f"{RESULTS}/logs/register/{{dataset}}-{{method}}-seed{{seed}}-chunk{{chunk}}.log",
     resources:
-        gpu=GPU,
+        gpu=lambda wildcards: PLAN.gpus(wildcards.method),
     params:
         spec=PLAN.register,
     shell:
@@ -28,6 +28,7 @@ rule evaluate:
         f"{RESULTS}/runs/{{dataset}}/{{method}}/seed{{seed}}/chunk{{chunk}}/metrics.parquet",
     log:
         f"{RESULTS}/logs/evaluate/{{dataset}}-{{method}}-seed{{seed}}-chunk{{chunk}}.log",
+    priority: 30  # before anything else makes more displacements
     params:
         spec=PLAN.evaluate,
     shell:

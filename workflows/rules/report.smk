@@ -25,6 +25,7 @@ rule report:
     output:
         page=f"{RESULTS}/report/index.html",
         failures=f"{RESULTS}/report/failures.csv",
+        ledger=f"{RESULTS}/report/ledger.csv",
         tables=directory(f"{RESULTS}/report/tables"),
         figures=directory(f"{RESULTS}/report/figures"),
     log:

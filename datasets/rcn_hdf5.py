@@ -1,0 +1,298 @@
+"""rcn_hdf5: the preprocessed 128 x 128 x 128 sets of recursive cascaded networks, on which LDR + ALDK was measured too.
+
+Six collections: ``sliver``, ``lits``, ``lspig`` (liver CT) and ``lpba`` (T1 MR) are for tests, ``liver-training`` and
+``brain-training`` for training alone. The files are HDF5, one group a scan, with ``volume`` (0 to 255) and, for tests,
+``segmentation`` (liver: 0 and 255; LPBA40: label values). They store neither spacing nor orientation, so nothing
+measured on them has millimetres; SLIVER's six points a scan are therefore left out.
+
+Licence: none is stated for the files; the terms of the sets they are made from apply (`COLLECTIONS`). Source and how
+to obtain: four archives on Google Drive, linked from the README of github.com/microsoft/Recursive-Cascaded-Networks
+(Zhao et al. 2019, doi:10.1109/ICCV.2019.01070). Drive asks for a confirmation and has a daily quota, so nothing is
+downloaded here: unpack them by hand, where the message of a missing file says. No checksums are published; those found
+at the import are written to dataset.json, and ``checksums`` refuses any others.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import permutations
+from pathlib import Path
+from typing import Any, Literal
+
+import h5py
+import numpy as np
+from tqdm import tqdm
+
+from datasets.case import Pair, Writer
+from datasets.download import cache_folder, verify
+from datasets.files import Array, DataError, sha256
+from datasets.rcn_lists import COLLECTIONS, DRIVE, GRID, LPBA_LABELS, Collection, Part
+
+logger = logging.getLogger(__name__)
+FOLDER = "rcn_hdf5"  # below the mirror and the cache
+MASK_THRESHOLD = 128  # of the released evaluation; its liver masks are 0 and 255
+# The released preprocessing turns DICOM into axes that grow to the patient's right, to posterior, to inferior; what the
+# brain sets went through is not known.
+LIVER_AFFINE, BRAIN_AFFINE = np.diag([1.0, -1.0, -1.0, 1.0]), np.eye(4)
+
+
+@dataclass
+class Imported:
+    """What an import has found so far: cases in order, by part, and every departure from the published lists."""
+
+    cases: dict[str, list[str]] = field(default_factory=dict)
+    shape: tuple[int, ...] | None = None
+    notes: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+    @property
+    def every_case(self) -> list[str]:
+        return [case for cases in self.cases.values() for case in cases]
+
+    def note(self, text: str) -> None:
+        logger.warning("%s", text)
+        self.notes.append(text)
+
+    def leave_out(self, scans: Sequence[str], why: str) -> None:
+        """Say and keep which scans are not imported."""
+        self.note(f"{_some(scans)}: left out, {why}")
+        self.missing += scans
+
+
+def prepare(
+    folder: Path,
+    *,
+    name: str,
+    collection: Literal["sliver", "lits", "lspig", "lpba", "liver-training", "brain-training"],
+    source: str | None = None,
+    checksums: Mapping[str, str] | None = None,
+) -> None:
+    """Import one collection from its HDF5 files.
+
+    Args:
+        folder: where the prepared form goes.
+        name: name of the prepared data set.
+        collection: which pairs, by the released protocol: ``sliver`` and ``lits`` every ordered pair of scans,
+            ``lspig`` both directions of each pig's two scans, ``lpba`` S01 fixed and S02 to S40 moving.
+        source: folder that has the files at any depth; else ``rcn_hdf5`` below WARPBENCH_MIRROR or the cache.
+        checksums: SHA-256 by file name; a file with another one is refused.
+
+    Raises:
+        DataError: a file is missing (the message says what to get and where to put it), damaged, or of another form.
+    """
+    wanted = COLLECTIONS[collection]
+    paths = find_files(sorted({part.file for part in wanted.parts}), source)
+    archives = {file: sha256(path) for file, path in paths.items()}
+    for file, expected in (checksums or {}).items():
+        if file in paths:
+            verify(paths[file], expected, advice="correct `checksums`, or replace the file")
+    writer, found = Writer(folder), Imported()
+    for part in wanted.parts:
+        _import_part(writer, found, part, paths[part.file], wanted)
+    if wanted.atlas and wanted.atlas not in found.every_case:
+        raise DataError(f"the atlas {wanted.atlas} is not among the scans, so there are no pairs")
+    pairs = _pairs(wanted, found)
+    if wanted.pairs and len(pairs) != wanted.pairs:
+        found.note(f"{name}: {len(pairs)} test pairs, the paper has {wanted.pairs}")
+    if found.shape != GRID:
+        found.note(f"{name}: volumes are {found.shape}, the published ones {GRID}")
+    writer.finish(_about(name, collection, wanted, found, pairs, archives))
+
+
+def find_files(files: Sequence[str], source: str | None = None) -> dict[str, Path]:
+    """Find each file below ``source``, the mirror folder or the cache, in this order; raise `DataError` with advice."""
+    places = _places(source)
+    found = {file: next(filter(None, (_below(place, file) for place in places)), None) for file in files}
+    if missing := [file for file, path in found.items() if path is None]:
+        links = "; ".join(f"{file} from {DRIVE[file].title}, {DRIVE[file].url}" for file in missing)
+        raise DataError(
+            f"{', '.join(missing)}: not found below {' or '.join(map(str, places))}; in a browser (the page asks for "
+            f"a confirmation and has a daily quota) download {links}; unpack into {cache_folder() / FOLDER}, or into "
+            f"the folder {FOLDER} of one that WARPBENCH_MIRROR names"
+        )
+    return {file: path for file, path in found.items() if path is not None}
+
+
+def _places(source: str | None) -> list[Path]:
+    if source is not None and not Path(source).is_dir():
+        raise DataError(f"{source}: no such folder; correct the option `source`")
+    mirror = os.environ.get("WARPBENCH_MIRROR")
+    if mirror and not Path(mirror).is_dir():
+        raise DataError(f"WARPBENCH_MIRROR={mirror}: no such folder; correct or unset it")
+    below = [Path(root) / FOLDER for root in (mirror, cache_folder()) if root]
+    return ([Path(source)] if source is not None else []) + below
+
+
+def _below(place: Path, file: str) -> Path | None:
+    """The one file of this name at any depth: the archives bring a folder of their own."""
+    found = sorted(place.rglob(file)) if place.is_dir() else []
+    if len(found) > 1:
+        raise DataError(f"{place}: {file} is there {len(found)} times ({', '.join(map(str, found))}); keep one")
+    return found[0] if found else None
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[h5py.File]:
+    try:
+        archive = h5py.File(path, "r", locking=False)  # a mirror may lie where nothing can be locked
+    except OSError as error:
+        raise DataError(
+            f"{path}: not a readable HDF5 file ({path.stat().st_size} bytes; {' '.join(str(error).split())}); perhaps "
+            "it is cut short, or a web page under its name; download it again"
+        ) from error
+    with archive:
+        yield archive
+
+
+def _import_part(writer: Writer, found: Imported, part: Part, path: Path, wanted: Collection) -> None:
+    """Read the scans of one part, one in memory at a time."""
+    with _open(path) as archive:
+        scans = archive.get(part.inside) if part.inside else archive
+        if not isinstance(scans, h5py.Group):
+            raise DataError(f"{path}: no group {part.inside!r}, found {_some(archive)}")
+        chosen = _choose(scans, part, found, path)
+        cases = found.cases.setdefault(part.alias, [])
+        for scan in tqdm(chosen, desc=f"{path.name} {part.inside}".strip(), unit="scan", disable=None):
+            where = f"{path}: {scans[scan].name}"
+            if wanted.labels and "segmentation" not in scans[scan]:
+                found.leave_out([f"{part.alias}/{scan}"], "no segmentation, so it cannot be scored")
+                continue
+            case = case_name(part.alias, scan)
+            if case in cases:
+                raise DataError(f"{where}: another scan has the name {case!r} too")
+            _write(writer, found, case, scans[scan], wanted, where)
+            cases.append(case)
+
+
+def _choose(scans: h5py.Group, part: Part, found: Imported, path: Path) -> list[str]:
+    """The scans to read: the published ones where their names follow a rule, else all, their number compared."""
+    present = {key for key, item in scans.items() if isinstance(item, h5py.Group)}
+    chosen = [scan for scan in part.scans if scan in present] if part.scans else sorted(present)
+    if not chosen:
+        raise DataError(f"{path}: none of the scans of {part.alias!r} is there, found {_some(scans)}")
+    if absent := [f"{part.alias}/{scan}" for scan in part.scans if scan not in present]:
+        found.leave_out(absent, f"no such group in {path.name}")
+    if len(chosen) != part.count and not part.scans:
+        found.note(f"{path.name}: {len(chosen)} scans, the published list has {part.count}")
+    if part.whole and (others := sorted(present - set(chosen))):
+        found.note(f"{path.name}: {len(others)} groups that no list names are not read: {_some(others)}")
+    return chosen
+
+
+def case_name(alias: str, scan: str) -> str:
+    """A name for files: letters, digits, dots and hyphens, for underscores separate the two cases of a pair."""
+    return f"{alias}-{re.sub(r'[^A-Za-z0-9.]+', '-', scan).strip('-')}"
+
+
+def _some(names: Iterable[str]) -> str:
+    names = list(names)
+    return (", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")) or "nothing"
+
+
+def _write(writer: Writer, found: Imported, case: str, scan: h5py.Group, wanted: Collection, where: str) -> None:
+    image = _image(_array(scan, "volume", where), where)
+    found.shape = found.shape or image.shape
+    if image.shape != found.shape:
+        raise DataError(f"{where}: shape {image.shape}, the scans before it {found.shape}")
+    affine = LIVER_AFFINE if wanted.anatomy == "liver" else BRAIN_AFFINE
+    writer.image(case, image, affine)
+    if wanted.labels:
+        stored = _array(scan, "segmentation", where)
+        if stored.shape != image.shape:
+            raise DataError(f"{where}: segmentation {stored.shape} on a volume {image.shape}")
+        read = _liver_labels if wanted.anatomy == "liver" else _brain_labels
+        writer.labels(case, read(stored, where), affine)
+
+
+def _array(scan: h5py.Group, member: str, where: str) -> Array:
+    item = scan.get(member)
+    if not isinstance(item, h5py.Dataset):
+        raise DataError(f"{where}: no dataset {member!r}, found {_some(scan)}")
+    if item.dtype.kind not in "iuf":
+        raise DataError(f"{where}/{member}: expected numbers, got dtype {item.dtype}")
+    if item.ndim != 3 or 0 in item.shape:
+        raise DataError(f"{where}/{member}: expected a volume of three axes, got shape {item.shape}")
+    try:
+        return item[...]
+    except OSError as error:
+        raise DataError(f"{where}/{member}: cannot be read ({' '.join(str(error).split())})") from error
+
+
+def _image(stored: Array, where: str) -> Array:
+    """Image in [0, 1] from a volume of 0 to 255; one that is in [0, 1] already stays as it is."""
+    low, high = float(stored.min()), float(stored.max())
+    if not (0 <= low < high <= 255):
+        raise DataError(f"{where}/volume: expected values from 0 to 255, got {low:g} to {high:g}")
+    return stored.astype(np.float32) / (255 if high > 1.5 else 1)
+
+
+def _liver_labels(stored: Array, where: str) -> Array:
+    labels = (stored > MASK_THRESHOLD).astype(np.uint16)
+    if not labels.any():
+        raise DataError(
+            f"{where}/segmentation: no voxel above {MASK_THRESHOLD} (largest value {float(stored.max()):g}); the "
+            "released masks are 0 and 255, this is a file of another preprocessing"
+        )
+    return labels
+
+
+def _brain_labels(stored: Array, where: str) -> Array:
+    # The released evaluation takes every value within one half of a label as that label.
+    labels = np.rint(stored)
+    low, high = float(stored.min()), float(stored.max())
+    if low < 0 or high > np.iinfo(np.uint16).max or not np.isin(labels, list(LPBA_LABELS)).any():
+        raise DataError(f"{where}/segmentation: values {low:g} to {high:g} are no LPBA40 labels")
+    return labels.astype(np.uint16)
+
+
+def _pairs(wanted: Collection, found: Imported) -> list[Pair]:
+    """The test pairs, by the collection's rule; none for training."""
+    if wanted.rule == "training":
+        return []
+    cases = found.every_case
+    if wanted.rule == "ordered":
+        return [Pair(a, b) for a, b in permutations(cases, 2)]
+    if wanted.rule == "atlas":
+        return [Pair(wanted.atlas, case) for case in cases if case != wanted.atlas]
+    twins = {(a, b): Pair(a, b) for a, b in permutations(cases, 2) if wanted.subject(a) == wanted.subject(b)}
+    for case in [case for case in cases if not any(case in twin for twin in twins)]:
+        found.note(f"{case}: in no pair, for the other scan of {wanted.subject(case)} is not there")
+    return list(twins.values())
+
+
+def _about(
+    name: str, collection: str, wanted: Collection, found: Imported, pairs: list[Pair], archives: Mapping[str, str]
+) -> dict[str, Any]:
+    cases = found.every_case
+    training: dict[str, Any] = {"cases": cases if wanted.rule == "training" else [], "pairs": "ordered"}
+    if wanted.rule == "training" and wanted.atlas:
+        training = {"cases": cases, "pairs": "atlas", "atlas": wanted.atlas}
+    return {
+        "name": name,
+        "module": "rcn_hdf5",
+        "collection": collection,
+        "title": wanted.title,
+        "phantom": False,
+        "anatomy": wanted.anatomy,
+        "modality": wanted.modality,
+        "licence": wanted.licence,
+        "source": "preprocessed HDF5 files of github.com/microsoft/Recursive-Cascaded-Networks",
+        "preprocessing": [*wanted.preprocessing, "spacing unknown: written as 1, units are voxels", *found.notes],
+        "intensity": {"unit": "as distributed", "low": 0.0, "high": 1.0},
+        "shape": list(found.shape or ()),
+        "spacing": None,  # the NIfTI headers say 1, which is no millimetre
+        "orientation": ["R", "P", "I"] if wanted.anatomy == "liver" else None,
+        "labels": {str(label): title for label, title in wanted.labels.items()},
+        "evaluated_labels": list(wanted.labels),
+        "subjects": {case: wanted.subject(case) for case in cases},
+        "missing": found.missing,
+        "notes": found.notes,
+        "archives": dict(archives),
+        "training": training,
+        "test": [{"fixed": pair.fixed, "moving": pair.moving} for pair in pairs],
+    }

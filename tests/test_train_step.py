@@ -1,0 +1,102 @@
+"""The training step: options become what the method's annotations say, and a student waits for its teacher."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from datasets.case import Writer
+from methods.blocks.distillation import Aldk
+from workflows import plan, settings
+from workflows.train import train
+
+
+@pytest.fixture
+def folder(tmp_path):
+    writer, rng = Writer(tmp_path / "data"), np.random.default_rng(0)
+    for case in ("a", "b"):
+        writer.image(case, rng.random((16, 16, 16), dtype=np.float32), np.eye(4))
+    writer.finish({"name": "noise", "training": {"cases": ["a", "b"]}, "test": []})
+    return tmp_path
+
+
+def specification(folder, name, **changes):
+    return {
+        "method": name,
+        "module": "methods.recursive",
+        "params": {"base": "ldr", "stem": "dense", "channels": 2, "shrink": 1},
+        "training": {"iterations": 4, "batch": 2, "learning_rate": 0.001},
+        "teacher": None,
+        "device": "cpu",
+        "seed": 0,
+        "threads": 1,
+        "dataset": str(folder / "data"),
+        "folder": str(folder / name / "seed0"),
+        "sources": [],
+        "libraries": {},
+        **changes,
+    }
+
+
+def outcome(folder, name, **changes):
+    (folder / name / "seed0").mkdir(parents=True, exist_ok=True)
+    train(specification(folder, name, **changes))
+    return json.loads((folder / name / "seed0" / "training.json").read_text())
+
+
+def student(folder, **aldk):
+    spec = specification(folder, "student")
+    training = {**spec["training"], "aldk": {"disc_channels": 2, **aldk}}
+    return outcome(folder, "student", training=training, teacher=str(folder / "teacher" / "seed0" / "training.json"))
+
+
+def test_a_student_learns_from_its_teachers_checkpoint(folder):
+    assert outcome(folder, "teacher")["status"] == "ok"
+    taught = student(folder)
+    assert taught["status"] == "ok"
+    curve = Path(taught["checkpoint"]).with_name("curve.jsonl").read_text().splitlines()
+    assert [number for number, line in enumerate(curve) if "adversarial" in line] == [3]
+
+
+def test_another_teacher_means_another_training(folder):
+    outcome(folder, "teacher")
+    before = student(folder)
+    outcome(folder, "teacher", seed=1)
+    after = student(folder)
+    assert before["sha256"] != after["sha256"]
+    assert before["checkpoint"] != after["checkpoint"]
+
+
+def test_a_student_of_a_teacher_that_failed_fails_with_its_reason(folder):
+    assert outcome(folder, "teacher", training={"iterations": 4, "batch": 0})["status"] == "failed"
+    taught = student(folder)
+    assert taught["status"] == "failed"
+    assert "its teacher, teacher, could not be trained" in taught["reason"]
+    assert "batch must be positive" in taught["reason"]
+
+
+def test_a_wrong_switch_of_aldk_is_named(folder):
+    outcome(folder, "teacher")
+    assert "gamma must lie in [0, 1], got 3" in student(folder, gamma=3.0)["reason"]
+
+
+def test_a_mapping_becomes_the_dataclass_of_the_annotation():
+    from methods import recursive
+    from workflows.train import _built
+
+    assert _built(recursive.train, "aldk", {"gamma": 0.2}) == Aldk(gamma=0.2)
+    assert _built(recursive.train, "batch", 3) == 3
+    assert _built(recursive.train, "aldk", None) is None
+
+
+def test_a_students_training_waits_for_the_teacher_on_the_same_data():
+    class Wildcards:
+        method, dataset, seed = "ldr-1-aldk", "phantom-liver", "0"
+
+    mini = plan.Plan(settings.resolve({}))
+    expected = "results/mini/models/phantom-liver/rcn-3/seed0/training.json"
+    assert mini.teacher(Wildcards) == [expected]
+    assert json.loads(mini.train(Wildcards))["teacher"] == expected
+    Wildcards.method = "rcn-3"
+    assert mini.teacher(Wildcards) == []
