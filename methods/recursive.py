@@ -67,7 +67,7 @@ def load(
             the papers': 16 for vtn, unet and ldr_text, 32 for voxelmorph, ldr and mobilenet. Stems follow it.
         scale: further factor of every dense prediction; None is the released codes': 20 for vtn and unet, else 1.
         repeat: how often each dense network runs in sequence, with the same weights.
-        shrink: register at a resolution lower by this factor, where the network was trained on voxels that much larger.
+        shrink: register at a resolution lower by this factor.
     """
     if shrink < 1 or repeat < 1:
         raise ValueError(f"recursive: shrink and repeat must be at least 1, got {shrink} and {repeat}")
@@ -90,6 +90,7 @@ def train(
     cascades: int = 1,
     channels: int | None = None,
     scale: float | None = None,
+    shrink: int = 1,
     iterations: int = 100_000,
     batch: int = 4,
     learning_rate: float = 1e-4,
@@ -109,6 +110,7 @@ def train(
 
     Args:
         teacher: the teacher's checkpoint, of this module too; it and ``aldk`` go together.
+        shrink: train on images whose resolution is lower by this factor.
         augmentation: strength of the random warp of the moving image, 0 for none.
         similarity: whether the last warped image is compared with the fixed one (RCN, LDR) or every stage's (VTN).
         regularisation: weight of the smoothness of each network's own displacement.
@@ -129,9 +131,10 @@ def train(
     weights = Weights(regularisation=regularisation, stages=similarity)
     about = {"similarity": similarity, "regularisation": regularisation, "invertibility": invertibility}
     about |= {"aldk": asdict(aldk), "teacher": read_metadata(teacher)} if aldk and teacher else {}
+    about |= {"shrink": shrink}
     about |= {"processes": processes} if processes > 1 else {}  # each draws its own augmentation
     run = training.run_name(data, "recursive", {**params, **about}, settings, seed)
-    sampler = training.make_sampler(data, settings, seed=seed, multiple=MULTIPLE, device=device)
+    sampler = training.make_sampler(data, settings, seed=seed, multiple=MULTIPLE, device=device, shrink=shrink)
     model = create(partial(build, **params), seed=seed, device=device).train()
     called = parallel.wrap(model)
     losses = partial(_losses, called, weights, invertibility, device.startswith("cuda"))

@@ -62,7 +62,7 @@ def load(
         channels: width of the widest convolutions of the published U-Net, 32; even, and all others go with it.
         integration_steps: squarings of the velocity's exponential; 0 takes the network's output as the displacement.
         integration_downsize: the velocity is integrated on a grid coarser by this factor: 1, 2, 4, 8 or 16.
-        shrink: register at a resolution lower by this factor, where the network was trained on voxels that much larger.
+        shrink: register at a resolution lower by this factor.
     """
     if shrink < 1:
         raise ValueError(f"voxelmorph: shrink must be at least 1, got {shrink}")
@@ -83,6 +83,7 @@ def train(
     channels: int = 32,
     integration_steps: int = 7,
     integration_downsize: int = 2,
+    shrink: int = 1,
     image_loss: ImageLoss = "mse",
     smoothness: float | None = None,
     iterations: int = 150_000,
@@ -95,15 +96,16 @@ def train(
     A constant learning rate, no augmentation; 150,000 iterations are its 1500 epochs of 100 steps.
 
     Args:
+        shrink: train on images whose resolution is lower by this factor.
         image_loss: mean squared error, or squared local correlation in windows of 9^3.
         smoothness: weight of the velocity's squared gradient; None is 0.01 for ``mse`` and 1 for ``ncc``.
     """
     params = _params(network, channels, integration_steps, integration_downsize)
     weight = _smoothness(image_loss, smoothness)
     settings = training.Settings(iterations, batch, learning_rate, "constant", 0.0, checkpoint_every)
-    recipe = {"image_loss": image_loss, "smoothness": weight}
+    recipe = {"image_loss": image_loss, "smoothness": weight, "shrink": shrink}
     run = training.run_name(data, "voxelmorph", {**params, **recipe}, settings, seed)
-    sampler = training.make_sampler(data, settings, seed=seed, multiple=MULTIPLE[network], device=device)
+    sampler = training.make_sampler(data, settings, seed=seed, multiple=MULTIPLE[network], device=device, shrink=shrink)
     model = _create(params, seed, device)
     optimiser = torch.optim.Adam(model.parameters(), lr=learning_rate)
     losses = partial(_losses, model, image_loss, weight * integration_downsize)

@@ -12,7 +12,15 @@ from methods.blocks import training
 from methods.blocks.checkpoint import CheckpointError
 from methods.blocks.training import DivergedError, Settings, learning_rate
 
-SMALL = {"base": "ldr", "stem": "dense", "channels": 2, "iterations": 7, "batch": 2, "learning_rate": 1e-2, "checkpoint_every": 2}
+SMALL = {
+    "base": "ldr",
+    "stem": "dense",
+    "channels": 2,
+    "iterations": 7,
+    "batch": 2,
+    "learning_rate": 1e-2,
+    "checkpoint_every": 2,
+}
 
 
 def settings(**changes):
@@ -151,10 +159,22 @@ def test_images_are_uint8_over_255_padded_at_the_end_and_only_the_moving_one_is_
             assert image[index, 0, :, 14:].abs().max() == 0
 
 
-def test_every_pair_is_drawn(data):
-    drawn = sampler(data, batch=64, augmentation=0.0).batch(0).pairs
-    assert set(drawn) == set(data.training_pairs)
+def test_each_pass_draws_every_pair_once_in_a_new_order(data):
+    pairs = data.training_pairs
+    one = sampler(data, batch=4, augmentation=0.0)  # six pairs: a batch reaches into the next pass
+    drawn = [pair for iteration in range(6) for pair in one.batch(iteration).pairs]
+    passes = [drawn[start : start + len(pairs)] for start in range(0, len(drawn), len(pairs))]
+    assert len(passes) == 4
+    assert all(sorted(each, key=str) == sorted(pairs, key=str) for each in passes)
+    assert len({tuple(each) for each in passes}) > 1
     assert all(pair.fixed != pair.moving for pair in drawn)
+
+
+def test_shrunken_images_are_averages_of_cubes(data):
+    made = training.make_sampler(data, settings(augmentation=0.0), seed=0, multiple=16, device="cpu", shrink=2)
+    whole = np.pad(data.image("a").array, [(0, 16), (0, 18), (0, 2)])
+    expected = whole.reshape(16, 2, 16, 2, 16, 2).mean(axis=(1, 3, 5))
+    assert np.abs(made.images["a"].numpy() - expected * 255).max() <= 0.5 + 1e-4
 
 
 def test_learning_rate_schedules():

@@ -156,8 +156,13 @@ def _order(seed: int, turn: int, size: int) -> Sequence[int]:
     return np.random.default_rng([seed, turn, 1]).permutation(size)
 
 
-def read_images(data: Dataset, cases: Sequence[str], *, multiple: int, device: str) -> dict[str, Tensor]:
-    """Read images ``(D, H, W)`` as uint8 onto the device, zeros added at the end of axes up to a multiple."""
+def read_images(
+    data: Dataset, cases: Sequence[str], *, multiple: int, device: str, shrink: int = 1
+) -> dict[str, Tensor]:
+    """Read images ``(D, H, W)`` as uint8 onto the device, zeros added at the end of axes up to a multiple.
+
+    ``shrink`` averages cubes of so many voxels a side into one, after which the axes are multiples.
+    """
     images: dict[str, Tensor] = {}
     first: tuple[int, ...] | None = None
     for case in cases:
@@ -165,17 +170,20 @@ def read_images(data: Dataset, cases: Sequence[str], *, multiple: int, device: s
         first = first or array.shape
         if array.shape != first:
             raise ValueError(f"train: {case} has shape {array.shape}, the images before it {first}; resample them")
-        image = torch.from_numpy(np.round(array * 255).astype(np.uint8))
-        images[case] = F.pad(image, end_padding(array.shape, multiple)).to(device)
+        image = F.pad(torch.from_numpy(array), end_padding(array.shape, multiple * shrink))
+        small = F.avg_pool3d(image[None], shrink)[0] if shrink > 1 else image
+        images[case] = (small * 255).round().to(torch.uint8).to(device)
     return images
 
 
-def make_sampler(data: Dataset, settings: Settings, *, seed: int, multiple: int, device: str) -> Sampler:
+def make_sampler(
+    data: Dataset, settings: Settings, *, seed: int, multiple: int, device: str, shrink: int = 1
+) -> Sampler:
     """A sampler over all training pairs of a data set."""
     pairs = data.training_pairs
     if not pairs:
         raise ValueError(f"train: data set {data.name!r} has no training pairs")
-    images = read_images(data, list(iter_cases(pairs)), multiple=multiple, device=device)
+    images = read_images(data, list(iter_cases(pairs)), multiple=multiple, device=device, shrink=shrink)
     return Sampler(images, pairs, settings, seed)
 
 
