@@ -105,6 +105,11 @@ def _prepare_lung(
         return lung.prepare(writer, **sizes, **options, show=lambda _: bar.update())
 
 
+def _title(anatomy: str, design: str, difficulty: float) -> str:
+    title = f"{anatomy.capitalize()} phantom, {design.replace('_', '-')}"
+    return title if difficulty == 1 else f"{title}, difficulty {difficulty:g}"
+
+
 def _prepare(
     writer: Writer,
     template: ModuleType,
@@ -128,7 +133,7 @@ def _prepare(
         _write_truth(writer, template, pair, chains[pair.fixed], chains[pair.moving], grid)
     low, high, unit = (template.INTENSITY[key] for key in ("low", "high", "unit"))
     return {
-        "title": f"{anatomy.capitalize()} phantom, {design.replace('_', '-')}",
+        "title": _title(anatomy, design, difficulty),
         "preprocessing": [f"drawn on the grid; no resampling, no alignment ({grid.shape} voxels)",
                           f"intensity window {low:g} to {high:g} {unit} mapped to [0, 1]"],
         "intensity": template.INTENSITY,

@@ -18,10 +18,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from datasets.case import Dataset
 from datasets.geometry import Array
@@ -33,8 +33,10 @@ from methods.blocks.cost import registration_cost
 from methods.blocks.discriminator import build_discriminator
 from methods.blocks.distillation import Aldk, Distillation
 from methods.blocks.losses import Judged, Weights, cascade_losses, invertibility_loss
-from methods.blocks.padding import create, end_padding
-from methods.blocks.training import Batch
+from methods.blocks.padding import create
+from methods.blocks.registration import register
+from methods.blocks.sampling import Batch, make_sampler
+from methods.blocks.schedule import Schedule, Settings
 
 MULTIPLE = 16
 PAPER_SHAPE = (128, 128, 128)
@@ -47,7 +49,7 @@ def load(
     seed: int,
     checkpoint: Path | None = None,
     base: Base = "vtn",
-    stem: Stem = "vtn_affine",
+    stem: Stem | None = None,
     cascades: int = 1,
     channels: int | None = None,
     scale: float | None = None,
@@ -60,7 +62,8 @@ def load(
         checkpoint: weights from `train`; without them the network is untrained, its weights drawn from ``seed``.
         base: the network of each cascade.
         stem: what comes first: ``vtn_affine``, ``affine_light`` (LDR on brains), ``dense`` (one more base network: LDR
-            on livers) or ``none``.
+            on livers) or ``none``. None is what the base's printed size counts: ``vtn_affine`` for vtn and voxelmorph,
+            ``dense`` for ldr, else ``none``.
         cascades: number of cascades n, as the papers count them; each predicts 1/n of the displacement, 1/(n + 1)
             after a dense stem.
         channels: width of the base network's first convolution (of the widest ones for voxelmorph and ldr); None is
@@ -75,7 +78,8 @@ def load(
     model = create(partial(build, **params, repeat=repeat), seed=seed, device=device)
     if checkpoint is not None:
         load_checkpoint(checkpoint, model, expected={"method": "recursive", "params": params})
-    return partial(_register, model.eval(), device, shrink)
+    model.eval()
+    return partial(register, lambda fixed, moving: model(fixed, moving).displacement, device, MULTIPLE, shrink)
 
 
 def train(
@@ -86,7 +90,7 @@ def train(
     seed: int,
     teacher: Path | None = None,
     base: Base = "vtn",
-    stem: Stem = "vtn_affine",
+    stem: Stem | None = None,
     cascades: int = 1,
     channels: int | None = None,
     scale: float | None = None,
@@ -94,19 +98,21 @@ def train(
     iterations: int = 100_000,
     batch: int = 4,
     learning_rate: float = 1e-4,
-    schedule: training.Schedule = "rcn_step",
+    schedule: Schedule = "rcn_step",
     augmentation: float = 1.0,
     similarity: Judged = "last",
     regularisation: float = 1.0,
     invertibility: float = 0.0,
     aldk: Aldk | None = None,
+    precision: Literal["mixed", "float32"] = "mixed",
     processes: int = 1,
     checkpoint_every: int = 500,
 ) -> Path:
-    """Train on the training pairs of ``data`` and return the checkpoint; the defaults are the papers', except one.
+    """Train on the training pairs of ``data`` and return the checkpoint; the defaults are the released codes', but one.
 
     The released plain LDR has a learning-rate schedule of its own (``released_ldr``) with a sixth of the summed rate of
-    everything it is compared with; ``rcn_step`` treats all alike.
+    everything it is compared with; ``rcn_step`` treats all alike. (The LDR paper states a constant rate and no
+    regularisation.)
 
     Args:
         teacher: the teacher's checkpoint, of this module too; it and ``aldk`` go together.
@@ -116,13 +122,14 @@ def train(
         regularisation: weight of the smoothness of each network's own displacement.
         invertibility: weight of the round trip with the swapped pair (VTN's option); 0 spares the second pass.
         aldk: how the student learns from its teacher; None is training without one.
+        precision: ``mixed`` runs convolutions in bfloat16 on CUDA; it changes nothing on the CPU.
         processes: train on so many GPUs (on the CPU: in so many processes), each with its share of the batch.
     """
     same = partial(train, **locals())  # first of all, while the arguments are the only locals
     if (aldk is None) != (teacher is None):
         raise ValueError("recursive: aldk and a teacher go together, got only one of them")
     params = check(base=base, stem=stem, cascades=cascades, channels=channels, scale=scale)
-    settings = training.Settings(iterations, batch, learning_rate, schedule, augmentation, checkpoint_every)
+    settings = Settings(iterations, batch, learning_rate, schedule, augmentation, checkpoint_every)
     if batch % processes:
         raise ValueError(f"recursive: a batch of {batch} cannot be shared among {processes} processes")
     if processes > parallel.size():
@@ -131,14 +138,15 @@ def train(
     weights = Weights(regularisation=regularisation, stages=similarity)
     about = {"similarity": similarity, "regularisation": regularisation, "invertibility": invertibility}
     about |= {"aldk": asdict(aldk), "teacher": read_metadata(teacher)} if aldk and teacher else {}
-    about |= {"shrink": shrink}
+    mixed = precision == "mixed" and device.startswith("cuda")
+    about |= {"shrink": shrink, "precision": "bfloat16" if mixed else "float32"}
     about |= {"processes": processes} if processes > 1 else {}  # each draws its own augmentation
     run = training.run_name(data, "recursive", {**params, **about}, settings, seed)
-    sampler = training.make_sampler(data, settings, seed=seed, multiple=MULTIPLE, device=device, shrink=shrink)
+    sampler = make_sampler(data, settings, seed=seed, multiple=MULTIPLE, device=device, shrink=shrink)
     model = create(partial(build, **params), seed=seed, device=device).train()
-    called = parallel.wrap(model)
-    losses = partial(_losses, called, weights, invertibility, device.startswith("cuda"))
-    learner = _learner(model, called, losses, settings, aldk, teacher, seed, device)
+    wrapped = parallel.wrap(model)
+    losses = partial(_losses, wrapped, weights, invertibility, mixed)
+    learner = _learner(model, wrapped, losses, settings, aldk, teacher, seed, device, mixed)
     training.fit(learner, sampler, folder, run=run)
     if parallel.rank() == 0:
         save_weights(folder / WEIGHTS, model, {"method": "recursive", "params": params, "run": run})
@@ -149,7 +157,7 @@ def cost(
     shape: Sequence[int],
     *,
     base: Base = "vtn",
-    stem: Stem = "vtn_affine",
+    stem: Stem | None = None,
     cascades: int = 1,
     channels: int | None = None,
     scale: float | None = None,
@@ -182,36 +190,37 @@ def _losses(
 
 def _learner(
     model: Cascade,
-    called: torch.nn.Module,
+    wrapped: torch.nn.Module,
     losses: Callable[[Registration, Batch], dict[str, torch.Tensor]],
-    settings: training.Settings,
+    settings: Settings,
     aldk: Aldk | None,
     teacher: Path | None,
     seed: int,
     device: str,
+    mixed: bool,
 ) -> training.Learner:
     """What is trained and how: the network alone, or the network beside a discriminator and under a teacher.
 
-    ``model`` holds the weights, ``called`` is what to call for gradients of the whole batch.
+    ``model`` holds the weights, ``wrapped`` is what to call for gradients of the whole batch.
     """
-    mixed = device.startswith("cuda")
     modules: dict[str, torch.nn.Module] = {"model": model}
     optimisers = {"model": torch.optim.Adam(model.parameters(), lr=settings.learning_rate)}
     if aldk is None or teacher is None:
         plain = training.descend(
-            called, optimisers["model"], lambda batch: losses(called(batch.fixed, batch.moving, mixed=mixed), batch)
+            optimisers["model"], lambda batch: losses(wrapped(batch.fixed, batch.moving, mixed=mixed), batch)
         )
         return training.Learner(modules, optimisers, plain)
     discriminator = None
     if aldk.objective != "flow_l2":
-        # Another stream than the student's own.
         critic = partial(build_discriminator, aldk.disc, aldk.disc_output, aldk.disc_channels)
-        discriminator = modules["discriminator"] = create(critic, seed=seed + 2**32, device=device)
+        other = int(np.random.SeedSequence([seed, 1]).generate_state(1)[0])  # not the student's own stream
+        discriminator = modules["discriminator"] = create(critic, seed=other, device=device)
     if discriminator is not None and aldk.trains_discriminator:
-        optimisers["discriminator"] = torch.optim.Adam(discriminator.parameters(), lr=settings.learning_rate)
+        group = {"params": list(discriminator.parameters()), "rate": aldk.disc_rate}
+        optimisers["discriminator"] = torch.optim.Adam([group])
     taught = _load_teacher(teacher, device)
-    under = Distillation(aldk, settings.iterations, called, taught, discriminator, optimisers, losses, mixed)
-    return training.Learner(modules, optimisers, under.step)
+    distillation = Distillation(aldk, settings.iterations, wrapped, taught, discriminator, optimisers, losses, mixed)
+    return training.Learner(modules, optimisers, distillation.step)
 
 
 def _load_teacher(path: Path, device: str) -> Cascade:
@@ -221,15 +230,3 @@ def _load_teacher(path: Path, device: str) -> Cascade:
         raise ValueError(f"{path}: a teacher must be a network of methods/recursive.py, got {about.get('method')!r}")
     model = create(partial(build, **about["params"]), seed=0, device=device)
     return load_checkpoint(path, model, expected={}).eval().requires_grad_(False)
-
-
-@torch.inference_mode()
-def _register(model: Cascade, device: str, shrink: int, fixed: Array, moving: Array, spacing: Sequence[float]) -> Array:
-    pad = end_padding(fixed.shape, MULTIPLE * shrink)
-    images = [F.pad(torch.from_numpy(np.array(image, np.float32)), pad)[None, None] for image in (fixed, moving)]
-    small = [F.avg_pool3d(image.to(device), shrink) for image in images]
-    displacement = model(*small).displacement
-    if shrink > 1:  # areas aligned, as the average above has them; values in the larger grid's voxels
-        displacement = shrink * F.interpolate(displacement, scale_factor=shrink, mode="trilinear", align_corners=False)
-    depth, height, width = fixed.shape
-    return np.ascontiguousarray(displacement[0].cpu().numpy()[:, :depth, :height, :width])

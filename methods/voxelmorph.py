@@ -21,9 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from datasets.case import Dataset
@@ -31,7 +29,9 @@ from datasets.geometry import Array
 from methods.blocks import cost as costs
 from methods.blocks import training
 from methods.blocks.checkpoint import load_checkpoint, save_weights
-from methods.blocks.padding import end_padding
+from methods.blocks.registration import register
+from methods.blocks.sampling import Batch, make_sampler
+from methods.blocks.schedule import Settings
 
 Network = Literal["published", "package"]
 ImageLoss = Literal["mse", "ncc"]
@@ -70,7 +70,8 @@ def load(
     model = _create(params, seed, device)
     if checkpoint is not None:
         load_checkpoint(checkpoint, model, expected={"method": "voxelmorph", "params": params})
-    return partial(_register, model.eval(), device, MULTIPLE[network], shrink)
+    model.eval()
+    return partial(register, lambda fixed, moving: model(fixed, moving)[0], device, MULTIPLE[network], shrink)
 
 
 def train(
@@ -102,14 +103,14 @@ def train(
     """
     params = _params(network, channels, integration_steps, integration_downsize)
     weight = _smoothness(image_loss, smoothness)
-    settings = training.Settings(iterations, batch, learning_rate, "constant", 0.0, checkpoint_every)
+    settings = Settings(iterations, batch, learning_rate, "constant", 0.0, checkpoint_every)
     recipe = {"image_loss": image_loss, "smoothness": weight, "shrink": shrink}
     run = training.run_name(data, "voxelmorph", {**params, **recipe}, settings, seed)
-    sampler = training.make_sampler(data, settings, seed=seed, multiple=MULTIPLE[network], device=device, shrink=shrink)
+    sampler = make_sampler(data, settings, seed=seed, multiple=MULTIPLE[network], device=device, shrink=shrink)
     model = _create(params, seed, device)
     optimiser = torch.optim.Adam(model.parameters(), lr=learning_rate)
     losses = partial(_losses, model, image_loss, weight * integration_downsize)
-    learner = training.Learner({"model": model}, {"model": optimiser}, training.descend(model, optimiser, losses))
+    learner = training.Learner({"model": model}, {"model": optimiser}, training.descend(optimiser, losses))
     training.fit(learner, sampler, folder, run=run)
     return save_weights(folder / WEIGHTS, model, {"method": "voxelmorph", "params": params, "run": run})
 
@@ -214,7 +215,7 @@ def _published(channels: int) -> nn.Module:
     return pairwise
 
 
-def _losses(model: VelocityNet, image_loss: ImageLoss, weight: float, batch: training.Batch) -> dict[str, Tensor]:
+def _losses(model: VelocityNet, image_loss: ImageLoss, weight: float, batch: Batch) -> dict[str, Tensor]:
     """The similarity, the penalty on the velocity before integration, weighted, and their sum ``total``."""
     from neurite.nn.functional import mse, spatial_gradient
 
@@ -239,22 +240,3 @@ def _local_correlation_loss(fixed: Tensor, warped: Tensor) -> Tensor:
         return -ncc(fixed.double(), warped.double(), window_size=9, eps=1e-5).mean().float()
     except AssertionError:  # values that are not finite; the training loop reports them with iteration and pairs
         return warped.new_tensor(float("nan"))
-
-
-@torch.inference_mode()
-def _register(
-    model: VelocityNet,
-    device: str,
-    multiple: int,
-    shrink: int,
-    fixed: Array,
-    moving: Array,
-    spacing: Sequence[float],
-) -> Array:
-    pad = end_padding(fixed.shape, multiple * shrink)
-    images = [F.pad(torch.from_numpy(np.array(image, np.float32)), pad)[None, None] for image in (fixed, moving)]
-    displacement, _ = model(*[F.avg_pool3d(image.to(device), shrink) for image in images])
-    if shrink > 1:  # areas aligned, as the average above has them; values in the larger grid's voxels
-        displacement = shrink * F.interpolate(displacement, scale_factor=shrink, mode="trilinear", align_corners=False)
-    depth, height, width = fixed.shape
-    return np.ascontiguousarray(displacement[0].cpu().numpy()[:, :depth, :height, :width])

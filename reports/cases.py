@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,8 +52,12 @@ def draw_cases(
     methods: Methods,
     displacement_path: DisplacementPath,
     labels: Labels | None,
+    ranks: Sequence[str] = RANKS,
 ) -> list[tuple[str, list[Case]]]:
-    """Write ``<folder>/<dataset>/<method>-<rank>.png``; return the cases of each method, a registration once."""
+    """Write ``<folder>/<dataset>/<method>-<rank>.png``; return the cases of each method, a registration once.
+
+    ``ranks``: which of `RANKS` to draw.
+    """
     quote = summary.primary(metrics, dataset)
     if quote is None:
         return []
@@ -61,6 +65,8 @@ def draw_cases(
     for method in summary.ordered(methods):
         cases: dict[tuple[str, int], Case] = {}
         for rank, name, seed, value in ranked(metrics, dataset.name, method, quote):
+            if rank not in ranks:
+                continue
             path = folder / dataset.name / f"{method}-{rank}.png"
             shown = f"{overview.NAMES[quote.metric]} {quantity(quote.metric, value)}"
             first = cases.get((name, seed))

@@ -59,6 +59,8 @@ def dataset_table(frame: pd.DataFrame, metrics: pd.DataFrame, dataset: Dataset, 
     for method in summary.ordered(methods):
         cells = [quote_cell(_find(here, method, quote)) for quote in quotes]
         tried, failed, idle = summary.counts(metrics, dataset.name, method)
+        if not tried + idle:  # the profile does not run it here
+            continue
         done = Cell("not applicable" if idle and not tried else str(tried - failed), muted=not tried)
         size = summary.parameters(metrics, dataset.name, method)
         rows.append([Cell(_name(methods, method)), *cells, done, Cell(str(failed)), _count(size)])

@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from benchmarks.metrics import METRICS
 from reports import embed, figures, overview, summary
-from reports.cases import Case, draw_cases
+from reports.cases import RANKS, Case, draw_cases
 from reports.failures import failure_frame, failure_table
 from reports.ledger import ledger_frame
 from reports.paper import PaperRun
@@ -41,6 +41,7 @@ MEANINGS: Mapping[str, str] = {
     "macs": "Work of the network.",
 }
 WEIGHT = 15_000_000  # bytes of pictures on the page
+MANY = 40  # combinations of method and data set from which only the worst case of each is drawn
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ def build(
     methods: Methods,
     displacement_path: DisplacementPath,
     profile: str,
+    profile_about: str = "",
     training_curves: Curves | None = None,
     labels: Labels | None = None,
     papers: Sequence[PaperRun] = (),
@@ -85,6 +87,7 @@ def build(
         displacement_path: where the displacement of (data set, method, seed, pair name) lies; a file that is not
             there leaves out that picture.
         profile: name of the run's profile.
+        profile_about: what it is for and what it cuts.
         training_curves: for (method, data set) the columns iteration and loss.
         labels: gives the label map of (data set name, case) or None, for outlines in the pictures; None draws none.
         papers: the papers whose tables, figures and ledger this run fills.
@@ -99,6 +102,7 @@ def build(
     failed = failure_frame(metrics)
     failures = failure_table(failed, datasets, methods)
     tables = overview.overview_tables(frames[0], metrics, datasets, methods)
+    ranks = RANKS if len(methods) * len(datasets) <= MANY else RANKS[:1]
     sections = []
     for dataset, table in zip(datasets.values(), tables[1:], strict=True):
         drawn = _dataset_figures(folder / "figures", metrics, dataset, methods, training_curves or {})
@@ -112,7 +116,7 @@ def build(
                 overview.label_table(frames[1], dataset, methods),
                 overview.timing_table(times, dataset, methods),
                 *drawn,
-                draw_cases(folder / "figures" / "cases", metrics, dataset, methods, displacement_path, labels),
+                draw_cases(folder / "figures" / "cases", metrics, dataset, methods, displacement_path, labels, ranks),
             )
         )
     label_tables = [section.labels for section in sections if section.labels]
@@ -128,8 +132,10 @@ def build(
         figures.save(scatter, folder / "figures", "accuracy-time")
     page = {
         "profile": profile,
+        "profile_about": profile_about,
         "about": _about_run(runs, datasets),
         "overview": tables[0],
+        "ranks": ranks,
         "scatter": _inline(folder / "figures", "accuracy-time") if scatter is not None else None,
         "clock": _clock(runs),
         "sections": [_embed_pictures(section, folder, sections) for section in sections],

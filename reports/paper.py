@@ -67,6 +67,7 @@ class PaperRun:
     methods: Methods
     displacement_path: DisplacementPath
     labels: Labels | None = None
+    about: str = ""  # what the profile cuts
 
     def is_stand_in(self, key: str) -> bool:
         """Whether the data set that plays ``key`` is another one: its name differs. KeyError where nothing plays it."""

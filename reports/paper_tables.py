@@ -50,7 +50,7 @@ def paper_table(run: PaperRun, entry: Entry, judged: Cells) -> Table:
     for row in entry["rows"]:
         numbers = [_cell(_parts(entry, row, column, judged), reasons) for column in columns]
         rows.append([*map(Cell, row["labels"]), *numbers])
-    return Table(_caption(run, entry), heads, rows, [*_notes(judged, reasons), *_readings(entry)])
+    return Table(_caption(run, entry), heads, rows, [*_notes(run, judged, reasons), *_readings(entry)])
 
 
 def table_frame(entry: Entry, judged: Cells) -> pd.DataFrame:
@@ -103,10 +103,12 @@ def _caption(run: PaperRun, entry: Entry) -> str:
     return f"Table {ROMAN[entry['number']]} of {run.paper.cite}: {entry['caption']}"
 
 
-def _notes(judged: Cells, reasons: Reasons) -> Iterator[str]:
+def _notes(run: PaperRun, judged: Cells, reasons: Reasons) -> Iterator[str]:
     yield f"Measured in this run; in brackets what the paper prints, ({MINUS}) where it prints no number."
     if any(each.stand_in for each in judged.values()):
         yield "Stand-ins: numbers of other data or narrower networks than the paper's are no reproductions."
+    if run.about:
+        yield run.about
     if any(each.measured.failed for each in judged.values()):
         yield "† Without the registrations or calls that failed; the ledger counts them."
     if reasons.found:

@@ -1,6 +1,6 @@
-"""ALDK: who learns from whom under each reading, the penalty's closed form, and a resumed training."""
+"""A training step of ALDK: who learns what from whom under each reading, against formulas; and its switches."""
 
-import json
+from types import SimpleNamespace
 from typing import get_args
 
 import numpy as np
@@ -8,16 +8,14 @@ import pytest
 import torch
 from torch import nn
 
-from datasets.case import Pair, Writer, open_dataset
-from methods import recursive
+from datasets.case import Pair
 from methods.blocks import training
 from methods.blocks.composition import build, check
-from methods.blocks.cost import count_macs, count_parameters
 from methods.blocks.discriminator import build_discriminator, gradient_penalty
 from methods.blocks.distillation import Aldk, Distillation, Objective
 from methods.blocks.losses import Weights, cascade_losses
 from methods.blocks.padding import create
-from methods.blocks.training import Batch
+from methods.blocks.sampling import Batch
 
 SHAPE = (16, 16, 32)
 OBJECTIVES = get_args(Objective)
@@ -77,8 +75,9 @@ def test_the_adversarial_term_moves_the_student_unless_released(objective):
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_only_student_and_learning_discriminator_change(objective):
     under = distillation(objective=objective)
-    teacher, critic = state(under.teacher), state(under.discriminator)
+    student, teacher, critic = map(state, (under.student, under.teacher, under.discriminator))
     terms = under.step(batch())
+    assert changed(under.student, student) == list(student)
     assert not changed(under.teacher, teacher)
     assert bool(changed(under.discriminator, critic)) == (objective in LEARNING)
     assert ("penalty" in terms) == (objective in LEARNING)
@@ -115,7 +114,7 @@ def test_a_wasserstein_critic_scores_the_teacher_above_the_student():
 def test_plain_steps_are_those_of_training_without_a_teacher():
     under, alone = distillation(), network(1)
     optimiser = torch.optim.Adam(alone.parameters(), lr=1e-3)
-    step = training.descend(alone, optimiser, lambda images: losses(alone(images.fixed, images.moving), images))
+    step = training.descend(optimiser, lambda images: losses(alone(images.fixed, images.moving), images))
     for iteration in range(3):
         assert under.step(batch(iteration, seed=iteration)).keys() == step(batch(iteration, seed=iteration)).keys()
     assert not changed(under.student, state(alone))
@@ -125,11 +124,7 @@ def test_plain_steps_are_those_of_training_without_a_teacher():
 
 @pytest.mark.parametrize(
     ("schedule", "expected"),
-    [
-        ("alg1_3to1", [3, 7, 11]),
-        ("every_step", list(range(12))),
-        ("released_2to1_first8000", [2, 5]),
-    ],
+    [("alg1_3to1", [3, 7, 11]), ("every_step", list(range(12))), ("released_2to1_first8000", [2, 5])],
 )
 def test_schedules(schedule, expected):
     aldk = Aldk(schedule=schedule)
@@ -145,12 +140,42 @@ def test_presets_hold_the_papers_numbers_and_give_way_to_what_is_said():
     assert (released.gamma, released.beta, released.gp_weight) == (0.3, 0.1, 0.1)
     assert (released.objective, released.disc, released.disc_output) == ("released_noop", "released", "logit")
     assert Aldk(preset="released", objective="wgan_gp", gamma=0.0).gamma == 0.0
-    with pytest.raises(ValueError, match="preset must be one of paper_ct, paper_mri, released, got 'paper'"):
-        Aldk(preset="paper")
-    with pytest.raises(ValueError, match=r"gamma must lie in \[0, 1\], got 2"):
-        Aldk(gamma=2.0)
-    with pytest.raises(ValueError, match="'released' does not go with disc_output 'mean_sigmoid'"):
-        build_discriminator("released", "mean_sigmoid")
+
+
+@pytest.mark.parametrize(
+    ("switch", "known"),
+    [
+        ("preset", "paper_ct, paper_mri, released"),
+        ("objective", "eq7_minimax, eq7_cooperative, frozen_features, wgan_gp, flow_l2, released_noop"),
+        ("gamma_scales", "all, rec"),
+        ("gp_input", "eq8, random_mix"),
+        ("gp_norm", "sample, channel"),
+        ("disc", "paper_text, released"),
+        ("disc_output", "mean_sigmoid, mean_linear, logit"),
+        ("schedule", "alg1_3to1, every_step, released_2to1_first8000"),
+    ],
+)
+def test_a_switch_that_does_not_exist_is_named_with_those_that_do(switch, known):
+    with pytest.raises(ValueError, match=f"aldk: {switch} must be one of {known}, got 'x'"):
+        Aldk(**{switch: "x"})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"gamma": 2.0}, r"gamma must lie in \[0, 1\], got 2"),
+        ({"beta": -0.5}, r"beta must lie in \[0, 1\], got -0\.5"),
+        ({"gp_weight": -1.0}, "gp_weight must be at least 0, got -1"),
+        ({"disc_channels": 0}, "disc_channels must be at least 1, got 0"),
+        ({"disc_rate": -1.0}, "disc_rate must be at least 0, got -1"),
+        ({"disc": "released"}, "disc 'released' does not go with disc_output 'mean_sigmoid'"),
+        ({"disc_output": "logit"}, "disc 'paper_text' does not go with disc_output 'logit'"),
+        ({"preset": "released", "disc": "paper_text"}, "disc 'paper_text' does not go with disc_output 'logit'"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_any_training(options, message):
+    with pytest.raises(ValueError, match=f"aldk: {message}"):
+        Aldk(**options)
 
 
 def test_the_teacher_sees_the_augmented_image_unless_told_otherwise():
@@ -163,126 +188,105 @@ def test_the_teacher_sees_the_augmented_image_unless_told_otherwise():
         assert torch.equal(moving, images.moving if augmented else images.plain)
 
 
-def test_gamma_scales_all_or_the_similarity_alone():
-    images = batch()
-    for scaled, share in (("all", 0.3), ("rec", 1.0)):
-        under = distillation(objective="released_noop", gamma=0.3, gamma_scales=scaled)
-        terms = losses(under.student(images.fixed, images.moving), images)
-        expected = 0.3 * terms["similarity"] + share * terms["regularisation"]
-        torch.testing.assert_close(under._share(terms), expected)
+class Says(nn.Module):
+    """A student whose weights are its displacement, whatever it sees."""
+
+    def __init__(self, displacement):
+        super().__init__()
+        self.displacement = nn.Parameter(displacement)
+
+    def forward(self, fixed, moving, *, mixed=False):
+        return SimpleNamespace(displacement=self.displacement)
 
 
-class Linear(nn.Module):
-    """``D(u) = <w, u>``: its gradient is w everywhere."""
+class Squared(nn.Module):
+    """``D(u) = <w, u>^2``; the norm of its gradient is ``2 |<w, u>| |w|``, which depends on u."""
 
     def __init__(self, weight):
         super().__init__()
         self.weight = nn.Parameter(weight)
 
     def forward(self, displacement):
-        return (self.weight * displacement).flatten(1).sum(1)
+        return (self.weight * displacement).flatten(1).sum(1).square()
 
 
-def test_gradient_penalty_of_a_linear_discriminator_is_its_closed_form():
-    weight = torch.from_numpy(np.random.default_rng(0).normal(size=(3, 4, 5, 6)))
-    critic, u = Linear(weight), torch.rand(2, 3, 4, 5, 6, dtype=torch.float64)
-    norms = weight.flatten(1).norm(dim=1)
-    torch.testing.assert_close(gradient_penalty(critic, u), (norms.norm() - 1) ** 2)
-    torch.testing.assert_close(gradient_penalty(critic, u, per_channel=True), ((norms - 1) ** 2).mean())
-    [slope] = torch.autograd.grad(gradient_penalty(critic, u), critic.weight)
-    torch.testing.assert_close(slope, 2 * (norms.norm() - 1) * weight / norms.norm())
+def formulas(aldk, student, teacher, weight):
+    """By the paper: what the student descends on beside its base loss, what `Squared` descends on, and its views."""
+    seen, wanted, mixed = (
+        (weight * u).flatten(1).sum(1) for u in (student, teacher, aldk.beta * teacher + (1 - aldk.beta) * student)
+    )
+    gap = seen.square() - wanted.square()
+    penalty = aldk.gp_weight * (2 * mixed.abs() * weight.norm() - 1).square().mean()
+    term, critic = {
+        "eq7_minimax": (gap.square().mean(), -gap.square().mean()),
+        "eq7_cooperative": (gap.square().mean(), gap.square().mean()),
+        "frozen_features": (gap.square().mean(), None),
+        "wgan_gp": (-seen.square().mean(), gap.mean()),
+        "flow_l2": ((student - teacher).square().sum(1).mean(), None),
+        "released_noop": ((gap.mean() + penalty).detach(), None),
+    }[aldk.objective]
+    if aldk.gp_grad_to_student and aldk.objective not in ("flow_l2", "released_noop"):
+        term = term + penalty
+    return term, None if critic is None else critic + penalty, seen.square().mean(), wanted.square().mean()
 
 
-def test_the_penalty_reaches_the_student_only_when_asked():
+@pytest.mark.parametrize("reaches", [False, True])
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_gradients_are_those_of_the_formulas(objective, reaches):
+    draws = torch.from_numpy(np.random.default_rng(0).normal(size=(5, 3, 2, 3, 4)))
+    student, teacher, critic = Says(draws[:2]), Says(draws[2:4]).requires_grad_(False), Squared(draws[4] / 10)
+    aldk = Aldk("paper_mri", objective, gp_grad_to_student=reaches, flow_scale=0.5)
+    modules = {"model": student, "discriminator": critic}
+    still = {name: torch.optim.SGD(module.parameters(), lr=0.0) for name, module in modules.items()}
+
+    def base(result, images):
+        return {"total": result.displacement.square().sum()}
+
+    terms = Distillation(aldk, 100, student, teacher, critic, still, base).step(batch())
+    u, w = student.displacement, critic.weight
+    term, own, seen, wanted = formulas(aldk, 0.5 * u, 0.5 * teacher.displacement, w)
+    [slope] = torch.autograd.grad(aldk.gamma * u.square().sum() + (1 - aldk.gamma) * term, u, retain_graph=True)
+    torch.testing.assert_close(u.grad, slope)
+    torch.testing.assert_close(terms["adversarial"], term.detach())
+    if own is None:
+        assert w.grad is None
+        assert not terms.keys() & {"critic", "penalty"}
+    else:
+        torch.testing.assert_close(w.grad, torch.autograd.grad(own, w)[0])
+        torch.testing.assert_close(terms["critic"] + terms["penalty"], own.detach())
+        torch.testing.assert_close(terms["critic_student"], seen.detach())
+        torch.testing.assert_close(terms["critic_teacher"], wanted.detach())
+
+
+def test_gamma_scales_all_or_the_similarity_alone():
     images = batch()
-    for wanted in (False, True):
-        # The gap does not depend on the student where D is blind to it: only the penalty can move it.
-        under = distillation(gp_grad_to_student=wanted, gamma=0.0)
-        result = under.student(images.fixed, images.moving).displacement
-        taught = result.detach() + 1
-        plain = distillation(gamma=0.0)._adversarial(result, taught, images.generator)
-        term = under._adversarial(result, taught, images.generator)
-        assert (abs(term.item() - plain.item()) > 1e-6) == wanted
-        assert term.requires_grad
+    for scaled, share in (("all", 0.3), ("rec", 1.0)):
+        under = distillation(objective="released_noop", gamma=0.3, gamma_scales=scaled)
+        with torch.no_grad():  # for next to zero there is nothing to regularise
+            under.student.stems[0].displacement.weight.mul_(1e5)
+        parameters = list(under.student.parameters())
+        terms = losses(under.student(images.fixed, images.moving), images)
+        expected = torch.autograd.grad(0.3 * terms["similarity"] + share * terms["regularisation"], parameters)
+        under.step(images)
+        for parameter, slope in zip(parameters, expected, strict=True):
+            torch.testing.assert_close(parameter.grad, slope, rtol=1e-3, atol=1e-4 * slope.abs().max().item())
 
 
-def test_discriminator_sizes_are_the_published_ones():
-    for design, output, parameters, gmac in (
-        ("paper_text", "mean_sigmoid", 2_788_848, 2.8186),
-        ("released", "logit", 5_462_881, 5.5050),
-    ):
-        with torch.device("meta"):
-            critic, u = build_discriminator(design, output), torch.empty(1, 3, 128, 128, 128)
-            assert count_parameters(critic) == parameters
-            assert count_macs(lambda critic=critic, u=u: critic(u)) / 1e9 == pytest.approx(gmac, rel=1e-4)
-
-
-def test_a_mean_of_sigmoids_lies_between_zero_and_one():
-    u = torch.randn(2, 3, *SHAPE, generator=torch.Generator().manual_seed(0)) * 5
-    seen = {}
-    for output in ("mean_sigmoid", "mean_linear"):
-        critic = create(lambda output=output: build_discriminator("paper_text", output, 4), seed=0, device="cpu")
-        seen[output] = critic(u)
-        assert seen[output].shape == (2,)
-    assert ((seen["mean_sigmoid"] > 0) & (seen["mean_sigmoid"] < 1)).all()
-    assert not torch.allclose(seen["mean_sigmoid"], seen["mean_linear"])
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    folder, rng = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
-    writer = Writer(folder)
-    for case in ("a", "b", "c"):
-        writer.image(case, rng.random((16, 14, 30), dtype=np.float32), np.eye(4))
-    writer.finish({"name": "noise", "training": {"cases": ["a", "b", "c"]}, "test": []})
-    return open_dataset(folder)
-
-
-@pytest.fixture(scope="module")
-def teacher(data, tmp_path_factory):
-    options = {"channels": 2, "scale": 0.5, "iterations": 2, "batch": 2, "learning_rate": 1e-3}
-    return recursive.train(data, tmp_path_factory.mktemp("teacher"), device="cpu", seed=0, **options)
-
-
-SMALL = {"base": "ldr", "stem": "dense", "channels": 2, "iterations": 9, "batch": 2, "learning_rate": 1e-2}
-
-
-def train(data, folder, teacher, **options):
-    aldk = Aldk(**{"disc_channels": 2, "gp_input": "random_mix", **options})
-    common = {"device": "cpu", "seed": 0, "teacher": teacher, "aldk": aldk, "checkpoint_every": 2}
-    return recursive.train(data, folder, **common, **SMALL)
-
-
-@pytest.mark.parametrize("at", [3, 6])
-def test_an_interrupted_student_continues_bit_for_bit(data, teacher, tmp_path, monkeypatch, at):
-    whole = train(data, tmp_path / "whole", teacher).read_bytes()
-    iterate = training._iterate
-
-    def broken(learner, sampler, iteration):
-        row = iterate(learner, sampler, iteration)
-        if iteration == at:
-            raise KeyboardInterrupt
-        return row
-
-    with monkeypatch.context() as patch:
-        patch.setattr(training, "_iterate", broken)
-        with pytest.raises(KeyboardInterrupt):
-            train(data, tmp_path / "cut", teacher)
-    assert train(data, tmp_path / "cut", teacher).read_bytes() == whole
-    rows = [json.loads(line) for line in (tmp_path / "cut" / "curve.jsonl").read_text().splitlines()]
-    assert [row["iteration"] for row in rows if "adversarial" in row] == [3, 7]
-
-
-def test_the_student_depends_on_objective_and_teacher(data, teacher, tmp_path):
-    paths = [train(data, tmp_path / name, teacher, objective=name) for name in ("eq7_minimax", "flow_l2")]
-    assert paths[0].read_bytes() != paths[1].read_bytes()
-    with pytest.raises(ValueError, match="aldk and a teacher go together"):
-        recursive.train(data, tmp_path / "x", device="cpu", seed=0, teacher=teacher, **SMALL)
-
-
-def test_a_checkpoint_of_another_method_is_no_teacher(data, tmp_path):
-    from methods.blocks.checkpoint import save_weights
-
-    path = save_weights(tmp_path / "w.safetensors", nn.Linear(1, 1), {"method": "voxelmorph", "params": {}})
-    with pytest.raises(ValueError, match=r"w\.safetensors: a teacher must be a network of .*recursive.*'voxelmorph'"):
-        train(data, tmp_path / "run", path)
+@pytest.mark.parametrize("norm", ["sample", "channel"])
+@pytest.mark.parametrize("mix", ["eq8", "random_mix"])
+def test_the_penalty_is_taken_at_the_mix_and_in_the_norm_asked_for(mix, norm):
+    under, seen = distillation(gp_input=mix, gp_norm=norm, beta=0.2), []
+    untouched = distillation().discriminator
+    under.discriminator.register_forward_pre_hook(lambda _, args: seen.append(args[0].detach()))
+    terms = under.step(batch())
+    student, teacher, mixed = seen[:3]
+    apart = teacher - student
+    shares = ((mixed - student) * apart).flatten(1).sum(1) / apart.square().flatten(1).sum(1)
+    torch.testing.assert_close(mixed, student.lerp(teacher, shares.view(-1, 1, 1, 1, 1)))
+    if mix == "eq8":
+        torch.testing.assert_close(shares, torch.tensor([0.2, 0.2]))
+    else:
+        assert ((shares >= 0) & (shares <= 1)).all()
+        assert shares[0] != shares[1]
+    expected = gradient_penalty(untouched, mixed, per_channel=norm == "channel")
+    torch.testing.assert_close(terms["penalty"], expected.detach())

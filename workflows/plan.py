@@ -46,6 +46,11 @@ class Plan:
         """How many GPUs a job of a method takes: one for a network where the configuration says cuda, else none."""
         return int(self.settings.device == "cuda" and self.settings.trains(method))
 
+    def training_gpus(self, wildcards: Wildcards) -> int:
+        """How many GPUs a training takes: one for each of its processes."""
+        processes = self.settings.training(wildcards.method, wildcards.dataset).get("processes", 1)
+        return processes * self.gpus(wildcards.method)
+
     def all_chunks(self, name: str) -> list[str]:
         """A file of every chunk of every selected run."""
         return [
@@ -151,6 +156,7 @@ class Plan:
         about = {m: {k: settings.method(m).get(k, "") for k in ("label", "kind", "cite")} for m in settings.methods}
         return as_json(
             profile=settings.profile,
+            about=settings.config.get("about", ""),
             results=self.results,
             trainings=self.all_trainings(),
             datasets=[(name, f"{self.results}/data/{name}") for name in settings.datasets],

@@ -1,8 +1,9 @@
 """Write the report of a run: tables, figures, pictures and the page.
 
-The specification: ``profile``, ``results`` (folder of the run), ``trainings`` (paths of training.json), ``datasets``
-and ``methods`` (lists, in display order, of name and folder, and of name and label, kind, cite), ``chunks`` (data set
-to number of chunks), ``papers`` (paper to: its data set to the one that plays it), ``folder``.
+The specification: ``profile`` and ``about`` (what it cuts), ``results`` (folder of the run), ``trainings`` (paths of
+training.json), ``datasets`` and ``methods`` (lists, in display order, of name and folder, and of name and label, kind,
+cite), ``chunks`` (data set to number of chunks), ``papers`` (paper to: its data set to the one that plays it),
+``folder``.
 """
 
 from __future__ import annotations
@@ -44,7 +45,12 @@ def report(spec: Spec) -> None:
         "labels": labels,
     }
     papers = [
-        PaperRun(paper=load_paper(key), datasets={role: datasets[name] for role, name in cast.items()}, **shown)
+        PaperRun(
+            paper=load_paper(key),
+            datasets={role: datasets[name] for role, name in cast.items()},
+            about=spec["about"],
+            **shown,
+        )
         for key, cast in spec["papers"].items()
     ]
     page.build(
@@ -53,6 +59,7 @@ def report(spec: Spec) -> None:
         datasets=datasets,
         papers=papers,
         profile=spec["profile"],
+        profile_about=spec["about"],
         training_curves=dict(map(_curve, map(Path, spec["trainings"]))),
     )
 

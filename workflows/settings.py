@@ -235,7 +235,9 @@ def _check_teacher(settings: Settings, name: str) -> None:
     _known([teacher], settings.config["methods"], where, "method")
     if "teacher" not in sources.options_of(settings.module_path(name), "train"):
         raise SettingsError(f"configuration, {where}: {settings.method(name)['module']} cannot learn from a teacher")
-    if not settings.trains(teacher) or settings.teacher(teacher) is not None:
+    if settings.module(teacher) != settings.module(name):
+        raise SettingsError(f"configuration, {where}: {teacher!r} is no network of {settings.module(name)}")
+    if settings.teacher(teacher) is not None:
         raise SettingsError(f"configuration, {where}: {teacher!r} must be a method that learns without a teacher")
 
 

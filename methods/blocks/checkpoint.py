@@ -61,7 +61,12 @@ def load_checkpoint(path: Path, model: nn.Module, *, expected: Mapping[str, Any]
 
 def read_metadata(path: Path) -> dict[str, Any]:
     """The metadata that `save_weights` wrote, and the file's own sha256."""
-    return {**_read_weights(Path(path))[1], "sha256": sha256(Path(path))}
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = json.loads((file.metadata() or {}).get(ABOUT, "{}"))
+    except (SafetensorError, json.JSONDecodeError, OSError) as error:
+        raise CheckpointError(f"{path}: not a safetensors checkpoint of this suite, or truncated ({error})") from error
+    return {**metadata, "sha256": sha256(Path(path))}
 
 
 def _read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -18,16 +18,22 @@ from methods.blocks.stems import LightAffineStem, MobileNetAffine, VTNAffineStem
 Base = Literal["vtn", "voxelmorph", "unet", "ldr", "ldr_text", "mobilenet"]
 Stem = Literal["none", "vtn_affine", "affine_light", "dense"]
 
+STEMS: Mapping[str, Stem] = {
+    "vtn": "vtn_affine", "voxelmorph": "vtn_affine", "unet": "none", "ldr": "dense", "ldr_text": "none",
+    "mobilenet": "none",
+}  # fmt: skip
 CHANNELS: Mapping[str, int] = {"vtn": 16, "voxelmorph": 32, "unet": 16, "ldr": 32, "ldr_text": 16, "mobilenet": 32}
 STEM_CHANNELS = 16
 SCALE: Mapping[str, float] = {"vtn": 20.0, "unet": 20.0}
 
 
-def check(*, base: Base, stem: Stem, cascades: int, channels: int | None, scale: float | None) -> dict[str, Any]:
+def check(*, base: Base, stem: Stem | None, cascades: int, channels: int | None, scale: float | None) -> dict[str, Any]:
     """The arguments of `build`, defaults filled in; raise ValueError naming the one that cannot be."""
-    for name, value, known in (("base", base, get_args(Base)), ("stem", stem, get_args(Stem))):
-        if value not in known:
-            raise ValueError(f"recursive: {name} must be one of {', '.join(known)}, got {value!r}")
+    if base not in get_args(Base):
+        raise ValueError(f"recursive: base must be one of {', '.join(get_args(Base))}, got {base!r}")
+    stem = STEMS[base] if stem is None else stem
+    if stem not in get_args(Stem):
+        raise ValueError(f"recursive: stem must be one of {', '.join(get_args(Stem))}, got {stem!r}")
     channels = CHANNELS[base] if channels is None else channels
     if cascades < 1:
         raise ValueError(f"recursive: cascades must be at least 1, got {cascades}")

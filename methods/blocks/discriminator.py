@@ -56,19 +56,24 @@ class ReleasedDiscriminator(nn.Module):
 
 
 def build_discriminator(design: Design, output: Output, channels: int = 16) -> nn.Module:
-    """``(n, 3, D, H, W)`` to ``(n,)``; ``logit`` is the released design's output, the two means are the text's."""
-    if (design == "released") != (output == "logit"):
-        raise ValueError(f"aldk: disc {design!r} does not go with disc_output {output!r}")
+    """``(n, 3, D, H, W)`` to ``(n,)``; see `check_output` for what goes together."""
+    check_output(design, output)
     if design == "released":
         return ReleasedDiscriminator(channels)
     return TextDiscriminator(channels, sigmoid=output == "mean_sigmoid")
+
+
+def check_output(design: Design, output: Output) -> None:
+    """Refuse what does not go together: ``logit`` is the released design's output, the two means are the text's."""
+    if output not in {"released": ("logit",), "paper_text": ("mean_sigmoid", "mean_linear")}.get(design, ()):
+        raise ValueError(f"aldk: disc {design!r} does not go with disc_output {output!r}")
 
 
 def gradient_penalty(discriminator: nn.Module, displacement: Tensor, *, per_channel: bool = False) -> Tensor:
     """``(|grad D| - 1)^2``, mean over the batch: the norm over a whole displacement (eq. 7), or over space alone for
     each of its components (the released code). Differentiable to second order.
     """
-    point = displacement if displacement.requires_grad else displacement.requires_grad_()
+    point = displacement if displacement.requires_grad else displacement.detach().requires_grad_()
     [gradient] = torch.autograd.grad(discriminator(point).sum(), point, create_graph=True)
     squares = gradient.square().flatten(2).sum(2)
     norms = (squares if per_channel else squares.sum(1, keepdim=True)).clamp(min=1e-24).sqrt()

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import torch
 from torch import Tensor, nn
 
-from methods.blocks import parallel
-from methods.blocks.discriminator import Design, Output, gradient_penalty
-from methods.blocks.training import Batch
+from methods.blocks.discriminator import Design, Output, check_output, gradient_penalty
+from methods.blocks.sampling import Batch
+from methods.blocks.training import update
 
 Objective = Literal["eq7_minimax", "eq7_cooperative", "frozen_features", "wgan_gp", "flow_l2", "released_noop"]
 Preset = Literal["paper_ct", "paper_mri", "released"]
-Steps = Literal["alg1_3to1", "every_step", "released_2to1_first8000"]
+StepSchedule = Literal["alg1_3to1", "every_step", "released_2to1_first8000"]
 Terms = dict[str, Tensor]
 
 _TEXT: Mapping[str, Any] = {
@@ -43,22 +43,27 @@ PRESETS: Mapping[Preset, Mapping[str, Any]] = {
 class Aldk:
     """The switches of ALDK; what is None comes from the preset.
 
+    The released code also mixes logits with noise for its penalty, and skips pairs for which no teacher's displacement
+    was stored; neither is imitated, as nothing of it reaches the student.
+
     Args:
         preset: the paper's numbers for CT or MRI, or the released code's.
         objective: ``eq7_minimax``: the student descends on (D(s) - D(t))^2 and D ascends on it; ``eq7_cooperative``:
-            both descend, eq. 7 to the letter; ``frozen_features``: D stays as drawn; ``wgan_gp``: D learns to tell
-            student from teacher, the student ascends on D(s); ``flow_l2``: squared distance of the displacements, no
-            D; ``released_noop``: no gradient from the teacher, as released.
+            both descend (eq. 7 to the letter with ``gp_grad_to_student``); ``frozen_features``: D stays as drawn;
+            ``wgan_gp``: D learns to tell student from teacher, the student ascends on D(s); ``flow_l2``: squared
+            distance of the displacements, no D; ``released_noop``: no gradient from the teacher, as released.
         gamma: share of the base loss in an adversarial step, the rest being the adversarial term (eq. 6).
         gamma_scales: whether gamma scales the whole base loss or its similarity alone (``rec``).
         beta: the teacher's share in the displacement at which D's gradient is held to norm 1 (eq. 8).
         gp_weight: weight of that penalty, the paper's lambda.
         gp_input: that displacement: eq. 8's constant mix, or a random one per sample.
         gp_norm: norm of the gradient over the whole displacement, or over space for each component.
-        gp_grad_to_student: whether the penalty also moves the student.
+        gp_grad_to_student: whether the penalty also moves the student. It cannot where D is piecewise linear, that is
+            but for ``mean_sigmoid``.
         disc: layers of D.
         disc_output: what D gives: a mean of sigmoids or of plain features (text), or a logit (released).
         disc_channels: width of D's first layer.
+        disc_rate: D's learning rate as a multiple of the student's; the paper names one rate for both.
         schedule: which steps are adversarial: every fourth (Algorithm 1), all, or every third of the first 8 %.
         teacher_on_augmented: whether the teacher sees the moving image as augmented for the student.
         flow_scale: factor of displacements on their way into D.
@@ -76,18 +81,27 @@ class Aldk:
     disc: Design | None = None
     disc_output: Output | None = None
     disc_channels: int = 16
-    schedule: Steps | None = None
+    disc_rate: float = 1.0
+    schedule: StepSchedule | None = None
     teacher_on_augmented: bool | None = None
     flow_scale: float | None = None
 
     def __post_init__(self) -> None:
-        if self.preset not in PRESETS:
-            raise ValueError(f"aldk: preset must be one of {', '.join(PRESETS)}, got {self.preset!r}")
-        for name, value in PRESETS[self.preset].items():
+        for name, value in PRESETS.get(self.preset, {}).items():
             if getattr(self, name) is None:
                 object.__setattr__(self, name, value)
-        if not 0 <= self.gamma <= 1:
-            raise ValueError(f"aldk: gamma must lie in [0, 1], got {self.gamma}")
+        for name, kind in get_type_hints(Aldk).items():
+            # A Literal lies bare in the annotation or beside None.
+            known = next((get_args(k) for k in (kind, *get_args(kind)) if get_origin(k) is Literal), None)
+            if known is not None and getattr(self, name) not in known:
+                raise ValueError(f"aldk: {name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
+        for name in ("gamma", "beta"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"aldk: {name} must lie in [0, 1], got {getattr(self, name)}")
+        for name, least in (("gp_weight", 0), ("disc_channels", 1), ("disc_rate", 0)):
+            if getattr(self, name) < least:
+                raise ValueError(f"aldk: {name} must be at least {least}, got {getattr(self, name)}")
+        check_output(self.disc, self.disc_output)
 
     @property
     def trains_discriminator(self) -> bool:
@@ -95,11 +109,11 @@ class Aldk:
 
     def is_adversarial(self, iteration: int, iterations: int) -> bool:
         """Whether this step uses the teacher."""
-        if self.schedule == "every_step":
-            return True
-        if self.schedule == "alg1_3to1":
-            return iteration % 4 == 3
-        return iteration % 3 == 2 and iteration < 0.08 * iterations
+        return {
+            "every_step": True,
+            "alg1_3to1": iteration % 4 == 3,
+            "released_2to1_first8000": iteration % 3 == 2 and iteration < 0.08 * iterations,
+        }[self.schedule]
 
 
 @dataclass(frozen=True)
@@ -127,19 +141,25 @@ class Distillation:
         terms = self.losses(result, batch)
         objective = terms["total"]
         if self.options.is_adversarial(batch.iteration, self.iterations):
-            with torch.no_grad():
-                moving = batch.moving if self.options.teacher_on_augmented else batch.plain
-                taught = self.teacher(batch.fixed, moving, mixed=self.mixed).displacement
-            pair = result.displacement * self.options.flow_scale, taught * self.options.flow_scale
+            pair = result.displacement * self.options.flow_scale, self._taught(batch) * self.options.flow_scale
             if self.options.trains_discriminator:
-                terms |= self._descend("discriminator", self._discriminator_terms(*pair, batch.generator))
+                assert self.discriminator is not None
+                critic = self._discriminator_terms(*pair, batch.generator)
+                update(self.optimisers["discriminator"], critic["critic"] + critic["penalty"], share=self.discriminator)
+                terms |= critic
             adversarial = self._adversarial(*pair, batch.generator)
-            objective = self._share(terms) + (1 - self.options.gamma) * adversarial
+            objective = self._weighted_base_loss(terms) + (1 - self.options.gamma) * adversarial
             terms["adversarial"] = adversarial
-        self._descend("model", {"objective": objective})
+        update(self.optimisers["model"], objective)
         return {name: term.detach() for name, term in terms.items()}
 
-    def _share(self, terms: Terms) -> Tensor:
+    @torch.no_grad()
+    def _taught(self, batch: Batch) -> Tensor:
+        """The teacher's displacement, in single precision, as the teacher registers."""
+        moving = batch.moving if self.options.teacher_on_augmented else batch.plain
+        return self.teacher(batch.fixed, moving).displacement
+
+    def _weighted_base_loss(self, terms: Terms) -> Tensor:
         """The base loss scaled by gamma."""
         if self.options.gamma_scales == "all":
             return self.options.gamma * terms["total"]
@@ -147,18 +167,17 @@ class Distillation:
 
     def _adversarial(self, student: Tensor, teacher: Tensor, generator: torch.Generator) -> Tensor:
         """What the student descends on beside its base loss; zero-dimensional."""
-        if self.options.objective == "flow_l2":
+        objective = self.options.objective
+        if objective == "flow_l2":
             return (student - teacher).square().sum(1).mean()
-        if self.options.objective == "released_noop":  # the released code computes this, and cuts its gradient
-            with torch.no_grad():
-                return (self.discriminator(student) - self.discriminator(teacher)).mean()
+        if objective == "released_noop":  # the released code computes this and cuts its gradient
+            student = student.detach()
+            gap = (self.discriminator(student) - self.discriminator(teacher)).mean()
+            return (gap + self.options.gp_weight * self._penalty(student, teacher, generator)).detach()
         self.discriminator.requires_grad_(False)
         try:
             seen = self.discriminator(student)
-            if self.options.objective == "wgan_gp":
-                term = -seen.mean()
-            else:
-                term = (seen - self.discriminator(teacher)).square().mean()
+            term = -seen.mean() if objective == "wgan_gp" else (seen - self.discriminator(teacher)).square().mean()
             if self.options.gp_grad_to_student:
                 term = term + self.options.gp_weight * self._penalty(student, teacher, generator)
             return term
@@ -166,14 +185,21 @@ class Distillation:
             self.discriminator.requires_grad_(True)
 
     def _discriminator_terms(self, student: Tensor, teacher: Tensor, generator: torch.Generator) -> Terms:
-        """What D descends on: terms whose sum counts; the student's displacement is a constant here."""
+        """``critic`` and ``penalty``, on whose sum D descends, and what it makes of the two, for the curves.
+
+        The student's displacement is a constant here.
+        """
         student = student.detach()
-        gap = self.discriminator(student) - self.discriminator(teacher)
-        sign = {"eq7_minimax": -1, "eq7_cooperative": 1}
-        critic = (
-            gap.mean() if self.options.objective == "wgan_gp" else sign[self.options.objective] * gap.square().mean()
-        )
-        return {"critic": critic, "penalty": self.options.gp_weight * self._penalty(student, teacher, generator)}
+        seen, wanted = self.discriminator(student), self.discriminator(teacher)
+        gap = seen - wanted
+        critic = {
+            "eq7_minimax": -gap.square().mean(),
+            "eq7_cooperative": gap.square().mean(),
+            "wgan_gp": gap.mean(),
+        }[self.options.objective]
+        penalty = self.options.gp_weight * self._penalty(student, teacher, generator)
+        views = {"critic_student": seen.mean(), "critic_teacher": wanted.mean()}
+        return {"critic": critic, "penalty": penalty, **views}
 
     def _penalty(self, student: Tensor, teacher: Tensor, generator: torch.Generator) -> Tensor:
         share = self.options.beta
@@ -181,14 +207,3 @@ class Distillation:
             share = torch.rand(len(student), 1, 1, 1, 1, generator=generator).to(student)
         mixed = share * teacher + (1 - share) * student
         return gradient_penalty(self.discriminator, mixed, per_channel=self.options.gp_norm == "channel")
-
-    def _descend(self, name: str, terms: Terms) -> Terms:
-        """Step one optimiser along the sum of some terms; stand still where that is not finite."""
-        total = sum(terms.values())
-        if parallel.agreed(total.isfinite()):
-            self.optimisers[name].zero_grad(set_to_none=True)
-            total.backward()
-            if name == "discriminator":
-                parallel.average_gradients(self.discriminator)
-            self.optimisers[name].step()
-        return terms

@@ -1,7 +1,8 @@
 """Training losses of the cascades, each the mean over the batch.
 
-The released code of Recursive Cascaded Networks and LDR sums over the batch instead. Relative weights are the same and
-Adam does not feel the common factor, while a mean makes curves of different batch sizes comparable.
+The released code of Recursive Cascaded Networks and LDR sums over the batch instead. Relative weights are the same, and
+a mean makes curves of different batch sizes comparable. Adam feels the common factor only where gradients are near its
+epsilon, as in the first steps of LDR, whose head starts next to zero.
 """
 
 from __future__ import annotations

@@ -25,8 +25,11 @@ def run(function: Callable[[], Any], processes: int, device: str) -> None:
         try:
             multiprocessing.spawn(_member, (processes, device, Path(folder), function), nprocs=processes)
         except ProcessException as error:
-            raised = sorted(Path(folder).glob("error-*"))
-            raise pickle.loads(raised[0].read_bytes()) if raised else error from error
+            # A process that fails makes the others fail too, for want of it: the first error is the cause.
+            raised = sorted(Path(folder).glob("error-*"), key=lambda path: path.stat().st_mtime_ns)
+            if not raised:
+                raise
+            raise pickle.loads(raised[0].read_bytes()) from error
 
 
 def _member(rank: int, processes: int, device: str, folder: Path, function: Callable[[], Any]) -> None:
@@ -68,9 +71,11 @@ def average_gradients(model: nn.Module) -> None:
 
 def average(values: Tensor) -> Tensor:
     """The mean over the group; what is not finite in one process is not finite in all."""
-    if size() > 1:
-        distributed.all_reduce(values)
-    return values / size()
+    if size() == 1:
+        return values
+    total = values.clone()
+    distributed.all_reduce(total)
+    return total / size()
 
 
 def agreed(flag: Tensor) -> bool:

@@ -22,7 +22,6 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 )
 PYTHON = sys.executable
 STARTED = time.time()
-GPU = 1 if PLAN.settings.device == "cuda" else 0
 
 
 wildcard_constraints:

@@ -28,7 +28,7 @@ rule train:
         f"{RESULTS}/logs/train/{{dataset}}-{{method}}-seed{{seed}}.log",
     priority: 10
     resources:
-        gpu=GPU,
+        gpu=PLAN.training_gpus,
     params:
         spec=PLAN.train,
     shell:

@@ -1,0 +1,38 @@
+"""From arrays to a displacement: what every trained network does around its own call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from datasets.geometry import Array
+from methods.blocks.padding import end_padding
+
+
+@torch.inference_mode()
+def register(
+    predict: Callable[[Tensor, Tensor], Tensor],
+    device: str,
+    multiple: int,
+    shrink: int,
+    fixed: Array,
+    moving: Array,
+    spacing: Sequence[float],
+) -> Array:
+    """Displacement ``(3, D, H, W)`` of a pair by ``predict``, which takes and gives tensors ``(1, c, D, H, W)``.
+
+    Axes get zeros at their end up to a multiple, and the displacement is cropped back. With ``shrink`` the network sees
+    averages of cubes of so many voxels a side.
+    """
+    pad = end_padding(fixed.shape, multiple * shrink)
+    images = [F.pad(torch.from_numpy(np.array(image, np.float32)), pad)[None, None] for image in (fixed, moving)]
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # single precision means single precision
+        displacement = predict(*(F.avg_pool3d(image.to(device), shrink) for image in images))
+    if shrink > 1:  # areas aligned, as the average above has them; values in the larger grid's voxels
+        displacement = shrink * F.interpolate(displacement, scale_factor=shrink, mode="trilinear", align_corners=False)
+    depth, height, width = fixed.shape
+    return np.ascontiguousarray(displacement[0].cpu().numpy()[:, :depth, :height, :width])
