@@ -287,6 +287,6 @@ def test_the_penalty_is_taken_at_the_mix_and_in_the_norm_asked_for(mix, norm):
         torch.testing.assert_close(shares, torch.tensor([0.2, 0.2]))
     else:
         assert ((shares >= 0) & (shares <= 1)).all()
-        assert shares[0] != shares[1]
+        assert abs(shares[0] - shares[1]) > 0.01  # each pair its own
     expected = gradient_penalty(untouched, mixed, per_channel=norm == "channel")
     torch.testing.assert_close(terms["penalty"], expected.detach())
