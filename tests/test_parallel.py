@@ -1,6 +1,8 @@
 """Training in several processes: the same weights as in one, books kept once, and faults that reach the caller."""
 
 import json
+import signal
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,6 +11,8 @@ from safetensors.torch import load_file
 
 from datasets.case import Writer, open_dataset
 from methods import recursive
+from methods.blocks import parallel
+from methods.blocks.checkpoint import newest_state
 from methods.blocks.distillation import Aldk
 from methods.blocks.training import DivergedError
 
@@ -30,38 +34,72 @@ def train(data, folder, **changes):
     return recursive.train(data, folder, device="cpu", seed=0, **{**SMALL, **changes})
 
 
-def assert_close(one, two):
-    one, two = load_file(one), load_file(two)
+def untrained(data, folder, **changes):
+    return train(data, folder, **{**changes, "iterations": 1, "learning_rate": 1e-12})
+
+
+def discriminator(checkpoint):
+    return newest_state(checkpoint.parent)["modules"]["discriminator"]
+
+
+def rows(checkpoint):
+    return [json.loads(line) for line in checkpoint.with_name("curve.jsonl").read_text().splitlines()]
+
+
+def assert_same_learning(one, two, start):
+    """What two trainings of the same tensors differ by is nothing beside what they learned."""
     assert one.keys() == two.keys()
-    for name, tensor in one.items():
-        torch.testing.assert_close(tensor, two[name], rtol=1e-3, atol=2e-5)
+    for name, before in start.items():
+        learned = (one[name] - before).abs().max()
+        assert learned > 1e-6, f"{name} has not moved"
+        assert (one[name] - two[name]).abs().max() < 0.01 * learned, name
 
 
-def test_two_processes_learn_what_one_learns(data, tmp_path):
-    one = train(data, tmp_path / "one")
-    two = train(data, tmp_path / "two", processes=2)
-    assert_close(one, two)
-    start = train(data, tmp_path / "start", iterations=1, learning_rate=1e-9)
-    moved = [
-        (a - b).abs().max().item() for a, b in zip(load_file(one).values(), load_file(start).values(), strict=True)
-    ]
-    assert np.median(moved) > 1e-3  # so that closeness says something
-    rows = [json.loads(line) for line in (tmp_path / "two" / "curve.jsonl").read_text().splitlines()]
-    alone = [json.loads(line) for line in (tmp_path / "one" / "curve.jsonl").read_text().splitlines()]
-    assert [row["iteration"] for row in rows] == list(range(5))
-    np.testing.assert_allclose([r["total"] for r in rows], [r["total"] for r in alone], rtol=1e-4)
+@pytest.mark.parametrize("invertibility", [0.0, 0.1])  # with it the network runs twice before its gradients are taken
+def test_two_processes_learn_what_one_learns(data, tmp_path, invertibility):
+    one, two = (train(data, tmp_path / str(n), processes=n, invertibility=invertibility) for n in (1, 2))
+    start = untrained(data, tmp_path / "start", invertibility=invertibility)
+    assert_same_learning(*map(load_file, (one, two, start)))
+    assert [row["iteration"] for row in rows(two)] == list(range(5))
+    names = {"similarity", "regularisation", "total"} | ({"invertibility"} if invertibility else set())
+    assert names <= rows(two)[0].keys()
+    for name in names:
+        np.testing.assert_allclose([row[name] for row in rows(two)], [row[name] for row in rows(one)], rtol=1e-4)
 
 
-def test_student_and_discriminator_learn_in_two_processes_what_they_learn_in_one(data, tmp_path):
-    teacher = train(data, tmp_path / "teacher")
-    student = {"base": "ldr", "stem": "dense", "scale": 1.0, "teacher": teacher, "aldk": Aldk(disc_channels=2)}
+@pytest.mark.parametrize("objective", ["eq7_minimax", "wgan_gp"])
+def test_student_and_discriminator_learn_in_two_processes_what_they_learn_in_one(data, tmp_path, objective):
+    aldk = Aldk(objective=objective, schedule="every_step", disc_channels=2)
+    student = {"base": "ldr", "scale": 1.0, "teacher": train(data, tmp_path / "teacher"), "aldk": aldk}
     one, two = (train(data, tmp_path / str(n), processes=n, **student) for n in (1, 2))
-    assert_close(one, two)
+    start = untrained(data, tmp_path / "start", **student)
+    assert_same_learning(*map(load_file, (one, two, start)))
+    # Kernels alone: on biases the gradients of D's two views all but cancel, and Adam takes a step at any size.
+    kernels = [name for name in discriminator(start) if name.endswith("weight")]
+    assert_same_learning(*({name: discriminator(path)[name] for name in kernels} for path in (one, two, start)))
 
 
 def test_a_fault_in_a_process_reaches_the_caller_as_itself(data, tmp_path):
     with pytest.raises(DivergedError, match="iteration"):
         train(data, tmp_path, processes=2, learning_rate=1e30)
+
+
+def fail_in_the_second(folder):
+    """The first process outlives the request to end, and fails too, later, for want of the second."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if parallel.rank() == 1:
+        raise LookupError("of the second alone")
+    try:
+        parallel.average(torch.ones(1))
+    except Exception as error:
+        (folder / "first").write_text(repr(error))
+        raise
+
+
+def test_the_error_that_came_first_is_the_one_raised(tmp_path):
+    with pytest.raises(LookupError, match="of the second alone"):
+        parallel.run(partial(fail_in_the_second, tmp_path), 2, "cpu")
+    assert "LookupError" not in (tmp_path / "first").read_text()
 
 
 def test_a_batch_that_cannot_be_shared_is_refused(data, tmp_path):
