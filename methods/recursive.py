@@ -130,6 +130,8 @@ def train(
         raise ValueError("recursive: aldk and a teacher go together, got only one of them")
     params = check(base=base, stem=stem, cascades=cascades, channels=channels, scale=scale)
     settings = Settings(iterations, batch, learning_rate, schedule, augmentation, checkpoint_every)
+    if precision not in ("mixed", "float32"):
+        raise ValueError(f"recursive: precision must be 'mixed' or 'float32', got {precision!r}")
     if batch % processes:
         raise ValueError(f"recursive: a batch of {batch} cannot be shared among {processes} processes")
     if processes > parallel.size():

@@ -75,6 +75,17 @@ def registration(tmp_path):
 
 
 @pytest.fixture(scope="session")
+def noise(tmp_path_factory):
+    """Three images of noise to train on, of a grid that is no multiple of 16."""
+    folder, rng = tmp_path_factory.mktemp("noise"), np.random.default_rng(0)
+    writer = Writer(folder)
+    for case in ("a", "b", "c"):
+        writer.image(case, rng.random((16, 14, 30), dtype=np.float32), np.eye(4))
+    writer.finish({"name": "noise", "training": {"cases": ["a", "b", "c"]}, "test": []})
+    return open_dataset(folder)
+
+
+@pytest.fixture(scope="session")
 def built(tmp_path_factory):
     """A report built from made-up inputs: its folder, and the data sets by name."""
     folder = tmp_path_factory.mktemp("report")

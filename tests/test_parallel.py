@@ -9,7 +9,6 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from datasets.case import Writer, open_dataset
 from methods import recursive
 from methods.blocks import parallel
 from methods.blocks.checkpoint import newest_state
@@ -20,22 +19,12 @@ from methods.blocks.training import DivergedError
 SMALL = {"channels": 2, "scale": 0.5, "iterations": 5, "batch": 4, "learning_rate": 1e-3, "augmentation": 0.0}
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    folder, rng = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
-    writer = Writer(folder)
-    for case in ("a", "b", "c"):
-        writer.image(case, rng.random((16, 14, 30), dtype=np.float32), np.eye(4))
-    writer.finish({"name": "noise", "training": {"cases": ["a", "b", "c"]}, "test": []})
-    return open_dataset(folder)
+def train(noise, folder, **changes):
+    return recursive.train(noise, folder, device="cpu", seed=0, **{**SMALL, **changes})
 
 
-def train(data, folder, **changes):
-    return recursive.train(data, folder, device="cpu", seed=0, **{**SMALL, **changes})
-
-
-def untrained(data, folder, **changes):
-    return train(data, folder, **{**changes, "iterations": 1, "learning_rate": 1e-12})
+def untrained(noise, folder, **changes):
+    return train(noise, folder, **{**changes, "iterations": 1, "learning_rate": 1e-12})
 
 
 def discriminator(checkpoint):
@@ -56,9 +45,9 @@ def assert_same_learning(one, two, start):
 
 
 @pytest.mark.parametrize("invertibility", [0.0, 0.1])  # with it the network runs twice before its gradients are taken
-def test_two_processes_learn_what_one_learns(data, tmp_path, invertibility):
-    one, two = (train(data, tmp_path / str(n), processes=n, invertibility=invertibility) for n in (1, 2))
-    start = untrained(data, tmp_path / "start", invertibility=invertibility)
+def test_two_processes_learn_what_one_learns(noise, tmp_path, invertibility):
+    one, two = (train(noise, tmp_path / str(n), processes=n, invertibility=invertibility) for n in (1, 2))
+    start = untrained(noise, tmp_path / "start", invertibility=invertibility)
     assert_same_learning(*map(load_file, (one, two, start)))
     assert [row["iteration"] for row in rows(two)] == list(range(5))
     names = {"similarity", "regularisation", "total"} | ({"invertibility"} if invertibility else set())
@@ -68,20 +57,20 @@ def test_two_processes_learn_what_one_learns(data, tmp_path, invertibility):
 
 
 @pytest.mark.parametrize("objective", ["eq7_minimax", "wgan_gp"])
-def test_student_and_discriminator_learn_in_two_processes_what_they_learn_in_one(data, tmp_path, objective):
+def test_student_and_discriminator_learn_in_two_processes_what_they_learn_in_one(noise, tmp_path, objective):
     aldk = Aldk(objective=objective, schedule="every_step", disc_channels=2)
-    student = {"base": "ldr", "scale": 1.0, "teacher": train(data, tmp_path / "teacher"), "aldk": aldk}
-    one, two = (train(data, tmp_path / str(n), processes=n, **student) for n in (1, 2))
-    start = untrained(data, tmp_path / "start", **student)
+    student = {"base": "ldr", "scale": 1.0, "teacher": train(noise, tmp_path / "teacher"), "aldk": aldk}
+    one, two = (train(noise, tmp_path / str(n), processes=n, **student) for n in (1, 2))
+    start = untrained(noise, tmp_path / "start", **student)
     assert_same_learning(*map(load_file, (one, two, start)))
     # Kernels alone: on biases the gradients of D's two views all but cancel, and Adam takes a step at any size.
     kernels = [name for name in discriminator(start) if name.endswith("weight")]
     assert_same_learning(*({name: discriminator(path)[name] for name in kernels} for path in (one, two, start)))
 
 
-def test_a_fault_in_a_process_reaches_the_caller_as_itself(data, tmp_path):
+def test_a_fault_in_a_process_reaches_the_caller_as_itself(noise, tmp_path):
     with pytest.raises(DivergedError, match="iteration"):
-        train(data, tmp_path, processes=2, learning_rate=1e30)
+        train(noise, tmp_path, processes=2, learning_rate=1e30)
 
 
 def fail_in_the_second(folder):
@@ -102,6 +91,6 @@ def test_the_error_that_came_first_is_the_one_raised(tmp_path):
     assert "LookupError" not in (tmp_path / "first").read_text()
 
 
-def test_a_batch_that_cannot_be_shared_is_refused(data, tmp_path):
+def test_a_batch_that_cannot_be_shared_is_refused(noise, tmp_path):
     with pytest.raises(ValueError, match="a batch of 4 cannot be shared among 3 processes"):
-        train(data, tmp_path, processes=3)
+        train(noise, tmp_path, processes=3)

@@ -8,7 +8,6 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from datasets.case import Writer, open_dataset
 from methods import recursive
 from methods.blocks import training
 from methods.blocks.checkpoint import newest_state, save_weights
@@ -18,38 +17,28 @@ from methods.blocks.distillation import Aldk
 from methods.blocks.padding import create
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    folder, rng = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
-    writer = Writer(folder)
-    for case in ("a", "b", "c"):
-        writer.image(case, rng.random((16, 14, 30), dtype=np.float32), np.eye(4))
-    writer.finish({"name": "noise", "training": {"cases": ["a", "b", "c"]}, "test": []})
-    return open_dataset(folder)
-
-
-def teach(data, folder, seed):
+def teach(noise, folder, seed):
     options = {"channels": 2, "scale": 0.5, "iterations": 2, "batch": 2, "learning_rate": 1e-3}
-    return recursive.train(data, folder, device="cpu", seed=seed, **options)
+    return recursive.train(noise, folder, device="cpu", seed=seed, **options)
 
 
 @pytest.fixture(scope="module")
-def teacher(data, tmp_path_factory):
-    return teach(data, tmp_path_factory.mktemp("teacher"), 0)
+def teacher(noise, tmp_path_factory):
+    return teach(noise, tmp_path_factory.mktemp("teacher"), 0)
 
 
 SMALL = {"base": "ldr", "stem": "dense", "channels": 2, "iterations": 9, "batch": 2, "learning_rate": 1e-2}
 
 
-def train(data, folder, teacher, seed=0, **options):
+def train(noise, folder, teacher, seed=0, **options):
     aldk = Aldk(**{"disc_channels": 2, "gp_input": "random_mix", **options})
     common = {"device": "cpu", "seed": seed, "teacher": teacher, "aldk": aldk, "checkpoint_every": 2}
-    return recursive.train(data, folder, **common, **SMALL)
+    return recursive.train(noise, folder, **common, **SMALL)
 
 
 @pytest.mark.parametrize("at", [3, 6])
-def test_an_interrupted_student_continues_bit_for_bit(data, teacher, tmp_path, monkeypatch, at):
-    whole = train(data, tmp_path / "whole", teacher).read_bytes()
+def test_an_interrupted_student_continues_bit_for_bit(noise, teacher, tmp_path, monkeypatch, at):
+    whole = train(noise, tmp_path / "whole", teacher).read_bytes()
     iterate = training._iterate
 
     def broken(learner, sampler, iteration):
@@ -61,18 +50,18 @@ def test_an_interrupted_student_continues_bit_for_bit(data, teacher, tmp_path, m
     with monkeypatch.context() as patch:
         patch.setattr(training, "_iterate", broken)
         with pytest.raises(KeyboardInterrupt):
-            train(data, tmp_path / "cut", teacher)
-    assert train(data, tmp_path / "cut", teacher).read_bytes() == whole
+            train(noise, tmp_path / "cut", teacher)
+    assert train(noise, tmp_path / "cut", teacher).read_bytes() == whole
     rows = [json.loads(line) for line in (tmp_path / "cut" / "curve.jsonl").read_text().splitlines()]
     assert [row["iteration"] for row in rows if "adversarial" in row] == [3, 7]
 
 
-def test_the_student_depends_on_objective_and_teacher_but_on_none_as_released(data, teacher, tmp_path):
-    other = teach(data, tmp_path / "other", 1)
+def test_the_student_depends_on_objective_and_teacher_but_on_none_as_released(noise, teacher, tmp_path):
+    other = teach(noise, tmp_path / "other", 1)
 
     def student(objective, teacher):
         folder = tmp_path / f"{objective}-{teacher.parent.name}"
-        return load_file(train(data, folder, teacher, objective=objective))
+        return load_file(train(noise, folder, teacher, objective=objective))
 
     def same(one, two):  # not the files: their headers name objective and teacher
         return all(torch.equal(tensor, two[name]) for name, tensor in one.items())
@@ -83,15 +72,15 @@ def test_the_student_depends_on_objective_and_teacher_but_on_none_as_released(da
     assert same(student("released_noop", teacher), student("released_noop", other))
 
 
-def test_a_teacher_and_aldk_go_together(data, teacher, tmp_path):
+def test_a_teacher_and_aldk_go_together(noise, teacher, tmp_path):
     for only in ({"teacher": teacher}, {"aldk": Aldk()}):
         with pytest.raises(ValueError, match="aldk and a teacher go together"):
-            recursive.train(data, tmp_path, device="cpu", seed=0, **only, **SMALL)
+            recursive.train(noise, tmp_path, device="cpu", seed=0, **only, **SMALL)
 
 
-def test_the_discriminator_is_drawn_from_the_seed_but_not_as_the_student(data, teacher, tmp_path):
+def test_the_discriminator_is_drawn_from_the_seed_but_not_as_the_student(noise, teacher, tmp_path):
     def drawn(seed):
-        train(data, tmp_path / str(seed), teacher, seed=seed, objective="frozen_features")
+        train(noise, tmp_path / str(seed), teacher, seed=seed, objective="frozen_features")
         return newest_state(tmp_path / str(seed))["modules"]["discriminator"]["layers.0.weight"]
 
     def kernels(build, seed):
@@ -109,7 +98,7 @@ def test_the_discriminator_is_drawn_from_the_seed_but_not_as_the_student(data, t
     assert likeness(drawn(0), drawn(1)) < 0.5
 
 
-def test_a_checkpoint_of_another_method_is_no_teacher(data, tmp_path):
+def test_a_checkpoint_of_another_method_is_no_teacher(noise, tmp_path):
     path = save_weights(tmp_path / "w.safetensors", nn.Linear(1, 1), {"method": "voxelmorph", "params": {}})
     with pytest.raises(ValueError, match=r"w\.safetensors: a teacher must be a network of .*recursive.*'voxelmorph'"):
-        train(data, tmp_path / "run", path)
+        train(noise, tmp_path / "run", path)

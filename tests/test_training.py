@@ -29,18 +29,8 @@ def settings(**changes):
     return Settings(**{"iterations": 100, **base, **changes})
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    folder, rng = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
-    writer = Writer(folder)
-    for case in ("a", "b", "c"):
-        writer.image(case, rng.random((16, 14, 30), dtype=np.float32), np.eye(4))
-    writer.finish({"name": "noise", "training": {"cases": ["a", "b", "c"]}, "test": []})
-    return open_dataset(folder)
-
-
-def train(data, folder, **changes):
-    return recursive.train(data, folder, device="cpu", seed=changes.pop("seed", 0), **{**SMALL, **changes})
+def train(noise, folder, **changes):
+    return recursive.train(noise, folder, device="cpu", seed=changes.pop("seed", 0), **{**SMALL, **changes})
 
 
 def interrupt(monkeypatch, at):
@@ -62,38 +52,38 @@ def curve(folder):
 
 
 @pytest.mark.parametrize("at", [0, 3, 4])
-def test_interrupted_training_continues_bit_for_bit(data, tmp_path, monkeypatch, at):
-    whole = train(data, tmp_path / "whole").read_bytes()
+def test_interrupted_training_continues_bit_for_bit(noise, tmp_path, monkeypatch, at):
+    whole = train(noise, tmp_path / "whole").read_bytes()
     with monkeypatch.context() as patch:
         interrupt(patch, at)
         with pytest.raises(KeyboardInterrupt):
-            train(data, tmp_path / "cut")
-    assert train(data, tmp_path / "cut").read_bytes() == whole
+            train(noise, tmp_path / "cut")
+    assert train(noise, tmp_path / "cut").read_bytes() == whole
     assert curve(tmp_path / "cut") == curve(tmp_path / "whole")
     assert [row["iteration"] for row in curve(tmp_path / "cut")] == list(range(7))
 
 
-def test_truncated_newest_state_falls_back_to_the_one_before(data, tmp_path):
-    whole = train(data, tmp_path).read_bytes()
+def test_truncated_newest_state_falls_back_to_the_one_before(noise, tmp_path):
+    whole = train(noise, tmp_path).read_bytes()
     newest, before = sorted(tmp_path.glob("state-*.pt"), reverse=True)
     newest.write_bytes(newest.read_bytes()[:-50])
     assert before.name == "state-000000006.pt"
-    assert train(data, tmp_path).read_bytes() == whole
+    assert train(noise, tmp_path).read_bytes() == whole
     assert len(list(tmp_path.glob("state-*"))) == 4  # two states and their checksums
 
 
-def test_finished_training_is_not_repeated(data, tmp_path, monkeypatch):
-    whole = train(data, tmp_path).read_bytes()
+def test_finished_training_is_not_repeated(noise, tmp_path, monkeypatch):
+    whole = train(noise, tmp_path).read_bytes()
     interrupt(monkeypatch, 0)
-    assert train(data, tmp_path).read_bytes() == whole
+    assert train(noise, tmp_path).read_bytes() == whole
 
 
-def test_no_half_written_file_is_left(data, tmp_path):
-    train(data, tmp_path)
+def test_no_half_written_file_is_left(noise, tmp_path):
+    train(noise, tmp_path)
     assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
-def test_nan_stops_training_and_leaves_the_states_alone(data, tmp_path, monkeypatch):
+def test_nan_stops_training_and_leaves_the_states_alone(noise, tmp_path, monkeypatch):
     losses = recursive.cascade_losses
     calls = []
 
@@ -104,16 +94,16 @@ def test_nan_stops_training_and_leaves_the_states_alone(data, tmp_path, monkeypa
 
     monkeypatch.setattr(recursive, "cascade_losses", poisoned)
     with pytest.raises(DivergedError, match=r"iteration 3, pairs [abc]__[abc], [abc]__[abc];") as caught:
-        train(data, tmp_path)
+        train(noise, tmp_path)
     assert isinstance(caught.value, FloatingPointError)
     assert [path.name for path in tmp_path.glob("state-*.pt")] == ["state-000000002.pt"]
     assert [row["iteration"] for row in curve(tmp_path)] == [0, 1, 2]
     assert not (tmp_path / "weights.safetensors").exists()
 
 
-def test_weights_that_are_not_finite_are_never_saved(data, tmp_path):
+def test_weights_that_are_not_finite_are_never_saved(noise, tmp_path):
     with pytest.raises(DivergedError, match=r"loss|weights"):
-        train(data, tmp_path, learning_rate=1e30)
+        train(noise, tmp_path, learning_rate=1e30)
     assert not (tmp_path / "weights.safetensors").exists()
     for path in tmp_path.glob("state-*.pt"):
         state = torch.load(path, weights_only=True)
@@ -121,15 +111,15 @@ def test_weights_that_are_not_finite_are_never_saved(data, tmp_path):
 
 
 @pytest.mark.parametrize("changes", [{"seed": 1}, {"iterations": 8}, {"channels": 4}, {"regularisation": 2.0}])
-def test_states_of_another_run_are_refused(data, tmp_path, changes):
-    train(data, tmp_path, iterations=7)
+def test_states_of_another_run_are_refused(noise, tmp_path, changes):
+    train(noise, tmp_path, iterations=7)
     with pytest.raises(CheckpointError, match="another run"):
-        train(data, tmp_path, **changes)
+        train(noise, tmp_path, **changes)
 
 
-def test_states_hold_plain_tensors_and_the_same_seed_gives_the_same_weights(data, tmp_path):
-    one, two = (train(data, tmp_path / name, iterations=2) for name in ("one", "two"))
-    other = train(data, tmp_path / "other", iterations=2, seed=1)
+def test_states_hold_plain_tensors_and_the_same_seed_gives_the_same_weights(noise, tmp_path):
+    one, two = (train(noise, tmp_path / name, iterations=2) for name in ("one", "two"))
+    other = train(noise, tmp_path / "other", iterations=2, seed=1)
     assert one.read_bytes() == two.read_bytes()
     # Not the files: their headers name the seed.
     pairs = zip(load_file(one).values(), load_file(other).values(), strict=True)
@@ -138,39 +128,39 @@ def test_states_hold_plain_tensors_and_the_same_seed_gives_the_same_weights(data
     assert torch.load(path, weights_only=True)["iteration"] == 2
 
 
-def test_precision_changes_nothing_on_the_cpu(data, tmp_path):
-    mixed, single = (train(data, tmp_path / name, iterations=2, precision=name) for name in ("mixed", "float32"))
+def test_precision_changes_nothing_on_the_cpu(noise, tmp_path):
+    mixed, single = (train(noise, tmp_path / name, iterations=2, precision=name) for name in ("mixed", "float32"))
     assert mixed.read_bytes() == single.read_bytes()
 
 
-def sampler(data, seed=0, **changes):
-    return sampling.make_sampler(data, settings(**changes), seed=seed, multiple=16, device="cpu")
+def sampler(noise, seed=0, **changes):
+    return sampling.make_sampler(noise, settings(**changes), seed=seed, multiple=16, device="cpu")
 
 
-def test_batches_depend_on_seed_and_iteration_alone(data):
-    batch = sampler(data).batch(12)
-    again = sampler(data).batch(12)
+def test_batches_depend_on_seed_and_iteration_alone(noise):
+    batch = sampler(noise).batch(12)
+    again = sampler(noise).batch(12)
     assert batch.pairs == again.pairs
     assert torch.equal(batch.moving, again.moving)
-    assert not torch.equal(batch.moving, sampler(data).batch(13).moving)
-    assert not torch.equal(batch.moving, sampler(data, seed=1).batch(12).moving)
+    assert not torch.equal(batch.moving, sampler(noise).batch(13).moving)
+    assert not torch.equal(batch.moving, sampler(noise, seed=1).batch(12).moving)
 
 
-def test_images_are_uint8_over_255_padded_at_the_end_and_only_the_moving_one_is_warped(data):
-    plain, warped = sampler(data, augmentation=0.0).batch(5), sampler(data).batch(5)
+def test_images_are_uint8_over_255_padded_at_the_end_and_only_the_moving_one_is_warped(noise):
+    plain, warped = sampler(noise, augmentation=0.0).batch(5), sampler(noise).batch(5)
     assert plain.fixed.shape == (2, 1, 16, 16, 32)
     assert torch.equal(plain.fixed, warped.fixed)
     assert not torch.equal(plain.moving, warped.moving)
     for index, pair in enumerate(plain.pairs):
         for image, case in ((plain.fixed, pair.fixed), (plain.moving, pair.moving)):
-            expected = np.round(data.image(case).array * 255) / 255
+            expected = np.round(noise.image(case).array * 255) / 255
             np.testing.assert_allclose(image[index, 0, :, :14, :30], expected, atol=1e-7)
             assert image[index, 0, :, 14:].abs().max() == 0
 
 
-def test_each_pass_draws_every_pair_once_in_a_new_order(data):
-    pairs = data.training_pairs
-    one = sampler(data, batch=4, augmentation=0.0)  # six pairs: a batch reaches into the next pass
+def test_each_pass_draws_every_pair_once_in_a_new_order(noise):
+    pairs = noise.training_pairs
+    one = sampler(noise, batch=4, augmentation=0.0)  # six pairs: a batch reaches into the next pass
     drawn = [pair for iteration in range(6) for pair in one.batch(iteration).pairs]
     passes = [drawn[start : start + len(pairs)] for start in range(0, len(drawn), len(pairs))]
     assert len(passes) == 4
@@ -179,9 +169,9 @@ def test_each_pass_draws_every_pair_once_in_a_new_order(data):
     assert all(pair.fixed != pair.moving for pair in drawn)
 
 
-def test_shrunken_images_are_averages_of_cubes(data):
-    made = sampling.make_sampler(data, settings(augmentation=0.0), seed=0, multiple=16, device="cpu", shrink=2)
-    whole = np.pad(data.image("a").array, [(0, 16), (0, 18), (0, 2)])
+def test_shrunken_images_are_averages_of_cubes(noise):
+    made = sampling.make_sampler(noise, settings(augmentation=0.0), seed=0, multiple=16, device="cpu", shrink=2)
+    whole = np.pad(noise.image("a").array, [(0, 16), (0, 18), (0, 2)])
     expected = whole.reshape(16, 2, 16, 2, 16, 2).mean(axis=(1, 3, 5))
     assert np.abs(made.images["a"].numpy() - expected * 255).max() <= 0.5 + 1e-4
 
@@ -200,9 +190,9 @@ def test_learning_rate_schedules():
         settings(batch=0)
 
 
-def test_progress_is_logged_ten_times(data, tmp_path, caplog):
+def test_progress_is_logged_ten_times(noise, tmp_path, caplog):
     with caplog.at_level("INFO", logger=training.__name__):
-        train(data, tmp_path, iterations=11)
+        train(noise, tmp_path, iterations=11)
     done = [record.getMessage() for record in caplog.records if "loss" in record.getMessage()]
     assert len(done) == 10
     assert "iteration 11 of 11" in done[-1]
