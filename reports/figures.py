@@ -196,6 +196,7 @@ def _place(
     """Write a name; return the boxes that it and the line to its point cover."""
     renderer = axes.figure.canvas.get_renderer()
     frame, centre = axes.get_window_extent(renderer), axes.transData.transform(point)
+    covered = np.array([box.extents for box in taken])  # thousands of places are tried
     note = axes.annotate(text, point, xytext=(0, 0), textcoords="offset points", va="center", fontsize=8)
     best: tuple[float, float, float, str, list[Bbox]] | None = None
     for step in range(1, 8):
@@ -204,8 +205,8 @@ def _place(
             note.set(position=place, ha=align)
             box = note.get_window_extent(renderer)
             line = _line_boxes(centre, box) if step > 1 else []
-            cost = sum(_shared_area(one, other) for one in (box, *line) for other in taken)
-            cost += box.width * box.height - _shared_area(box, frame)
+            cost = _shared_area([box, *line], covered)
+            cost += box.width * box.height - _shared_area([box], [frame])
             cost += 60 * (step == 1 and any(_distance(other, box) < _distance(centre, box) + 3 for other in others))
             if best is None or cost < best[0]:
                 best = (cost, *place, align, [box, *line])
@@ -229,9 +230,12 @@ def _distance(point: Sequence[float], box: Bbox) -> float:
     return float(np.hypot(*(np.asarray(point) - np.clip(point, box.min, box.max))))
 
 
-def _shared_area(one: Bbox, other: Bbox) -> float:
-    shared = Bbox.intersection(one, other)
-    return 0.0 if shared is None else shared.width * shared.height
+def _shared_area(some: Sequence[Bbox], others: Sequence[Bbox] | np.ndarray) -> float:
+    """Sum of the areas that boxes of one group share with those of another, which may be given by their extents."""
+    first = np.array([box.extents for box in some])[:, None]
+    second = np.array([getattr(box, "extents", box) for box in others])[None]
+    low, high = np.maximum(first[..., :2], second[..., :2]), np.minimum(first[..., 2:], second[..., 2:])
+    return float((high - low).clip(min=0).prod(axis=-1).sum())
 
 
 def _box(axes: Axes, values: np.ndarray, row: float, kind: str) -> None:

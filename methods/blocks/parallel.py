@@ -43,10 +43,19 @@ def _member(rank: int, processes: int, device: str, folder: Path, function: Call
     try:
         function()
     except Exception as error:
-        (folder / f"error-{rank}").write_bytes(pickle.dumps(error))
+        (folder / f"error-{rank}").write_bytes(_pickled(error))
         raise
     finally:
         distributed.destroy_process_group()
+
+
+def _pickled(error: Exception) -> bytes:
+    """The error, or one that says the same where it does not survive the way."""
+    try:
+        pickle.loads(pickle.dumps(error))
+        return pickle.dumps(error)
+    except Exception:
+        return pickle.dumps(RuntimeError(f"{type(error).__name__}: {error}"))
 
 
 def rank() -> int:
