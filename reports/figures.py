@@ -1,12 +1,13 @@
 """Figures of a report: accuracy against time, spread over pairs, training curves; each as SVG and PNG.
 
-Readable in black and white (markers and lines differ, methods are named beside their points) and with colour blindness
-(Okabe and Ito's colours). Inks are fixed hex codes so that the page can swap them for its dark colours.
+Readable in black and white (markers and lines differ, methods are named or numbered beside their points) and with
+colour blindness (Okabe and Ito's colours). Inks are fixed hex codes, which the page swaps for its dark colours.
 """
 
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -41,6 +42,7 @@ _STYLE = {
     "axes.titlelocation": "left", "figure.facecolor": PAPER, "axes.facecolor": PAPER, "legend.frameon": False,
     "axes.linewidth": 0.8, "axes.labelsize": 9, "mathtext.default": "regular", "text.parse_math": False,
 }  # fmt: skip
+NAMED = 10  # methods of a panel up to which names stand beside their points
 _OFFSETS = [(9, 0, "left"), (-9, 0, "right"), (0, 11, "center"), (0, -11, "center"),
             (9, 9, "left"), (-9, 9, "right"), (9, -9, "left"), (-9, -9, "right")]  # fmt: skip
 
@@ -70,20 +72,33 @@ def accuracy_time(metrics: pd.DataFrame, datasets: Datasets, methods: Methods, c
         return None
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
+    points = [_points(metrics, dataset.name, quote, methods) for dataset, quote in panels]
+    marks, key = _marks(points, methods, width=70 * columns)
     with style():
-        figure = _figure(4.9 * columns, 3.7 * rows + 0.45)
+        figure = _figure(4.9 * columns, 3.7 * rows + 0.45 + 0.16 * len(key))
         grid = figure.subplots(rows, columns, squeeze=False)
         for axes, (dataset, quote) in zip(grid.flat, panels, strict=False):
             _panel(axes, metrics, dataset, quote, methods)
         for axes in grid.flat[len(panels) :]:
             axes.set_axis_off()
-        figure.supxlabel(f"Squares: classical, circles: learned. Bars: SD over pairs, quartiles of time.\n{clock}",
-                         fontsize=8, color=SOFT)  # fmt: skip
+        about = f"Squares: classical, circles: learned. Bars: SD over pairs, quartiles of time.\n{clock}"
+        figure.supxlabel("\n".join([*key, about]), fontsize=8, color=SOFT)
         figure.get_layout_engine().set(w_pad=0.08, h_pad=0.1)
         figure.canvas.draw()
-        for axes, (dataset, quote) in zip(grid.flat, panels, strict=False):
-            _name_points(axes, _points(metrics, dataset.name, quote, methods), methods)
+        for axes, here in zip(grid.flat, points, strict=False):
+            _name_points(axes, here, marks)
     return figure
+
+
+def _marks(points: Sequence[Mapping[str, object]], methods: Methods, width: int) -> tuple[dict[str, str], list[str]]:
+    """What stands beside each method's point, and lines that explain it: numbers where names would be too many."""
+    shown = [name for name in summary.contestants(methods) if any(name in panel for panel in points)]
+    labels = {name: str(methods[name]["label"]) for name in shown}
+    if max(map(len, points)) <= NAMED:
+        return labels, []
+    numbers = {name: str(number) for number, name in enumerate(shown, start=1)}
+    entries = [f"{numbers[name]}\N{NO-BREAK SPACE}{labels[name].replace(' ', chr(160))}" for name in shown]
+    return numbers, textwrap.wrap("   ".join(entries), width, break_long_words=False, break_on_hyphens=False)
 
 
 def spread(metrics: pd.DataFrame, dataset: Dataset, quote: Quote, methods: Methods) -> Figure | None:
@@ -175,8 +190,8 @@ def _control_lines(axes: Axes, by_method: Mapping[str, pd.Series]) -> None:
                           textcoords="offset points", fontsize=7.5, color=SOFT)  # fmt: skip
 
 
-def _name_points(axes: Axes, points: Mapping[str, Sequence[float]], methods: Methods) -> None:
-    """Write each method's name beside its point, at the nearest place where it covers nothing and names no other."""
+def _name_points(axes: Axes, points: Mapping[str, Sequence[float]], marks: Mapping[str, str]) -> None:
+    """Write each method's mark beside its point, at the nearest place where it covers nothing and names no other."""
     renderer = axes.figure.canvas.get_renderer()
     taken = [text.get_window_extent(renderer) for text in axes.texts]
     centres = {name: axes.transData.transform((x, y)) for name, (x, *_, y, _sd) in points.items()}
@@ -187,7 +202,7 @@ def _name_points(axes: Axes, points: Mapping[str, Sequence[float]], methods: Met
         taken.append(Bbox([[x0, py - 1], [x1, py + 1]]))
     for name, (x, *_, y, _sd) in sorted(points.items(), key=lambda item: (item[1][3], item[0])):
         others = [centre for other, centre in centres.items() if other != name]
-        taken += _place(axes, str(methods[name]["label"]), (x, y), taken, others)
+        taken += _place(axes, marks[name], (x, y), taken, others)
 
 
 def _place(

@@ -8,7 +8,7 @@ from PIL import Image
 
 from datasets import geometry
 from datasets.files import Volume
-from reports import cases, montage, pictures, planes, summary
+from reports import cases, figures, montage, pictures, planes, summary
 from tests.report_inputs import (
     METHODS,
     frame,
@@ -134,3 +134,16 @@ def test_shrink_obeys_its_limit():
     Image.fromarray(noise).save(stream, format="PNG")
     small = pictures.shrink(stream.getvalue(), 60_000)
     assert len(small) <= 60_000 < stream.tell()
+
+
+def test_many_methods_are_numbered_and_explained_and_few_are_named():
+    methods = {f"m{i}": {"label": f"Method {i}", "kind": "learned"} for i in range(12)}
+    few, many = (dict.fromkeys(list(methods)[:count], ()) for count in (3, 12))
+    named, nothing = figures._marks([few], methods, 60)
+    assert named == {f"m{i}": f"Method {i}" for i in range(3)}
+    assert nothing == []
+    numbered, key = figures._marks([few, many], methods, 60)
+    assert numbered == {f"m{i}": str(i + 1) for i in range(12)}
+    text = " ".join(key).replace("\N{NO-BREAK SPACE}", " ")
+    assert all(f"{i + 1} Method {i}" in text for i in range(12))
+    assert max(map(len, key)) <= 60
