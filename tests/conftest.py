@@ -74,6 +74,17 @@ def registration(tmp_path):
     return make
 
 
+@pytest.fixture
+def one_thread():
+    """Threads that share layers this small wait for each other far longer than they work, on a busy machine."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def noise(tmp_path_factory):
     """Three images of noise to train on, of a grid that is no multiple of 16."""

@@ -17,6 +17,7 @@ from methods.blocks.losses import Weights, cascade_losses
 from methods.blocks.padding import create
 from methods.blocks.sampling import Batch
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 SHAPE = (16, 16, 32)
 OBJECTIVES = get_args(Objective)
 LEARNING = ("eq7_minimax", "eq7_cooperative", "wgan_gp")

@@ -15,17 +15,9 @@ from methods.blocks.checkpoint import newest_state
 from methods.blocks.distillation import Aldk
 from methods.blocks.training import DivergedError
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 # A handful of iterations: rounding grows with each.
 SMALL = {"channels": 2, "scale": 0.5, "iterations": 5, "batch": 4, "learning_rate": 1e-3, "augmentation": 0.0}
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """As each of the two processes has."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def train(noise, folder, **changes):

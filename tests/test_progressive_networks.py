@@ -1,4 +1,4 @@
-"""The U-Net of the progressive paper, its progressive form and its schedule: closed forms, counts, what is skipped."""
+"""The U-Net of the progressive paper and its progressive form: closed forms, and what is skipped."""
 
 import re
 
@@ -8,13 +8,9 @@ import torch
 import torch.nn.functional as F
 from scipy import ndimage
 
-from methods.blocks.cost import count_macs, count_parameters, registration_cost
-from methods.blocks.growth import TABLE_IV, Growth, final, input_weights
 from methods.blocks.unet import ProgressiveUNet, UNet, glorot
 
 SHAPE = (8, 12, 16)
-FULL_SIZE = (128, 128, 128)
-PROPOSED = TABLE_IV["proposed"]
 
 
 def pair(shape=SHAPE, seed=0, n=1):
@@ -28,178 +24,6 @@ def filled(build, seed=0):
 
 def small(seed=0, **options):
     return filled(lambda: ProgressiveUNet(2, levels=3, **options), seed)
-
-
-def equation_2(t, delta, duration, levels=5):
-    """The five branches of the paper's Eq. 2, literally."""
-    alpha = []
-    for level in range(levels):
-        tau, last = -duration / 2 + (duration - delta) * level, level == levels - 1
-        if t <= tau:
-            alpha.append(0)
-        elif t <= tau + delta:
-            alpha.append((t - tau) / delta)
-        elif last or t <= tau + duration - delta:
-            alpha.append(1)
-        elif t <= tau + duration:
-            alpha.append((tau + duration - t) / delta)
-        else:
-            alpha.append(0)
-    return alpha
-
-
-# ---- the schedule ----
-
-
-@pytest.mark.parametrize(
-    ("iterations", "alpha", "beta"),
-    [
-        ((0, 500, 1000), (1, 0, 0, 0, 0), (1, 1, 1, 1)),
-        ((2000,), (0.5, 0.5, 0, 0, 0), (0.5, 1, 1, 1)),
-        ((2500,), (0.25, 0.75, 0, 0, 0), (0.25, 1, 1, 1)),
-        ((3000, 5000), (0, 1, 0, 0, 0), (0, 1, 1, 1)),
-        ((6000,), (0, 0.5, 0.5, 0, 0), (0, 0.5, 1, 1)),
-        ((7000, 9000), (0, 0, 1, 0, 0), (0, 0, 1, 1)),
-        ((11000, 13000), (0, 0, 0, 1, 0), (0, 0, 0, 1)),
-        ((14000,), (0, 0, 0, 0.5, 0.5), (0, 0, 0, 0.5)),
-        ((15000, 40000), (0, 0, 0, 0, 1), (0, 0, 0, 0)),
-    ],
-)
-def test_proposed_schedule_is_the_papers(iterations, alpha, beta):
-    for iteration in iterations:
-        assert PROPOSED.alpha(iteration) == alpha
-        assert input_weights(PROPOSED.alpha(iteration)) == (beta, tuple(1 - weight for weight in beta))
-
-
-@pytest.mark.parametrize(
-    ("name", "starts", "full"),
-    [
-        ("baseline", (0, 0, 0, 0, 0), 0),
-        ("no transitions", (-2000, 2000, 6000, 10000, 14000), 14000),
-        ("short", (-1500, 500, 2500, 4500, 6500), 7500),
-        ("only transitions", (-2000, 0, 2000, 4000, 6000), 8000),
-        ("proposed", (-3000, 1000, 5000, 9000, 13000), 15000),
-        ("long", (-6000, 2000, 10000, 18000, 26000), 30000),
-    ],
-)
-def test_starts_and_end_of_the_rows_of_table_iv(name, starts, full):
-    growth = TABLE_IV[name]
-    assert growth.starts == starts
-    assert growth.full == full
-    assert growth.alpha(full) == final(5) == (0, 0, 0, 0, 1)
-    assert full == 0 or growth.alpha(full - 1) != final(5)
-
-
-@pytest.mark.parametrize("levels", [1, 2, 3, 5, 7])
-@pytest.mark.parametrize("growth", [*TABLE_IV.values(), Growth(7, 21), Growth(3, 10)])
-def test_weights_are_those_of_equation_2_for_any_number_of_levels(growth, levels):
-    growth = Growth(growth.transition, growth.duration, levels)
-    assert growth.full == max(0, (levels - 1.5) * growth.duration - (levels - 2) * growth.transition) * (levels > 1)
-    for t in np.linspace(0.25, growth.full + 1000, 500):
-        alpha = growth.alpha(t)
-        np.testing.assert_allclose(alpha, equation_2(t, growth.transition, growth.duration, levels), rtol=0, atol=1e-12)
-        assert sum(alpha) == pytest.approx(1, abs=1e-12)
-        active = [level for level, weight in enumerate(alpha) if weight]
-        assert active in ([active[0]], [active[0], active[0] + 1])
-        beta, gamma = input_weights(alpha)
-        np.testing.assert_allclose(beta, np.cumsum(alpha)[:-1], rtol=0, atol=1e-12)
-        assert [weight == 0 for weight in beta] == [level < active[0] for level in range(levels - 1)]
-        assert [weight == 0 for weight in gamma] == [level >= active[-1] for level in range(levels - 1)]
-
-
-def test_without_transitions_a_level_begins_at_its_start():
-    growth = TABLE_IV["no transitions"]
-    assert [growth.alpha(t).index(1) for t in (0, 1999, 2000, 5999, 6000, 13999, 14000)] == [0, 0, 1, 1, 2, 3, 4]
-
-
-@pytest.mark.parametrize(
-    ("options", "word"),
-    [((-1, 5), "transition"), ((3, 5), "duration"), ((0, float("nan")), "duration"), ((1, 3, 0), "levels")],
-)
-def test_schedules_that_cannot_be_are_refused(options, word):
-    with pytest.raises(ValueError, match=f"Growth: {word}"):
-        Growth(*options)
-    with pytest.raises(ValueError, match="iteration must be 0 or more, got -1"):
-        PROPOSED.alpha(-1)
-
-
-# ---- what the networks cost ----
-
-
-@pytest.mark.parametrize(
-    ("options", "parameters", "gmac"),
-    [
-        ({}, 19_258_931, 522.74),
-        ({"levels": 4}, 4_771_123, 489.96),
-        ({"channels": 8}, 4_817_051, 131.19),
-        ({"widths": "plain"}, 5_648_323, 120.34),
-        ({"channels": 32, "widths": "plain"}, 22_582_147, 477.55),
-    ],
-)
-def test_cost_of_the_baseline(options, parameters, gmac):
-    cost = registration_cost(lambda: UNet(**options), FULL_SIZE)
-    assert cost["parameters"] == parameters
-    assert round(cost["macs"] / 1e9, 2) == gmac
-
-
-@pytest.mark.parametrize(
-    ("options", "added"),
-    [({}, 30_252), ({"entry": "bare"}, 29_292), ({"entry": "bare", "entry_kernel": 1}, 4_332)],
-)
-def test_parameters_that_progressive_training_adds(options, added):
-    with torch.device("meta"):
-        assert count_parameters(ProgressiveUNet(**options)) == 19_258_931 + added
-
-
-def test_cost_grows_with_the_levels():
-    with torch.device("meta"):
-        network, images = ProgressiveUNet(), torch.empty(2, 1, 1, *FULL_SIZE)
-        macs = [count_macs(lambda a=a: network(*images, alpha=a)) for a in np.eye(5).tolist()]
-    for level, (width, published) in enumerate(zip((256, 128, 64, 32), (2.72, 38.22, 109.22, 251.22), strict=True)):
-        added = (27 * 2 * width + 2 * width * 3) * (8 * 2**level) ** 3
-        assert (macs[level] - added) / 1e9 == pytest.approx(published, abs=0.006)
-    assert macs[4] == registration_cost(UNet, FULL_SIZE)["macs"]
-
-
-# ---- the weights they begin with ----
-
-
-def test_one_seed_gives_both_networks_the_same_weights():
-    baseline, progressive = filled(lambda: UNet(2, levels=3)).state_dict(), small().state_dict()
-    assert all(torch.equal(tensor, progressive[name]) for name, tensor in baseline.items())
-    assert {name.split(".")[0] for name in progressive.keys() - baseline.keys()} == {"entries", "outputs"}
-    assert not torch.equal(baseline["encoder.0.0.conv.weight"], small(1).state_dict()["encoder.0.0.conv.weight"])
-
-
-def test_initial_kernels_are_glorot_normal():
-    network = filled(lambda: UNet(16, levels=3))
-    for layer, fans in [
-        (network.encoder[0][1].conv, 27 * (64 + 128)),
-        (network.decoder[0][0].conv, 27 * (128 + 64 + 64)),
-        (network.up[0], 8 * (128 + 128)),
-    ]:
-        drawn = layer.weight.detach() / (2 / fans) ** 0.5
-        assert drawn.std().item() == pytest.approx(1, abs=0.02)
-        assert drawn.abs().max() > 3.5  # a uniform one ends at 1.73
-        assert not layer.bias.any()
-
-
-def test_weights_depend_on_the_seed_alone_and_leave_the_global_generator():
-    state = torch.get_rng_state()
-    with torch.device("meta"):
-        network = UNet(2, levels=3)
-    network = network.to_empty(device="cpu").to(memory_format=torch.channels_last_3d)
-    for tensor in network.state_dict().values():
-        tensor.fill_(7)
-    glorot(network, torch.Generator().manual_seed(0))
-    assert torch.equal(torch.get_rng_state(), state)
-    expected = filled(lambda: UNet(2, levels=3)).state_dict()
-    assert all(torch.equal(tensor, expected[name]) for name, tensor in network.state_dict().items())
-
-
-def test_glorot_refuses_layers_it_does_not_know():
-    with pytest.raises(TypeError, match="no rule for the parameters of Linear"):
-        glorot(torch.nn.Linear(2, 2), torch.Generator())
 
 
 # ---- what they compute ----

@@ -13,6 +13,7 @@ from methods.blocks.composition import build, check
 from methods.blocks.cost import count_parameters
 from methods.blocks.padding import create
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 SMALL = {"base": "ldr", "stem": "dense", "cascades": 1, "channels": 4, "scale": 1.0}
 LDR = {"base": "ldr", "stem": "dense", "channels": 4}
 

@@ -16,6 +16,8 @@ from methods.blocks.discriminator import build_discriminator
 from methods.blocks.distillation import Aldk
 from methods.blocks.padding import create
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 def teach(noise, folder, seed):
     options = {"channels": 2, "scale": 0.5, "iterations": 2, "batch": 2, "learning_rate": 1e-3}

@@ -13,6 +13,7 @@ from methods.blocks import sampling, training
 from methods.blocks.checkpoint import CheckpointError
 from methods.blocks.training import DivergedError, Settings, learning_rate
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 SMALL = {
     "base": "ldr",
     "stem": "dense",

@@ -22,17 +22,9 @@ from methods.blocks.spatial import warp
 from methods.blocks.training import DivergedError
 
 SHAPE, SPACING = (16, 32, 48), (1.0, 1.0, 1.0)
+pytestmark = pytest.mark.usefixtures("one_thread")
 PACKAGE = {"network": "package", "integration_steps": 5, "integration_downsize": 1}
 SMALL = {"channels": 4, "iterations": 5, "batch": 2, "learning_rate": 1e-2, "checkpoint_every": 2}
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Threads that share layers this small wait for each other far longer than they work, on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def images(shape=SHAPE, seed=0):
