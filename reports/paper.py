@@ -19,10 +19,13 @@ import pandas as pd
 import yaml
 
 from datasets.case import Dataset
+from datasets.files import Array
 from reports.pictures import Labels
 from reports.summary import Methods
+from reports.trainings import Training
 
 DisplacementPath = Callable[[str, str, int, str], Path]
+Landmarks = Callable[[str, str], tuple[Array, Array] | None]  # of a data set and a pair: fixed and moving, voxels (n, 3)
 Entry = Mapping[str, Any]
 
 PAPERS = Path(__file__).parent / "papers"
@@ -67,6 +70,8 @@ class PaperRun:
     methods: Methods
     displacement_path: DisplacementPath
     labels: Labels | None = None
+    landmarks: Landmarks | None = None
+    trainings: Sequence[Training] = ()
     about: str = ""  # what the profile cuts
 
     def is_stand_in(self, key: str) -> bool:
