@@ -25,7 +25,7 @@ from reports.summary import Methods
 from reports.trainings import Training
 
 DisplacementPath = Callable[[str, str, int, str], Path]
-Landmarks = Callable[[str, str], tuple[Array, Array] | None]  # of a data set and a pair: fixed and moving, voxels (n, 3)
+Landmarks = Callable[[str, str], tuple[Array, Array] | None]  # of data set and pair: fixed and moving, voxels (n, 3)
 Entry = Mapping[str, Any]
 
 PAPERS = Path(__file__).parent / "papers"
