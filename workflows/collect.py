@@ -1,7 +1,7 @@
 """Gather the rows of all chunks into one table.
 
-The specification: ``runs`` (list of method and data set), ``seeds``, ``chunks`` (data set to number of chunks) and
-``folder`` (that of the results).
+The specification: ``runs`` (list of method and data set), ``seeds`` (of each method), ``chunks`` (data set to number of
+chunks) and ``folder`` (that of the results).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def collect(spec: Spec) -> None:
 
 def _chunk_folders(spec: Spec) -> Iterator[Path]:
     for method, dataset in spec["runs"]:
-        for seed in spec["seeds"]:
+        for seed in spec["seeds"][method]:
             for chunk in range(spec["chunks"][dataset]):
                 yield Path(spec["folder"]) / "runs" / dataset / method / f"seed{seed}" / f"chunk{chunk}"
 

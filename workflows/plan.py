@@ -56,20 +56,25 @@ class Plan:
         return [
             f"{self.results}/runs/{dataset}/{method}/seed{seed}/chunk{chunk}/{name}"
             for method, dataset in self.settings.runs
-            for seed in self.settings.seeds
+            for seed in self.settings.seeds(method)
             for chunk in range(self._chunks(dataset))
         ]
 
     def all_trainings(self) -> list[str]:
         """The outcome of every training that a selected run needs."""
-        found = (self._trainings(m, d, seed) for m, d in self.settings.runs for seed in self.settings.seeds)
+        found = (self._trainings(m, d, seed) for m, d in self.settings.runs for seed in self.settings.seeds(m))
         return sorted({path for paths in found for path in paths})
 
     def dataset_code(self, wildcards: Wildcards) -> list[str]:
         return code(f"datasets.{self.settings.dataset(wildcards.dataset)['module']}", "workflows.prepare")
 
     def training_code(self, wildcards: Wildcards) -> list[str]:
-        return code(self.settings.module(wildcards.method))
+        watching = ["workflows.snapshots"] if self.settings.watched(wildcards.method) else []
+        return code(self.settings.module(wildcards.method), *watching)
+
+    def watched(self, wildcards: Wildcards) -> list[str]:
+        """The truth of the data sets that a training's snapshots are judged on."""
+        return [f"{self.results}/data/{dataset}/truth" for dataset in self.settings.watched(wildcards.method)]
 
     def method_code(self, wildcards: Wildcards) -> list[str]:
         return code(self.settings.module(wildcards.method), "workflows.worker")
@@ -106,6 +111,7 @@ class Plan:
             **self._method(method, dataset, seed),
             training=self.settings.training(method, dataset),
             teacher=next(iter(self.teacher(wildcards)), None),
+            watch=[os.path.dirname(path) for path in self.watched(wildcards)],
             dataset=f"{self.results}/data/{dataset}",
             folder=f"{self.results}/models/{dataset}/{method}/seed{seed}",
             sources=self.training_code(wildcards),
@@ -139,7 +145,8 @@ class Plan:
 
     def collect(self, wildcards: Wildcards) -> str:
         # Not the paths one by one: thousands of chunks would be more than one argument may hold.
-        seeds, chunks = self.settings.seeds, {name: self._chunks(name) for name in self.settings.datasets}
+        seeds = {method: self.settings.seeds(method) for method in self.settings.methods}
+        chunks = {name: self._chunks(name) for name in self.settings.datasets}
         return as_json(runs=self.settings.runs, seeds=seeds, chunks=chunks, folder=self.results)
 
     def timing(self, wildcards: Wildcards) -> str:
@@ -205,12 +212,13 @@ class Plan:
         }
 
     def _timed_runs(self) -> Iterator[dict[str, Any]]:
-        timing, seed = self.settings.config["timing"], self.settings.seeds[0]
+        timing = self.settings.config["timing"]
         methods: Sequence[str] = timing.get("methods", self.settings.methods)
         for dataset in timing["datasets"]:
             for method in methods:
                 if (method, dataset) not in self.settings.runs or self.settings.method(method)["kind"] == "control":
                     continue
+                seed = self.settings.seeds(method)[0]
                 spec = {**self._method(method, dataset, seed), **self._run(method, dataset, seed)}
                 yield from ({**spec, "device": device} for device in dict.fromkeys(["cpu", spec["device"]]))
 

@@ -9,6 +9,7 @@ cite), ``chunks`` (data set to number of chunks), ``papers`` (paper to: its data
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from datasets.case import Pair, Truth, open_dataset
 from datasets.files import Array
 from reports import page
 from reports.paper import PaperRun, load_paper
+from reports.trainings import Training
 from workflows.command import Spec, run_step
 
 
@@ -44,11 +46,18 @@ def report(spec: Spec) -> None:
         "displacement_path": displacement_path,
         "labels": labels,
     }
+
+    def landmarks(dataset: str, pair: str) -> tuple[Array, Array] | None:
+        return Truth(datasets[dataset].folder).landmarks(Pair.from_name(pair))
+
+    trainings = [_training(Path(path)) for path in spec["trainings"]]
     papers = [
         PaperRun(
             paper=load_paper(key),
             datasets={role: datasets[name] for role, name in cast.items()},
             about=spec["about"],
+            landmarks=landmarks,
+            trainings=trainings,
             **shown,
         )
         for key, cast in spec["papers"].items()
@@ -60,19 +69,25 @@ def report(spec: Spec) -> None:
         papers=papers,
         profile=spec["profile"],
         profile_about=spec["about"],
-        training_curves=dict(map(_curve, map(Path, spec["trainings"]))),
+        training_curves=_curves(trainings),
     )
 
 
-def _curve(training: Path) -> tuple[tuple[str, str], pd.DataFrame]:
-    """The loss curve of a training, by method and training data set; empty for one that failed."""
-    dataset, method = training.parts[-4], training.parts[-3]
-    checkpoint = json.loads(training.read_text())["checkpoint"]
-    curve = Path(checkpoint).with_name("curve.jsonl") if checkpoint else None
-    if curve is None or not curve.exists():
-        return (method, dataset), pd.DataFrame({"iteration": [], "loss": []})
-    rows = pd.read_json(curve, lines=True)
-    return (method, dataset), rows.rename(columns={"total": "loss"})
+def _training(path: Path) -> Training:
+    """A training from the path of its training.json, ``models/<data set>/<method>/seed<k>/training.json``."""
+    outcome = json.loads(path.read_text())
+    dataset, method, seed = path.parts[-4], path.parts[-3], int(path.parts[-2].removeprefix("seed"))
+    return Training(method, dataset, seed, outcome["status"], outcome["reason"], Path(outcome["kept"]))
+
+
+def _curves(trainings: Sequence[Training]) -> dict[tuple[str, str], pd.DataFrame]:
+    """The loss of each method's first seed, by method and training data set; of a failed one none."""
+    curves = {}
+    for training in sorted(trainings, key=lambda each: each.seed):
+        rows = training.rows("curve.jsonl") if training.status == "ok" else None
+        if rows is not None:
+            curves.setdefault((training.method, training.dataset), rows.rename(columns={"total": "loss"}))
+    return curves
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ CATALOGUE = HERE / "config" / "catalogue.yaml"
 DEFAULT_PROFILE = HERE / "config" / "mini.yaml"
 SCHEMA = HERE / "schemas" / "config.schema.yaml"
 # What the pipeline itself passes; everything else is for the configuration to set.
-PASSED = {"datasets": {"name"}, "methods": {"device", "seed", "checkpoint", "teacher"}}
+PASSED = {"datasets": {"name"}, "methods": {"device", "seed", "checkpoint", "teacher", "watch"}}
 
 
 class SettingsError(ValueError):
@@ -40,10 +40,6 @@ class Settings:
     @property
     def profile(self) -> str:
         return self.config["profile"]
-
-    @property
-    def seeds(self) -> list[int]:
-        return self.config["seeds"]
 
     @property
     def device(self) -> str:
@@ -96,6 +92,14 @@ class Settings:
     def teacher(self, method: str) -> str | None:
         """The method that a student learns from."""
         return self.method(method).get("teacher")
+
+    def seeds(self, method: str) -> list[int]:
+        """The seeds with which a method runs; the first is its main run."""
+        return self.method(method).get("seeds", self.config["seeds"])
+
+    def watched(self, method: str) -> list[str]:
+        """The data sets on whose landmarks a method's snapshots are judged while it trains."""
+        return self.method(method).get("watch", [])
 
     def params(self, method: str, dataset: str) -> dict[str, Any]:
         return self._adapted(method, dataset).get("params", {})
@@ -208,6 +212,9 @@ def _check_method(name: str, entry: Mapping[str, Any], datasets: Mapping[str, An
     _known([entry["module"]], sources.module_names("methods"), f"{where}.module", "module")
     load, train = _signature("methods", entry, "load"), _signature("methods", entry, "train")
     _known(entry.get("datasets", []), datasets, f"{where}.datasets", "data set")
+    _known(entry.get("watch", []), datasets, f"{where}.watch", "data set")
+    if entry.get("watch") and "watch" not in sources.options_of(_module_file("methods", entry), "train"):
+        raise SettingsError(f"configuration, {where}.watch: {entry['module']} keeps no snapshots")
     _known(entry.get("by_dataset", {}), datasets, f"{where}.by_dataset", "data set")
     for place, part in [
         (where, entry),
@@ -239,6 +246,8 @@ def _check_teacher(settings: Settings, name: str) -> None:
         raise SettingsError(f"configuration, {where}: {teacher!r} is no network of {settings.module(name)}")
     if settings.teacher(teacher) is not None:
         raise SettingsError(f"configuration, {where}: {teacher!r} must be a method that learns without a teacher")
+    if absent := sorted({*settings.seeds(name)} - {*settings.seeds(teacher)}):
+        raise SettingsError(f"configuration, {where}: {teacher!r} is not trained with seed {absent[0]}")
 
 
 def _known(names: Iterable[str], known: Iterable[str], where: str, what: str) -> None:
@@ -247,8 +256,12 @@ def _known(names: Iterable[str], known: Iterable[str], where: str, what: str) ->
             raise SettingsError(f"configuration, {where}: unknown {what} {name!r}; {nearest(name, known)}")
 
 
+def _module_file(room: str, entry: Mapping[str, Any]) -> Path:
+    return sources.ROOT / room / f"{entry['module']}.py"
+
+
 def _signature(room: str, entry: Mapping[str, Any], function: str) -> dict[str, sources.Option]:
-    options = sources.options_of(sources.ROOT / room / f"{entry['module']}.py", function)
+    options = sources.options_of(_module_file(room, entry), function)
     return {name: option for name, option in options.items() if name not in PASSED[room]}
 
 

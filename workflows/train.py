@@ -1,8 +1,9 @@
 """Train one method on one data set; a training that diverges or fails is a result too.
 
-The specification: ``method, module, params, training, teacher (path of its training.json or null), device, seed,
-threads, dataset (folder), folder, sources, libraries``. The step writes ``training.json`` (status, reason, checkpoint,
-sha256, seconds) into ``folder``.
+The specification: ``method, module, params, training, teacher (path of its training.json or null), watch (folders of
+data sets that snapshots are judged on), device, seed, threads, dataset (folder), folder, sources, libraries``. The step
+writes ``training.json`` (status, reason, checkpoint, sha256, seconds, and the ``kept`` folder of curves and the like)
+into ``folder``.
 """
 
 from __future__ import annotations
@@ -24,10 +25,11 @@ from benchmarks.provenance import fingerprint
 from datasets.case import open_dataset
 from datasets.files import sha256
 from workflows.command import Spec, run_step, write_text
+from workflows.snapshots import Watcher
 from workflows.supervisor import THREAD_VARIABLES
 
 logger = logging.getLogger(__name__)
-STATE = "state"
+STATE, SNAPSHOTS = "state", "snapshots.jsonl"
 
 
 def train(spec: Spec) -> None:
@@ -44,6 +46,7 @@ def train(spec: Spec) -> None:
         traceback.print_exc()
         status = "diverged" if type(error).__name__ == "DivergedError" else "failed"
         outcome = {"status": status, "reason": f"training: {' '.join(str(error).split())[:500]}", "checkpoint": ""}
+    outcome["kept"] = str(state)
     outcome["seconds"] = time.perf_counter() - started
     write_text(folder / "training.json", json.dumps(outcome, indent=1))
     logger.info("training %s in %.0f s", outcome["status"], outcome["seconds"])
@@ -60,6 +63,8 @@ def _call(spec: Spec, state: Path) -> Path:
     options = {name: _built(module.train, name, value) for name, value in options.items()}
     if spec["teacher"]:
         options["teacher"] = _checkpoint_of(Path(spec["teacher"]))
+    if spec["watch"]:
+        options["watch"] = Watcher([Path(folder) for folder in spec["watch"]], state / SNAPSHOTS)
     data = open_dataset(Path(spec["dataset"]))
     data.check_files()
     return module.train(data, state, device=spec["device"], seed=spec["seed"], **options)
@@ -89,6 +94,7 @@ def _state_folder(folder: Path, spec: Spec) -> Path:
     }
     values["data"] = sha256(Path(spec["dataset"]) / "dataset.json")
     values["teacher"] = spec["teacher"] and json.loads(Path(spec["teacher"]).read_text()).get("sha256", "")
+    values["watch"] = {path: sha256(Path(path) / "dataset.json") for path in spec["watch"]}
     state = folder / STATE / fingerprint([Path(path) for path in spec["sources"]], values)
     if state.parent.is_dir():
         for stale in state.parent.iterdir():

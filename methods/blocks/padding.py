@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+Fill = Callable[[nn.Module, torch.Generator], nn.Module]
+
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
     """Voxels to pad before and after one axis, so that the output has ``ceil(size / stride)`` voxels."""
@@ -87,14 +89,13 @@ def _draw(module: nn.Module, weight: Tensor, generator: torch.Generator) -> Tens
     return weight.uniform_(-math.sqrt(square), math.sqrt(square), generator=generator)
 
 
-def create(build: Callable[[], nn.Module], *, seed: int, device: str) -> nn.Module:
-    """Build a model with initial weights that depend on ``seed`` alone, and move it to ``device``.
+def create(build: Callable[[], nn.Module], *, seed: int, device: str, fill: Fill = initialise) -> nn.Module:
+    """Build a model with initial weights that depend on ``seed`` alone, drawn by ``fill``, and move it to ``device``.
 
     It is laid out on the meta device first, so that torch's own initialisation does not touch the global generator.
     Kernels are stored channels last, the faster order for 3-D convolutions.
     """
     with torch.device("meta"):
         model = build()
-    model = model.to_empty(device="cpu")
-    initialise(model, torch.Generator().manual_seed(seed))
+    model = fill(model.to_empty(device="cpu"), torch.Generator().manual_seed(seed))
     return model.to(device, memory_format=torch.channels_last_3d)

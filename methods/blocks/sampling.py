@@ -33,6 +33,10 @@ class Batch:
     plain: Tensor
     generator: torch.Generator
 
+    @property
+    def names(self) -> str:
+        return ", ".join(pair.name for pair in self.pairs)
+
 
 @dataclass(frozen=True)
 class Sampler:
@@ -49,7 +53,7 @@ class Sampler:
     seed: int
 
     def batch(self, iteration: int) -> Batch:
-        generator = torch.Generator().manual_seed(_stream(self.seed, iteration, parallel.rank()))
+        generator = torch.Generator().manual_seed(iteration_seed(self.seed, iteration, parallel.rank()))
         numbers = range(iteration * self.settings.batch, (iteration + 1) * self.settings.batch)
         pairs = tuple(map(self._pair, numbers[parallel.rank() :: parallel.size()]))
         fixed, plain = (self._stack([getattr(pair, side) for pair in pairs]) for side in ("fixed", "moving"))
@@ -105,6 +109,6 @@ def make_sampler(
     return Sampler(images, pairs, settings, seed)
 
 
-def _stream(seed: int, iteration: int, rank: int = 0) -> int:
+def iteration_seed(seed: int, iteration: int, rank: int = 0) -> int:
     """A seed for one iteration, another one in each process of a group."""
     return int(np.random.SeedSequence([seed, iteration, *([rank] if rank else [])]).generate_state(1, np.uint64)[0])

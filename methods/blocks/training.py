@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +25,7 @@ from tqdm import tqdm
 from datasets.case import Dataset, iter_cases
 from methods.blocks import parallel
 from methods.blocks.checkpoint import CheckpointError, newest_state, save_state
-from methods.blocks.sampling import Batch, Sampler
+from methods.blocks.sampling import Batch
 from methods.blocks.schedule import Settings, learning_rate
 
 CURVE = "curve.jsonl"
@@ -45,7 +45,23 @@ class Learner:
 
     modules: Mapping[str, nn.Module]
     optimisers: Mapping[str, torch.optim.Optimizer]
-    step: Callable[[Batch], dict[str, Tensor]]
+    step: Callable[[Any], dict[str, Tensor]]
+
+
+class Drawn(Protocol):
+    """A batch, as far as the loop is concerned: ``names`` of its pairs tell which one a loss came from."""
+
+    @property
+    def names(self) -> str: ...
+
+
+class Stream(Protocol):
+    """Where batches come from: a batch depends on the iteration number and the stream's own seed alone."""
+
+    @property
+    def settings(self) -> Settings: ...
+
+    def batch(self, iteration: int) -> Drawn: ...
 
 
 def update(optimiser: torch.optim.Optimizer, loss: Tensor, *, share: nn.Module | None = None) -> None:
@@ -88,12 +104,22 @@ def run_name(data: Dataset, method: str, params: Mapping[str, Any], settings: Se
     }
 
 
-def fit(learner: Learner, sampler: Sampler, folder: Path, *, run: Mapping[str, Any]) -> None:
+def fit(
+    learner: Learner,
+    sampler: Stream,
+    folder: Path,
+    *,
+    run: Mapping[str, Any],
+    after: Callable[[int], None] | None = None,
+) -> None:
     """Train to the last iteration, from the newest sound state in ``folder`` if there is one.
 
-    Leaves there ``state-*.pt`` (the last two) and ``curve.jsonl``, one line an iteration. Raises `DivergedError` at the
-    first loss or weight that is not finite, the states left as they are, and `CheckpointError` where ``folder`` holds
-    the states of a different run.
+    ``after`` is called with the number of updates made so far, each time before a state is written; a resumed training
+    may repeat a call. It must leave weights and training mode as they are.
+
+    Leaves in ``folder`` ``state-*.pt`` (the last two) and ``curve.jsonl``, one line an iteration. Raises
+    `DivergedError` at the first loss or weight that is not finite, the states left as they are, and `CheckpointError`
+    where ``folder`` holds the states of a different run.
     """
     folder.mkdir(parents=True, exist_ok=True)
     start, seconds = _resume(learner, folder, run)
@@ -106,13 +132,15 @@ def fit(learner: Learner, sampler: Sampler, folder: Path, *, run: Mapping[str, A
             if curve is not None:
                 curve.write(json.dumps({**row, "seconds": round(spent, 3)}) + "\n")
                 _report(row, total)
+            if after is not None:
+                after(iteration + 1)
             if (iteration + 1) % sampler.settings.checkpoint_every == 0 or iteration + 1 == total:
                 _check_weights(learner, iteration)
                 if curve is not None:
                     save_state(folder, _state(learner, iteration + 1, spent, run))
 
 
-def _iterate(learner: Learner, sampler: Sampler, iteration: int) -> dict[str, float]:
+def _iterate(learner: Learner, sampler: Stream, iteration: int) -> dict[str, float]:
     rate = learning_rate(iteration, sampler.settings)
     for optimiser in learner.optimisers.values():
         for group in optimiser.param_groups:
@@ -121,9 +149,8 @@ def _iterate(learner: Learner, sampler: Sampler, iteration: int) -> dict[str, fl
     terms = learner.step(batch)
     values = dict(zip(terms, parallel.average(torch.stack(list(terms.values()))).tolist(), strict=True))
     if not all(map(math.isfinite, values.values())):
-        names = ", ".join(pair.name for pair in batch.pairs)
         raise DivergedError(
-            f"training: loss {values} at iteration {iteration}, pairs {names}; try a lower learning rate"
+            f"training: loss {values} at iteration {iteration}, pairs {batch.names}; try a lower learning rate"
         )
     return {"iteration": iteration, **values, "learning_rate": rate}
 

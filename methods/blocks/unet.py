@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from methods.blocks.convolution import Conv3d
 from methods.blocks.growth import final, input_weights
 from methods.blocks.networks import stack_pair
 
@@ -194,7 +195,7 @@ class Block(nn.Module):
     def __init__(self, channels_in: int, width: int, kernel: int, norm: NormMode) -> None:
         super().__init__()
         self.width = width
-        self.conv = nn.Conv3d(channels_in, width, kernel, padding=kernel // 2)
+        self.conv = Conv3d(channels_in, width, kernel)
         self.norm = Norm(width, norm)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -225,7 +226,7 @@ def _block(channels_in: int, width: int, norm: NormMode) -> Block:
 
 
 def _entry(width: int, entry: Entry, kernel: int, norm: NormMode) -> nn.Module:
-    return Block(2, width, kernel, norm) if entry == "block" else nn.Conv3d(2, width, kernel, padding=kernel // 2)
+    return Block(2, width, kernel, norm) if entry == "block" else Conv3d(2, width, kernel)
 
 
 def _linear(conv: nn.Conv3d, x: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ rule train:
         images=f"{RESULTS}/data/{{dataset}}/images",
         masks=f"{RESULTS}/data/{{dataset}}/masks",
         teacher=PLAN.teacher,
+        watched=PLAN.watched,
         code=PLAN.training_code,
     output:
         f"{RESULTS}/models/{{dataset}}/{{method}}/seed{{seed}}/training.json",

@@ -1,0 +1,129 @@
+"""Synthetic pairs by iteration number: a scan chosen at random, bent twice by random splines (`synthetic`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
+from torch import Tensor
+
+from datasets.case import Dataset
+from datasets.geometry import Array
+from methods.blocks.sampling import iteration_seed
+from methods.blocks.schedule import Settings
+from methods.blocks.synthetic import Bend, Pairs, Recipe, synthesise
+
+
+@dataclass(frozen=True)
+class SyntheticBatch:
+    """The pairs of one iteration, and the scans that they were made of."""
+
+    iteration: int
+    cases: tuple[str, ...]
+    pairs: Pairs
+
+    @property
+    def names(self) -> str:
+        return ", ".join(self.cases)
+
+
+@dataclass(frozen=True)
+class SyntheticSampler:
+    """Makes batches on the device that holds the scans; a batch depends on ``seed`` and its iteration alone.
+
+    ``images`` are ``(k, 1, D, H, W)`` in half precision, which keeps half a Hounsfield unit, ``masks`` the same in
+    uint8 or None; one row for each of ``cases``. ``recipe`` is in the order of the array's axes.
+    """
+
+    cases: Sequence[str]
+    images: Tensor
+    masks: Tensor | None
+    affine: Array
+    recipe: Recipe
+    sigma: float | None
+    settings: Settings
+    seed: int
+
+    def batch(self, iteration: int) -> SyntheticBatch:
+        generator = torch.Generator().manual_seed(iteration_seed(self.seed, iteration))
+        chosen = torch.randint(len(self.cases), (self.settings.batch,), generator=generator)
+        pairs = synthesise(
+            self.images[chosen].float(),
+            generator,
+            recipe=self.recipe,
+            mask=None if self.masks is None else self.masks[chosen],
+            sigma=self.sigma,
+        )
+        return SyntheticBatch(iteration, tuple(self.cases[k] for k in chosen.tolist()), pairs)
+
+    def one(self) -> Pairs:
+        """One pair that is in no batch, to look at."""
+        return replace(self, settings=replace(self.settings, batch=1)).batch(-1 % 2**32).pairs
+
+
+def make_synthetic_sampler(
+    data: Dataset,
+    settings: Settings,
+    *,
+    seed: int,
+    multiple: int,
+    shrink: int,
+    device: str,
+    sigma: float | None,
+    reject_folding: bool,
+) -> SyntheticSampler:
+    """A sampler over all training scans of a data set, their masks being the field of view that each one has.
+
+    Every scan must have the same shape, a multiple of ``multiple * shrink`` along each axis, and the same orientation.
+    ``shrink`` averages cubes of so many voxels a side into one.
+    """
+    cases = sorted(data.training_cases)
+    if not cases:
+        raise ValueError(f"train: data set {data.name!r} has no training scans")
+    volumes = [data.image(case) for case in cases]
+    first = volumes[0]
+    for case, volume in zip(cases, volumes, strict=True):
+        if volume.array.shape != first.array.shape or np.any(_axes(volume.affine) != _axes(first.affine)):
+            raise ValueError(f"train: {case} differs from {cases[0]} in shape or orientation; resample the scans")
+    if any(n % (multiple * shrink) for n in first.array.shape):
+        raise ValueError(
+            f"train: scans have shape {first.array.shape}; every axis must be a multiple of {multiple * shrink}"
+        )
+    pool = partial(F.avg_pool3d, kernel_size=shrink)
+    images = torch.stack([pool(torch.from_numpy(volume.array)[None]).half() for volume in volumes])
+    masks = [data.mask(case) for case in cases]
+    known = all(mask is not None for mask in masks)
+    fields = torch.stack([(pool(torch.from_numpy(m)[None].float()) > 0.5).byte() for m in masks]) if known else None
+    recipe = along_axes(replace(Recipe(), reject_folding=reject_folding), first.affine)
+    affine = first.affine @ np.diag([shrink, shrink, shrink, 1.0])
+    stored = images.to(device), None if fields is None else fields.to(device)
+    return SyntheticSampler(cases, *stored, affine, recipe, sigma, settings, seed)
+
+
+def along_axes(recipe: Recipe, affine: Array) -> Recipe:
+    """A recipe given by the paper's z (head and foot), y and x, in the order of an image's own axes.
+
+    Table I bends head and foot by most, as a breath does, whatever axis of an array that is.
+    """
+    places = [2 - int(world) for world in _axes(affine)]
+
+    def turned(bend: Bend) -> Bend:
+        controls, ranges = ([values[place] for place in places] for values in (bend.controls, bend.ranges))
+        return Bend(tuple(controls), tuple(ranges))
+
+    return replace(recipe, initial=turned(recipe.initial), coarse=turned(recipe.coarse), fine=turned(recipe.fine))
+
+
+def to_print(affine: Array) -> Array:
+    """The orientation change, as nibabel has it, that turns an image's axes to left, posterior and inferior."""
+    return ornt_transform(io_orientation(affine), axcodes2ornt("LPI"))
+
+
+def _axes(affine: Array) -> Array:
+    """For each axis of an array the axis of the world (x, y, z) that it is nearest to."""
+    return io_orientation(affine)[:, 0].astype(int)
