@@ -7,7 +7,17 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from reports import cascade_figure, section_figure
+from reports import (
+    cascade_figure,
+    correlation_figure,
+    density_figure,
+    learning_figure,
+    level_figure,
+    overlay_figure,
+    schedule_figure,
+    section_figure,
+    snapshot_figure,
+)
 from reports.figures import save
 from reports.paper import Entry, PaperError, PaperRun
 
@@ -15,6 +25,13 @@ Draw = Callable[[PaperRun, Entry], tuple[Figure | None, str]]
 KINDS: Mapping[str, tuple[Draw, tuple[str, ...]]] = {  # how a kind is drawn, and what its entry has to say
     "accuracy_time_by_cascade": (cascade_figure.draw, ("dataset", "table", "series")),
     "sections": (section_figure.draw, ("dataset", "methods", "moving")),
+    "schedule_states": (schedule_figure.draw, ("methods",)),
+    "displacement_densities": (density_figure.draw, ("methods",)),
+    "learning_curves": (learning_figure.draw, ("methods",)),
+    "snapshot_scatter": (snapshot_figure.draw, ("methods",)),
+    "level_maps": (level_figure.draw, ("methods",)),
+    "colour_overlays": (overlay_figure.draw, ("dataset", "pairs", "methods")),
+    "landmark_correlation": (correlation_figure.draw, ("datasets", "methods")),
 }
 
 
@@ -47,6 +64,8 @@ def _kind(run: PaperRun, entry: Entry) -> Draw:
     draw, needed = KINDS[entry["kind"]]
     if missing := [key for key in needed if not entry.get(key)]:
         raise PaperError(f"{where}: kind {entry['kind']} needs {', '.join(missing)}")
-    if entry["dataset"] not in run.paper.datasets:
-        raise PaperError(f"{where}: dataset {entry['dataset']!r} is none of {', '.join(run.paper.datasets)}")
+    named = [entry["dataset"]] if "dataset" in entry else entry.get("datasets", [])
+    for key in named:
+        if key not in run.paper.datasets:
+            raise PaperError(f"{where}: dataset {key!r} is none of {', '.join(run.paper.datasets)}")
     return draw

@@ -54,6 +54,14 @@ def oriented_displacement(displacement: Array, affine: Array) -> Turned:
     return [turned[axis] for axis in range(3)]
 
 
+def oriented_points(points: Array, volume: Volume) -> Array:
+    """Turn voxel coordinates ``(n, 3)`` of a volume to those of the array that `oriented` makes of it."""
+    turn, turned = _turn(volume.affine), np.empty(np.shape(points))
+    for column, (axis, sign), size in zip(np.transpose(points), turn, volume.array.shape, strict=True):
+        turned[:, int(axis)] = column if sign > 0 else size - 1 - column
+    return turned
+
+
 def oriented_spacing(volume: Volume) -> tuple[float, ...]:
     spacing = np.empty(3)
     spacing[_turn(volume.affine)[:, 0].astype(int)] = volume.spacing

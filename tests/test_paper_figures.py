@@ -112,7 +112,7 @@ def test_cascade_figure_without_any_number_is_not_drawn(tmp_path, plays, methods
 
 
 @pytest.mark.parametrize(("entry", "message"), [
-    ({"kind": "pie"}, "kind must be one of accuracy_time_by_cascade, sections, got 'pie'"),
+    ({"kind": "pie"}, f"kind must be one of {', '.join(KINDS)}, got 'pie'"),
     ({"series": []}, "kind accuracy_time_by_cascade needs series"),
     ({"dataset": "three"}, "dataset 'three' is none of one, two"),
     ({"table": 7}, "there is no table 7"),
