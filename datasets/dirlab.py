@@ -1,33 +1,51 @@
-"""DIR-Lab 4DCT landmarks: ten lung CT pairs, 300 landmarks each at end-inhale (T00) and end-exhale (T50).
+"""DIR-Lab 4DCT: ten lung CT pairs, 300 landmarks each at end-inhale (T00) and end-exhale (T50).
 
 Licence and source: research use after the form of the Emory radiation oncology group, no redistribution
-(Castillo et al. 2009, DOI 10.1088/0031-9155/54/7/001). A checked copy of the landmarks with corrections is DIR-QA
-(github.com/deshanyang/DIR-QA, GPL-3.0). Both files are read here into one convention: zero-based voxel coordinates
-``(n, 3)`` in array axes (to the patient's left, to posterior, from superior to inferior).
+(Castillo et al. 2009, doi:10.1088/0031-9155/54/7/001). The form leads to ten packs, which are placed by hand, zipped or
+unpacked, where the message of a missing file says. A checked copy of the landmarks with corrections is DIR-QA
+(github.com/deshanyang/DIR-QA, GPL-3.0).
 
-Every import recomputes the mean distance between the two phases and refuses a case that misses the published one.
+Landmark files are read into one convention: zero-based voxel coordinates ``(n, 3)`` in the axes of the stored image (to
+the patient's left, to posterior, from superior to inferior). Prepared images have their last axis to superior. Images
+are headerless, 16 bit, little endian; that they hold HU + 1024 is common practice, not an official statement.
+
+Every import recomputes the mean distance between the two phases and refuses a case that misses the published one, and
+one whose landmarks do not lie in the lungs of its images.
 """
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
+from tqdm import tqdm
 
-from datasets.files import Array, DataError
+from datasets import chest_pairs
+from datasets.case import Pair, Writer
+from datasets.chest import Frame, Scan
+from datasets.chest_pairs import Crop, Direction, Phase
+from datasets.dirlab_packs import FOLDER, FORM, PHASES, RECORDED, Key, Member, find_members, missing_members
+from datasets.download import cache_folder, hand_placed
+from datasets.files import Array, DataError, sha256
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Case:
-    """Geometry of a case (x, y, z) and its published distance before registration (mm; population SD)."""
+    """Geometry of a case (x, y, z), its published distance before registration (mm; population SD), its landmarks."""
 
     shape: tuple[int, int, int]
     spacing: tuple[float, float, float]
     tre_mean: float
     tre_sd: float
+    landmarks: int = 300
 
 
 CASES = {
@@ -43,22 +61,145 @@ CASES = {
     10: Case((512, 512, 120), (0.97, 0.97, 2.5), 7.30, 6.34),
 }
 TOLERANCE_MM = 0.01
+WHOLE_SLICE = (512, 512)  # smaller ones were cut and thinned out by the makers
+
+
+def prepare(
+    folder: Path,
+    *,
+    name: str,
+    source: str | None = None,
+    cases: Sequence[int] | None = None,
+    direction: Direction = "inhale_fixed",
+    shape: Sequence[int] = (128, 128, 128),
+    margin_mm: float = 10.0,
+    inside: float = 0.95,
+    hu_offset: float = -1024.0,
+) -> None:
+    """Import the ten packs, in the order of the cases.
+
+    Args:
+        folder: where the prepared form goes.
+        name: name of the prepared data set.
+        source: folder that has the packs at any depth, zipped or unpacked; else ``dirlab`` below WARPBENCH_MIRROR or
+            the cache.
+        cases: which of the ten; None wants all of them.
+        direction: which phase is fixed: end-inhale (T00) or end-exhale (T50).
+        shape: voxels of the prepared grid, to the patient's left, posterior and superior.
+        margin_mm: room around the lungs of both scans.
+        inside: least share of landmarks that must have lung within 5 mm.
+        hu_offset: what makes Hounsfield units of stored values.
+
+    Raises:
+        DataError: packs are missing (the message says what to get and where to put it), damaged, or not the published
+            ones.
+    """
+    wanted, crop = _wanted(cases), Crop(tuple(shape), margin_mm, inside)
+    found = _find(source, wanted)
+    writer, pairs = Writer(folder), {}
+    for number in tqdm(wanted, desc=name, unit="pair", disable=None):
+        inhale, exhale = _read_case(number, found, hu_offset)
+        slices = inhale.scan.frame if CASES[number].shape[:2] == WHOLE_SLICE else None
+        pair, facts = chest_pairs.write_pair(writer, inhale, exhale, crop, direction, slices)
+        pairs[pair] = {**facts, "published_mm": CASES[number].tre_mean}
+    archives = {member.path for (number, _, _), member in found.items() if number in wanted}
+    writer.finish(_about(name, pairs, crop, direction, hu_offset, {path.name: sha256(path) for path in archives}))
+
+
+def _wanted(cases: Sequence[int] | None) -> list[int]:
+    wanted = sorted(set(CASES if cases is None else cases))
+    if not wanted or not set(wanted) <= set(CASES):
+        raise DataError(f"cases: expected numbers from 1 to 10, got {cases}")
+    return wanted
+
+
+def _find(source: str | None, wanted: Sequence[int]) -> dict[Key, Member]:
+    found = find_members(hand_placed(FOLDER, source))
+    if lost := missing_members(found, wanted):
+        whole = [number for number in wanted if not missing_members(found, [number])]
+        less = f", or set `cases: {whole}` for those that are there" if whole else ""
+        raise DataError(
+            f"DIR-Lab: not found: {', '.join(lost)}; fill in the form at {FORM}, download Case1Pack.zip to "
+            f"Case10Pack.zip and put them into {cache_folder() / FOLDER}, or into the folder {FOLDER} of one that "
+            f"WARPBENCH_MIRROR names{less}"
+        )
+    return found
+
+
+def _read_case(number: int, found: Mapping[Key, Member], hu_offset: float) -> list[Phase]:
+    """Both phases of a case in the patient's frame; refuse landmarks that miss the published distance."""
+    files = [found[number, "landmarks", phase] for phase in PHASES]
+    points = [parse_text(file.read().decode("latin-1"), str(file)) for file in files]
+    check_case(number, *points)
+    scans = [_read_scan(number, found[number, "image", phase], hu_offset) for phase in PHASES]
+    return [
+        # Slices are stored from superior to inferior; the prepared axis points the other way.
+        Phase(f"case{number:02d}-{phase}", scan, scan.frame.to_mm(_upside_down(voxels, scan.frame.shape[2])))
+        for phase, scan, voxels in zip(PHASES, scans, points, strict=True)
+    ]
+
+
+def _read_scan(number: int, file: Member, hu_offset: float) -> Scan:
+    case, content = CASES[number], file.read()
+    if len(content) != (expected := 2 * int(np.prod(case.shape))):
+        raise DataError(f"{file}: {len(content)} bytes, expected {expected} for {case.shape} voxels; is it cut?")
+    stored = np.frombuffer(content, "<i2").reshape(case.shape[::-1]).transpose(2, 1, 0)
+    return Scan(stored[:, :, ::-1].astype(np.float32) + np.float32(hu_offset), Frame(case.shape, case.spacing))
+
+
+def _upside_down(voxels: Array, slices: int) -> Array:
+    return np.column_stack([voxels[:, :2], slices - 1 - voxels[:, 2]])
+
+
+def _about(
+    name: str,
+    pairs: Mapping[Pair, Mapping[str, Any]],
+    crop: Crop,
+    direction: Direction,
+    hu_offset: float,
+    archives: Mapping[str, str],
+) -> dict[str, Any]:
+    shared = chest_pairs.describe(pairs, crop, direction)
+    packs = {f"Case{number}Pack.zip": known for number, known in RECORDED.items()}
+    odd = [file for file, known in packs.items() if archives.get(file, known) != known]
+    notes = [f"{file}: another checksum than a public study recorded" for file in odd]
+    for note in notes:
+        logger.warning("%s", note)
+    steps = [
+        f"Hounsfield units are the stored values {hu_offset:+g}: an assumption, no official statement has it",
+        "field of view: the bore's disc in cases 6 to 10; all of cases 1 to 5, which their makers cut",
+        *notes,
+    ]
+    return {
+        **{"name": name, "module": "dirlab", "title": "DIR-Lab 4DCT", **shared},
+        "licence": "research use after the form of the Emory radiation oncology group, no redistribution",
+        "source": f"{FORM}; Castillo et al. 2009, doi:10.1088/0031-9155/54/7/001",
+        "preprocessing": [*shared["preprocessing"], *steps],
+        "hu_offset": hu_offset,
+        "notes": notes,
+        "archives": dict(sorted(archives.items())),
+    }
 
 
 def read_text(path: Path) -> Array:
     """Read a landmark file of the DIR-Lab packs: three one-based integers a row, separated by white space."""
+    return parse_text(Path(path).read_text(), str(path))
+
+
+def parse_text(text: str, where: str) -> Array:
+    """Landmarks ``(n, 3)``, zero-based, of the text of a landmark file; errors name the file ``where`` and the line."""
     rows = []
-    for number, line in enumerate(Path(path).read_text().splitlines(), start=1):
+    for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
             continue
         try:
             rows.append([float(value) for value in line.split()[:3]])
         except ValueError as error:
-            raise DataError(f"{path}, line {number}: expected three numbers, got {line!r}") from error
+            raise DataError(f"{where}, line {number}: expected three numbers, got {line!r}") from error
         if len(rows[-1]) != 3:
-            raise DataError(f"{path}, line {number}: expected three numbers, got {line!r}")
+            raise DataError(f"{where}, line {number}: expected three numbers, got {line!r}")
     if not rows:
-        raise DataError(f"{path}: no landmarks")
+        raise DataError(f"{where}: no landmarks")
     return np.asarray(rows) - 1.0
 
 
@@ -87,6 +228,8 @@ def check_case(number: int, inhale: Array, exhale: Array) -> None:
     if number not in CASES:
         raise DataError(f"DIR-Lab case {number}: there are cases 1 to 10")
     case = CASES[number]
+    if len(inhale) != case.landmarks and inhale.shape == exhale.shape:
+        raise DataError(f"DIR-Lab case {number}: {len(inhale)} landmarks, published are {case.landmarks}")
     if inhale.shape != exhale.shape or inhale.shape[1:] != (3,):
         raise DataError(f"DIR-Lab case {number}: {inhale.shape} inhale and {exhale.shape} exhale landmarks")
     for phase, points in (("inhale", inhale), ("exhale", exhale)):

@@ -1,4 +1,4 @@
-"""Files from the internet or from a mirror folder, each verified by SHA-256 before anyone reads it.
+"""Files from the internet or from a mirror folder, each verified by its checksum before anyone reads it.
 
 Two environment variables steer it. ``WARPBENCH_MIRROR`` names a folder that already holds the files, laid out as
 ``<data set>/<file>``; it is asked first and never written to. ``WARPBENCH_CACHE`` names the folder that downloads are
@@ -24,11 +24,16 @@ RETRIES = 3
 
 @dataclass(frozen=True)
 class Remote:
-    """A file to obtain: its name inside mirror and cache (``<data set>/<file>``), where it lives, and its SHA-256."""
+    """A file to obtain: its name inside mirror and cache (``<data set>/<file>``), where it lives, and its checksum.
+
+    The checksum is SHA-256 (64 hex digits) or SHA-512 (128), or empty where none is published. ``others`` are further
+    addresses of the same file, asked when the first fails.
+    """
 
     name: str
     url: str
-    sha256: str
+    checksum: str
+    others: tuple[str, ...] = ()
 
 
 def fetch(remote: Remote, *, retries: int = RETRIES) -> Path:
@@ -38,7 +43,15 @@ def fetch(remote: Remote, *, retries: int = RETRIES) -> Path:
         DataError: no copy with the right checksum could be had; the message says how to place one by hand.
     """
     mirrored = _from_mirror(remote)
-    return mirrored if mirrored is not None else _from_internet(remote, retries)
+    if mirrored is not None:
+        return mirrored
+    *others, last = (remote.url, *remote.others)
+    for url in others:
+        try:
+            return _from_internet(remote, url, retries)
+        except DataError as error:
+            logger.warning("%s", error)
+    return _from_internet(remote, last, retries)
 
 
 def cache_folder() -> Path:
@@ -46,32 +59,49 @@ def cache_folder() -> Path:
     return Path(os.environ.get("WARPBENCH_CACHE") or pooch.os_cache("warpbench"))
 
 
+def hand_placed(folder: str, source: str | None = None) -> list[Path]:
+    """Where to look for files that nobody can download: ``source``, then ``folder`` below the mirror and the cache."""
+    if source is not None and not Path(source).is_dir():
+        raise DataError(f"{source}: no such folder; correct the option `source`")
+    below = [root / folder for root in (_mirror(), cache_folder()) if root is not None]
+    return [place for place in ([Path(source)] if source is not None else []) + below if place.is_dir()]
+
+
 def verify(path: Path, expected: str, *, advice: str) -> None:
-    """Raise `DataError` unless the file has the SHA-256 ``expected``."""
-    if (got := sha256(path)) != expected:
+    """Raise `DataError` unless the file has the checksum ``expected``, SHA-256 or, of 128 digits, SHA-512."""
+    kind = _kind(expected)
+    if (got := sha256(path) if kind == "sha256" else pooch.file_hash(str(path), alg=kind)) != expected:
         size = path.stat().st_size
-        raise DataError(f"{path}: wrong checksum ({size} bytes, sha256 {got}, expected {expected}); {advice}")
+        raise DataError(f"{path}: wrong checksum ({size} bytes, {kind} {got}, expected {expected}); {advice}")
+
+
+def _kind(checksum: str) -> str:
+    return "sha512" if len(checksum) == 128 else "sha256"
+
+
+def _mirror() -> Path | None:
+    mirror = os.environ.get("WARPBENCH_MIRROR")
+    if mirror and not Path(mirror).is_dir():
+        raise DataError(f"WARPBENCH_MIRROR={mirror}: no such folder; correct or unset it")
+    return Path(mirror) if mirror else None
 
 
 def _from_mirror(remote: Remote) -> Path | None:
-    mirror = os.environ.get("WARPBENCH_MIRROR")
-    if not mirror:
+    mirror = _mirror()
+    if mirror is None:
         return None
-    if not Path(mirror).is_dir():
-        raise DataError(f"WARPBENCH_MIRROR={mirror}: no such folder; correct or unset it")
-    path = Path(mirror) / remote.name
+    path = mirror / remote.name
     if not path.exists():
         logger.info("%s is not in the mirror %s", remote.name, mirror)
         return None
-    verify(path, remote.sha256, advice="replace this copy in the mirror folder")
+    if remote.checksum:
+        verify(path, remote.checksum, advice="replace this copy in the mirror folder")
     return path
 
 
-def _from_internet(remote: Remote, retries: int) -> Path:
+def _from_internet(remote: Remote, url: str, retries: int) -> Path:
     folder = cache_folder()
-    by_hand = (
-        f"download {remote.url} by hand to {folder / remote.name}, or set WARPBENCH_MIRROR to a folder that has it"
-    )
+    by_hand = f"download {url} by hand to {folder / remote.name}, or set WARPBENCH_MIRROR to a folder that has it"
     try:
         (folder / remote.name).parent.mkdir(parents=True, exist_ok=True)
         # Two runs may share the cache: the second waits here and then finds the file.
@@ -79,8 +109,8 @@ def _from_internet(remote: Remote, retries: int) -> Path:
             store = pooch.create(
                 path=folder,
                 base_url="",
-                registry={remote.name: f"sha256:{remote.sha256}"},
-                urls={remote.name: remote.url},
+                registry={remote.name: f"{_kind(remote.checksum)}:{remote.checksum}" if remote.checksum else None},
+                urls={remote.name: url},
                 retry_if_failed=retries,
             )
             return Path(store.fetch(remote.name))

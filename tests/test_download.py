@@ -91,3 +91,32 @@ def test_a_damaged_cache_is_downloaded_again(server):
     path = fetch(remote(server))
     path.write_bytes(CONTENT[:10])
     assert fetch(remote(server)).read_bytes() == CONTENT
+
+
+def test_the_next_address_is_asked_when_one_fails(server):
+    addresses = [f"http://127.0.0.1:{server.server_port}{path}" for path in ("/forbidden", "/page", "/good")]
+    assert fetch(Remote("set/file.bin", addresses[0], DIGEST, tuple(addresses[1:])), retries=0).read_bytes() == CONTENT
+    assert server.requests_seen == ["/forbidden", "/page", "/good"]
+
+
+def test_a_longer_checksum_is_sha_512(server, tmp_path, monkeypatch):
+    longer = hashlib.sha512(CONTENT).hexdigest()
+    good = Remote("set/file.bin", remote(server).url, longer)
+    assert fetch(good).read_bytes() == CONTENT
+    with pytest.raises(DataError, match=longer):
+        fetch(Remote("set/other.bin", remote(server, "/short").url, longer), retries=0)
+    (tmp_path / "mirror" / "set").mkdir(parents=True)
+    monkeypatch.setenv("WARPBENCH_MIRROR", str(tmp_path / "mirror"))
+    (tmp_path / "mirror" / "set" / "file.bin").write_bytes(b"else")
+    with pytest.raises(DataError, match=r"wrong checksum \(4 bytes, sha512"):
+        fetch(good)
+
+
+def test_where_no_checksum_is_published_any_file_is_taken_once(server, tmp_path, monkeypatch):
+    unknown = Remote("set/file.bin", remote(server, "/page").url, "")
+    assert fetch(unknown).read_bytes() == fetch(unknown).read_bytes() == b"<html>quota exceeded</html>"
+    assert server.requests_seen == ["/page"]
+    (tmp_path / "mirror" / "set").mkdir(parents=True)
+    monkeypatch.setenv("WARPBENCH_MIRROR", str(tmp_path / "mirror"))
+    (tmp_path / "mirror" / "set" / "file.bin").write_bytes(b"mine")
+    assert fetch(unknown).read_bytes() == b"mine"

@@ -1,0 +1,243 @@
+"""CREATIS lung 4DCT: the six patients with landmarks of "MedPhys11" (``creatis``) and the POPI model (``popi``).
+
+Licence: research use, with acknowledgement of the Leon Berard Cancer Center and the CREATIS laboratory and a citation
+(six patients: Vandemeulebroucke et al. 2011, doi:10.1118/1.3523619; POPI: Vandemeulebroucke et al. 2007). Files come
+from www.creatis.insa-lyon.fr, described in github.com/open-vv/popi-model. For the six patients no checksums are
+published: those found at the import are written to dataset.json, and ``checksums`` refuses any others. POPI's are known
+by the SHA-512 of the SimpleITK notebooks, whose mirrors are asked too.
+
+Landmarks are in mm, of the six patients in the world of the ``.mhd`` files, of POPI relative to its first voxel. Every
+import compares their mean distance before registration with the published one.
+"""
+
+from __future__ import annotations
+
+import logging
+import tarfile
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from tqdm import tqdm
+
+from datasets import chest_pairs
+from datasets.case import Pair, Writer
+from datasets.chest import Frame, Scan
+from datasets.chest_pairs import Crop, Direction, Phase, distances
+from datasets.download import Remote, fetch
+from datasets.files import Array, DataError, sha256
+from datasets.metaimage import read_metaimage, read_points
+
+logger = logging.getLogger(__name__)
+
+SITE = "https://www.creatis.insa-lyon.fr/~srit/POPI"
+MIRRORS = (
+    "https://s3.amazonaws.com/simpleitk/public/notebooks/SHA512/{checksum}",
+    "https://data.kitware.com/api/v1/file/hashsum/sha512/{checksum}/download",
+)
+PROGRESSIVE, AUTHORS = "Eppenhof et al. 2020, Table II", "Vandemeulebroucke et al. 2011"
+
+
+@dataclass(frozen=True)
+class Patient:
+    """Phases at end-inhale and end-exhale, number of landmarks, and mean distances (mm) that have been published."""
+
+    inhale: str
+    exhale: str
+    landmarks: int
+    published: Mapping[str, float]
+
+
+# In the order of the progressive paper's rows. Its first row differs from the authors', who take phase 60 for `bl`
+# where others take 50 for everyone; which of the two numbers comes out is written to dataset.json.
+PATIENTS = {
+    "bl": Patient("00", "60", 100, {PROGRESSIVE: 5.75, AUTHORS: 6.34}),
+    "ng": Patient("00", "50", 100, {PROGRESSIVE: 13.98, AUTHORS: 14.00}),
+    "dx": Patient("00", "50", 100, {PROGRESSIVE: 7.69, AUTHORS: 7.67}),
+    "gt": Patient("00", "50", 100, {PROGRESSIVE: 7.34, AUTHORS: 7.33}),
+    "mm2": Patient("00", "50", 107, {PROGRESSIVE: 7.13, AUTHORS: 7.09}),
+    "bh": Patient("00", "50", 113, {PROGRESSIVE: 6.67, AUTHORS: 6.68}),
+}
+POPI = {"popi": Patient("10", "60", 41, {PROGRESSIVE: 6.29})}
+POPI_FILES = {
+    "Images/MetaImage/10-MetaImage.tar": "69644c7573a08c57ae4d57286e10e962c5e62472e1893f36bf3a2e8430ef4089"
+    "fe4162375c3de73e00033114c5fa1653df49ffb3b38deaac8f1f3a8f6ff081b2",
+    "Images/MetaImage/60-MetaImage.tar": "4e03e84a2cd80c7f24d0f224d66b3c3531690c5d95afc57fbe0ef8685aaa633a"
+    "2c4c8ba304ce907d10d4c87b117acc46dd11503da27328e651726c5470347fb7",
+    "Landmarks/10-Landmarks.pts": "d7fb0c5766a790c5df9c82ca4929fe09231f534b826b7e0032c088f69fc6a9cd"
+    "3c146f7b69fd33d963cb6b64d53362bcfd03ccdb46361979b594129a5d635630",
+    "Landmarks/60-Landmarks.pts": "317c9e163860aa474f54259226f3f2c362b5fbfcbe9379fbd4978a45658be397"
+    "9bb8be7d81a85fc1b3497d3251731b31e69ef07ac98c0e80e41f644be9d64c4f",
+}
+# POPI's makers cut its slices of 512 x 512: 4 voxels of x and 19 of y before the first that they kept.
+POPI_CUT, WHOLE_SLICE = (4, 19), (512, 512)
+TITLES = {"creatis": "CREATIS 4DCT", "popi": "POPI model"}
+
+
+def prepare(
+    folder: Path,
+    *,
+    name: str,
+    collection: Literal["creatis", "popi"] = "creatis",
+    bl_exhale: Literal[50, 60] = 60,
+    direction: Direction = "inhale_fixed",
+    shape: Sequence[int] = (128, 128, 128),
+    margin_mm: float = 10.0,
+    inside: float = 0.95,
+    tolerance_mm: float = 0.02,
+    checksums: Mapping[str, str] | None = None,
+) -> None:
+    """Download and import one collection, in the order of the progressive paper's rows.
+
+    Args:
+        folder: where the prepared form goes.
+        name: name of the prepared data set.
+        collection: the six patients, or the POPI model.
+        bl_exhale: end-exhale phase of patient ``bl``: 60 as its authors have it, 50 as in some later use.
+        direction: which phase is fixed.
+        shape: voxels of the prepared grid, to the patient's left, posterior and superior.
+        margin_mm: room around the lungs of both scans.
+        inside: least share of landmarks that must have lung within 5 mm.
+        tolerance_mm: how far the mean distance before registration may be from a published one.
+        checksums: SHA-256 or SHA-512 by file name (``bl/mhd/00.raw``); a file with another one is refused.
+
+    Raises:
+        DataError: a file cannot be had (the message says how to place it by hand), is damaged, or not the published
+            one.
+    """
+    crop, writer, pairs, files = (
+        Crop(tuple(shape), margin_mm, inside),
+        Writer(folder),
+        {},
+        _Files(collection, checksums),
+    )
+    for tag, patient in tqdm(_patients(collection, bl_exhale).items(), desc=name, unit="pair", disable=None):
+        inhale, exhale, facts = _read_pair(tag, patient, files, tolerance_mm)
+        pair, found = chest_pairs.write_pair(writer, inhale, exhale, crop, direction, _slices(tag, inhale.scan.frame))
+        pairs[pair] = {**found, **facts}
+    writer.finish(_about(name, collection, pairs, crop, direction, files.archives))
+
+
+def _patients(collection: str, bl_exhale: int) -> dict[str, Patient]:
+    if collection == "popi":
+        return POPI
+    bl = PATIENTS["bl"]
+    return {**PATIENTS, "bl": Patient(bl.inhale, str(bl_exhale), bl.landmarks, bl.published)}
+
+
+class _Files:
+    """The files of a collection: fetches them and keeps their checksums."""
+
+    def __init__(self, collection: str, checksums: Mapping[str, str] | None) -> None:
+        self.collection, self.checksums = collection, dict(checksums or {})
+        self.archives: dict[str, str] = {}
+
+    def get(self, file: str) -> Path:
+        """A file by its name below the collection's address; it is checked where a checksum is known."""
+        below, known = ("MedPhys11/", "") if self.collection == "creatis" else ("", POPI_FILES[file])
+        others = tuple(mirror.format(checksum=known) for mirror in MIRRORS) if known else ()
+        wanted = self.checksums.get(file, known)
+        path = fetch(Remote(f"{self.collection}/{file}", f"{SITE}/{below}{file}", wanted, others))
+        self.archives[file] = sha256(path)
+        return path
+
+
+def _read_pair(tag: str, patient: Patient, files: _Files, tolerance_mm: float) -> tuple[Phase, Phase, dict[str, Any]]:
+    """Both phases of a patient with as many landmarks as both have, and which published distance these reproduce."""
+    read = _read_popi if tag == "popi" else _read_patient
+    (inhale, here), (exhale, there) = (read(tag, phase, files) for phase in (patient.inhale, patient.exhale))
+    rows, count = [len(here), len(there)], min(len(here), len(there))
+    facts = {
+        "phases": [patient.inhale, patient.exhale],
+        "rows": rows,
+        "published_mm": dict(patient.published),
+        "reproduces": _check_distance(tag, patient, distances(here[:count], there[:count]), tolerance_mm),
+    }
+    if rows != [patient.landmarks] * 2:
+        facts["note"] = f"{tag}: {rows[0]} and {rows[1]} landmarks, published are {patient.landmarks}; {count} are used"
+        logger.warning("%s", facts["note"])
+    phases = [(patient.inhale, inhale, here), (patient.exhale, exhale, there)]
+    return *(Phase(f"{tag}-{phase}", scan, points[:count]) for phase, scan, points in phases), facts
+
+
+def _read_patient(tag: str, phase: str, files: _Files) -> tuple[Scan, Array]:
+    scan = read_metaimage(files.get(f"{tag}/mhd/{phase}.mhd"), files.get(f"{tag}/mhd/{phase}.raw"))
+    return scan, read_points(files.get(f"{tag}/pts/{phase}.pts"))
+
+
+def _read_popi(_: str, phase: str, files: _Files) -> tuple[Scan, Array]:
+    points = read_points(files.get(f"Landmarks/{phase}-Landmarks.pts"))
+    archive = files.get(f"Images/MetaImage/{phase}-MetaImage.tar")
+    with tempfile.TemporaryDirectory() as folder:
+        scan = read_metaimage(*(_unpack(archive, ending, Path(folder)) for ending in (".mhd", ".raw")))
+    return scan, points + scan.frame.origin  # POPI's landmarks count from the first voxel
+
+
+def _unpack(archive: Path, ending: str, folder: Path) -> Path:
+    """Unpack the one file with this ending, whatever it is called; header and data do not always agree on that."""
+    try:
+        with tarfile.open(archive) as opened:
+            names = [
+                name for name in opened.getnames() if name.endswith(ending) and not Path(name).name.startswith("._")
+            ]
+            if len(names) != 1:
+                raise DataError(f"{archive}: expected one file {ending}, found {', '.join(names) or 'none'}")
+            path = folder / f"volume{ending}"
+            path.write_bytes(opened.extractfile(names[0]).read())
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise DataError(f"{archive}: not a readable tar archive ({error}); delete it and run again") from error
+    return path
+
+
+def _check_distance(tag: str, patient: Patient, distance: Array, tolerance_mm: float) -> list[str]:
+    """Which published mean distances the landmarks reproduce; refuse them when it is none."""
+    mean = float(distance.mean())
+    met = [where for where, published in patient.published.items() if abs(mean - published) <= tolerance_mm]
+    if not met:
+        known = " or ".join(f"{published:.2f} mm ({where})" for where, published in patient.published.items())
+        raise DataError(
+            f"{tag}, phases {patient.inhale} and {patient.exhale}: landmarks are {mean:.3f} mm apart before "
+            f"registration, published is {known}; delete the .pts files and run again, or check the phases "
+            "(option `tolerance_mm` for another tolerance)"
+        )
+    logger.info("%s: %.2f +- %.2f mm before registration, as in %s", tag, mean, distance.std(), "; ".join(met))
+    return met
+
+
+def _slices(tag: str, frame: Frame) -> Frame | None:
+    """The scanner's whole slices, as far as they are known."""
+    if tag == "popi":
+        cut = np.array([*POPI_CUT, 0]) * frame.spacing
+        return Frame((*WHOLE_SLICE, frame.shape[2]), frame.spacing, tuple(np.asarray(frame.origin) - cut))
+    return frame if frame.shape[:2] == WHOLE_SLICE else None
+
+
+def _about(
+    name: str,
+    collection: str,
+    pairs: Mapping[Pair, Mapping[str, Any]],
+    crop: Crop,
+    direction: Direction,
+    archives: Mapping[str, str],
+) -> dict[str, Any]:
+    shared = chest_pairs.describe(pairs, crop, direction)
+    notes = [facts["note"] for facts in pairs.values() if "note" in facts]
+    notes += [
+        f"{pair.name}: {facts['before_mm']:.2f} mm before registration, as in {', '.join(facts['reproduces'])}"
+        for pair, facts in pairs.items()
+        if PROGRESSIVE not in facts["reproduces"]
+    ]
+    steps = ["field of view: the bore's disc in slices of 512 x 512 (POPI: before they were cut), else all"]
+    if collection == "popi":
+        steps.append("all 41 landmarks, as in the paper; POPI's makers leave out the last, an image artefact")
+    return {
+        **{"name": name, "module": "creatis", "collection": collection, "title": TITLES[collection], **shared},
+        "licence": "research use; acknowledge the Leon Berard Cancer Center and CREATIS, cite their paper",
+        "source": f"{SITE}, described in github.com/open-vv/popi-model",
+        "preprocessing": [*shared["preprocessing"], *steps, *notes],
+        "notes": notes,
+        "archives": dict(sorted(archives.items())),
+    }

@@ -1,0 +1,252 @@
+"""LIDC-IDRI: 1,010 chest CT scans, one a patient, whole slices resized to one grid; for training alone.
+
+Licence: CC BY 3.0 (Armato et al. 2011, doi:10.1118/1.3528204; data doi:10.7937/K9/TCIA.2015.LO9QL9SX). Either unpack or
+download the collection by hand into ``lidc`` below WARPBENCH_MIRROR or the cache (any depth, one folder a series), or
+let the package ``idc-index`` (pip install idc-index) fetch it series by series from the NCI Imaging Data Commons: 128
+GB in all, of which one series at a time is on the disk. Resized volumes are kept in the cache, so that an import that
+was interrupted goes on where it was.
+
+Eight patients have two CT series; the paper (Eppenhof et al., doi:10.1109/TMI.2019.2953788), whose 1,010 images are one
+a patient, does not say which it took. Here it is the first by SeriesInstanceUID.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from datasets.case import Writer
+from datasets.chest import WINDOW, Frame, Scan, field_of_view, window
+from datasets.download import RETRIES, cache_folder, hand_placed
+from datasets.files import DataError, read_volume, sha256, write_volume
+from datasets.lidc_series import MODALITY, PATIENT, SERIES, Series, read_series, read_tags
+
+logger = logging.getLogger(__name__)
+FOLDER = "lidc"  # below the mirror and the cache
+PATIENTS = 1010
+RULE = 1  # raise it when resized volumes come out differently, so that old ones are not used
+
+
+def prepare(
+    folder: Path,
+    *,
+    name: str,
+    source: str | None = None,
+    subjects: int | None = None,
+    exclude: Sequence[str] | None = None,
+    shape: Sequence[int] = (128, 128, 128),
+) -> None:
+    """Import one CT series a patient, in the order of the patients' names.
+
+    Args:
+        folder: where the prepared form goes.
+        name: name of the prepared data set.
+        source: folder that has DICOM files at any depth; else ``lidc`` below WARPBENCH_MIRROR or the cache; else they
+            are downloaded.
+        subjects: how many patients, the first by name; None wants all 1,010.
+        exclude: patients to leave out, such as ``LIDC-IDRI-0078``.
+        shape: voxels of the prepared grid, to the patient's left, posterior and superior.
+
+    Raises:
+        DataError: too few patients, or a series that cannot be had or read; what was finished before stays.
+    """
+    left_out = set(exclude or ())
+    offers = _offers(source)
+    if unknown := sorted(left_out - {offer.patient for offer in offers}):
+        raise DataError(f"{name}: exclude names {', '.join(unknown)}, of whom there is no series")
+    offers = [offer for offer in offers if offer.patient not in left_out]
+    wanted = (PATIENTS - len(left_out)) if subjects is None else subjects
+    if len(offers) < max(wanted, 1):
+        raise DataError(
+            f"{name}: {len(offers)} patients found, {wanted} wanted; complete the DICOM files below "
+            f"{cache_folder() / FOLDER}, or set `subjects: {len(offers)}` to train on these"
+        )
+    writer, store, facts = Writer(folder), _Store(tuple(int(n) for n in shape)), {}
+    for offer in tqdm(offers[:wanted], desc=name, unit="scan", disable=None):
+        scan, facts[offer.patient] = store.get(offer)
+        writer.image(offer.patient, window(scan.values), scan.frame.affine)
+        writer.mask(offer.patient, field_of_view(scan.frame, scan.frame), scan.frame.affine)
+    writer.finish(_about(name, store.shape, facts, sorted(left_out)))
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A series that can be had: from a folder, or (``folder`` None) from the internet, and how many files it has."""
+
+    patient: str
+    uid: str
+    folder: Path | None
+    count: int
+
+
+class _Store:
+    """Resized volumes in the cache: each is made once, and what was made survives a broken import."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape = shape
+        self.folder = cache_folder() / FOLDER / f"volumes-{'x'.join(map(str, shape))}-{RULE}"
+
+    def get(self, offer: Offer) -> tuple[Scan, dict[str, Any]]:
+        """The volume of a series in Hounsfield units, and what is known of it."""
+        image, about = (self.folder / f"{offer.uid}{ending}" for ending in (".nii.gz", ".json"))
+        facts = json.loads(about.read_text()) if about.exists() else {}
+        if not image.exists() or facts.get("sha256") != sha256(image):
+            facts = self._make(offer, image, about)
+        volume = read_volume(image)
+        origin = volume.affine[:3, 3] * (-1, -1, 1)
+        return Scan(volume.array, Frame(self.shape, volume.spacing, tuple(map(float, origin)))), facts
+
+    def _make(self, offer: Offer, image: Path, about: Path) -> dict[str, Any]:
+        series = _series(offer)
+        scan, notes = read_series(series, self.shape)
+        # Half a Hounsfield unit is far below the noise, and integers take half the space.
+        write_volume(image, np.rint(scan.values).clip(-32768, 32767).astype(np.int16), scan.frame.affine)
+        facts = {"patient": offer.patient, "series": offer.uid, "slices": len(series.files), "notes": notes}
+        facts |= {"spacing": [round(size, 6) for size in scan.frame.spacing], "sha256": sha256(image)}
+        temporary = about.with_suffix(".partial")
+        temporary.write_text(json.dumps(facts))
+        temporary.replace(about)
+        if offer.folder is None:
+            shutil.rmtree(_downloads(offer.uid), ignore_errors=True)
+        return facts
+
+
+def _offers(source: str | None) -> list[Offer]:
+    """One series a patient, by name: those lying in the first folder that has any, else those of the IDC's index."""
+    for place in hand_placed(FOLDER, source):
+        if found := _in_folder(place):
+            return _one_a_patient(found)
+    if source is not None:
+        raise DataError(f"{source}: no CT series in DICOM files (*.dcm) below it; correct the option `source`")
+    return _one_a_patient(_in_index())
+
+
+def _one_a_patient(offers: Sequence[Offer]) -> list[Offer]:
+    first: dict[str, Offer] = {}
+    for offer in sorted(offers, key=lambda offer: (offer.patient, offer.uid)):
+        first.setdefault(offer.patient, offer)
+    return list(first.values())
+
+
+def _in_folder(place: Path) -> list[Offer]:
+    """CT series below a folder, known by one file of each folder: other modalities lie in folders of their own."""
+    counts: dict[Path, list[Path]] = {}
+    for path in place.rglob("*.dcm"):
+        if not any(part.startswith(".") for part in path.relative_to(place).parts):
+            counts.setdefault(path.parent, []).append(path)
+    offers, skipped = [], []
+    for folder, files in sorted(counts.items()):
+        try:
+            modality, patient, uid = read_tags(min(files), MODALITY, PATIENT, SERIES)
+        except DataError:  # the collection has structured reports too, which hold no image
+            skipped.append(str(folder))
+            continue
+        if modality == "CT":
+            offers.append(Offer(patient, uid, folder, len(files)))
+    if skipped:
+        logger.info("%d folders hold no image that can be read, such as %s", len(skipped), ", ".join(skipped[:3]))
+    return offers
+
+
+def _in_index() -> list[Offer]:
+    """The CT series that the Imaging Data Commons has; the list is kept, so that later runs need no index."""
+    path = cache_folder() / FOLDER / "series.json"
+    if not path.exists():
+        index = _client().index
+        chosen = index[(index.collection_id == "lidc_idri") & (index.Modality == "CT")]
+        rows = zip(chosen.PatientID, chosen.SeriesInstanceUID, chosen.instanceCount, strict=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(sorted([patient, uid, int(count)] for patient, uid, count in rows)))
+    return [Offer(patient, uid, None, count) for patient, uid, count in json.loads(path.read_text())]
+
+
+@cache
+def _client() -> Any:
+    try:
+        from idc_index import IDCClient  # heavy, and needed by this one data set
+    except ImportError as error:
+        raise DataError(
+            f"LIDC-IDRI: no DICOM files below {cache_folder() / FOLDER}, and the package that downloads them is not "
+            "there: pip install idc-index, or put the files there by hand (collection LIDC-IDRI of the Cancer Imaging "
+            "Archive), or below the folder lidc of one that WARPBENCH_MIRROR names"
+        ) from error
+    return IDCClient()
+
+
+def _series(offer: Offer) -> Series:
+    folder = offer.folder if offer.folder is not None else _download(offer)
+    return Series(offer.patient, offer.uid, tuple(sorted(folder.glob("*.dcm"))))
+
+
+def _downloads(uid: str) -> Path:
+    return cache_folder() / FOLDER / ".downloads" / uid
+
+
+def _download(offer: Offer) -> Path:
+    """Fetch one series, whole, from the Imaging Data Commons."""
+    folder, reason, client = _downloads(offer.uid), "", _client()
+    for _ in range(1 + RETRIES):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        try:
+            client.download_from_selection(
+                downloadDir=str(folder), seriesInstanceUID=[offer.uid], dirTemplate=None, show_progress_bar=False
+            )
+        except Exception as error:  # the package lets through whatever its many parts raise
+            reason = f"; {type(error).__name__}: {' '.join(str(error).split())}"
+        count = len(list(folder.glob("*.dcm")))
+        if count == offer.count:
+            return folder
+        logger.warning("%s: %d of %d files came%s", offer.patient, count, offer.count, reason)
+    raise DataError(
+        f"{offer.patient}: {count} of {offer.count} files of series {offer.uid} came{reason}; run again to go on from "
+        "here, what was finished stays"
+    )
+
+
+def _about(
+    name: str, shape: Sequence[int], facts: Mapping[str, Mapping[str, Any]], left_out: Sequence[str]
+) -> dict[str, Any]:
+    notes = [f"{patient}: {note}" for patient, known in facts.items() for note in known["notes"]]
+    for note in notes:
+        logger.warning("%s", note)
+    if len(facts) != PATIENTS:
+        notes.insert(0, f"{len(facts)} patients, the paper has {PATIENTS}")
+    return {
+        "name": name,
+        "module": "lidc",
+        "title": "LIDC-IDRI",
+        "phantom": False,
+        "anatomy": "lung",
+        "modality": "CT",
+        "licence": "CC BY 3.0; Armato et al. 2011, doi:10.1118/1.3528204",
+        "source": "LIDC-IDRI, doi:10.7937/K9/TCIA.2015.LO9QL9SX",
+        "preprocessing": [
+            f"whole slices, not cropped, resized linearly to {tuple(shape)} voxels; sample k of n reads k * N / n",
+            "one CT series a patient, the first by SeriesInstanceUID; below -1024 HU set to -1024",
+            "field of view: a disc of 250/512 of a slice's width about its centre",
+            "intensity window -1024 to 1000 HU mapped to [0, 1]",
+        ],
+        "intensity": WINDOW,
+        "shape": list(shape),
+        "spacing": None,  # each scan has its own
+        "spacings": {patient: known["spacing"] for patient, known in facts.items()},
+        "orientation": ["L", "P", "S"],
+        "labels": {},
+        "evaluated_labels": [],
+        "subjects": {patient: patient for patient in facts},
+        "series": {patient: known["series"] for patient, known in facts.items()},
+        "excluded": list(left_out),
+        "notes": notes,
+        "training": {"cases": list(facts), "pairs": "ordered"},
+        "test": [],
+    }
