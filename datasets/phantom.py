@@ -64,6 +64,10 @@ def prepare(
     test: int,
     difficulty: float = 1.0,
     seed: int = 0,
+    severity: list[float] | None = None,
+    landmarks: int | list[int] | None = None,
+    crop: Literal["lungs"] | None = None,
+    title: str | None = None,
 ) -> None:
     """Write a phantom data set to ``folder``.
 
@@ -77,23 +81,32 @@ def prepare(
         shape: ``(D, H, W)``, voxels to the left, posterior and superior.
         spacing: mm; None fits the template's field of view to ``shape``.
         training: number of training subjects.
-        test: number of test subjects, none of them a training subject.
+        test: number of test subjects, none of them a training subject; the lung may have none, for training alone.
         difficulty: 0 to 1.5, how far subjects differ; 1 resembles real data.
         seed: the seed of everything.
+        severity: of the lung alone: mean landmark distance in mm of test pair 0, 1, ..., scaled by ``difficulty``.
+        landmarks: of the lung alone: exactly how many, for all test pairs or for each.
+        crop: of the lung alone: ``lungs`` draws each test pair, not the training pairs, on a grid of ``shape`` around
+            its own lungs, which then decide its spacing.
+        title: how reports call the data set; None says anatomy and design.
 
     Raises:
         ValueError: for an option outside of these.
     """
     _check(anatomy, design, shape, spacing, training, test, difficulty)
+    own = {"severity": severity, "landmarks": landmarks, "crop": crop}
+    own = {option: value for option, value in own.items() if value is not None}
+    _check_own(anatomy, own, spacing, test)
     writer = Writer(Path(folder))
     options = {"training": training, "test": test, "difficulty": difficulty, "seed": seed}
     if anatomy == "lung":
-        about, design = _prepare_lung(writer, shape, spacing, **options), "intra_subject"
+        about, design = _prepare_lung(writer, shape, spacing, **options, **own), "intra_subject"
     else:
         about = _prepare(writer, {"liver": liver, "brain": brain}[anatomy], anatomy, design, shape, spacing, **options)
-    parameters = {"anatomy": anatomy, "design": design, "shape": list(shape), "spacing": spacing, **options}
+    parameters = {"anatomy": anatomy, "design": design, "shape": list(shape), "spacing": spacing, **options, **own}
+    named = {} if title is None else {"title": title}
     general = {"name": name, "module": "phantom", "phantom": True, "anatomy": anatomy, "modality": MODALITY[anatomy]}
-    writer.finish({**general, "licence": LICENCE, "source": SOURCE, "parameters": parameters, **about})
+    writer.finish({**general, "licence": LICENCE, "source": SOURCE, "parameters": parameters, **about, **named})
 
 
 def _prepare_lung(
@@ -247,7 +260,16 @@ def _check(
     if spacing is not None and (len(spacing) != 3 or min(spacing) <= 0):
         raise ValueError(f"prepare: spacing must be three positive numbers, got {spacing}")
     least = 2 if design == "inter_subject" and anatomy != "lung" else 1
+    if anatomy == "lung" and training > 0:
+        least = 0  # a data set for training alone
     if training < 0 or test < least:
         raise ValueError(f"prepare: needs training >= 0 and test >= {least}, got {training} and {test}")
     if not 0 <= hard <= 1.5:
         raise ValueError(f"prepare: difficulty must lie in [0, 1.5], got {hard}")
+
+
+def _check_own(anatomy: str, own: dict[str, Any], spacing: Sequence[float] | None, test: int) -> None:
+    if anatomy == "lung":
+        lung.check(spacing=spacing, test=test, **own)
+    elif own:
+        raise ValueError(f"prepare: only the lung has the options {', '.join(own)}; anatomy is {anatomy!r}")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from datasets import geometry
 from datasets.anatomy import lung, tree
+from datasets.anatomy.breathing import BORE_RADIUS, table_top
 from datasets.anatomy.fields import Grid, mesh
 from datasets.case import Pair, Truth, Writer, open_dataset
 
@@ -157,12 +158,12 @@ def test_severities_cover_dirlab():
 def test_bore_and_table_stand_still(scans):
     x, y, z = mesh(scans.grid.axes)
     outside = ~lung.field_of_view(scans.grid)
-    table = (y - lung.table_top(x) > -2) & ~outside
+    table = (y - table_top(x) > -2) & ~outside
     for region in (outside, table):
         assert region.sum() > 500
         np.testing.assert_array_equal(scans.fixed[region], scans.moving[region])
         assert not np.any(scans.displacement[:, region])
-    assert np.all(scans.fixed[np.hypot(x, y) > lung.BORE_RADIUS + 5] == -1024)
+    assert np.all(scans.fixed[np.hypot(x, y) > BORE_RADIUS + 5] == -1024)
     assert scans.fixed[outside].max() > 50  # the ring is bright
     assert scans.fixed[table & (np.abs(x) < 140)].max() > -400  # a thin sheet in thick voxels, in air
     assert np.abs(z).max() < 140

@@ -21,26 +21,28 @@ Displacement = Callable[[Array], Array]
 
 @dataclass(frozen=True)
 class Grid:
-    """A voxel grid centred on zero: axis 0 grows to the patient's left, 1 to posterior, 2 to superior."""
+    """A voxel grid around ``centre`` mm: axis 0 grows to the patient's left, 1 to posterior, 2 to superior."""
 
     shape: tuple[int, ...]
     spacing: tuple[float, ...]
+    centre: tuple[float, ...] = (0.0, 0.0, 0.0)
 
     @property
     def axes(self) -> list[Array]:
         """Millimetre coordinates of the voxel centres along each axis."""
-        return [(np.arange(n) - (n - 1) / 2) * s for n, s in zip(self.shape, self.spacing, strict=True)]
+        sizes = zip(self.shape, self.spacing, self.centre, strict=True)
+        return [(np.arange(n) - (n - 1) / 2) * s + c for n, s, c in sizes]
 
     @property
     def affine(self) -> Array:
-        """Voxel-to-world affine ``(4, 4)`` in RAS millimetres, the world's origin at the grid's centre."""
+        """Voxel-to-world affine ``(4, 4)`` in RAS millimetres: those of the axes, the first two negated."""
         affine = np.diag([-self.spacing[0], -self.spacing[1], self.spacing[2], 1.0])
-        affine[:3, 3] = -affine[:3, :3] @ ((np.asarray(self.shape) - 1) / 2)
+        affine[:3, 3] = np.multiply(self.centre, (-1, -1, 1)) - affine[:3, :3] @ ((np.asarray(self.shape) - 1) / 2)
         return affine
 
     def to_voxels(self, points: Array) -> Array:
         """Voxel coordinates ``(n, 3)`` of points ``(3, n)`` in millimetres."""
-        return points.T / np.asarray(self.spacing) + (np.asarray(self.shape) - 1) / 2
+        return (points.T - np.asarray(self.centre)) / np.asarray(self.spacing) + (np.asarray(self.shape) - 1) / 2
 
 
 @dataclass(frozen=True)

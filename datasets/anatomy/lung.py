@@ -3,69 +3,32 @@
 The exhale scan is drawn from a subject's anatomy (`datasets.anatomy.chest`). The inhale scan is drawn from the same
 anatomy at the displaced points, ``fixed(x) = moving(x + u(x))``, so that ``u`` is exact (`datasets.anatomy.breathing`);
 lung tissue is as much thinner as its volume is larger. Bore and table are drawn in the scanner's frame and never move.
-Phases, number of landmarks and depth of breathing follow the ten DIR-Lab cases (DOI 10.1088/0031-9155/54/7/001).
+Phases, number of landmarks and depth of breathing follow the ten DIR-Lab cases (DOI 10.1088/0031-9155/54/7/001), or
+are set pair by pair; test scans can be cropped to the lungs, as DOI 10.1109/TMI.2019.2953788 crops real ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from datasets.anatomy.breathing import BORE_RADIUS, Breathing, draw_breathing, table_top
-from datasets.anatomy.chest import NAMES, Chest
-from datasets.anatomy.chest_subject import draw_chest
-from datasets.anatomy.fields import Grid, mesh
-from datasets.anatomy.shapes import Canvas
+from datasets.anatomy.chest import NAMES
+from datasets.anatomy.fields import Grid
+from datasets.anatomy.lung_landmarks import EXTENT_MM
+from datasets.anatomy.lung_pair import LANDMARKS, MARGIN_MM, BreathingPair, draw_pair, field_of_view
 from datasets.case import Pair, Writer
 
 Array = NDArray[Any]
 
-EXTENT_MM = (330.0, 250.0, 280.0)
 INTENSITY = {"unit": "HU", "low": -1024.0, "high": 1000.0}
 LUNGS = (1, 2)
-LANDMARKS = 300
 NOISE_HU = 18.0
 SEVERITY_MM = (7.0, 10.5, 4.2, 14.5, 8.5, 5.5, 12.5, 7.8, 9.5, 6.2)  # mean landmark distance of test pair 0, 1, ...
-OUTSIDE = -1024.0
 _SPLITS = {"train": 0, "test": 1}
-_SLAB_POINTS = 400_000  # points painted at once: bounds the memory of large grids
-
-
-@dataclass(frozen=True)
-class BreathingPair:
-    """One subject's two scans with all that is true of them.
-
-    Attributes:
-        grid: the voxel grid of both scans.
-        chest: the anatomy, in exhale coordinates.
-        breathing: the exact map from inhale to exhale, in mm.
-        fixed, moving: noise-free Hounsfield units ``(D, H, W)`` at end-inhale and end-exhale.
-        fixed_labels, moving_labels: uint16 ``(D, H, W)``, named in `NAMES`.
-        displacement: ``(3, D, H, W)`` float32, voxels, pull-back.
-        fixed_landmarks, moving_landmarks: ``(n, 3)`` voxels.
-    """
-
-    grid: Grid
-    chest: Chest
-    breathing: Breathing
-    fixed: Array
-    fixed_labels: Array
-    moving: Array
-    moving_labels: Array
-    displacement: Array
-    fixed_landmarks: Array
-    moving_landmarks: Array
-
-    @property
-    def tre_before(self) -> float:
-        """Mean distance of the landmarks before registration, mm."""
-        gap = (self.moving_landmarks - self.fixed_landmarks) * np.asarray(self.grid.spacing)
-        return float(np.linalg.norm(gap, axis=1).mean())
 
 
 def prepare(
@@ -77,6 +40,9 @@ def prepare(
     test: int,
     difficulty: float,
     seed: int,
+    severity: Sequence[float] | None = None,
+    landmarks: int | Sequence[int] | None = None,
+    crop: str | None = None,
     show: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Write ``training`` and ``test`` subjects, two scans each, and return what dataset.json says about them.
@@ -89,139 +55,75 @@ def prepare(
         test: number of subjects whose pair (fixed inhale, moving exhale) is registered.
         difficulty: scales how deeply they breathe; 1 is as deep as in DIR-Lab.
         seed: each subject's random numbers come from it, the split and the subject's number.
+        severity: mean landmark distance in mm of test pair 0, 1, ...; None takes `SEVERITY_MM` in turn, as training
+            pairs always do.
+        landmarks: how many each test pair has; None is `LANDMARKS`, or as many as there are.
+        crop: ``lungs`` draws each test pair on a grid around its own lungs; None draws whole chests.
         show: called with a line of progress after each subject.
 
+    With any of the last three options a test pair has exactly so many landmarks, and these move by the distance asked
+    for; without them they may be fewer, and the distance is that of all branchings of the lung vessels.
+
     Raises:
-        ValueError: when the difficulty is so large that a lung would nearly fold.
+        ValueError: when a lung would nearly fold, when there are too few landmarks, and for options that `check`
+            refuses.
     """
+    check(spacing=spacing, test=test, severity=severity, landmarks=landmarks, crop=crop)
     sizes = spacing or [extent / n for extent, n in zip(EXTENT_MM, shape, strict=True)]
-    grid = Grid(tuple(int(n) for n in shape), tuple(float(s) for s in sizes))
+    chest = Grid(tuple(int(n) for n in shape), tuple(float(s) for s in sizes))
+    own = _own_options(test, severity, landmarks, crop)
     pairs: dict[str, list[Pair]] = {"train": [], "test": []}
-    severity = {}
+    distances, grids = {}, {}
     for split, number in [("train", k) for k in range(training)] + [("test", k) for k in range(test)]:
         rng = np.random.default_rng([seed, _SPLITS[split], number])
-        scans = draw_pair(rng, grid, tre_mm=difficulty * SEVERITY_MM[number % len(SEVERITY_MM)])
+        options = {"tre_mm": SEVERITY_MM[number % len(SEVERITY_MM)], **(own[number] if split == "test" else {})}
+        scans = draw_pair(rng, chest, **{**options, "tre_mm": difficulty * options["tre_mm"]})
         pair = Pair(f"{split}{number:02d}_inhale", f"{split}{number:02d}_exhale")
         _write(writer, pair, scans, rng, truth=split == "test")
         pairs[split].append(pair)
+        grids[pair] = scans.grid
         if split == "test":
-            severity[pair.name] = round(scans.tre_before, 3)
+            distances[pair.name] = round(scans.tre_before, 3)
         if show:
             show(f"{pair.name}: {scans.tre_before:.1f} mm before registration")
-    return _about(grid, pairs, severity)
+    about = _about(chest, pairs, distances)
+    return {**about, **_about_crop(about["preprocessing"], pairs, grids)} if crop else about
 
 
-def draw_pair(
-    rng: np.random.Generator, grid: Grid, *, tre_mm: float, landmarks: int = LANDMARKS, tips: int = 140
-) -> BreathingPair:
-    """Draw a subject and its two scans, breathing so deeply that its landmarks move by ``tre_mm`` mm on average.
-
-    ``landmarks`` is how many are wanted: branchings of the lung vessels, and where these do not suffice also the
-    middles of vessel segments; each of a lung's two vessel trees has ``tips`` tips. Raises ``ValueError`` where so deep
-    a breath would nearly fold the lung, and where the grid holds no landmark.
-    """
-    chest = draw_chest(rng, tips=tips)
-    depth = float(chest.domes[:, 2].mean())
-    breathing, points = _calibrate(draw_breathing(rng, chest.cavity, chest.skin, diaphragm=depth), chest, grid, tre_mm)
-    if points[0].shape[1] < landmarks:  # coarse voxels leave few branchings clear of the pleura: add places between
-        vessels = chest.lung_vessels
-        between = np.concatenate([vessels.branchings, (vessels.starts + vessels.ends) / 2])
-        points = _correspondences(breathing, chest, grid, between)
-    chosen = _spread(rng, points[1], landmarks)
-    fixed_landmarks, moving_landmarks = (grid.to_voxels(p[:, chosen]) for p in points)
-    return BreathingPair(grid, chest, breathing, *_scans(chest, breathing, grid), fixed_landmarks, moving_landmarks)
-
-
-def field_of_view(grid: Grid) -> Array:
-    """The mask ``(D, H, W)`` of the scanner's bore, the same for every scan."""
-    x, y, _ = np.meshgrid(*grid.axes, indexing="ij", sparse=True)
-    return np.broadcast_to(np.hypot(x, y) < BORE_RADIUS, grid.shape)
+def check(
+    *,
+    spacing: Sequence[float] | None,
+    test: int,
+    severity: Sequence[float] | None = None,
+    landmarks: int | Sequence[int] | None = None,
+    crop: str | None = None,
+) -> None:
+    """Raise ``ValueError`` for options of `prepare` that no lung phantom can have, or that contradict each other."""
+    if severity is not None and len(severity) != test:
+        raise ValueError(f"prepare: severity must give one distance a test pair, {test} in all, got {len(severity)}")
+    if not all(0 < mm < np.inf for mm in severity or ()):
+        raise ValueError(f"prepare: severity must be positive distances in mm, got {list(severity)}")
+    counts = [landmarks] * test if landmarks is None or isinstance(landmarks, int) else list(landmarks)
+    if len(counts) != test:
+        raise ValueError(f"prepare: landmarks must be one number, or one a test pair, {test} in all, got {len(counts)}")
+    if landmarks is not None and min(counts, default=1) < 1:
+        raise ValueError(f"prepare: landmarks must be at least 1, got {landmarks}")
+    if crop not in (None, "lungs"):
+        raise ValueError(f"prepare: crop must be 'lungs' or left out, got {crop!r}")
+    if crop and spacing is not None:
+        raise ValueError(f"prepare: with crop each test pair has its own spacing; leave out spacing {list(spacing)}")
 
 
-def _scans(chest: Chest, breathing: Breathing, grid: Grid) -> tuple[Array, Array, Array, Array, Array]:
-    fixed, moving = (np.empty(grid.shape, np.float32) for _ in range(2))
-    fixed_labels, moving_labels = (np.empty(grid.shape, np.uint16) for _ in range(2))
-    displacement = np.empty((3, *grid.shape), np.float32)
-    edge = max(1.5, 0.7 * float(np.mean(grid.spacing)))
-    thick = max(1, _SLAB_POINTS // (grid.shape[1] * grid.shape[2]))
-    for low in range(0, grid.shape[0], thick):
-        part = slice(low, low + thick)
-        box = mesh([grid.axes[0][part], *grid.axes[1:]])
-        size, points = box.shape[1:], box.reshape(3, -1)
-        there = breathing(points)
-        displacement[:, part] = ((there - points) / np.asarray(grid.spacing)[:, None]).reshape(3, *size)
-        for image, labels, where, expansion in (
-            (fixed, fixed_labels, there, lambda chosen, points=points: breathing.expansion(points[:, chosen])),
-            (moving, moving_labels, points, None),
-        ):
-            values, names = chest.paint(where, edge_mm=edge, expansion=expansion)
-            image[part] = _scanner(points, values, edge).reshape(size)
-            labels[part] = names.reshape(size)
-    return fixed, fixed_labels, moving, moving_labels, displacement
-
-
-def _scanner(points: Array, values: Array, edge_mm: float) -> Array:
-    """Lay the table and the bore, which stand still, over the patient's Hounsfield units."""
-    canvas = Canvas(values, np.zeros(len(values), np.uint16), edge_mm)
-    radius, below = np.hypot(points[0], points[1]), points[1] - table_top(points[0])
-    canvas.add(np.maximum(np.abs(below - 1.5) - 1.5, np.abs(points[0]) - 150), 60.0)
-    canvas.add(np.abs(radius - BORE_RADIUS - 2.5) - 2.5, 250.0)
-    canvas.intensity[radius > BORE_RADIUS + 5] = OUTSIDE
-    return canvas.intensity
-
-
-def _calibrate(breathing: Breathing, chest: Chest, grid: Grid, tre_mm: float) -> tuple[Breathing, tuple[Array, Array]]:
-    # The distance grows almost in proportion to the depth of the breath: three corrections meet it within a percent.
-    for _ in range(3):
-        points = _correspondences(breathing, chest, grid, chest.lung_vessels.branchings)
-        breathing = breathing.scaled(tre_mm / max(np.linalg.norm(points[0] - points[1], axis=0).mean(), 1e-9))
-    points = _correspondences(breathing, chest, grid, chest.lung_vessels.branchings)
-    smallest = _tightest(breathing, chest)
-    if smallest < 0.25:
-        raise ValueError(f"draw_pair: tre_mm {tre_mm:g} would squeeze lung tissue to {smallest:.2f} of its volume")
-    return breathing, points
-
-
-def _tightest(breathing: Breathing, chest: Chest) -> float:
-    """The smallest ratio of exhale to inhale volume at points 12 mm apart throughout the lungs."""
-    points = mesh([np.arange(-extent / 2, extent / 2, 12.0) for extent in EXTENT_MM]).reshape(3, -1)
-    inside = np.minimum(*chest.lungs(breathing.inner(points))) < 0
-    return float(breathing.expansion(points[:, inside]).min())
-
-
-def _correspondences(breathing: Breathing, chest: Chest, grid: Grid, places: Array) -> tuple[Array, Array]:
-    """Those exhale places ``(n, 3)`` that can serve as landmarks: where they lie at inhale and at exhale, mm."""
-    moving = places.T
-    moving = moving[:, np.minimum(*chest.lungs(moving)) < -3]
-    fixed, error = breathing.inverse(moving)
-    good = error < 0.005 * min(grid.spacing)
-    half = (np.asarray(grid.shape) / 2 - 1.5)[:, None] * np.asarray(grid.spacing)[:, None]
-    good &= np.all((np.abs(fixed) < half) & (np.abs(moving) < half), axis=0)
-    good &= _clear_of_pleura(breathing, grid, fixed)
-    if not good.any():
-        raise ValueError(f"draw_pair: no landmark lies within grid {grid.shape} at {grid.spacing} mm; is it too small?")
-    return fixed[:, good], moving[:, good]
-
-
-def _clear_of_pleura(breathing: Breathing, grid: Grid, points: Array) -> NDArray[np.bool_]:
-    """Whether the eight voxels around a point all lie inside of the cavity, so that the true field is smooth there."""
-    spacing, shift = np.asarray(grid.spacing)[:, None], (np.asarray(grid.shape)[:, None] - 1) / 2
-    corner = np.floor(points / spacing + shift)
-    inside = np.ones(points.shape[1], dtype=bool)
-    for offset in np.ndindex(2, 2, 2):
-        voxel = (corner + np.asarray(offset)[:, None] - shift) * spacing
-        inside &= breathing.cavity.distance(breathing.sink(voxel)) < 0
-    return inside
-
-
-def _spread(rng: np.random.Generator, points: Array, count: int) -> NDArray[np.intp]:
-    """Choose ``count`` of the points ``(3, n)``, each as far from those before it as any; all where there are fewer."""
-    chosen = [int(rng.integers(points.shape[1]))]
-    gap = np.full(points.shape[1], np.inf)
-    while len(chosen) < min(count, points.shape[1]):
-        gap = np.minimum(gap, np.linalg.norm(points - points[:, chosen[-1:]], axis=0))
-        chosen.append(int(np.argmax(gap)))
-    return np.asarray(chosen)
+def _own_options(
+    test: int, severity: Sequence[float] | None, landmarks: int | Sequence[int] | None, crop: str | None
+) -> list[dict[str, Any]]:
+    """What is said of each test pair by itself, as options of `draw_pair`."""
+    if severity is None and landmarks is None and crop is None:
+        return [{}] * test
+    counts = LANDMARKS if landmarks is None else landmarks
+    counts = [counts] * test if isinstance(counts, int) else counts
+    options = [{"landmarks": count, "crop": crop is not None, "exact": True} for count in counts]
+    return options if severity is None else [{"tre_mm": mm, **o} for mm, o in zip(severity, options, strict=True)]
 
 
 def _write(writer: Writer, pair: Pair, scans: BreathingPair, rng: np.random.Generator, *, truth: bool) -> None:
@@ -277,3 +179,20 @@ def _about(grid: Grid, pairs: dict[str, list[Pair]], severity: dict[str, float])
         "test": [{"fixed": pair.fixed, "moving": pair.moving} for pair in pairs["test"]],
         "severity": severity,
     }
+
+
+def _about_crop(
+    steps: Sequence[str], pairs: Mapping[str, Sequence[Pair]], grids: Mapping[Pair, Grid]
+) -> dict[str, Any]:
+    """What cropping changes in `_about`: the data set has no one spacing, but each pair has its own."""
+    cropped = f"test scans: cropped to the lungs of both scans and {MARGIN_MM:g} mm more on each side"
+    said = {"test": cropped, "train": "training scans: whole chests"}
+    first = [f"{said[split]}, {_sizes([grids[p] for p in pairs[split]])}" for split in said if pairs[split]]
+    spacings = {pair.name: list(grid.spacing) for pair, grid in grids.items()}
+    return {"preprocessing": [*steps, *first], "spacing": None, "spacings": spacings}
+
+
+def _sizes(grids: Sequence[Grid]) -> str:
+    spacing = np.array([grid.spacing for grid in grids])
+    ranges = zip(spacing.min(axis=0), spacing.max(axis=0), strict=True)
+    return f"voxels of {' x '.join(f'{low:.2f} to {high:.2f}' for low, high in ranges)} mm"
