@@ -1,4 +1,4 @@
-"""Target registration error: how far mapped fixed landmarks end from the moving ones."""
+"""Landmarks: how far mapped fixed ones end from the moving ones, and how their displacements go with the true ones."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from datasets import geometry
 
 Protocol = Literal["continuous", "snapped"]
 PROTOCOLS: tuple[Protocol, ...] = ("continuous", "snapped")
+_STILL = 1e-5  # voxels: a displacement that varies by less is constant, but for the rounding of float32
 
 
 def tre(
@@ -35,9 +36,7 @@ def tre(
 
     Castillo et al. 2009, doi:10.1088/0031-9155/54/7/001.
     """
-    fixed, moving = _points(fixed_landmarks, "fixed_landmarks"), _points(moving_landmarks, "moving_landmarks")
-    if len(fixed) != len(moving):
-        raise ValueError(f"tre: {len(fixed)} fixed_landmarks, but {len(moving)} moving_landmarks")
+    fixed, moving = _both(fixed_landmarks, moving_landmarks, "tre")
     if protocol not in PROTOCOLS:
         raise ValueError(f"tre: protocol must be one of {PROTOCOLS}, got {protocol!r}")
     mapped = geometry.move_points(displacement, fixed)
@@ -46,12 +45,30 @@ def tre(
     return np.linalg.norm((mapped - moving) * np.asarray(spacing, dtype=np.float64), axis=1)
 
 
+def displacement_correlation(
+    displacement: ArrayLike, fixed_landmarks: ArrayLike, moving_landmarks: ArrayLike
+) -> NDArray[np.float64]:
+    """Return, for each array axis, Pearson's r between the landmarks' true and estimated displacement, ``(3,)``.
+
+    The displacement of a fixed landmark is what leads it to its moving one; the arguments are those of `tre`, and the
+    size of a voxel does not matter. NaN where r is undefined: for one landmark, and where either displacement is the
+    same for all, as that of the identity is. A correlation does not see a wrong scale or offset: read it beside TRE.
+    """
+    fixed, moving = _both(fixed_landmarks, moving_landmarks, "displacement_correlation")
+    true, estimated = moving - fixed, geometry.move_points(displacement, fixed) - fixed
+    true, estimated = (values - values.mean(axis=0) for values in (true, estimated))
+    spread = np.sqrt(np.mean(true**2, axis=0)), np.sqrt(np.mean(estimated**2, axis=0))
+    defined = np.minimum(*spread) > _STILL
+    return np.where(defined, np.mean(true * estimated, axis=0) / np.where(defined, spread[0] * spread[1], 1), np.nan)
+
+
 def measure(
     displacement: ArrayLike, landmarks: tuple[ArrayLike, ArrayLike], spacing: Sequence[float]
 ) -> Iterator[tuple[str, str, str, float]]:
     """Yield ``(metric, protocol, region, value)``: mean, sd (ddof 0), median, p95 and the number of landmarks.
 
-    With the count, the mean and the sd of several pairs can be pooled as if over all their landmarks.
+    With the count, the mean and the sd of several pairs can be pooled as if over all their landmarks. The correlation
+    of an axis is left out where it is undefined, and with it the mean of the three.
     """
     for protocol in PROTOCOLS:
         values = tre(displacement, *landmarks, spacing, protocol=protocol)
@@ -60,6 +77,10 @@ def measure(
         yield "tre", protocol, "median", float(np.median(values))
         yield "tre", protocol, "p95", float(np.percentile(values, 95))
         yield "tre", protocol, "count", float(len(values))
+    correlation = displacement_correlation(displacement, *landmarks)
+    for region, r in (("mean", correlation.mean()), *((f"axis_{axis}", r) for axis, r in enumerate(correlation))):
+        if np.isfinite(r):
+            yield "landmark_correlation", "continuous", region, float(r)
 
 
 def pooled(counts: ArrayLike, means: ArrayLike, sds: ArrayLike) -> tuple[float, float]:
@@ -69,8 +90,15 @@ def pooled(counts: ArrayLike, means: ArrayLike, sds: ArrayLike) -> tuple[float, 
     return float(mean), float(np.sqrt(np.average(sds**2 + (means - mean) ** 2, weights=counts)))
 
 
+def _both(fixed: ArrayLike, moving: ArrayLike, where: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    fixed, moving = _points(fixed, f"{where}: fixed_landmarks"), _points(moving, f"{where}: moving_landmarks")
+    if len(fixed) != len(moving):
+        raise ValueError(f"{where}: {len(fixed)} fixed_landmarks, but {len(moving)} moving_landmarks")
+    return fixed, moving
+
+
 def _points(points: ArrayLike, name: str) -> NDArray[np.float64]:
     points = np.asarray(points, dtype=np.float64)
     if points.ndim != 2 or points.shape[1] != 3 or not len(points) or not np.all(np.isfinite(points)):
-        raise ValueError(f"tre: {name} must be finite and (n, 3) with n at least 1, got shape {points.shape}")
+        raise ValueError(f"{name} must be finite and (n, 3) with n at least 1, got shape {points.shape}")
     return points

@@ -63,6 +63,14 @@ METRICS: Mapping[str, Metric] = {
         "mean",
         "Castillo et al. 2009, doi:10.1088/0031-9155/54/7/001",
     ),
+    "landmark_correlation": Metric(
+        "1",
+        True,
+        "landmarks",
+        {"continuous": "Pearson's r between true and estimated displacement along each array axis, mean of the three"},
+        "mean",
+        _PROGRESSIVE,
+    ),
     "folding_count": Metric("voxels", False, "displacement", _FORWARD, "all", _LDR),
     "folding_percent": Metric("%", False, "displacement", _CENTRAL, "all", _PROGRESSIVE),
     "jacobian_std": Metric("1", False, "displacement", _FORWARD, "all", _RCN),
@@ -113,8 +121,8 @@ def evaluate(
         mask: boolean field of view ``(D, H, W)`` of the fixed image.
 
     Regions are ``all`` for one number over a whole field, ``mean`` with ``count`` (how many labels or landmarks it
-    averages), ``label_<n>``, ``sd``, ``median`` and ``p95``. Raises ``ValueError`` naming an argument that is not
-    finite or not on the grid.
+    averages), ``label_<n>``, ``axis_<n>``, ``sd``, ``median`` and ``p95``. Raises ``ValueError`` naming an
+    argument that is not finite or not on the grid.
     """
     u = geometry.check_displacement(displacement, np.shape(displacement)[1:], where="evaluate: displacement")
     if (fixed_labels is None) != (moving_labels is None):

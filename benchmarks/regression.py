@@ -31,6 +31,7 @@ TOLERANCES: Mapping[str, float] = {
     "dice": 0.005,
     "jaccard": 0.005,
     "tre": 0.05,
+    "landmark_correlation": 0.02,
     "displacement_error": 0.05,
     "folding_count": 10.0,
     "folding_percent": 0.05,

@@ -11,7 +11,8 @@ import pandas as pd
 
 from reports.measured import Measured, Reader
 from reports.overview import display_title
-from reports.paper import MULTIPLES, Entry, Paper, PaperRun, Printed, find, is_blank, read_number
+from reports.paper import Entry, Paper, PaperRun, cells, dataset_keys, find, specification
+from reports.printed import MULTIPLES, Printed, is_blank, read_number
 from reports.tables import MINUS, Cell, Head, Table, exact, number
 
 COLUMNS = (
@@ -20,15 +21,17 @@ COLUMNS = (
 )  # fmt: skip
 # In order of display. "reproduced" and "differs" are said of the paper's own data and, of sizes, of its own networks.
 VERDICTS = (
-    "reproduced", "differs", "other hardware", "stand-in", "not measured", "not printed", "unreadable",
+    "reproduced", "differs", "other hardware", "stand-in", "diverged", "not measured", "not printed", "unreadable",
 )  # fmt: skip
+TIMES = "\N{MULTIPLICATION SIGN}"
+OURS = "not in the paper"  # the verdict on a row that the paper does not have, which no ledger lists
 
 
 @dataclass(frozen=True)
 class Judged:
-    """One printed cell: the entries of its table, row and column, what is printed, what was measured, the verdict.
+    """One cell: the entries of its table, row and column, what is printed, what was measured, the verdict.
 
-    ``remark`` goes with the verdict, ``notes`` are what else a reader has to know.
+    ``cell`` is its specification, ``remark`` goes with the verdict, ``notes`` are what else a reader has to know.
     """
 
     paper: str
@@ -41,6 +44,7 @@ class Judged:
     verdict: str
     remark: str
     notes: tuple[str, ...]
+    cell: Entry
 
     @property
     def note(self) -> str:
@@ -65,12 +69,24 @@ def judge(run: PaperRun) -> list[Judged]:
         table = tables[cell["table"]]
         row, column = find(table["rows"], cell["row"]), find(table["columns"], cell["column"])
         measured = reader.cell(table, row, column)
-        verdict, remark = _verdict(cell["printed"], measured, run.paper)
+        what = specification(table, row, column)
+        verdict, remark = _verdict(cell["printed"], measured, what, run.paper)
         in_print = [f"in print: {cell['note']}"] if cell["note"] else []
-        notes = (*_circumstances(run, column, measured), *measured.notes, *in_print)
+        notes = (*_circumstances(run, what, measured), *measured.notes, *in_print)
         printed = cell["printed"], cell["value"]
-        judged.append(Judged(run.paper.key, table, row, column, *printed, measured, verdict, remark, notes))
+        judged.append(Judged(run.paper.key, table, row, column, *printed, measured, verdict, remark, notes, what))
     return judged
+
+
+def beside(run: PaperRun) -> list[Judged]:
+    """The cells of rows that the paper does not have: measured, and nothing printed to compare with."""
+    reader, found = Reader(run), []
+    for table in run.paper.tables:
+        for row, column in cells(table, printed=False):
+            measured, what = reader.cell(table, row, column), specification(table, row, column)
+            notes = (*_circumstances(run, what, measured), *measured.notes)
+            found.append(Judged(run.paper.key, table, row, column, "", math.nan, measured, OURS, "", notes, what))
+    return found
 
 
 def ledger_frame(judged: Sequence[Judged]) -> pd.DataFrame:
@@ -79,7 +95,7 @@ def ledger_frame(judged: Sequence[Judged]) -> pd.DataFrame:
         (
             each.paper, each.table["number"], each.row["key"], each.column["key"], each.measured.dataset,
             each.stand_in, each.measured.metric, each.measured.protocol, each.measured.statistic, each.text,
-            exact(each.measured.value), exact(each.measured.low), exact(each.measured.high), each.column["unit"],
+            exact(each.measured.value), exact(each.measured.low), exact(each.measured.high), each.cell["unit"],
             "" if each.measured.n is None else each.measured.n, exact(each.difference), each.verdict, each.note,
         )
         for each in judged
@@ -101,25 +117,39 @@ def verdict_counts(judged: Sequence[Judged]) -> str:
     return ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
 
 
-def shown(value: float, column: Entry) -> str:
-    """A number of a column for readers: its decimals, else three significant digits; a gain with its sign."""
-    if column.get("suffix"):
-        return f"{number(value / MULTIPLES[column['suffix']], column.get('decimals', 2))}{column['suffix']}"
-    if column.get("decimals") == 0:
+def row_name(row: Entry) -> str:
+    """A row's labels as one."""
+    return ", ".join(label for label in row["labels"] if label)
+
+
+def shown(value: float, cell: Entry) -> str:
+    """A cell's number for readers: its decimals, else its significant digits, at most four decimals where those are not
+    set; a gain with its sign, a range or a grid in the paper's form.
+    """
+    if cell.get("suffix"):
+        return f"{number(value / MULTIPLES[cell['suffix']], cell.get('decimals', 2))}{cell['suffix']}"
+    if "digits" not in cell and cell.get("decimals") == 0:
         text = f"{value:,.0f}".replace(",", "\u202f").replace("-", MINUS)
-    elif "decimals" in column:
-        text = number(value, column["decimals"])
+    elif "digits" not in cell and "decimals" in cell:
+        text = number(value, cell["decimals"])
     else:
-        text = number(value, max(0, min(4, 2 - math.floor(math.log10(abs(value))))) if value else 0)
-    return f"+{text}" if "gain_of" in column and value > 0 and text.strip("0.") else text
+        digits, most = cell.get("digits", 3), 20 if "digits" in cell else 4
+        text = number(value, max(0, min(most, digits - 1 - math.floor(math.log10(abs(value))))) if value else 0)
+    if cell.get("form") in ("range", "cube"):
+        return f"[{MINUS}{text}, {text}]" if cell["form"] == "range" else TIMES.join([text] * 3)
+    return f"+{text}" if "gain_of" in cell and value > 0 and text.strip("0.") else text
 
 
-def _verdict(text: str, measured: Measured, paper: Paper) -> tuple[str, str]:
+def _verdict(text: str, measured: Measured, cell: Entry, paper: Paper) -> tuple[str, str]:
     """The verdict on a printed text, and what has to be said about it."""
+    if text in cell.get("outcomes", {}):
+        return _outcome_verdict(text, cell["outcomes"][text], measured)
     printed = read_number(text)
     if printed is None:
         why = f"not measured: {measured.reason}" if measured.reason else ""
         return ("not printed" if is_blank(text) else "unreadable"), why
+    if measured.outcome:
+        return measured.outcome, measured.reason
     if measured.reason:
         return "not measured", measured.reason
     if measured.metric == "parameters":
@@ -128,7 +158,20 @@ def _verdict(text: str, measured: Measured, paper: Paper) -> tuple[str, str]:
         return "stand-in", ""
     if measured.metric == "seconds":
         return "other hardware", f"printed: {paper.hardware}" if paper.hardware else ""
-    return _number_verdict(printed, measured, paper.tolerance.get(measured.metric))
+    return _number_verdict(printed, measured, cell.get("tolerance", paper.tolerance.get(measured.metric)))
+
+
+def _outcome_verdict(text: str, outcome: str, measured: Measured) -> tuple[str, str]:
+    """A printed word says how a training ended: whether this run's ended so too."""
+    if measured.reason and not measured.outcome:
+        return "not measured", measured.reason
+    here = (
+        f"here it {measured.outcome} too: {measured.reason}" if measured.outcome else "here it was trained to the end"
+    )
+    remark = f"printed “{text}”, which stands for a training that {outcome}; {here}"
+    if measured.stand_in or measured.narrow:
+        return "stand-in", remark
+    return ("reproduced" if measured.outcome == outcome else "differs"), remark
 
 
 def _size_verdict(printed: Printed, text: str, measured: Measured) -> tuple[str, str]:
@@ -164,18 +207,22 @@ def _number_verdict(printed: Printed, measured: Measured, tolerance: float | Non
     return ("reproduced" if inside else "differs"), f"printed value {place} of the {what} ± {half:g}"
 
 
-def _circumstances(run: PaperRun, column: Entry, measured: Measured) -> list[str]:
+def _circumstances(run: PaperRun, cell: Entry, measured: Measured) -> list[str]:
     """What a reader has to know before comparing: other data, another width."""
     if measured.reason:
         return []
     notes = []
     if measured.stand_in:
-        played = run.paper.datasets[column["dataset"]]["title"]
-        notes.append(f"on {display_title(run.datasets[column['dataset']])}, which plays {played}")
+        played = [key for key in dataset_keys(cell) if run.is_stand_in(key)]
+        plays = [
+            f"{display_title(run.datasets[key])}, which plays {run.paper.datasets[key]['title']}" for key in played
+        ]
+        notes.append(f"on {'; '.join(plays)}")
     if measured.narrow and measured.metric != "parameters":
         notes.append("a network narrower than the paper's")
     if measured.threads is not None:
-        notes.append(f"{measured.threads} thread{'s' if measured.threads > 1 else ''}")
+        device = f" of {measured.device}" if measured.device else ""
+        notes.append(f"{measured.threads} thread{'s' if measured.threads > 1 else ''}{device}")
     if measured.timed_as:
         notes.append(f"timed as {measured.timed_as}, the same network at registration")
     return notes
@@ -186,15 +233,19 @@ def _ledger_row(each: Judged) -> list[Cell]:
     missing = Cell("—", muted=True)
     known = not math.isnan(measured.value)
     interval = "—" if math.isnan(measured.low) else (
-        f"{shown(measured.low, each.column)} to {shown(measured.high, each.column)}"
+        f"{shown(measured.low, each.cell)} to {shown(measured.high, each.cell)}"
     )  # fmt: skip
-    signed = {**each.column, "gain_of": "-"}
+    signed = {**{name: value for name, value in each.cell.items() if name != "form"}, "gain_of": "-"}
     return [
         Cell(str(each.table["number"])),
-        Cell(", ".join(each.row["labels"])),
+        Cell(row_name(each.row)),
         Cell(" ".join(part for part in (each.column.get("group"), each.column["label"]) if part)),
         Cell(each.text),
-        Cell(shown(measured.value, each.column)) if known else missing,
+        Cell(shown(measured.value, each.cell))
+        if known
+        else Cell(measured.outcome, muted=True)
+        if measured.outcome
+        else missing,
         Cell(interval),
         missing if math.isnan(each.difference) else Cell(shown(each.difference, signed)),
         missing if measured.n is None else Cell(str(measured.n)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,23 +11,25 @@ import pandas as pd
 
 from benchmarks.metrics import METRICS
 from benchmarks.statistics import Statistic, bootstrap_interval
-from datasets.case import Dataset, Pair
-from reports import summary
+from datasets.case import Dataset
+from reports import cell_statistics, trainings
+from reports.cell_statistics import NAN, RESAMPLES
 from reports.overview import display_title
-from reports.paper import Entry, PaperRun, find
+from reports.pair_values import Choice, Missing, PairValues, first_reason, subjects
+from reports.paper import Entry, PaperRun, dataset_keys, specification
 from reports.summary import RUN_LEVEL, Quote
 
-RESAMPLES = 1000
-NAN = float("nan")
+CALLS: Mapping[str, Statistic] = {"median": np.median, "mean": np.mean, "sd": np.std}  # of seconds
 
 
 @dataclass(frozen=True)
 class Measured:
     """A measured number in printed units, or the ``reason`` why there is none.
 
-    ``full`` is the number of parameters at the paper's width where that is on record; ``narrow`` says that the network
-    that was run has another width, ``failed`` how many registrations a mean leaves out. Seconds have their ``threads``
-    and, where another method was timed in the row's place, ``timed_as``.
+    ``outcome`` says that there is none because training ended so (diverged), which is a result. ``full`` is the number
+    of parameters at the paper's width where that is on record; ``narrow`` says that the network that was run has
+    another width, ``failed`` how many registrations a mean leaves out. Seconds have their ``threads`` and, where
+    another method was timed in the row's place, ``timed_as``; their ``device`` where the cell leaves it open.
     """
 
     dataset: str
@@ -43,104 +45,164 @@ class Measured:
     narrow: bool = False
     full: int | None = None
     threads: int | None = None
+    device: str = ""
     timed_as: str = ""
     notes: tuple[str, ...] = ()
     reason: str = ""
+    outcome: str = ""
 
 
 class Reader:
-    """Reads the rows of a run for cells of a paper; each selection of rows is made once."""
+    """Reads the rows of a run for cells of a paper."""
 
     def __init__(self, run: PaperRun) -> None:
         self.run = run
-        self._registrations = dict(list(summary.registrations(run.metrics).groupby(["dataset", "method"])))
-        self._sizes = run.metrics[(run.metrics.pair == RUN_LEVEL) & (run.metrics.status == "ok")]
-        self._series: dict[tuple[str, Quote], dict[str, pd.Series]] = {}
+        self._pairs = PairValues(run.metrics)
+        sizes = run.metrics[(run.metrics.pair == RUN_LEVEL) & (run.metrics.status == "ok")]
+        self._sizes: dict[tuple[str, str, str], float] = {}
+        for size in sizes.itertuples():
+            self._sizes.setdefault((size.dataset, size.method, size.metric), float(size.value))
 
     def cell(self, table: Entry, row: Entry, column: Entry) -> Measured:
         """What was measured for one cell."""
-        base = find(table["columns"], column["gain_of"]) if "gain_of" in column else column
-        blank = self._blank(base, "mean difference" if "gain_of" in column else "mean")
-        dataset = self.run.datasets.get(column["dataset"])
-        methods = [row["method"]]
-        if "gain_of" in column:
-            methods.append(find(table["rows"], row["gain_over"])["method"])
-        if dataset is None:
-            title = self.run.paper.datasets[column["dataset"]]["title"]
-            return replace(blank, reason=f"no data set plays {title} in this profile")
+        cell = specification(table, row, column)
+        blank = self._blank(cell)
+        if "not_run" in cell:
+            return replace(blank, reason=cell["not_run"])
+        for key in dataset_keys(cell):
+            if key not in self.run.datasets:
+                title = self.run.paper.datasets[key]["title"]
+                return replace(blank, reason=f"no data set plays {title} in this profile")
+        methods = [cell[name] for name in ("method", "less", "against") if name in cell]
         if absent := [method for method in methods if method not in self.run.methods]:
             return replace(blank, reason=f"method {absent[0]} is not in this profile")
-        if "device" in column:
-            return self._seconds(blank, dataset, row, column)
-        if column.get("metric") == "parameters":
-            return self._size(blank, dataset, row["method"])
-        return self._mean(blank, dataset, methods, base)
+        if "setting" in cell:
+            return self._setting(blank, cell)
+        datasets = tuple(self.run.datasets[key] for key in dataset_keys(cell))
+        if "device" in cell:
+            return self._seconds(blank, datasets[0], cell)
+        if cell["metric"] == "parameters":
+            return self._size(blank, datasets[0], cell["method"])
+        choices = [Choice(datasets, method, cell.get("seed"), cell.get("pair")) for method in methods]
+        if cell.get("statistic") == "seeds_lower":
+            return self._seeds(blank, choices, cell)
+        return self._over_pairs(blank, choices, cell)
 
-    def _blank(self, column: Entry, statistic: str) -> Measured:
+    def _blank(self, cell: Entry) -> Measured:
         """A cell without a number yet."""
-        dataset, metric = self.run.datasets.get(column["dataset"]), column["metric"]
-        protocol = column.get("protocol") or {"seconds": "all threads", "parameters": "network"}.get(metric, "")
-        statistic = {"seconds": "median", "parameters": "count"}.get(metric, statistic)
-        stand_in = dataset is not None and self.run.is_stand_in(column["dataset"])
-        return Measured(dataset.name if dataset else "", stand_in, metric, protocol, statistic)
+        played = [key for key in dataset_keys(cell) if key in self.run.datasets]
+        names = " + ".join(self.run.datasets[key].name for key in played)
+        stand_in = any(map(self.run.is_stand_in, played))
+        if "setting" in cell:
+            return Measured(names, stand_in, "setting", _path(cell), "as configured")
+        metric = cell.get("metric", "")
+        fixed = {"seconds": "all threads", "parameters": "network"}
+        protocol = fixed.get(metric) or cell.get("protocol", "")
+        statistic = {"seconds": cell.get("statistic", "median"), "parameters": "count"}.get(metric)
+        wanted = "less" if "less" in cell else cell.get("statistic", "mean")
+        named = cell_statistics.name(wanted, pooled=cell.get("pooled", False))
+        return Measured(names, stand_in, metric, protocol, statistic or named)
 
-    def _mean(self, blank: Measured, dataset: Dataset, methods: list[str], column: Entry) -> Measured:
-        """Mean over pairs of one method, or of the paired differences between two."""
-        region = column.get("region") or METRICS[blank.metric].headline
-        quote = Quote(blank.metric, blank.protocol, region)
-        series, notes, failed = [], [], 0
-        for method in methods:
-            found = self._per_pair(dataset, quote, method)
-            if found is None:
-                return replace(blank, reason=self._why_none(dataset, method, quote))
-            lost, note = self._losses(dataset, method, len(found))
+    def _over_pairs(self, blank: Measured, choices: Sequence[Choice], cell: Entry) -> Measured:
+        """A statistic over the pairs of one method, or over the pairs that two methods share."""
+        frames, notes, failed, pooled = [], [], 0, cell.get("pooled", False)
+        for choice in choices:
+            found = self._pairs.read(choice, _quote(cell), pooled=pooled)
+            if isinstance(found, Missing):
+                return replace(blank, reason=found.reason, outcome=found.outcome)
+            lost, note = self._pairs.losses(choice, found)
             failed, notes = failed + lost, notes + note
-            series.append(found)
-        values = series[0] if len(series) == 1 else (series[0] - series[1]).dropna()
-        if values.empty:
-            return replace(blank, reason=f"{methods[0]} and {methods[1]} have no pair in common")
-        values = values * column.get("factor", 1)
-        low, high = _interval(values, dataset, np.mean)
-        if np.isnan(low):
-            notes = [*notes, "no interval: too few subjects to resample"]
-        narrow = any(self._narrow(dataset, method) for method in methods)
+            frames.append(found)
+        shared = [name for name in frames[0].index if all(name in frame.index for frame in frames[1:])]
+        if not shared:
+            return replace(blank, reason=f"{choices[0].method} and {choices[1].method} have no pair in common")
+        who = subjects(choices[0].datasets, shared)
+        wanted = "less" if "less" in cell else cell.get("statistic", "mean")
+        answer = cell_statistics.summarise(
+            wanted, [frame.loc[shared] for frame in frames], who, factor=cell.get("factor", 1), pooled=pooled
+        )
         return replace(
-            blank, value=float(values.mean()), low=low, high=high, n=len(values), failed=failed, narrow=narrow,
-            notes=tuple(notes),
+            blank, value=answer.value, low=answer.low, high=answer.high, n=answer.n, failed=failed,
+            narrow=self._any_narrow(choices), notes=(*notes, *([answer.why] if answer.why else [])),
         )  # fmt: skip
 
-    def _seconds(self, blank: Measured, dataset: Dataset, row: Entry, column: Entry) -> Measured:
-        """Median of the warm calls with the most threads, of the row's method or of the one that is timed for it."""
-        timing, device = self.run.timing, column["device"]
-        if timing is None or timing.empty:
-            return replace(blank, reason="timing not run")
-        timing = timing[timing.device.str.startswith(device)]
-        if timing.empty:
-            return replace(blank, reason="no CUDA device" if device == "cuda" else f"no timing on {device} in this run")
-        timing = timing[timing.dataset == dataset.name]
-        if timing.empty:
-            return replace(blank, reason=f"timing not run on {display_title(dataset)}")
-        method = row["method"]
-        if "timed_as" in row and method not in set(timing.method):
-            method = row["timed_as"]
-        timing = timing[timing.method == method]
-        if timing.empty:
-            return replace(blank, reason=f"timing not run for {method}")
-        warm = timing[(timing.threads == timing.threads.max()) & (timing.phase == "warm")]
-        good = warm[warm.status == "ok"].seconds.astype(float)
-        if good.empty:
-            return replace(blank, reason=f"no timed call finished: {_first_reason(warm if len(warm) else timing)}")
-        low, high = bootstrap_interval(good, np.median, RESAMPLES, np.random.default_rng(0))
+    def _seeds(self, blank: Measured, choices: Sequence[Choice], cell: Entry) -> Measured:
+        """In how many of the seeds that both methods finished the first has the lower mean."""
+        common = [seed for seed in self._pairs.seeds(choices[0]) if seed in self._pairs.seeds(choices[1])]
+        lower, done, reasons = 0, [], []
+        for seed in common:
+            one = self._over_pairs(blank, [replace(each, seed=seed) for each in choices],
+                                   {**cell, "statistic": "reduction"})  # fmt: skip
+            if one.reason:
+                reasons.append(f"seed {seed}: {one.reason}")
+            else:
+                lower, done = lower + (one.value > 0), [*done, seed]
+        if not done:
+            return replace(blank, reason="; ".join(reasons) or "the two methods have no seed in common")
+        named = ", ".join(map(str, done))
+        notes = (f"of {len(done)} seeds: {named}", *reasons)
+        return replace(blank, value=float(lower), n=len(done), narrow=self._any_narrow(choices), notes=notes)
+
+    def _setting(self, blank: Measured, cell: Entry) -> Measured:
+        """A number that a training wrote down: how the run was set up, which no data set changes."""
+        training = trainings.find(self.run.trainings, cell["method"], cell.get("seed"))
+        if training is None:
+            return replace(blank, reason=f"{cell['method']} is not trained in this run")
+        about = training.about(cell["file"])
+        if about is None:
+            return replace(blank, reason=f"the training of {cell['method']} left no {cell['file']}")
+        number = _look_up(about, _path(cell))
+        if number is None:
+            return replace(blank, reason=f"{cell['file']} has no single number {_path(cell)}")
+        return replace(blank, dataset=training.dataset, value=number * cell.get("factor", 1))
+
+    def _seconds(self, blank: Measured, dataset: Dataset, cell: Entry) -> Measured:
+        """Of the warm calls with the most threads, of the row's method or of the one that is timed for it."""
+        found = self._timed(dataset, cell)
+        if isinstance(found, str):
+            return replace(blank, reason=found)
+        method = str(found.method.iloc[0])
+        warm = found[(found.threads == found.threads.max()) & (found.phase == "warm")]
+        good = warm[warm.status == "ok"].seconds.to_numpy(dtype=np.float64)
+        if not len(good):
+            return replace(blank, reason=f"no timed call finished: {first_reason(warm if len(warm) else found)}")
+        statistic = CALLS[cell.get("statistic", "median")]
+        low, high = bootstrap_interval(good, statistic, RESAMPLES, np.random.default_rng(0))
         notes = []
         if len(good) < len(warm):
             notes.append(f"{len(warm) - len(good)} of {len(warm)} timed calls failed")
         if macs := self._number(dataset, method, "full_macs"):
             notes.append(f"{macs / 1e9:.1f} GMAC at the paper's width and grid")
         return replace(
-            blank, value=float(good.median()), low=low, high=high, n=len(good), failed=len(warm) - len(good),
-            narrow=self._narrow(dataset, method), threads=int(timing.threads.max()),
-            timed_as=method if method != row["method"] else "", notes=tuple(notes),
+            blank, value=float(statistic(good)), low=low, high=high, n=len(good), failed=len(warm) - len(good),
+            narrow=self._narrow(dataset, method), threads=int(found.threads.max()),
+            timed_as=method if method != cell["method"] else "", notes=tuple(notes),
+            device=str(found.device.iloc[0]) if cell["device"] == "any" else "",
         )  # fmt: skip
+
+    def _timed(self, dataset: Dataset, cell: Entry) -> pd.DataFrame | str:
+        """The timed calls of a cell's method, or of the one timed for it; else why there are none."""
+        if self.run.timing is None or self.run.timing.empty:
+            return "timing not run"
+        found: pd.DataFrame | str = ""
+        for device in ("cuda", "cpu") if cell["device"] == "any" else (cell["device"],):
+            found = self._timed_on(device, dataset, cell)
+            if not isinstance(found, str):
+                break
+        return found
+
+    def _timed_on(self, device: str, dataset: Dataset, cell: Entry) -> pd.DataFrame | str:
+        timing = self.run.timing[self.run.timing.device.str.startswith(device)]
+        if timing.empty:
+            return "no CUDA device" if device == "cuda" else f"no timing on {device} in this run"
+        timing = timing[timing.dataset == dataset.name]
+        if timing.empty:
+            return f"timing not run on {display_title(dataset)}"
+        method = cell["method"]
+        if "timed_as" in cell and method not in set(timing.method):
+            method = cell["timed_as"]
+        timing = timing[timing.method == method]
+        return f"timing not run for {method}" if timing.empty else timing
 
     def _size(self, blank: Measured, dataset: Dataset, method: str) -> Measured:
         """Parameters of the network that was run; what data set it ran on does not matter, its width does."""
@@ -148,62 +210,44 @@ class Reader:
         if size is None:
             if self.run.methods[method]["kind"] != "learned":
                 return replace(blank, reason="no network", stand_in=False)
-            return replace(blank, reason=self._why_none(dataset, method, Quote("parameters", blank.protocol, "all")))
+            quote = Quote("parameters", blank.protocol, "all")
+            missing = self._pairs.why_none(dataset, Choice((dataset,), method), quote)
+            return replace(blank, reason=missing.reason, outcome=missing.outcome)
         narrow = full is not None and full != size
         notes = () if full is not None else ("the size at the paper's width is not on record",)
         return replace(
             blank, value=size, full=None if full is None else int(full), narrow=narrow, stand_in=False, notes=notes
         )
 
-    def _per_pair(self, dataset: Dataset, quote: Quote, method: str) -> pd.Series | None:
-        key = (dataset.name, quote)
-        if key not in self._series:
-            self._series[key] = summary.per_pair(self.run.metrics, dataset.name, quote)
-        return self._series[key].get(method)
-
-    def _losses(self, dataset: Dataset, method: str, done: int) -> tuple[int, list[str]]:
-        """How many registrations failed, and the note that says so; also pairs without a value that did not fail."""
-        rows = self._registrations.get((dataset.name, method))
-        if rows is None:
-            return 0, []
-        failed, idle = rows[~rows.status.isin(["ok", "not_applicable"])], (rows.status == "not_applicable").sum()
-        notes = []
-        if len(failed):
-            notes.append(f"{len(failed)} of {len(rows) - idle} registrations of {method} failed and are left out")
-        without = rows[rows.status == "ok"].pair.nunique() - done
-        if without > 0:
-            notes.append(f"registered pairs of {method} without a value: {without}")
-        return len(failed), notes
-
-    def _why_none(self, dataset: Dataset, method: str, quote: Quote) -> str:
-        """Why a method that is in the profile has no value on a data set."""
-        rows, title = self._registrations.get((dataset.name, method)), display_title(dataset)
-        if rows is None:
-            return f"{method} is not run on {title}"
-        if (rows.status == "ok").any():
-            protocol = f" ({quote.protocol})" if quote.protocol else ""
-            return f"no {quote.metric}{protocol} of {method} on {title} is on record"
-        return f"no registration of {method} on {title} finished: {_first_reason(rows)}"
-
     def _number(self, dataset: Dataset, method: str, metric: str) -> float | None:
-        rows = self._sizes[(self._sizes.metric == metric) & (self._sizes.dataset == dataset.name)]
-        rows = rows[rows.method == method].value
-        return float(rows.iloc[0]) if len(rows) else None
+        return self._sizes.get((dataset.name, method, metric))
 
     def _narrow(self, dataset: Dataset, method: str) -> bool:
         size, full = (self._number(dataset, method, metric) for metric in ("parameters", "full_parameters"))
         return size is not None and full is not None and size != full
 
-
-def _interval(values: pd.Series, dataset: Dataset, statistic: Statistic) -> tuple[float, float]:
-    """95 % bootstrap interval over pairs; subjects are resampled, for pairs that share one are not independent."""
-    names: Mapping[str, Any] = dataset.about.get("subjects", {})
-    pairs = [Pair.from_name(str(name)) for name in values.index]
-    subjects = [[names.get(case, case) for case in (pair.fixed, pair.moving)] for pair in pairs]
-    return bootstrap_interval(values, statistic, RESAMPLES, np.random.default_rng(0), subjects=subjects)
+    def _any_narrow(self, choices: Sequence[Choice]) -> bool:
+        return any(self._narrow(dataset, choice.method) for choice in choices for dataset in choice.datasets)
 
 
-def _first_reason(rows: pd.DataFrame) -> str:
-    failed = rows[rows.status != "ok"]
-    reason = " ".join(str(failed.iloc[0].reason).split()) if len(failed) else ""
-    return reason or "no reason recorded"
+def _quote(cell: Entry) -> Quote:
+    region = cell.get("region") or METRICS[cell["metric"]].headline
+    return Quote(cell["metric"], cell.get("protocol", ""), region)
+
+
+def _path(cell: Entry) -> str:
+    return ".".join(part for part in (cell.get("within"), cell["setting"]) if part)
+
+
+def _look_up(about: Any, path: str) -> float | None:
+    """The number at a path; x, y, z are the places of a list of three, a list of equal numbers is that number."""
+    for name in path.split("."):
+        if isinstance(about, list) and name in ("x", "y", "z") and len(about) == 3:
+            about = about["xyz".index(name)]
+        elif isinstance(about, dict) and name in about:
+            about = about[name]
+        else:
+            return None
+    if isinstance(about, list) and len(set(map(str, about))) == 1:
+        about = about[0]
+    return float(about) if isinstance(about, (int, float)) and not isinstance(about, bool) else None

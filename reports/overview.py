@@ -17,6 +17,7 @@ NAMES: Mapping[str, str] = {
     "dice": "Dice",
     "jaccard": "Jaccard",
     "tre": "TRE",
+    "landmark_correlation": "Landmark correlation",
     "displacement_error": "Displacement error",
     "folding_percent": "Folding",
     "seconds": "Time",

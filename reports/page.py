@@ -29,6 +29,7 @@ MEANINGS: Mapping[str, str] = {
     "dice": "Overlap of warped moving and fixed labels: twice the shared voxels over the sum of both.",
     "jaccard": "Overlap of warped moving and fixed labels: shared voxels over voxels in either.",
     "tre": "Target registration error: distance between a fixed landmark carried over and its moving partner.",
+    "landmark_correlation": "How landmarks' displacements go with the true ones; blind to a wrong scale or offset.",
     "displacement_error": "Length of the difference between the displacement found and the true one.",
     "folding_count": "Voxels where the determinant of the Jacobian of x + u(x) is 0 or less.",
     "folding_percent": "Share of voxels where the determinant of the Jacobian of x + u(x) is 0 or less.",

@@ -1,13 +1,11 @@
 """A paper as data: one YAML (layout, protocol, readings) and one CSV (every printed number, with its locator).
 
-Nothing about a paper stands in code. What a printed cell holds is the string as printed; its ``value`` is that number
-in the unit of the column, empty where the paper prints a dash or where the cell cannot be read (its note says why).
+Nothing about a paper stands in code. What a cell of a table measures is said by the table's ``cells``, its column, its
+row and the row's ``cells`` together, the later over the earlier.
 """
 
 from __future__ import annotations
 
-import math
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ import yaml
 from datasets.case import Dataset
 from datasets.files import Array
 from reports.pictures import Labels
+from reports.printed import PaperError, read_printed
 from reports.summary import Methods
 from reports.trainings import Training
 
@@ -30,19 +29,14 @@ Entry = Mapping[str, Any]
 
 PAPERS = Path(__file__).parent / "papers"
 SCHEMA = Path(__file__).parent / "schemas" / "paper.schema.yaml"
-COLUMNS = ("table", "row", "column", "printed", "value", "unit", "locator", "note")
-BLANKS = ("", "-", "\N{EN DASH}", "\N{MINUS SIGN}")
-MULTIPLES: Mapping[str, float] = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}
-_PRINTED = re.compile(r"([+\-\u2212]?)(\d{1,3}(?:,\d{3})+|\d+)(?:\.(\d+))?([kMG]?)")
-
-
-class PaperError(ValueError):
-    """A paper's files that cannot be used; the message is one line that says where and what."""
+LAYOUT = ("key", "label", "labels", "group", "only", "cells", "printed", "sd_of")  # of rows and columns, not of cells
+POOLED = ("mean", "sd", "reduction", "seeds_lower")  # statistics that there are over all landmarks
+AGAINST = ("reduction", "signed_rank", "signed_rank_p", "pairs_lower", "pairs_higher", "seeds_lower")  # of two methods
 
 
 @dataclass(frozen=True)
 class Paper:
-    """A paper's layout and printed numbers; ``printed`` has the columns `COLUMNS`, one row a printed cell."""
+    """A paper's layout and printed numbers; ``printed`` has a row a printed cell (`reports.printed.COLUMNS`)."""
 
     key: str
     title: str
@@ -79,14 +73,6 @@ class PaperRun:
         return self.datasets[key].name != key
 
 
-@dataclass(frozen=True)
-class Printed:
-    """A printed number: its value and the size of one unit of its last digit, both in the column's unit."""
-
-    value: float
-    step: float
-
-
 def known_papers() -> list[str]:
     """Keys of the papers that can be loaded."""
     return sorted(path.stem for path in PAPERS.glob("*.yaml"))
@@ -98,7 +84,7 @@ def load_paper(key: str, *, folder: Path = PAPERS) -> Paper:
     if layout["paper"] != key:
         raise PaperError(f"{folder / f'{key}.yaml'}: paper is {layout['paper']!r}, the file's name says {key!r}")
     _check_layout(layout, str(folder / f"{key}.yaml"))
-    printed = _read_printed(folder / f"{key}.csv")
+    printed = read_printed(folder / f"{key}.csv")
     _check_cells(layout, printed, str(folder / f"{key}.csv"))
     return Paper(
         key=key, title=layout["title"], cite=layout["cite"], hardware=layout.get("hardware", ""),
@@ -107,35 +93,44 @@ def load_paper(key: str, *, folder: Path = PAPERS) -> Paper:
     )  # fmt: skip
 
 
-def cells(table: Entry) -> Iterator[tuple[Entry, Entry]]:
-    """Every (row, column) of a table that the paper prints; a gain only in rows that say what they gain over."""
+def cells(table: Entry, *, printed: bool = True) -> Iterator[tuple[Entry, Entry]]:
+    """Every (row, column) of a table that has a cell; with ``printed`` false those of the rows that the paper lacks.
+
+    A row or a column may name its ``only`` partners; a gain is only in rows that say what they gain over.
+    """
     for row in table["rows"]:
+        if row.get("printed", True) != printed:
+            continue
         for column in table["columns"]:
-            if "gain_of" not in column or "gain_over" in row:
+            partners = column["key"] in row.get("only", [column["key"]]) and row["key"] in column.get(
+                "only", [row["key"]]
+            )
+            if partners and ("gain_of" not in column or "gain_over" in row):
                 yield row, column
+
+
+def specification(table: Entry, row: Entry, column: Entry) -> Entry:
+    """What a cell measures: the table's cells, column, row and the row's cells together, the later over the earlier.
+
+    A gain has all that the column has whose gain it is, and ``less``, the method that it is over.
+    """
+    parts = [table.get("cells", {}), column, row, row.get("cells", {}).get(column["key"], {})]
+    more = {}
+    if "gain_of" in column:
+        parts.insert(1, find(table["columns"], column["gain_of"]))
+        more = {"less": find(table["rows"], row["gain_over"])["method"]}
+    return {name: value for part in parts for name, value in part.items() if name not in LAYOUT} | more
+
+
+def dataset_keys(cell: Entry) -> list[str]:
+    """The paper's data sets that a cell is over; a cell about a training has none."""
+    named = cell.get("dataset", [])
+    return [named] if isinstance(named, str) else list(named)
 
 
 def find(entries: Sequence[Entry], key: str) -> Entry:
     """The row or column of that key."""
     return next(entry for entry in entries if entry["key"] == key)
-
-
-def read_number(printed: str) -> Printed | None:
-    """A printed number such as ``91.2``, ``+3.4``, ``59,025`` or ``0.56M``; None where the text is no number."""
-    found = _PRINTED.fullmatch(printed)
-    if not found:
-        return None
-    sign, whole, fraction, multiple = found.groups()
-    digits = len(fraction or "")
-    step = MULTIPLES[multiple] / 10**digits
-    count = int(whole.replace(",", "") + (fraction or ""))
-    value = round(count * step, 9)
-    return Printed(-value if sign in ("-", "\N{MINUS SIGN}") else value, step)
-
-
-def is_blank(printed: str) -> bool:
-    """Whether a cell is printed as a dash."""
-    return printed.strip() in BLANKS
 
 
 def _read_layout(path: Path) -> dict[str, Any]:
@@ -166,10 +161,33 @@ def _check_layout(layout: Entry, where: str) -> None:
             if len(row["labels"]) != len(table["head"]):
                 raise PaperError(f"{here}: row {row['key']} needs {len(table['head'])} labels, one per head")
             _check_known(row.get("gain_over"), rows, f"{here}: row {row['key']}: gain_over")
+            for option in ("only", "cells"):
+                for name in row.get(option, []):
+                    _check_known(name, columns, f"{here}: row {row['key']}: {option}")
         for column in table["columns"]:
-            plain = [other["key"] for other in table["columns"] if "metric" in other]
-            _check_known(column.get("gain_of"), plain, f"{here}: column {column['key']}: gain_of")
-            _check_known(column["dataset"], list(layout["datasets"]), f"{here}: column {column['key']}: dataset")
+            plain = [other["key"] for other in table["columns"] if "gain_of" not in other and "sd_of" not in other]
+            for option in ("gain_of", "sd_of"):
+                _check_known(column.get(option), plain, f"{here}: column {column['key']}: {option}")
+            for name in column.get("only", []):
+                _check_known(name, rows, f"{here}: column {column['key']}: only")
+        for row, column in (*cells(table), *cells(table, printed=False)):
+            cell, place = specification(table, row, column), f"{here}: row {row['key']}, column {column['key']}"
+            for key in dataset_keys(cell):
+                _check_known(key, list(layout["datasets"]), f"{place}: dataset")
+            _check_complete(cell, place)
+
+
+def _check_complete(cell: Entry, where: str) -> None:
+    """A cell says its unit, what it measures and of what; or why it is not measured."""
+    needed = ["unit"]
+    if "not_run" not in cell:
+        needed += ["method", "file"] if "setting" in cell else ["method", "metric", "dataset"]
+        if cell.get("statistic") in AGAINST:
+            needed.append("against")
+    if missing := [name for name in needed if name not in cell]:
+        raise PaperError(f"{where}: the cell needs {', '.join(missing)}")
+    if cell.get("pooled") and (statistic := cell.get("statistic", "mean")) not in POOLED:
+        raise PaperError(f"{where}: pooled goes with {', '.join(POOLED)}, not with {statistic}")
 
 
 def _check_unique(keys: Sequence[Any], what: str) -> None:
@@ -183,48 +201,10 @@ def _check_known(name: str | None, known: Sequence[str], what: str) -> None:
         raise PaperError(f"{what} names {name!r}, which is none of {', '.join(known)}")
 
 
-def _read_printed(path: Path) -> pd.DataFrame:
-    try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
-    except FileNotFoundError as error:
-        raise PaperError(f"{path}: no such file") from error
-    except (OSError, ValueError) as error:
-        raise PaperError(f"{path}: not readable as CSV: {_one_line(error)}") from error
-    if tuple(frame.columns) != COLUMNS:
-        raise PaperError(f"{path}: columns must be {','.join(COLUMNS)}, got {','.join(map(str, frame.columns))}")
-    for number, row in enumerate(frame.to_dict("records"), start=2):
-        _check_row(row, f"{path}: line {number}")
-    values = [float(value) if value else math.nan for value in frame.value]
-    return frame.assign(table=frame.table.astype(int), value=values)
-
-
-def _check_row(row: Mapping[str, str], where: str) -> None:
-    """A cell's value is the number that its printed string shows; no number means a dash, or a note that says why."""
-    if not row["table"].isdigit():
-        raise PaperError(f"{where}: table must be a number, got {row['table']!r}")
-    if not row["locator"]:
-        raise PaperError(f"{where}: a printed number needs a locator")
-    number = read_number(row["printed"])
-    if number is None:
-        if row["value"]:
-            raise PaperError(f"{where}: {row['printed']!r} is no number, so value must be empty, got {row['value']!r}")
-        if not is_blank(row["printed"]) and not row["note"]:
-            raise PaperError(f"{where}: {row['printed']!r} is neither a number nor a dash: the note must say why")
-    elif not _equal(row["value"], number.value):
-        raise PaperError(f"{where}: printed {row['printed']!r} is {number.value:g}, but value says {row['value']!r}")
-
-
-def _equal(text: str, value: float) -> bool:
-    try:
-        return math.isclose(float(text), value, rel_tol=1e-9, abs_tol=1e-12)
-    except ValueError:
-        return False
-
-
 def _check_cells(layout: Entry, printed: pd.DataFrame, where: str) -> None:
-    """The CSV has each cell of the layout once and no other, in the column's unit."""
+    """The CSV has each cell of the layout once and no other, in the cell's unit."""
     units = {
-        (table["number"], row["key"], column["key"]): column["unit"]
+        (table["number"], row["key"], column["key"]): specification(table, row, column)["unit"]
         for table in layout["tables"]
         for row, column in cells(table)
     }

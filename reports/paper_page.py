@@ -9,7 +9,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from reports import embed
-from reports.ledger import Judged, judge, ledger_table, verdict_counts
+from reports.ledger import Judged, beside, judge, ledger_table, verdict_counts
 from reports.overview import display_title
 from reports.paper import PaperRun
 from reports.paper_figures import draw_figures
@@ -60,7 +60,7 @@ class PaperSection:
 def write_paper(folder: Path, run: PaperRun) -> tuple[PaperSection, list[Judged]]:
     """Write a paper's tables and figures into a report's folder; return its section of the page and its ledger."""
     judged = judge(run)
-    tables = write_paper_tables(folder / "tables", run, judged)
+    tables = write_paper_tables(folder / "tables", run, [*judged, *beside(run)])
     figures = [_figure(run, *drawn) for drawn in draw_figures(run, folder / "figures")]
     caption = f"Ledger of {run.paper.cite}: every printed number beside the measured one, in printed units."
     section = PaperSection(

@@ -28,7 +28,8 @@ _LATEX = {
     "|": r"\textbar{}", '"': "''", "±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$",
     MINUS: "$-$", "\N{EN DASH}": "--", "—": "---", "†": r"\textdagger{}", "·": r"$\cdot$",
     "\N{MULTIPLICATION SIGN}": r"$\times$", "…": r"\ldots{}", "µ": r"$\mu$", "≤": r"$\leq$", "≥": r"$\geq$",
-    "\u202f": r"\,", "“": "``", "”": "''", "\N{RIGHT SINGLE QUOTATION MARK}": "'", "[": "{[}", "]": "{]}",
+    "\u202f": r"\,", "δ": r"$\delta$", "Δ": r"$\Delta$", "∘": r"$\circ$",
+    "“": "``", "”": "''", "\N{RIGHT SINGLE QUOTATION MARK}": "'", "[": "{[}", "]": "{]}",
 }  # fmt: skip
 
 
@@ -187,6 +188,8 @@ def _bar(cells: Iterable[str]) -> str:
 def _latex(table: Table) -> str:
     columns = "".join(f"p{{{head.width}}}" if head.width else "r" if head.number else "l" for head in table.heads)
     lines = [r"\begin{table}[htbp]", r"\centering", rf"\caption{{{latex_escape(table.caption)}}}"]
+    if sum(any(cell.printed for cell in row) for row in table.rows) > 12:
+        lines.append(r"\renewcommand{\arraystretch}{0.7}")  # two lines a row have to fit a page
     lines.append(r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%")
     lines += [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", *_latex_groups(table)]
     lines.append(_latex_row(latex_escape(head.title) for head in table.heads))

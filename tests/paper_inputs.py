@@ -5,7 +5,8 @@ import copy
 import pandas as pd
 import yaml
 
-from reports.paper import COLUMNS, PaperRun, load_paper
+from reports.paper import PaperRun, load_paper
+from reports.printed import COLUMNS
 from tests.report_inputs import failed_row, frame, row, write_dataset
 
 DICE = {"metric": "dice", "protocol": "linear_thr128", "unit": "%", "factor": 100, "decimals": 1}
@@ -68,11 +69,16 @@ def write_paper(folder, *, layout=None, cells=None):
     return folder
 
 
-def layout(**changes):
-    """The layout, with the first table's column or row of a key changed: ``one_dice={"unit": "s"}``."""
+def layout(without="", **changes):
+    """The layout, with the first table's column or row of a key changed: ``one_dice={"unit": "s"}``.
+
+    ``without`` is an option that the changed entries lose.
+    """
     changed = copy.deepcopy(LAYOUT)
     for entry in (*changed["tables"][0]["columns"], *changed["tables"][0]["rows"]):
         entry.update(changes.get(entry["key"], {}))
+        if entry["key"] in changes:
+            entry.pop(without, None)
     return changed
 
 

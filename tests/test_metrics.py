@@ -85,6 +85,43 @@ def test_tre_summary_and_pooling():
     assert got == pytest.approx(expected)
 
 
+def test_correlation_of_displacements_by_axis():
+    """Along axis 0 the estimate is twice the truth, along 1 its opposite and an offset, along 2 unrelated."""
+    rng = np.random.default_rng(12)
+    fixed = rng.uniform(1, 10, (40, 3))
+    u = linear_displacement(np.diag([0.2, -0.1, 0]))
+    u[1] += 2
+    noise = rng.normal(size=40)
+    moving = fixed + np.stack([0.1 * fixed[:, 0], 0.3 * fixed[:, 1], noise], axis=1)
+    got = landmarks.displacement_correlation(u, fixed, moving)
+    assert_allclose(got[:2], [1, -1], rtol=1e-6)
+    assert np.isnan(got[2])  # the estimate is 0 everywhere
+    u[2] = 0.05 * geometry.identity_grid(SHAPE)[0]
+    got = landmarks.displacement_correlation(u, fixed, moving)
+    assert got[2] == pytest.approx(np.corrcoef(noise, fixed[:, 0])[0, 1], rel=1e-5)
+    rows = values(evaluate(u.astype(np.float32), spacing=SPACING, landmarks=(fixed, moving)),
+                  "landmark_correlation", "continuous")  # fmt: skip
+    assert rows == pytest.approx({"mean": got.mean(), "axis_0": 1, "axis_1": -1, "axis_2": got[2]}, rel=1e-4)
+
+
+def test_an_undefined_correlation_is_no_row():
+    points = np.random.default_rng(13).uniform(1, 10, (9, 3))
+    still = evaluate(np.zeros((3, *SHAPE), np.float32), spacing=SPACING, landmarks=(points, points + 1))
+    assert not values(still, "landmark_correlation", "continuous")
+    stretched = linear_displacement(np.diag([0.1, 0, 0])).astype(np.float32)
+    one_axis = evaluate(stretched, spacing=SPACING, landmarks=(points, points * 1.1))
+    assert values(one_axis, "landmark_correlation", "continuous") == {"axis_0": pytest.approx(1)}
+    single = evaluate(stretched, spacing=SPACING, landmarks=(points[:1], points[:1] + 1))
+    assert not values(single, "landmark_correlation", "continuous")
+
+
+def test_a_shifted_field_has_no_correlation_for_its_rounding():
+    """A field that is the same everywhere but for float32 says nothing about where landmarks go."""
+    points = np.random.default_rng(14).uniform(1, 10, (30, 3))
+    shift = (np.full((3, *SHAPE), 7.1) + np.random.default_rng(15).normal(size=(3, *SHAPE)) * 1e-7).astype(np.float32)
+    assert np.isnan(landmarks.displacement_correlation(shift, points, points * 1.2)).all()
+
+
 @pytest.mark.parametrize("moving", [[[1.0, 2.0, 3.0]] * 2, [[1.0, 2.0]], [[1.0, 2.0, np.nan]]])
 def test_bad_landmarks_are_refused(moving):
     with pytest.raises(ValueError, match="moving_landmarks"):
@@ -167,8 +204,8 @@ def test_every_row_is_described_in_the_table():
     rng = np.random.default_rng(11)
     fixed, moving, u = label_blocks(rng), label_blocks(rng), smooth_displacement(rng)
     rows = evaluate(
-        u, spacing=SPACING, fixed_labels=fixed, moving_labels=moving, landmarks=([[1, 2, 3]], [[2, 2, 2]]),
-        true_displacement=u * 2, mask=fixed > 0,
+        u, spacing=SPACING, fixed_labels=fixed, moving_labels=moving,
+        landmarks=([[1, 2, 3], [6, 7, 8]], [[2, 2, 2], [6, 8, 6]]), true_displacement=u * 2, mask=fixed > 0,
     )  # fmt: skip
     keys = [(row["metric"], row["protocol"], row["region"]) for row in rows]
     assert len(keys) == len(set(keys))

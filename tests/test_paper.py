@@ -6,13 +6,14 @@ import pytest
 
 from reports import paper
 from reports.paper import PaperError, load_paper
+from reports.printed import COLUMNS, is_blank, read_number
 from tests.paper_inputs import csv_frame, layout, make_run, write_paper
 
 
 def test_a_paper_is_read(tmp_path):
     toy = load_paper("toy", folder=write_paper(tmp_path))
     assert (toy.key, toy.title, toy.hardware) == ("toy", "A <toy> paper", "An abacus")
-    assert list(toy.printed.columns) == list(paper.COLUMNS)
+    assert list(toy.printed.columns) == list(COLUMNS)
     assert len(list(paper.cells(toy.tables[0]))) == len(toy.printed) == 11  # 2 rows x 5 columns and one gain
     assert toy.printed.set_index(["row", "column"]).value["taught", "params"] == 560000
     assert toy.printed.value.isna().sum() == 3  # two dashes and the cell that cannot be read
@@ -20,17 +21,21 @@ def test_a_paper_is_read(tmp_path):
 
 @pytest.mark.parametrize(("text", "value", "step"), [
     ("91.2", 91.2, 0.1), ("+3.4", 3.4, 0.1), ("-1.25", -1.25, 0.01), ("\u22121.0", -1.0, 0.1), ("59,025", 59025, 1),
-    ("748", 748, 1), ("0.56M", 560000, 10000), ("98.90M", 98900000, 10000), ("12k", 12000, 1000),
+    ("748", 748, 1),
+    ("[\u22126.4, 6.4]", 6.4, 0.1), ("[-12.8, 12.8]", 12.8, 0.1), ("4\u00d74\u00d74", 4, 1),
+    ("0.56M", 560000, 10000), ("98.90M", 98900000, 10000), ("12k", 12000, 1000),
 ])  # fmt: skip
 def test_printed_numbers(text, value, step):
-    found = paper.read_number(text)
+    found = read_number(text)
     assert found.value == pytest.approx(value, abs=1e-12)
     assert found.step == pytest.approx(step)
 
 
-@pytest.mark.parametrize("text", ["5 + 5.5", "-", "", "59,02", "1e3", "3.4%", "M"])
+@pytest.mark.parametrize(
+    "text", ["5 + 5.5", "-", "", "59,02", "1e3", "3.4%", "M", "[\u22123.2, 6.4]", "4\u00d74\u00d78", "N/A"]
+)
 def test_what_is_no_printed_number(text):
-    assert paper.read_number(text) is None
+    assert read_number(text) is None
 
 
 def change(**changes):
@@ -68,6 +73,20 @@ YAML_FAULTS = {
     "gain of a gain": (layout(one_dice_gain={"gain_of": "one_dice_gain"}), "gain_of names 'one_dice_gain'"),
     "gain over no row": (layout(taught={"gain_over": "nobody"}), "row taught: gain_over names 'nobody'"),
     "labels without heads": (layout(taught={"labels": ["Taught"]}), "row taught needs 2 labels"),
+    "no unit": (layout(one_dice={"unit": None}, without="unit"), "column one_dice: the cell needs unit"),
+    "no method": (
+        layout(plain={"method": None}, without="method"),
+        "row plain, column one_dice: the cell needs method",
+    ),
+    "two methods wanted": (layout(one_dice={"statistic": "signed_rank"}), "column one_dice: the cell needs against"),
+    "counts of landmarks": (
+        layout(two_dice={"pooled": True, "statistic": "sum"}),
+        "two_dice: pooled goes with mean, sd",
+    ),
+    "only no column": (layout(plain={"only": ["x"]}), "row plain: only names 'x'"),
+    "cells of no column": (layout(plain={"cells": {"x": {}}}), "row plain: cells names 'x'"),
+    "SD of a gain": (layout(two_dice={"sd_of": "one_dice_gain"}), "two_dice: sd_of names 'one_dice_gain'"),
+    "unknown statistic": (layout(one_dice={"statistic": "mode"}), "'mode' is not one of"),
     "row twice": (layout(taught={"key": "plain"}), "table 1: row plain occurs twice"),
     "other paper": ({**layout(), "paper": "else"}, "paper is 'else', the file's name says 'toy'"),
 }
@@ -125,8 +144,8 @@ def test_the_light_weight_paper_is_whole():
     printed = load_paper("ldr-aldk").printed
     sizes = {1: 10 * 11, 2: 6 * 10 + 3 * 8, 3: 6 * 7, 4: 4 * 6 + 3 * 4}
     assert printed.groupby("table").size().to_dict() == sizes
-    assert printed.printed.map(paper.is_blank).sum() == 15
-    corrupt = printed[printed.value.isna() & ~printed.printed.map(paper.is_blank)]
+    assert printed.printed.map(is_blank).sum() == 15
+    corrupt = printed[printed.value.isna() & ~printed.printed.map(is_blank)]
     assert corrupt[["row", "column", "printed"]].values.tolist() == [["ldr_2_aldk", "lspig_dice_gain", "5 + 5.5"]]
 
 

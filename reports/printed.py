@@ -1,0 +1,100 @@
+"""Printed numbers: a paper's CSV of cells, and what the text of a cell says.
+
+What a printed cell holds is the string as printed, without its unit; its ``value`` is that number in the unit of the
+cell, empty where the paper prints a dash or where the cell cannot be read (its note says why).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+COLUMNS = ("table", "row", "column", "printed", "value", "unit", "locator", "note")
+DASHES = ("", "-", "\N{EN DASH}", "\N{MINUS SIGN}")
+BLANKS = (*DASHES, "N/A")
+MULTIPLES: Mapping[str, float] = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}
+_PRINTED = re.compile(r"([+\-\u2212]?)(\d{1,3}(?:,\d{3})+|\d+)(?:\.(\d+))?([kMG]?)")
+_RANGE = re.compile(r"\[[-\u2212]([\d.]+), \1\]")
+_CUBE = re.compile(r"(\d+)\N{MULTIPLICATION SIGN}\1\N{MULTIPLICATION SIGN}\1")
+
+
+class PaperError(ValueError):
+    """A paper's files that cannot be used; the message is one line that says where and what."""
+
+
+@dataclass(frozen=True)
+class Printed:
+    """A printed number: its value and the size of one unit of its last digit, both in the cell's unit."""
+
+    value: float
+    step: float
+
+
+def read_number(printed: str) -> Printed | None:
+    """A printed number such as ``91.2``, ``+3.4``, ``59,025`` or ``0.56M``; None where the text is no number.
+
+    A symmetric range such as ``[-6.4, 6.4]`` is read as its bound, a grid of equal sides as its side.
+    """
+    if alike := _RANGE.fullmatch(printed) or _CUBE.fullmatch(printed):
+        printed = alike[1]
+    found = _PRINTED.fullmatch(printed)
+    if not found:
+        return None
+    sign, whole, fraction, multiple = found.groups()
+    digits = len(fraction or "")
+    step = MULTIPLES[multiple] / 10**digits
+    count = int(whole.replace(",", "") + (fraction or ""))
+    value = round(count * step, 9)
+    return Printed(-value if sign in ("-", "\N{MINUS SIGN}") else value, step)
+
+
+def is_blank(printed: str) -> bool:
+    """Whether a cell is printed as a dash or as not available."""
+    return printed.strip() in BLANKS
+
+
+def read_printed(path: Path) -> pd.DataFrame:
+    """Read the CSV of a paper's cells: columns `COLUMNS`, ``value`` NaN where there is none.
+
+    Raises `PaperError` for a file that cannot be read and for a value that is not the printed one.
+    """
+    try:
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+    except FileNotFoundError as error:
+        raise PaperError(f"{path}: no such file") from error
+    except (OSError, ValueError) as error:
+        raise PaperError(f"{path}: not readable as CSV: {' '.join(str(error).split())}") from error
+    if tuple(frame.columns) != COLUMNS:
+        raise PaperError(f"{path}: columns must be {','.join(COLUMNS)}, got {','.join(map(str, frame.columns))}")
+    for number, row in enumerate(frame.to_dict("records"), start=2):
+        _check_row(row, f"{path}: line {number}")
+    values = [float(value) if value else math.nan for value in frame.value]
+    return frame.assign(table=frame.table.astype(int), value=values)
+
+
+def _check_row(row: Mapping[str, str], where: str) -> None:
+    """A cell's value is the number that its printed string shows; no number means a dash, or a note that says why."""
+    if not row["table"].isdigit():
+        raise PaperError(f"{where}: table must be a number, got {row['table']!r}")
+    if not row["locator"]:
+        raise PaperError(f"{where}: a printed number needs a locator")
+    number = read_number(row["printed"])
+    if number is None:
+        if row["value"]:
+            raise PaperError(f"{where}: {row['printed']!r} is no number, so value must be empty, got {row['value']!r}")
+        if not is_blank(row["printed"]) and not row["note"]:
+            raise PaperError(f"{where}: {row['printed']!r} is neither a number nor a dash: the note must say why")
+    elif not _equal(row["value"], number.value):
+        raise PaperError(f"{where}: printed {row['printed']!r} is {number.value:g}, but value says {row['value']!r}")
+
+
+def _equal(text: str, value: float) -> bool:
+    try:
+        return math.isclose(float(text), value, rel_tol=1e-9, abs_tol=1e-12)
+    except ValueError:
+        return False
