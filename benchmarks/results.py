@@ -16,6 +16,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from datasets.files import DataError
+
 Kind = Literal["metrics", "runs", "timing"]
 Rows = pd.DataFrame | Sequence[Mapping[str, Any]]
 
@@ -81,7 +83,7 @@ VALUE: Mapping[Kind, str] = {"metrics": "value", "timing": "seconds"}  # what a 
 _MAY_MISS = ("value", "dirty", "load_average", "seconds", "load_before")
 
 
-class ResultsError(ValueError):
+class ResultsError(DataError):
     """Rows or files of results that break the schema: the message says which and how."""
 
 

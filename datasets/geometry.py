@@ -16,7 +16,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import ndimage
 
 Array = NDArray[np.floating]
 Order = Literal[0, 1, 3]
@@ -54,6 +53,8 @@ def sample(image: ArrayLike, points: ArrayLike, *, order: Order = 1, outside: Ou
         raise ValueError(f"sample: expected a 3-D image and points (3, ...), got {image.shape} and {points.shape}")
     # SciPy's 'constant' would drop to the fill value at the outermost voxel centre instead of fading beyond it.
     mode, fill = ("nearest", 0.0) if outside == "border" else ("grid-constant", float(outside))
+    from scipy import ndimage  # takes a quarter of a second, and most steps never read between voxels
+
     return ndimage.map_coordinates(image, points, order=order, mode=mode, cval=fill, prefilter=order > 1)
 
 

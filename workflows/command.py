@@ -10,9 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.results import ResultsError
 from datasets.files import DataError
-from workflows.settings import SettingsError
 from workflows.supervisor import end_with_runner
 
 Spec = Mapping[str, Any]
@@ -34,7 +32,7 @@ def run_step(step: Callable[[Spec], None], usage: str) -> None:
         form = f"%(asctime)s {whose}: %(message)s" if whose else "%(asctime)s %(message)s"
         logging.basicConfig(level=logging.INFO, format=form, datefmt="%H:%M:%S", stream=sys.stderr)
         step(spec)
-    except (DataError, SettingsError, ResultsError) as error:
+    except DataError as error:  # of data, results or settings
         sys.exit(f"error: {error}")
     except PermissionError as error:
         sys.exit(f"error: {error.filename}: no permission to write; choose another folder or correct its owner")
@@ -54,4 +52,4 @@ def _specification(argument: str) -> Spec:
     try:
         return json.loads(argument if argument.lstrip().startswith("{") else Path(argument).read_text())
     except (json.JSONDecodeError, FileNotFoundError) as error:
-        raise SettingsError(f"the specification is not JSON ({error})") from error
+        raise DataError(f"the specification is not JSON ({error})") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -212,10 +212,8 @@ class Plan:
         }
 
     def _timed_runs(self) -> Iterator[dict[str, Any]]:
-        timing = self.settings.config["timing"]
-        methods: Sequence[str] = timing.get("methods", self.settings.methods)
-        for dataset in timing["datasets"]:
-            for method in methods:
+        for dataset in self.settings.config["timing"]["datasets"]:
+            for method in self.settings.timed(dataset):
                 if (method, dataset) not in self.settings.runs or self.settings.method(method)["kind"] == "control":
                     continue
                 seed = self.settings.seeds(method)[0]

@@ -17,6 +17,7 @@ from typing import Any
 import jsonschema
 import yaml
 
+from datasets.files import DataError
 from workflows import annotations, sources
 
 HERE = Path(__file__).resolve().parent
@@ -27,7 +28,7 @@ SCHEMA = HERE / "schemas" / "config.schema.yaml"
 PASSED = {"datasets": {"name"}, "methods": {"device", "seed", "checkpoint", "teacher", "watch"}}
 
 
-class SettingsError(ValueError):
+class SettingsError(DataError):
     """A configuration that cannot be run; the message is one line that says what, where and what to do."""
 
 
@@ -106,6 +107,11 @@ class Settings:
 
     def training(self, method: str, dataset: str) -> dict[str, Any]:
         return self._adapted(method, dataset).get("training", {})
+
+    def timed(self, dataset: str) -> Sequence[str]:
+        """The methods that are timed on a data set, as far as they run there."""
+        methods = self.config["timing"].get("methods", self.methods)
+        return methods.get(dataset, self.methods) if isinstance(methods, Mapping) else methods
 
     def time_limit(self, method: str, dataset: str) -> float:
         """Seconds that one pair may take, all told."""
@@ -204,7 +210,11 @@ def _check_names(settings: Settings) -> None:
     _check_papers(config)
     timing = config["timing"]
     _known(timing["datasets"], settings.datasets, "timing.datasets", "selected data set")
-    _known(timing.get("methods", []), settings.methods, "timing.methods", "selected method")
+    methods = timing.get("methods", [])
+    if isinstance(methods, Mapping):
+        _known(methods, timing["datasets"], "timing.methods", "data set of timing.datasets")
+    for names in methods.values() if isinstance(methods, Mapping) else [methods]:
+        _known(names, settings.methods, "timing.methods", "selected method")
 
 
 def _check_method(name: str, entry: Mapping[str, Any], datasets: Mapping[str, Any]) -> None:
