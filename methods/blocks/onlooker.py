@@ -50,7 +50,7 @@ def describe_pairs(folder: Path, sampler: SyntheticSampler) -> None:
         for name, bend in zip(("t1", "t21", "t22"), sampler.recipe.bends, strict=True)
     }
     about = {
-        "shape": list(sampler.images.shape[2:]),
+        "shape": list(sampler.shape),
         "spacing": [float(size) for size in voxel_sizes(sampler.affine)],
         "orientation": list(aff2axcodes(sampler.affine)),
         "scans": len(sampler.cases),

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 from torch import Tensor
 
@@ -37,12 +35,14 @@ class SyntheticSampler:
     """Makes batches on the device that holds the scans; a batch depends on ``seed`` and its iteration alone.
 
     ``images`` are ``(k, 1, D, H, W)`` in half precision, which keeps half a Hounsfield unit, ``masks`` the same in
-    uint8 or None; one row for each of ``cases``. ``recipe`` is in the order of the array's axes.
+    uint8 or None; one row for each of ``cases``. Pairs have the grid ``shape``, whose ``affine`` it is, and ``recipe``
+    is in the order of its axes.
     """
 
     cases: Sequence[str]
     images: Tensor
     masks: Tensor | None
+    shape: tuple[int, ...]
     affine: Array
     recipe: Recipe
     sigma: float | None
@@ -57,6 +57,7 @@ class SyntheticSampler:
             generator,
             recipe=self.recipe,
             mask=None if self.masks is None else self.masks[chosen],
+            shape=self.shape,
             sigma=self.sigma,
         )
         return SyntheticBatch(iteration, tuple(self.cases[k] for k in chosen.tolist()), pairs)
@@ -80,7 +81,8 @@ def make_synthetic_sampler(
     """A sampler over all training scans of a data set, their masks being the field of view that each one has.
 
     Every scan must have the same shape, a multiple of ``multiple * shrink`` along each axis, and the same orientation.
-    ``shrink`` averages cubes of so many voxels a side into one.
+    With ``shrink`` pairs have so many times fewer voxels along each axis: the scans are read at points of that grid, in
+    the one interpolation that bends them, as the paper reads scans of 512 x 512 pixels at 128 x 128.
     """
     cases = sorted(data.training_cases)
     if not cases:
@@ -94,15 +96,14 @@ def make_synthetic_sampler(
         raise ValueError(
             f"train: scans have shape {first.array.shape}; every axis must be a multiple of {multiple * shrink}"
         )
-    pool = partial(F.avg_pool3d, kernel_size=shrink)
-    images = torch.stack([pool(torch.from_numpy(volume.array)[None]).half() for volume in volumes])
+    images = torch.stack([torch.from_numpy(volume.array)[None].half() for volume in volumes])
     masks = [data.mask(case) for case in cases]
     known = all(mask is not None for mask in masks)
-    fields = torch.stack([(pool(torch.from_numpy(m)[None].float()) > 0.5).byte() for m in masks]) if known else None
+    fields = torch.stack([torch.from_numpy(mask)[None].byte() for mask in masks]).to(device) if known else None
     recipe = along_axes(replace(Recipe(), reject_folding=reject_folding), first.affine)
+    shape = tuple(n // shrink for n in first.array.shape)
     affine = first.affine @ np.diag([shrink, shrink, shrink, 1.0])
-    stored = images.to(device), None if fields is None else fields.to(device)
-    return SyntheticSampler(cases, *stored, affine, recipe, sigma, settings, seed)
+    return SyntheticSampler(cases, images.to(device), fields, shape, affine, recipe, sigma, settings, seed)
 
 
 def along_axes(recipe: Recipe, affine: Array) -> Recipe:
