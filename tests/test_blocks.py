@@ -49,6 +49,17 @@ def test_warp_agrees_with_the_judge(padding, outside, mode, order):
             np.testing.assert_allclose(got[n, c], expected, atol=5e-6)
 
 
+def test_a_sampler_is_used_again_and_again_and_passes_gradients():
+    image, (one, other) = random(2, 1, *SHAPE).requires_grad_(), random(2, 2, 3, 4, 5, 6) * 8
+    read = spatial.sampler(image, padding="zeros")
+    for points in (one, other):
+        points.requires_grad_()
+        torch.testing.assert_close(read(points), spatial.sample(image, points, padding="zeros"), rtol=0, atol=0)
+    (read(one).sum() + read(other).sum()).backward()
+    assert image.grad.abs().max() > 0
+    assert min(one.grad.abs().max(), other.grad.abs().max()) > 0
+
+
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_warp_of_a_ramp_reads_the_named_axis(axis):
     ramp = spatial.identity_grid(SHAPE, dtype=torch.float64)[axis][None, None]

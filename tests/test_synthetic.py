@@ -60,6 +60,13 @@ def test_points_beyond_one_chunk_are_all_evaluated(monkeypatch):
     torch.testing.assert_close(bspline.at_points(values, points, SHAPE), whole, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("controls", CONTROLS)
+def test_single_precision_suffices(controls):
+    values, points = random(1, 3, *controls) * 2 - 1, random(1, 3, 5000) * 60 - 20
+    exact = bspline.at_points(values.double(), points.double(), SHAPE)
+    assert_allclose(bspline.at_points(values, points, SHAPE), exact, atol=3e-5 if max(controls) > 5 else 4e-6)
+
+
 def test_spline_between_two_values_has_the_closed_form():
     weights = bspline.interpolation_weights(torch.tensor([0, 0.25, 0.5, 0.75, 1], dtype=torch.float64), 2)
     expected = torch.tensor([1, 0.6875, 0, -0.6875, -1], dtype=torch.float64)
@@ -147,6 +154,16 @@ def test_a_batch_is_its_pairs_one_by_one():
             torch.testing.assert_close(getattr(single, name)[0], getattr(batch, name)[n], rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("points", [3, 1000])
+def test_parts_of_any_size_make_the_same_pairs(monkeypatch, points):
+    images, masks, values = random(2, 1, 18, 40, 30), random(2, 1, 9, 16, 20).round(), drawn(2)
+    whole = synthetic.pairs_of(images, values, mask=masks, shape=SHAPE, sigma=None)
+    monkeypatch.setattr(bspline, "CACHED", points * 4)
+    parts = synthetic.pairs_of(images, values, mask=masks, shape=SHAPE, sigma=None)
+    for name in ("fixed", "moving", "displacement", "fixed_mask", "moving_mask"):
+        torch.testing.assert_close(getattr(parts, name), getattr(whole, name), rtol=0, atol=1e-5)
+
+
 def test_the_seed_alone_decides():
     image = random(1, 1, *SHAPE)
     one, same, other = (synthetic.synthesise(image, generator(seed)) for seed in (3, 3, 4))
@@ -155,9 +172,10 @@ def test_the_seed_alone_decides():
     assert (one.displacement - other.displacement).abs().max() > 0.1
 
 
+@pytest.mark.parametrize("shape", [(5, 16, 21), (21, 5, 16), (17, 9, 4)])
 @pytest.mark.parametrize("sigma", [0.5, 1.3])
-def test_gradient_magnitude_agrees_with_scipy(sigma):
-    images = random(2, 1, 5, 16, 21)
+def test_gradient_magnitude_agrees_with_scipy(shape, sigma):
+    images = random(2, 1, *shape)
     got = synthetic.gradient_magnitude(images, sigma)
     for n in range(2):
         expected = ndimage.gaussian_gradient_magnitude(images[n, 0].double().numpy(), sigma)
@@ -204,6 +222,21 @@ def test_masks_blank_magnitudes_and_draw_no_edge():
         # All that a constant image has is the fall to zero outside of it, none around the disc.
         assert getattr(pair, side)[0, 0, 9:-9].max() < 1e-5
     assert torch.equal(plain.fixed_mask, torch.ones_like(image))
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
+@pytest.mark.parametrize("size", [SHAPE, (300, 11, 26)], ids=["same size", "another size"])
+def test_masks_are_read_at_the_nearest_voxel_and_nothing_outside(size, dtype):
+    values, masks = drawn(2, recipe=WILD), random(2, 1, *size).round()
+    still = [torch.zeros_like(values[0]), *values[1:]]
+    pairs = synthetic.pairs_of(random(2, 1, *SHAPE), still, mask=masks.to(dtype), shape=SHAPE, sigma=None)
+    scale = torch.tensor(size).div(torch.tensor(SHAPE)).view(3, 1, 1, 1)
+    points = (spatial.identity_grid(SHAPE) + pairs.displacement) * scale
+    assert (points < -2).any()
+    assert (points > torch.tensor(size).view(3, 1, 1, 1) + 2).any()
+    expected = spatial.sample(masks, points, mode="nearest", padding="zeros")
+    assert (pairs.fixed_mask != expected).float().mean() < 1e-3  # a half may be rounded to either side
+    assert pairs.fixed_mask.dtype == torch.float32
 
 
 def test_a_mask_of_another_size_covers_the_same_image():

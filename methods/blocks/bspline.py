@@ -8,12 +8,13 @@ spline's coefficients are found from them), so a field may overshoot them: by a 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-CACHED = 1 << 15  # points at a time on a CPU: all that is made of them stays in its cache
+CACHED = 1 << 15  # points at a time, of a thread on a CPU: all that is made of them stays in its cache
 
 
 def interpolation_weights(places: Tensor, controls: int) -> Tensor:
@@ -21,7 +22,7 @@ def interpolation_weights(places: Tensor, controls: int) -> Tensor:
 
     At place k the weight of value k is one and those of the others are zero; a place's weights sum to one.
     """
-    return _from_powers(controls).to(places) @ _powers(_mirror(places, controls - 1), controls)
+    return _weights(_mirror(places / (2 * (controls - 1)), controls - 1), _axis(controls, places))
 
 
 def on_grid(values: Tensor, shape: Sequence[int]) -> Tensor:
@@ -44,66 +45,103 @@ def at_points(values: Tensor, points: Tensor, shape: Sequence[int]) -> Tensor:
 
     Points are in voxels of a grid ``shape``, over which the control values are spread. Every value takes part at every
     point, in products of matrices, instead of the 64 around it being gathered: meant for the small control grids of
-    random transforms (2 to 8 an axis), since the work grows with the number of control values.
+    random transforms (2 to 8 an axis), since the work grows with the number of control values. No gradients.
     """
-    cells = [(g - 1) / n for n, g in zip(shape, _controls(values, "at_points"), strict=True)]
     if points.ndim < 3 or points.shape[:2] != (values.shape[0], 3):
         raise ValueError(f"at_points: expected points ({values.shape[0]}, 3, ...), got shape {tuple(points.shape)}")
-    scale = points.new_tensor(cells)[:, None]
-    weights = [_from_powers(g).to(points) for g in values.shape[2:]]
+    evaluate = evaluator(values, shape)
     out = points.new_empty(*values.shape[:2], *points.shape[2:])
-    for part, into in zip(in_cache(points), in_cache(out), strict=True):
-        into.copy_(_tensor_product(values, part * scale, weights))
+    for part, into in in_cache(points, out):
+        into.copy_(evaluate(part))
     return out
 
 
-def in_cache(points: Tensor) -> Sequence[Tensor]:
-    """Views ``(n, c, m)`` of ``(n, c, *out)``, of as many points as are best worked on at a time on their device."""
-    flat = points.flatten(2)
-    return flat.split(CACHED if flat.device.type == "cpu" else max(flat.shape[2], 1), dim=2)
+def evaluator(values: Tensor, shape: Sequence[int]) -> Callable[[Tensor], Tensor]:
+    """What `at_points` does, as a function of points ``(n, 3, m)``, to be called for one part of them after another."""
+    controls = _controls(values, "at_points")
+    axes = [_axis(g, values) for g in controls]
+    turns = values.new_tensor([1 / (2 * n) for n in shape])[:, None]
+    last = values.new_tensor([g - 1 for g in controls])[:, None]
+    return lambda points: _tensor_product(values, _mirror(points * turns, last), axes)
 
 
-def _tensor_product(values: Tensor, places: Tensor, weights: Sequence[Tensor]) -> Tensor:
-    """``sum_ijk values_ijk w_i w_j w_k`` at places ``(n, 3, m)`` in cells; ``(n, c, m)``."""
-    n, c, *controls = values.shape
-    bases = (_powers(_mirror(place, g - 1), g) for place, g in zip(places.unbind(1), controls, strict=True))
-    d, h, w = (weight @ basis for weight, basis in zip(weights, bases, strict=True))
-    across = (h[:, :, None] * w[:, None]).flatten(1, 2)
-    rows = (values.reshape(n, c * controls[0], -1) @ across).unflatten(1, (c, controls[0]))
-    return rows.mul_(d[:, None]).sum(2)
+def in_cache(*fields: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Views ``(n, c, m)`` of fields ``(n, c, *out)``, of as many points as their device best works on at a time.
 
-
-def _mirror(places: Tensor, last: int) -> Tensor:
-    """Reflect places about 0 and ``last``, as often as it takes to bring them between the two."""
-    turns = (places / (2 * last)).floor_()
-    return last - (places - turns.mul_(2 * last)).sub_(last).abs_()
-
-
-def _powers(places: Tensor, controls: int) -> Tensor:
-    """A basis of the cubic splines between 0 and ``controls - 1``: ``(..., controls + 2, m)`` at places ``(..., m)``.
-
-    Powers about the middle, and cubes of the distance beyond each inner knot, outwards: so they stay small, and single
-    precision suffices. B-splines, which have to be found at every knot, took `at_points` twice the time.
+    On a CPU, steps that each pass over whole fields wait for memory: fresh, and cleared by the system. What is made of
+    a part is still in the cache at the next step, and its memory is used again for the next part.
     """
-    middle = (controls - 1) / 2
-    x = places - middle
-    square = x * x
-    knots = torch.arange(1, controls - 1, dtype=places.dtype, device=places.device)[:, None] - middle
-    beyond = (torch.where(knots < 0, -1, 1) * (x.unsqueeze(-2) - knots)).relu_()
-    return torch.cat([torch.stack([torch.ones_like(x), x, square, square * x], -2), beyond * beyond * beyond], -2)
+    flat = [field.flatten(2) for field in fields]
+    points, images = flat[0].shape[2], max(len(field) for field in flat)
+    part = CACHED * torch.get_num_threads() // images if flat[0].device.type == "cpu" else points
+    return zip(*(field.split(max(part, 1), dim=2) for field in flat), strict=True)
 
 
-def _from_powers(controls: int) -> Tensor:
-    """The weights of the control values in terms of `_powers`: ``(controls, controls + 2)``, float64.
+class _Axis(NamedTuple):
+    """An axis' ``weights`` in terms of its `_powers` ``(controls, controls + 2)``, and its inner knots ``(.., 1)``.
 
-    Two splines that agree at four times as many places as they have terms are the same.
+    ``knots`` are their distances from the middle, ``sides`` their directions, 1 or -1.
     """
+
+    weights: Tensor
+    knots: Tensor
+    sides: Tensor
+
+
+def _axis(controls: int, like: Tensor) -> _Axis:
+    """Two splines that agree at four times as many places as they have terms are the same."""
+    inner = torch.arange(1, controls - 1, dtype=torch.float64)[:, None] - (controls - 1) / 2
+    knots, sides = inner.abs(), torch.where(inner < 0, -1.0, 1.0).double()
     places = torch.linspace(0, controls - 1, 4 * controls + 8, dtype=torch.float64)
-    knots = torch.arange(-1, controls + 1, dtype=torch.float64)
-    distance = (places - knots[:, None]).abs()
+    distance = (places - torch.arange(-1, controls + 1)[:, None]).abs()
     cubic = ((2 - distance).relu() ** 3 - 4 * (1 - distance).relu() ** 3) / 6
     exact = _from_values(controls).T @ cubic
-    return torch.linalg.lstsq(_powers(places, controls).T, exact.T).solution.T
+    powers = _powers(places - (controls - 1) / 2, knots, sides)
+    weights = torch.linalg.lstsq(powers.T, exact.T).solution.T
+    return _Axis(weights.to(like), knots.to(like), sides.to(like))
+
+
+def _tensor_product(values: Tensor, places: Tensor, axes: Sequence[_Axis]) -> Tensor:
+    """``sum_ijk values_ijk w_i w_j w_k`` at places ``(n, 3, m)`` of `_mirror`; ``(n, c, m)``."""
+    n, c, *controls = values.shape
+    d, h, w = (_weights(x, axis) for x, axis in zip(places.unbind(1), axes, strict=True))
+    across = (h[:, :, None] * w[:, None]).flatten(1, 2)
+    rows = (values.reshape(n, c * controls[0], -1) @ across).unflatten(1, (c, controls[0]))
+    out = rows[:, :, 0] * d[:, None, 0]
+    for i in range(1, controls[0]):
+        out.addcmul_(rows[:, :, i], d[:, None, i])
+    return out
+
+
+def _mirror(turns: Tensor, last: Tensor | int) -> Tensor:
+    """Reflect places about both ends of an axis, as often as it takes, and count them in cells from its middle.
+
+    They come in turns, of which one goes along the axis, ``last`` cells, and back again: whole turns do not matter.
+    In cells the knots are exact in single precision; in turns rounding errors were half as large again.
+    """
+    return (turns - turns.round()).abs_().mul_(2 * last).sub_(last / 2)
+
+
+def _weights(x: Tensor, axis: _Axis) -> Tensor:
+    return axis.weights @ _powers(x, axis.knots, axis.sides)
+
+
+def _powers(x: Tensor, knots: Tensor, sides: Tensor) -> Tensor:
+    """A basis of an axis' cubic splines, ``(..., controls + 2, m)``, at places ``(..., m)`` of `_mirror`.
+
+    Powers about the middle, and cubes of the distance beyond each inner knot, outwards: so they stay small, and single
+    precision suffices. B-splines, which have to be found at every knot, took `at_points` twice the time. The basis is
+    written in place, since to put it together of its rows took as long as the rows themselves.
+    """
+    basis = x.new_empty(*x.shape[:-1], 4 + len(knots), x.shape[-1])
+    one, first, second, third = basis[..., :4, :].unbind(-2)
+    one.fill_(1)
+    first.copy_(x)
+    torch.mul(x, x, out=second)
+    torch.mul(x, second, out=third)
+    beyond = torch.mul(x.unsqueeze(-2), sides, out=basis[..., 4:, :])
+    beyond.sub_(knots).relu_().pow_(3)
+    return basis
 
 
 def _from_values(controls: int) -> Tensor:
