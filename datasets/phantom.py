@@ -66,7 +66,7 @@ def prepare(
     seed: int = 0,
     severity: list[float] | None = None,
     landmarks: int | list[int] | None = None,
-    crop: Literal["lungs"] | None = None,
+    crop: Literal["lungs", "varied"] | None = None,
     title: str | None = None,
 ) -> None:
     """Write a phantom data set to ``folder``.
@@ -87,7 +87,8 @@ def prepare(
         severity: of the lung alone: mean landmark distance in mm of test pair 0, 1, ..., scaled by ``difficulty``.
         landmarks: of the lung alone: exactly how many, for all test pairs or for each.
         crop: of the lung alone: ``lungs`` draws each test pair, not the training pairs, on a grid of ``shape`` around
-            its own lungs, which then decide its spacing.
+            its own lungs, which then decide its spacing; ``varied`` draws every subject on one between that and the
+            whole chest.
         title: how reports call the data set; None says anatomy and design.
 
     Raises:

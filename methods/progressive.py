@@ -29,7 +29,7 @@ from methods.blocks.losses import displacement_loss
 from methods.blocks.onlooker import Mapper, Watch, count_displacements, describe_pairs, evaluating
 from methods.blocks.padding import create
 from methods.blocks.registration import register
-from methods.blocks.schedule import Settings
+from methods.blocks.schedule import Schedule, Settings
 from methods.blocks.synthetic import gradient_magnitude
 from methods.blocks.synthetic_sampling import SyntheticBatch, make_synthetic_sampler
 from methods.blocks.unet import Entry, NormMode, ProgressiveUNet, UNet, Widths, glorot
@@ -89,6 +89,7 @@ def train(
     iterations: int = 40_000,
     batch: int = 1,
     learning_rate: float = 1e-2,
+    schedule: Schedule = "constant",
     momentum: float = 0.5,
     loss_mask: Literal["moving", "fixed"] = "moving",
     reject_folding: bool = False,
@@ -110,13 +111,14 @@ def train(
         entry: input convolutions of the lower levels with normalisation and activation, or without.
         entry_kernel: their size.
         batch: pairs an iteration; batch normalisation takes the statistics of them all.
+        schedule: of the learning rate; the paper's is constant.
         loss_mask: whose field of view weighs the loss: the moving scan's, as published, or the fixed one's.
         reject_folding: draw transforms that fold anew.
         pairs_seed: draws scans and transforms; None is ``seed``.
         precision: ``mixed`` runs convolutions in bfloat16 on CUDA; it changes nothing on the CPU.
         maps: how many times the displacement of one synthetic pair is kept to be looked at.
     """
-    settings = Settings(iterations, batch, learning_rate, "constant", 0.0, checkpoint_every)
+    settings = Settings(iterations, batch, learning_rate, schedule, 0.0, checkpoint_every)
     _check(loss_mask=loss_mask, precision=precision, snapshot_every=snapshot_every, maps=maps)
     mixed = precision == "mixed" and device.startswith("cuda")
     params = _params(channels, levels, widths, sigma, shrink)

@@ -32,7 +32,7 @@ def catalogue():
 def cropped():
     """One deep pair, drawn finely enough for its voxels to say something."""
     grid = Grid((46, 40, 42), tuple(extent / n for extent, n in zip(lung.EXTENT_MM, (46, 40, 42), strict=True)))
-    options = {"tre_mm": 12.0, "landmarks": 120, "crop": True, "exact": True}
+    options = {"tre_mm": 12.0, "landmarks": 120, "crop": 1.0, "exact": True}
     return lung_pair.draw_pair(np.random.default_rng(5), grid, **options)
 
 

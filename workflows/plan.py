@@ -139,7 +139,7 @@ class Plan:
             seed=int(wildcards.seed),
             chunk=int(wildcards.chunk),
             out=f"{self._chunk_folder(wildcards)}/metrics.parquet",
-            keep=self.settings.config["keep"],
+            keep=self.settings.dataset(wildcards.dataset).get("keep", self.settings.config["keep"]),
             judge=[*code("benchmarks.metrics", "datasets.case"), *judging],
         )
 

@@ -58,7 +58,8 @@ def prepare(
         severity: mean landmark distance in mm of test pair 0, 1, ...; None takes `SEVERITY_MM` in turn, as training
             pairs always do.
         landmarks: how many each test pair has; None is `LANDMARKS`, or as many as there are.
-        crop: ``lungs`` draws each test pair on a grid around its own lungs; None draws whole chests.
+        crop: ``lungs`` draws each test pair on a grid around its own lungs, ``varied`` every subject with a field of
+            view anywhere between that and the whole chest, as scans of many scanners have; None draws whole chests.
         show: called with a line of progress after each subject.
 
     With any of the last three options a test pair has exactly so many landmarks, and these move by the distance asked
@@ -77,6 +78,8 @@ def prepare(
     for split, number in [("train", k) for k in range(training)] + [("test", k) for k in range(test)]:
         rng = np.random.default_rng([seed, _SPLITS[split], number])
         options = {"tre_mm": SEVERITY_MM[number % len(SEVERITY_MM)], **(own[number] if split == "test" else {})}
+        if crop == "varied":
+            options["crop"] = np.random.default_rng([seed, _SPLITS[split], number, 1]).random()
         scans = draw_pair(rng, chest, **{**options, "tre_mm": difficulty * options["tre_mm"]})
         pair = Pair(f"{split}{number:02d}_inhale", f"{split}{number:02d}_exhale")
         _write(writer, pair, scans, rng, truth=split == "test")
@@ -87,7 +90,7 @@ def prepare(
         if show:
             show(f"{pair.name}: {scans.tre_before:.1f} mm before registration")
     about = _about(chest, pairs, distances)
-    return {**about, **_about_crop(about["preprocessing"], pairs, grids)} if crop else about
+    return {**about, **_about_crop(about["preprocessing"], pairs, grids, crop)} if crop else about
 
 
 def check(
@@ -108,8 +111,8 @@ def check(
         raise ValueError(f"prepare: landmarks must be one number, or one a test pair, {test} in all, got {len(counts)}")
     if landmarks is not None and min(counts, default=1) < 1:
         raise ValueError(f"prepare: landmarks must be at least 1, got {landmarks}")
-    if crop not in (None, "lungs"):
-        raise ValueError(f"prepare: crop must be 'lungs' or left out, got {crop!r}")
+    if crop not in (None, "lungs", "varied"):
+        raise ValueError(f"prepare: crop must be 'lungs', 'varied' or left out, got {crop!r}")
     if crop and spacing is not None:
         raise ValueError(f"prepare: with crop each test pair has its own spacing; leave out spacing {list(spacing)}")
 
@@ -122,7 +125,7 @@ def _own_options(
         return [{}] * test
     counts = LANDMARKS if landmarks is None else landmarks
     counts = [counts] * test if isinstance(counts, int) else counts
-    options = [{"landmarks": count, "crop": crop is not None, "exact": True} for count in counts]
+    options = [{"landmarks": count, "crop": float(crop == "lungs"), "exact": True} for count in counts]
     return options if severity is None else [{"tre_mm": mm, **o} for mm, o in zip(severity, options, strict=True)]
 
 
@@ -182,11 +185,15 @@ def _about(grid: Grid, pairs: dict[str, list[Pair]], severity: dict[str, float])
 
 
 def _about_crop(
-    steps: Sequence[str], pairs: Mapping[str, Sequence[Pair]], grids: Mapping[Pair, Grid]
+    steps: Sequence[str], pairs: Mapping[str, Sequence[Pair]], grids: Mapping[Pair, Grid], crop: str
 ) -> dict[str, Any]:
     """What cropping changes in `_about`: the data set has no one spacing, but each pair has its own."""
-    cropped = f"test scans: cropped to the lungs of both scans and {MARGIN_MM:g} mm more on each side"
-    said = {"test": cropped, "train": "training scans: whole chests"}
+    said = {
+        "test": f"test scans: cropped to the lungs of both scans and {MARGIN_MM:g} mm more on each side",
+        "train": "training scans: whole chests",
+    }
+    if crop == "varied":
+        said = dict.fromkeys(said, "fields of view between the lungs and the whole chest, at random")
     first = [f"{said[split]}, {_sizes([grids[p] for p in pairs[split]])}" for split in said if pairs[split]]
     spacings = {pair.name: list(grid.spacing) for pair, grid in grids.items()}
     return {"preprocessing": [*steps, *first], "spacing": None, "spacings": spacings}

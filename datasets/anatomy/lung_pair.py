@@ -64,22 +64,22 @@ def draw_pair(
     tre_mm: float,
     landmarks: int = LANDMARKS,
     tips: int = 140,
-    crop: bool = False,
+    crop: float = 0.0,
     exact: bool = False,
 ) -> BreathingPair:
     """Draw a subject and its two scans, breathing so deeply that its landmarks move by ``tre_mm`` mm on average.
 
     ``landmarks`` is how many are wanted: branchings of the lung vessels, and where these do not suffice also places
-    between; each of a lung's two vessel trees has ``tips`` tips. With ``crop`` the scans are drawn on a grid of the
-    same shape around the lungs. With ``exact`` there are neither fewer landmarks nor is another distance theirs; else
-    the distance is that of all branchings. Raises ``ValueError`` where so deep a breath would nearly fold the lung, and
-    where the grid holds no landmark, or too few.
+    between; each of a lung's two vessel trees has ``tips`` tips. ``crop`` narrows the field of view, with the same
+    number of voxels: 0 leaves it, 1 is the box around the lungs. With ``exact`` there are neither fewer landmarks nor is
+    another distance theirs; else the distance is that of all branchings. Raises ``ValueError`` where so deep a breath
+    would nearly fold the lung, and where the grid holds no landmark, or too few.
     """
     chest = draw_chest(rng, tips=tips)
     depth = float(chest.domes[:, 2].mean())
     breathing, points = calibrate(draw_breathing(rng, chest.cavity, chest.skin, diaphragm=depth), chest, grid, tre_mm)
     if crop:
-        grid = around_lungs(chest, breathing, grid.shape)
+        grid = _between(grid, around_lungs(chest, breathing, grid.shape), crop)
     if exact or crop:
         breathing, points = meet(rng, breathing, chest, grid, tre_mm, landmarks)
     else:
@@ -106,6 +106,15 @@ def around_lungs(chest: Chest, breathing: Breathing, shape: Sequence[int]) -> Gr
         low[axis], high[axis] = places[area >= SLIVER_MM2][[0, -1]]
     size = high - low + step + 2 * MARGIN_MM
     return Grid(tuple(shape), tuple((size / shape).tolist()), tuple(((low + high) / 2).tolist()))
+
+
+def _between(wide: Grid, narrow: Grid, share: float) -> Grid:
+    """A grid of the same shape whose field of view lies between two others, ``share`` of the way."""
+    spacing, centre = (
+        tuple((1 - share) * a + share * b for a, b in zip(*ends, strict=True))
+        for ends in ((wide.spacing, narrow.spacing), (wide.centre, narrow.centre))
+    )
+    return Grid(wide.shape, spacing, centre)
 
 
 def field_of_view(grid: Grid) -> Array:
