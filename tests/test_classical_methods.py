@@ -275,6 +275,7 @@ class TestElastix:
             {"iterations": 25},
             {"samples": 700},
             {"bending": 100.0},
+            {"step_samples": 200},
         ],
         ids=lambda change: next(iter(change)),
     )
@@ -321,6 +322,7 @@ class TestElastix:
         [
             ({"grid_mm": 5.0, "grid_voxels": 8.0}, r"grid_mm \(5.0\) or grid_voxels \(8.0\), not both"),
             ({"grid_mm": 0.0}, "grid_mm must be positive, got 0.0"),
+            ({"step_samples": 0}, "step_samples must be positive, got 0"),
             ({"samples": -1}, "samples must be positive, got -1"),
             ({"bending": -0.1}, "bending must not be negative, got -0.1"),
         ],

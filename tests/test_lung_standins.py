@@ -182,6 +182,24 @@ def test_training_scans_of_a_cropped_data_set_are_whole_chests(tmp_path):
     assert data.about["parameters"]["landmarks"] == [25]
 
 
+def test_varied_fields_of_view_lie_between_the_lungs_and_the_whole_chest(tmp_path):
+    whole = np.array(lung.EXTENT_MM)
+    sizes = {}
+    for crop in ("lungs", "varied"):
+        folder = tmp_path / crop
+        phantom.prepare(folder, name=crop, **{**TINY, "training": 2, "test": 2}, crop=crop, landmarks=20)
+        data = open_dataset(folder)
+        sizes[crop] = {name: np.array(spacing) * TINY["shape"] for name, spacing in data.about["spacings"].items()}
+    for pair in data.test_pairs:
+        share = (whole - sizes["varied"][pair.name]) / (whole - sizes["lungs"][pair.name])
+        assert 0 < share[0] < 1
+        np.testing.assert_allclose(share, share[0])  # the same on every axis
+    trained = [sizes["varied"][f"train{n:02d}_inhale__train{n:02d}_exhale"] for n in range(2)]
+    assert np.all(trained[0] < whole)
+    assert not np.allclose(*trained)
+    assert "between the lungs and the whole chest" in " ".join(data.about["preprocessing"])
+
+
 def test_pairs_without_these_options_are_what_they_were_before_there_were_any(tmp_path):
     phantom.prepare(tmp_path, name="plain", **{**TINY, "training": 1, "seed": 4})
     data, truth = open_dataset(tmp_path), Truth(tmp_path)
@@ -205,7 +223,7 @@ def test_pairs_without_these_options_are_what_they_were_before_there_were_any(tm
         ({"landmarks": [3, 4]}, "landmarks must be one number, or one a test pair, 1 in all, got 2"),
         ({"landmarks": 0}, "landmarks must be at least 1, got 0"),
         ({"landmarks": 4000}, "4000 landmarks wanted, grid .* has [0-9]+; take fewer or a finer grid"),
-        ({"crop": "heart"}, "crop must be 'lungs' or left out, got 'heart'"),
+        ({"crop": "heart"}, "crop must be 'lungs', 'varied' or left out, got 'heart'"),
         ({"crop": "lungs", "spacing": [9.0, 9.0, 9.0]}, r"its own spacing; leave out spacing \[9.0, 9.0, 9.0\]"),
         ({"severity": [70.0]}, "tre_mm 70 would squeeze lung tissue"),
         ({"test": 0}, "needs training >= 0 and test >= 1, got 0 and 0"),

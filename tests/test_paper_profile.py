@@ -1,18 +1,20 @@
 """The profile that repeats the paper: its data, its numbers, every one of its methods, and the jobs they make."""
 
+import json
 import re
 import subprocess
 import sys
 from itertools import chain, product
+from types import SimpleNamespace
 
 import pytest
 
 from datasets.rcn_lists import COLLECTIONS
-from methods import recursive
+from methods import progressive, recursive
 from methods.blocks.composition import check
 from methods.blocks.distillation import PRESETS, Aldk
 from reports.paper import load_paper
-from workflows import settings, sources
+from workflows import plan, settings, sources
 
 CONFIG = sources.ROOT / "workflows" / "config" / "paper.yaml"
 TABLES = {
@@ -22,7 +24,7 @@ TABLES = {
     3: ["ldr-1-aldk", "mobilenet-aldk", "unet-aldk", "voxelmorph-aldk", "vtn-aldk", "rcn-1-aldk"],
     4: ["ldr-1", "ldr-1-aldk-from-voxelmorph", "ldr-1-aldk-from-vtn", "ldr-1-aldk"],
 }  # fmt: skip
-LIVERS, BRAINS = ("sliver", "lits", "lspig"), ("lpba",)
+LIVERS, BRAINS, LUNGS = ("sliver", "lits", "lspig"), ("lpba",), ("dirlab", "creatis", "popi")
 # Of the networks whose sizes the paper prints (rounded, in millions), counted layer by layer.
 PARAMETERS = {
     "voxelmorph": 14_466_835, "vtn-addd": 98_922_897, "rcn-1": 42_418_491, "rcn-2": 70_670_694, "rcn-3": 98_922_897,
@@ -44,7 +46,7 @@ def of_the_paper(profile) -> list[str]:
 
 
 def test_every_method_of_every_table_runs_on_every_data_set_of_the_table(profile):
-    assert profile.datasets == [*LIVERS, *BRAINS]
+    assert profile.datasets == [*LIVERS, *BRAINS, *LUNGS]
     columns = {1: (*LIVERS, *BRAINS), 2: (*LIVERS, *BRAINS), 3: ("sliver", "lits"), 4: ("sliver", "lits")}
     for table, methods in TABLES.items():
         assert set(product(methods, columns[table])) <= set(profile.runs)
@@ -56,15 +58,16 @@ def test_the_methods_are_those_of_the_printed_tables(profile):
 
 
 def test_each_data_set_plays_itself(profile):
-    assert profile.config["papers"]["ldr-aldk"] == {name: name for name in profile.datasets}
-    for name in profile.datasets:
+    assert profile.config["papers"]["ldr-aldk"] == {name: name for name in (*LIVERS, *BRAINS)}
+    assert profile.config["papers"]["progressive"] == {name: name for name in LUNGS}
+    for name in (*LIVERS, *BRAINS):
         assert profile.dataset(name) | {"chunks": 1, "train_on": ""} == {
             "module": "rcn_hdf5", "params": {"collection": name}, "chunks": 1, "train_on": ""
         }  # fmt: skip
 
 
 def test_the_sizes_are_the_papers(profile):
-    pairs = {name: COLLECTIONS[name].pairs for name in profile.datasets}
+    pairs = {name: COLLECTIONS[name].pairs for name in (*LIVERS, *BRAINS)}
     assert pairs == {"sliver": 20 * 19, "lits": 131 * 130, "lspig": 34, "lpba": 39}
     assert sum(part.count for part in COLLECTIONS["liver-training"].parts) == 1025
     assert {profile.train_on(m, d) for m in of_the_paper(profile) for d in LIVERS} == {"liver-training"}
@@ -127,11 +130,46 @@ def test_every_network_is_loaded_as_it_was_trained(profile):
 
 
 def test_each_network_of_the_paper_is_timed(profile):
-    assert profile.config["timing"]["datasets"] == ["sliver"]
-    timed = set(profile.config["timing"]["methods"])
+    assert profile.config["timing"]["datasets"] == ["sliver", "dirlab"]
+    assert "progressive" in profile.timed("dirlab")
+    timed = set(profile.timed("sliver"))
     for table in load_paper("ldr-aldk").tables[:3]:
         for row in table["rows"]:
             assert {row["method"], row.get("timed_as", "")} & timed, row["key"]
+
+
+SCHEDULES = {
+    "progressive-baseline": (0, 0), "progressive": (2000, 6000), "progressive-square": (0, 4000),
+    "progressive-short": (1000, 3000), "progressive-triangle": (2000, 4000), "progressive-long": (4000, 12000),
+}  # fmt: skip
+
+
+def test_progressive_training_is_the_papers(profile):
+    for method, schedule in SCHEDULES.items():
+        known = sources.options_of(profile.module_path(method), "train")
+        given = {name: option.default for name, option in known.items()} | profile.training(method, "dirlab")
+        assert (given["transition"], given["duration"]) == schedule
+        numbers = [given[name] for name in ("batch", "learning_rate", "schedule", "momentum", "snapshot_every")]
+        assert numbers == [1, 1e-2, "constant", 0.5, 50], method
+        assert given["iterations"] == 40_000
+        assert profile.params(method, "dirlab") == {}  # 16 channels and five levels by default
+        assert {profile.train_on(method, data) for data in LUNGS} == {"lidc"}
+        assert {(method, data) for data in LUNGS} <= set(profile.runs)
+        assert profile.watched(method) == list(LUNGS)
+    assert progressive.cost((128, 128, 128))["parameters"] == 19_258_931
+
+
+def test_the_initial_weights_are_drawn_five_times_for_the_same_pairs(profile):
+    for method in ("progressive-baseline", "progressive"):
+        assert profile.seeds(method) == [0, 1, 2, 3, 4]
+        assert profile.training(method, "dirlab")["pairs_seed"] == 0
+
+
+def test_every_displacement_of_the_lungs_is_kept_for_the_figures(profile):
+    made = plan.Plan(profile)
+    wildcards = {"method": "progressive", "seed": "0", "chunk": "0"}
+    for data, keep in (("dirlab", "all"), ("creatis", "all"), ("popi", "all"), ("lits", "extremes")):
+        assert json.loads(made.evaluate(SimpleNamespace(**wildcards, dataset=data)))["keep"] == keep
 
 
 @pytest.mark.slow
@@ -148,10 +186,10 @@ def test_the_whole_job_graph_is_planned(tmp_path, profile):
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     counts = dict(re.findall(r"^(\w+) +(\d+)$", done.stdout + done.stderr, re.MULTILINE))
-    chunks = sum(profile.dataset(dataset).get("chunks", 1) for _, dataset in profile.runs)
-    trainings = {(m, profile.train_on(m, d)) for m, d in profile.runs if profile.trains(m)}
+    chunks = sum(profile.dataset(d).get("chunks", 1) * len(profile.seeds(m)) for m, d in profile.runs)
+    trainings = {(m, profile.train_on(m, d), s) for m, d in profile.runs if profile.trains(m) for s in profile.seeds(m)}
     expected = {
-        "prepare": 6,
+        "prepare": 10,
         "train": len(trainings),
         "register": chunks,
         "evaluate": chunks,

@@ -8,13 +8,17 @@ import pytest
 import torch
 
 from datasets.case import Writer, open_dataset
-from methods import recursive, voxelmorph
+from methods import progressive, recursive, voxelmorph
+from methods.blocks import training
+from methods.blocks.checkpoint import newest_state, save_weights
 from methods.blocks.distillation import Aldk
+from methods.blocks.unet import UNet
 from workflows.settings import CATALOGUE, Settings, merge, read_yaml
 
 PAPER = CATALOGUE.with_name("paper.yaml")
 SETTINGS = Settings(merge(read_yaml(CATALOGUE), read_yaml(PAPER)))
-LEARNED = [name for name in SETTINGS.methods if SETTINGS.trains(name)]
+PROGRESSIVE = ("progressive-baseline", "progressive")
+LEARNED = [name for name, data in SETTINGS.runs if data == "sliver" and SETTINGS.trains(name)]
 MODULES = {"methods.recursive": recursive, "methods.voxelmorph": voxelmorph}
 SHAPE = (128, 128, 128)
 pytestmark = pytest.mark.slow
@@ -56,3 +60,42 @@ def test_one_step(name, data, teacher, tmp_path):
     assert not np.array_equal(before, moved)
     assert np.isfinite(moved).all()
     shutil.rmtree(tmp_path)  # states of 100 million parameters take more than a GB
+
+
+@pytest.mark.parametrize("name", PROGRESSIVE)
+def test_ten_iterations_of_the_progressive_papers_networks(name, data, tmp_path):
+    """At the beginning of its schedule the growing network is its lowest level alone; the baseline is whole."""
+    options = {**SETTINGS.params(name, "lidc"), **SETTINGS.training(name, "lidc")}
+    path = ten_iterations(data, tmp_path, **options)
+    start = progressive.load(device="cpu", seed=0, **SETTINGS.params(name, "dirlab"))
+    after = progressive.load(device="cpu", seed=0, checkpoint=path, **SETTINGS.params(name, "dirlab"))
+    pair = [data.image(case).array for case in ("a", "b")]
+    before, moved = (register(*pair, (2.0, 1.5, 2.0)) for register in (start, after))
+    assert before.shape == (3, *SHAPE)
+    assert np.isfinite(moved).all()
+    assert not np.array_equal(before, moved)
+
+
+def ten_iterations(data, folder, **options):
+    """The first ten iterations of a training, which then stops as if it were told to."""
+    step = training._iterate
+
+    def ten(learner, sampler, iteration):
+        if iteration == 10:
+            raise KeyboardInterrupt
+        return step(learner, sampler, iteration)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "_iterate", ten)
+        patch.setattr(progressive, "count_displacements", lambda *_: None)  # of a hundred pairs, a minute's work
+        with pytest.raises(KeyboardInterrupt):
+            progressive.train(data, folder, device="cpu", seed=0, **{**options, "checkpoint_every": 10})
+    rows = [json.loads(line) for line in (folder / "curve.jsonl").read_text().splitlines()]
+    assert len(rows) == 10
+    assert all(np.isfinite(row["total"]) for row in rows)
+    weights = newest_state(folder)["modules"]["model"]
+    shared = {name: value for name, value in weights.items() if not name.startswith(("entries.", "outputs."))}
+    model = UNet()
+    model.load_state_dict(shared)
+    about = {"method": "progressive", "params": progressive._params(16, 5, "early", 0.5, 1)}
+    return save_weights(folder / "ten.safetensors", model, about)

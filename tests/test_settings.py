@@ -48,6 +48,13 @@ BAD = [
     ({"methods": {"ldr-1-aldk": {"training": {"aldk": {"gama": 1.0}}}}}, "unknown option 'gama'; did you mean 'gamma'"),
     ({"methods": {"ldr-1-aldk": {"training": {"aldk": {"objective": "gan"}}}}}, "aldk.objective: expected Literal["),
     ({"methods": {"ldr-1-aldk": {"training": {"aldk": "eq7"}}}}, "aldk: expected keys and values, got 'eq7'"),
+    ({"methods": {"progressive": {"watch": ["phantom-dirlap"]}}}, "did you mean 'phantom-dirlab'"),
+    ({"methods": {"ldr-1": {"watch": ["phantom-dirlab"]}}}, "ldr-1.watch: recursive keeps no snapshots"),
+    ({"methods": {"ldr-1": {"seeds": []}}}, "methods.ldr-1.seeds"),
+    ({"methods": {"ldr-1-aldk": {"seeds": [0, 3]}}}, "'rcn-3' is not trained with seed 3"),
+    ({"timing": {"methods": {"phantom-brain": []}}}, "unknown data set of timing.datasets 'phantom-brain'"),
+    ({"timing": {"methods": {"phantom-liver": ["deamons"]}}}, "unknown selected method 'deamons'"),
+    ({"datasets": {"phantom-liver": {"keep": "some"}}}, "'some' is not one of"),
     ({"profile": "My Profile"}, "profile: 'My Profile' does not match"),
 ]
 

@@ -2,13 +2,14 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from datasets.case import Writer
+from datasets.case import Pair, Writer
 from methods.blocks.distillation import Aldk
 from workflows import plan, settings
 from workflows.train import train
@@ -30,6 +31,7 @@ def specification(folder, name, **changes):
         "params": {"base": "ldr", "stem": "dense", "channels": 2, "shrink": 1},
         "training": {"iterations": 4, "batch": 2, "learning_rate": 0.001},
         "teacher": None,
+        "watch": [],
         "device": "cpu",
         "seed": 0,
         "threads": 1,
@@ -105,3 +107,59 @@ def test_a_students_training_waits_for_the_teacher_on_the_same_data():
     assert json.loads(mini.train(Wildcards))["teacher"] == expected
     Wildcards.method = "rcn-3"
     assert mini.teacher(Wildcards) == []
+
+
+def test_snapshots_are_judged_on_the_watched_data_and_kept(folder):
+    writer, rng = Writer(folder / "watched"), np.random.default_rng(1)
+    for case in ("f", "m"):
+        writer.image(case, rng.random((16, 16, 16), dtype=np.float32), np.diag([2.0, 2.0, 2.0, 1.0]))
+    writer.landmarks(Pair("f", "m"), rng.random((7, 3)) * 15, rng.random((7, 3)) * 15)
+    writer.finish({"name": "watched", "test": [{"fixed": "f", "moving": "m"}]})
+    spec = {
+        "module": "methods.progressive",
+        "params": {"channels": 2, "levels": 2, "norm": "running"},  # norm concerns the registration alone
+        "training": {"iterations": 6, "transition": 1, "duration": 3, "snapshot_every": 3, "maps": 1},
+        "watch": [str(folder / "watched")],
+    }
+    done = outcome(folder, "grown", **spec)
+    assert done["status"] == "ok", done["reason"]
+    lines = (Path(done["kept"]) / "snapshots.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert [(row["iteration"], row["dataset"], row["pair"], row["count"]) for row in rows] == [
+        (3, "watched", "f__m", 7),
+        (6, "watched", "f__m", 7),
+    ]
+
+
+def test_a_diverged_training_keeps_its_curve(folder):
+    spec = {"module": "methods.progressive", "params": {"channels": 2, "levels": 2},
+            "training": {"iterations": 6, "transition": 1, "duration": 3, "learning_rate": 1e30}}  # fmt: skip
+    done = outcome(folder, "grown", **spec)
+    assert done["status"] == "diverged"
+    assert done["checkpoint"] == ""
+    assert (Path(done["kept"]) / "curve.jsonl").exists()
+
+
+def test_a_plan_runs_each_method_with_its_own_seeds():
+    chosen = plan.Plan(settings.resolve({}))
+    trainings = chosen.all_trainings()
+    for name, seeds in (("progressive", [0, 1, 2]), ("progressive-long", [0]), ("ldr-1", [0])):
+        found = sorted(Path(path).parent.name for path in trainings if Path(path).parts[-3] == name)
+        assert set(found) == {f"seed{seed}" for seed in seeds}
+    assert sum("/progressive/seed2/" in path for path in chosen.all_chunks("metrics.parquet")) == 3
+    specification = json.loads(chosen.train(SimpleNamespace(method="progressive", dataset="phantom-lidc", seed="1")))
+    assert [Path(path).name for path in specification["watch"]] == ["phantom-dirlab", "phantom-creatis", "phantom-popi"]
+    assert specification["training"]["pairs_seed"] == 0
+    watched = chosen.watched(SimpleNamespace(method="progressive"))
+    assert watched == [
+        f"results/mini/data/{name}/truth" for name in ("phantom-dirlab", "phantom-creatis", "phantom-popi")
+    ]
+
+
+def test_timing_takes_the_methods_of_each_data_set():
+    timed = {
+        (run["dataset"], run["method"]) for run in json.loads(plan.Plan(settings.resolve({})).timing(None))["runs"]
+    }
+    assert ("phantom-dirlab", "progressive") in timed
+    assert ("phantom-dirlab", "elastix-bspline") not in timed
+    assert ("phantom-liver", "elastix-bspline") in timed

@@ -71,9 +71,9 @@ def draw_pair(
 
     ``landmarks`` is how many are wanted: branchings of the lung vessels, and where these do not suffice also places
     between; each of a lung's two vessel trees has ``tips`` tips. ``crop`` narrows the field of view, with the same
-    number of voxels: 0 leaves it, 1 is the box around the lungs. With ``exact`` there are neither fewer landmarks nor is
-    another distance theirs; else the distance is that of all branchings. Raises ``ValueError`` where so deep a breath
-    would nearly fold the lung, and where the grid holds no landmark, or too few.
+    number of voxels: 0 leaves it, 1 is the box around the lungs. With ``exact`` there are neither fewer landmarks nor
+    is another distance theirs; else the distance is that of all branchings. Raises ``ValueError`` where so deep a
+    breath would nearly fold the lung, and where the grid holds no landmark, or too few.
     """
     chest = draw_chest(rng, tips=tips)
     depth = float(chest.domes[:, 2].mean())
