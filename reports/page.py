@@ -53,6 +53,7 @@ class Section:
     title: str
     about: Mapping[str, Any]
     pairs: int
+    voxel: str
     table: Table
     labels: Table | None
     timing: Table
@@ -113,6 +114,7 @@ def build(
                 overview.display_title(dataset),
                 dataset.about,
                 len(dataset.test_pairs),
+                _voxel(dataset.about),
                 table,
                 overview.label_table(frames[1], dataset, methods),
                 overview.timing_table(times, dataset, methods),
@@ -188,6 +190,13 @@ def _dataset_figures(
                          f"training-{method}-{dataset.name}")  # fmt: skip
             trained.append((alt, _inline(folder, f"training-{method}-{dataset.name}", alt)))
     return spreads, trained
+
+
+def _voxel(about: Mapping[str, Any]) -> str:
+    """The voxel's size in mm along each axis, or the range of sizes where every pair has its own."""
+    sizes = [about["spacing"]] if about.get("spacing") else list(about.get("spacings", {}).values())
+    ends = [dict.fromkeys(f"{size:.3g}" for size in (min(axis), max(axis))) for axis in zip(*sizes, strict=True)]
+    return " \N{MULTIPLICATION SIGN} ".join(" to ".join(each) for each in ends)
 
 
 def _inline(folder: Path, name: str, alt: str = "Accuracy against median seconds, one panel per data set") -> str:
