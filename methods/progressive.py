@@ -11,7 +11,7 @@ Shapes must be multiples of ``shrink * 2^(levels - 1)``; others get zeros at the
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -141,19 +141,23 @@ def train(
     describe_pairs(folder, sampler)
     count_displacements(folder, sampler)
     mapper = Mapper(folder, sampler, times=maps)
+    exact = replace(pupil, mixed=False)  # as it will register
 
     def after(done: int) -> None:
-        mapper.record(done, pupil.model, pupil.alpha(done - 1))
+        mapper.record(done, model, pupil.alpha(done - 1))
         if watch is not None and (done % snapshot_every == 0 or done == iterations):
-            see = _seeing(partial(pupil, iteration=done - 1), sigma)
+            see = _seeing(partial(exact, iteration=done - 1), sigma)
             with evaluating(model):
                 watch(done, partial(register, see, device, 2 ** (levels - 1), shrink))
 
-    training.fit(training.Learner({"model": model}, {"model": optimiser}, step), sampler, folder, run=run, after=after)
-    mapper.finish()
-    save_weights(
-        folder / WEIGHTS, _without_growth(model, plain), {"method": "progressive", "params": params, "run": run}
-    )
+    learner = training.Learner({"model": model}, {"model": optimiser}, step)
+    try:
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=mixed):  # single precision means single precision
+            training.fit(learner, sampler, folder, run=run, after=after)
+    finally:
+        mapper.finish()
+    named = {"method": "progressive", "params": params, "run": run}
+    save_weights(folder / WEIGHTS, _without_growth(model, plain), named)
     return folder / WEIGHTS
 
 
@@ -163,11 +167,14 @@ def cost(
     channels: int = PAPER_CHANNELS,
     levels: int = PAPER_LEVELS,
     widths: Widths = "early",
+    norm: NormMode = "running",
+    sigma: float | None = 0.5,
     shrink: int = 1,
 ) -> dict[str, int]:
     """Parameters and multiply-accumulates of one registration at ``shape``, zeros at the end included.
 
-    ``full_parameters`` and ``full_macs`` are those of the paper's own network at 128^3.
+    ``full_parameters`` and ``full_macs`` are those of the paper's own network at 128^3; ``norm`` and ``sigma`` change
+    neither.
     """
     multiple = 2 ** (levels - 1) * shrink
     padded = [(n + -n % multiple) // shrink for n in shape]

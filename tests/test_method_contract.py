@@ -31,6 +31,7 @@ QUICK = {
     "elastix_bspline": {"iterations": 100, "resolutions": 2},
     "ants_syn": {"iterations": [10, 5]},
     "recursive": {"channels": 2},
+    "progressive": {"channels": 2, "levels": 3},
 }
 
 
@@ -183,3 +184,11 @@ def test_memory_layout_does_not_matter(name):
     usual, other = (np.asarray(register(name, *pair, extras)) for pair in ((fixed, moving), turned))
     assert other.shape == (3, *SHAPE)
     assert np.abs(other - usual).max() < (0.05 if name == "ants_syn" else 1e-5)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_cost_takes_every_option_of_load(name):
+    if not hasattr(module(name), "cost"):
+        pytest.skip(f"{name}: has no cost to state")
+    loads, costs = (set(inspect.signature(function).parameters) for function in (module(name).load, module(name).cost))
+    assert loads - {"device", "seed", "checkpoint"} <= costs

@@ -1,6 +1,7 @@
 """The method of the progressive paper: fair to its baseline, true to its schedule, resumable, blind to landmarks."""
 
 import json
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -11,7 +12,7 @@ from scipy import ndimage
 
 from datasets.case import Writer, open_dataset
 from methods import progressive
-from methods.blocks import training
+from methods.blocks import onlooker, training
 from methods.blocks.growth import Growth
 from methods.blocks.losses import displacement_loss
 from methods.blocks.training import DivergedError
@@ -177,6 +178,35 @@ def test_pairs_are_described_along_the_bodys_axes(scans, tmp_path):
     assert spread["z"] > 4 * spread["x"]
 
 
+def test_millimetres_are_those_of_the_scan_that_a_pair_is_made_of(scans, tmp_path, monkeypatch):
+    _, sampler = setup(monkeypatch, scans, tmp_path)
+    doubled = np.diag([2.0, 2.0, 2.0, 1.0])
+    affines = [
+        affine @ doubled if case == "b" else affine for case, affine in zip(sampler.cases, sampler.affines, strict=True)
+    ]
+    mixed = replace(sampler, affines=affines)
+    spread = {}
+    for name, each in (("same", sampler), ("mixed", mixed)):
+        (tmp_path / name).mkdir()
+        onlooker.describe_pairs(tmp_path / name, each)
+        onlooker.count_displacements(tmp_path / name, each)
+        table = left(tmp_path / name).table("displacements.csv")
+        part = table[table.component == "z"]
+        spread[name] = np.average(((part.low + part.high) / 2) ** 2, weights=part["count"])
+    cases = [case for iteration in range(12) for case in sampler.batch(iteration).cases]
+    assert 0 < cases.count("b") < 12
+    squares = {
+        case: [float(sampler.batch(k).pairs.displacement[0, 2].square().mean()) for k in range(12) if cases[k] == case]
+        for case in set(cases)
+    }
+    expected = sum(sum(values) * (4 if case == "b" else 1) for case, values in squares.items()) / sum(
+        map(sum, squares.values())
+    )
+    assert spread["mixed"] / spread["same"] == pytest.approx(float(expected), rel=0.02)
+    about = left(tmp_path / "mixed").about("synthetic.json")
+    assert (about["spacing"], about["spacings"]) == (None, [[3, 6], [2, 4], [4, 8]])
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -206,3 +236,41 @@ def test_cost_counts_the_network_that_registers():
     assert numbers["parameters"] == sum(p.numel() for p in UNet(8, levels=3).parameters())
     assert numbers["full_parameters"] == 19_258_931
     assert numbers["full_macs"] == pytest.approx(522.74e9, rel=1e-4)
+
+
+def test_a_map_that_cannot_be_read_costs_no_training(scans, tmp_path):
+    (tmp_path / "maps").mkdir()
+    (tmp_path / "maps" / "000000003.npz").write_bytes(b"torn")
+    assert train(scans, tmp_path).exists()
+    assert left(tmp_path).arrays("maps.npz")["iteration"].tolist() == [4, 8, 12]
+
+
+def test_scans_must_have_masks_all_or_none_and_one_orientation(tmp_path):
+    def scan_set(name, masks, affines):
+        writer = Writer(tmp_path / name)
+        for case, affine in affines.items():
+            writer.image(case, np.full((8, 8, 8), 0.5), affine)
+            if case in masks:
+                writer.mask(case, np.ones((8, 8, 8)), affine)
+        writer.finish({"name": name, "training": {"cases": list(affines)}, "test": []})
+        return open_dataset(tmp_path / name)
+
+    plain, mirrored = np.diag([-1.0, -1.0, 1.0, 1.0]), np.diag([1.0, -1.0, 1.0, 1.0])
+    with pytest.raises(ValueError, match="b has no mask, a has one"):
+        train(scan_set("masks", "a", {"a": plain, "b": plain}), tmp_path / "run")
+    with pytest.raises(ValueError, match="b differs from a in shape or orientation"):
+        train(scan_set("turned", "", {"a": plain, "b": mirrored}), tmp_path / "run")
+
+
+def test_running_averages_that_are_infinite_are_divergence(scans, tmp_path, monkeypatch):
+    step = training._iterate
+
+    def poison(learner, sampler, iteration):
+        row = step(learner, sampler, iteration)
+        if iteration == 5:
+            next(iter(learner.modules["model"].buffers())).fill_(np.inf)
+        return row
+
+    monkeypatch.setattr(training, "_iterate", poison)
+    with pytest.raises(DivergedError, match="weights of model"):
+        train(scans, tmp_path, checkpoint_every=6)

@@ -38,7 +38,7 @@ BAD = [
     ({"datasets": {"phantom-liver": {"params": {"anatomi": "liver"}}}}, "did you mean 'anatomy'"),
     ({"datasets": {"phantom-liver": {"params": {"anatomy": "kidney"}}}}, "expected Literal"),
     ({"datasets": {"brain-pair": {"train_on": "nothing"}}}, "unknown data set 'nothing'"),
-    ({"timing": {"datasets": ["brain-pair"]}}, "unknown selected data set 'brain-pair'"),
+    ({"timing": {"datasets": ["brain-pear"]}}, "unknown data set 'brain-pear'; did you mean 'brain-pair'"),
     ({"papers": {"ldr-aldc": {}}}, "unknown paper 'ldr-aldc'; did you mean 'ldr-aldk'"),
     ({"papers": {"ldr-aldk": {"slver": "phantom-liver"}}}, "unknown data set of the paper 'slver'"),
     ({"papers": {"ldr-aldk": {"sliver": "phantom-livr"}}}, "unknown data set 'phantom-livr'; did you mean"),
@@ -53,7 +53,7 @@ BAD = [
     ({"methods": {"ldr-1": {"seeds": []}}}, "methods.ldr-1.seeds"),
     ({"methods": {"ldr-1-aldk": {"seeds": [0, 3]}}}, "'rcn-3' is not trained with seed 3"),
     ({"timing": {"methods": {"phantom-brain": []}}}, "unknown data set of timing.datasets 'phantom-brain'"),
-    ({"timing": {"methods": {"phantom-liver": ["deamons"]}}}, "unknown selected method 'deamons'"),
+    ({"timing": {"methods": {"phantom-liver": ["deamons"]}}}, "unknown method 'deamons'; did you mean 'demons'"),
     ({"datasets": {"phantom-liver": {"keep": "some"}}}, "'some' is not one of"),
     ({"profile": "My Profile"}, "profile: 'My Profile' does not match"),
 ]

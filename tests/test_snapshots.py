@@ -1,12 +1,14 @@
 """Snapshots judged while a network trains: the right numbers, once each, and no way back to the training."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks.landmarks import tre
-from datasets.case import Pair, Writer, open_dataset
+from datasets.case import Pair, Truth, Writer, open_dataset
+from datasets.files import DataError
 from workflows.snapshots import Watcher
 
 SHAPE, SPACING = (6, 8, 10), (1.5, 1.0, 2.0)
@@ -43,8 +45,6 @@ def test_a_row_for_each_pair_with_landmarks(data, tmp_path):
         (50, "tiny", "f__m"),
         (100, "tiny", "f__m"),
     ]
-    from datasets.case import Truth
-
     errors = tre(np.zeros((3, *SHAPE), np.float32), *Truth(data.folder).landmarks(Pair("f", "m")), SPACING)
     assert (rows[0]["count"], rows[0]["mean"], rows[0]["sd"]) == pytest.approx((5, errors.mean(), errors.std()))
     assert rows[1]["mean"] != rows[0]["mean"]
@@ -60,6 +60,18 @@ def test_a_resumed_training_repeats_no_row_and_drops_a_torn_one(data, tmp_path):
     for iteration in (100, 150, 200):
         resumed(iteration, still)
     assert [row["iteration"] for row in lines(path)] == [50, 100, 150, 200]
+
+
+def test_images_that_changed_and_data_without_landmarks_are_refused(data, tmp_path):
+    image = data.image_path("f")
+    Path(image).write_bytes(Path(image).read_bytes() + b"x")
+    with pytest.raises(DataError, match="changed since it was prepared"):
+        Watcher([data.folder], tmp_path / "snapshots.jsonl")(50, still)
+    writer = Writer(tmp_path / "bare")
+    writer.image("f", np.zeros(SHAPE), AFFINE)
+    writer.finish({"name": "bare", "test": [{"fixed": "f", "moving": "f"}]})
+    with pytest.raises(DataError, match="no test pair has landmarks; take 'bare' out of watch"):
+        Watcher([tmp_path / "bare"], tmp_path / "snapshots.jsonl")(50, still)
 
 
 def test_a_network_that_has_left_the_numbers_gives_a_row_without_an_error(data, tmp_path):

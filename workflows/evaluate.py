@@ -1,4 +1,4 @@
-"""Judge one chunk of registrations, the only step that reads the truth. Failed pairs become rows too.
+"""Judge one chunk of registrations; with `workflows.snapshots` the only step that reads the truth. Failures are rows.
 
 The specification: ``registrations`` (path of registrations.json), ``data`` (folder), ``dataset``, ``method``, ``seed``,
 ``chunk``, ``out`` (path of metrics.parquet), ``judge`` (source files that the numbers depend on) and ``keep``.

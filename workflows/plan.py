@@ -69,8 +69,7 @@ class Plan:
         return code(f"datasets.{self.settings.dataset(wildcards.dataset)['module']}", "workflows.prepare")
 
     def training_code(self, wildcards: Wildcards) -> list[str]:
-        watching = ["workflows.snapshots"] if self.settings.watched(wildcards.method) else []
-        return code(self.settings.module(wildcards.method), *watching)
+        return code(self.settings.module(wildcards.method))
 
     def watched(self, wildcards: Wildcards) -> list[str]:
         """The truth of the data sets that a training's snapshots are judged on."""
@@ -212,8 +211,9 @@ class Plan:
         }
 
     def _timed_runs(self) -> Iterator[dict[str, Any]]:
-        for dataset in self.settings.config["timing"]["datasets"]:
-            for method in self.settings.timed(dataset):
+        chosen = [d for d in self.settings.config["timing"]["datasets"] if d in self.settings.datasets]
+        for dataset in chosen:
+            for method in (m for m in self.settings.timed(dataset) if m in self.settings.methods):
                 if (method, dataset) not in self.settings.runs or self.settings.method(method)["kind"] == "control":
                     continue
                 seed = self.settings.seeds(method)[0]

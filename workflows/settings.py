@@ -99,8 +99,8 @@ class Settings:
         return self.method(method).get("seeds", self.config["seeds"])
 
     def watched(self, method: str) -> list[str]:
-        """The data sets on whose landmarks a method's snapshots are judged while it trains."""
-        return self.method(method).get("watch", [])
+        """The selected data sets on whose landmarks a method's snapshots are judged while it trains."""
+        return [name for name in self.method(method).get("watch", []) if name in self.datasets]
 
     def params(self, method: str, dataset: str) -> dict[str, Any]:
         return self._adapted(method, dataset).get("params", {})
@@ -209,12 +209,12 @@ def _check_names(settings: Settings) -> None:
         _check_teacher(settings, name)
     _check_papers(config)
     timing = config["timing"]
-    _known(timing["datasets"], settings.datasets, "timing.datasets", "selected data set")
+    _known(timing["datasets"], config["datasets"], "timing.datasets", "data set")
     methods = timing.get("methods", [])
     if isinstance(methods, Mapping):
         _known(methods, timing["datasets"], "timing.methods", "data set of timing.datasets")
     for names in methods.values() if isinstance(methods, Mapping) else [methods]:
-        _known(names, settings.methods, "timing.methods", "selected method")
+        _known(names, config["methods"], "timing.methods", "method")
 
 
 def _check_method(name: str, entry: Mapping[str, Any], datasets: Mapping[str, Any]) -> None:

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.landmarks import tre
-from datasets.case import Dataset, Pair, Truth, open_dataset
-from datasets.files import Array, Volume
+from datasets.case import Dataset, Pair, Truth, check_same_grid, open_dataset
+from datasets.files import Array, DataError, Volume
+from workflows.command import write_text
 
 Register = Callable[[Array, Array, Sequence[float]], Array]
 Row = dict[str, Any]
@@ -47,23 +48,29 @@ class Watcher:
         """Judge a snapshot; rows of the same or a later one, left by an interrupted training, are dropped first."""
         if not self._pairs:
             self._pairs = [pair for folder in self.folders for pair in _watched(open_dataset(folder))]
-            self._keep_before(iteration)
+            write_text(self.path, "".join(self._before(iteration)))
         rows = [_row(iteration, pair, register) for pair in self._pairs]
         with open(self.path, "a") as stream:
             stream.writelines(json.dumps(row) + "\n" for row in rows)
 
-    def _keep_before(self, iteration: int) -> None:
+    def _before(self, iteration: int) -> list[str]:
         lines = self.path.read_text().splitlines(keepends=True) if self.path.exists() else []
         whole = [line for line in lines if line.endswith("\n")]  # a kill may have torn the last one
-        self.path.write_text("".join(line for line in whole if json.loads(line)["iteration"] < iteration))
+        return [line for line in whole if json.loads(line)["iteration"] < iteration]
 
 
 def _watched(data: Dataset) -> Iterator[Watched]:
-    truth = Truth(data.folder)
+    data.check_files(("images", "truth"))
+    truth, found = Truth(data.folder), False
     for pair in data.test_pairs:
         landmarks = truth.landmarks(pair)
         if landmarks is not None:
-            yield Watched(data.name, pair, data.image(pair.fixed), data.image(pair.moving), landmarks)
+            found = True
+            fixed, moving = data.image(pair.fixed), data.image(pair.moving)
+            check_same_grid(fixed, moving, pair)
+            yield Watched(data.name, pair, fixed, moving, landmarks)
+    if not found:
+        raise DataError(f"{data.folder}: no test pair has landmarks; take {data.name!r} out of watch")
 
 
 def _row(iteration: int, watched: Watched, register: Register) -> Row:

@@ -94,7 +94,6 @@ def _state_folder(folder: Path, spec: Spec) -> Path:
     }
     values["data"] = sha256(Path(spec["dataset"]) / "dataset.json")
     values["teacher"] = spec["teacher"] and json.loads(Path(spec["teacher"]).read_text()).get("sha256", "")
-    values["watch"] = {path: sha256(Path(path) / "dataset.json") for path in spec["watch"]}
     state = folder / STATE / fingerprint([Path(path) for path in spec["sources"]], values)
     if state.parent.is_dir():
         for stale in state.parent.iterdir():

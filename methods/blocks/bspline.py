@@ -37,7 +37,7 @@ def on_grid(values: Tensor, shape: Sequence[int]) -> Tensor:
         ).to(values.dtype)
         for n, g in zip(shape, controls, strict=True)
     )  # fmt: skip
-    return torch.einsum("ncijk,id,jh,kw->ncdhw", values, d, h, w)
+    return torch.einsum("ncijk,id,jh,kw->ncdhw", values, d, h, w).contiguous()  # whatever order einsum chose
 
 
 def at_points(values: Tensor, points: Tensor, shape: Sequence[int]) -> Tensor:
@@ -71,7 +71,7 @@ def in_cache(*fields: Tensor) -> Iterator[tuple[Tensor, ...]]:
     On a CPU, steps that each pass over whole fields wait for memory: fresh, and cleared by the system. What is made of
     a part is still in the cache at the next step, and its memory is used again for the next part.
     """
-    flat = [field.flatten(2) for field in fields]
+    flat = [field.view(*field.shape[:2], -1) for field in fields]  # what is written to a part must reach the field
     points, images = flat[0].shape[2], max(len(field) for field in flat)
     part = CACHED * torch.get_num_threads() // images if flat[0].device.type == "cpu" else points
     return zip(*(field.split(max(part, 1), dim=2) for field in flat), strict=True)

@@ -7,6 +7,8 @@ Files in the training's folder, all optional to a reader: ``synthetic.json``, ``
 from __future__ import annotations
 
 import json
+import logging
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -25,6 +27,7 @@ from methods.blocks.unet import ProgressiveUNet, UNet
 
 SYNTHETIC, DISPLACEMENTS, MAPS = "synthetic.json", "displacements.csv", "maps.npz"
 BIN_MM = 0.5
+log = logging.getLogger(__name__)
 PAIRS = 100  # whose displacements are counted
 
 Watch = Callable[[int, Callable[..., Array]], None]
@@ -44,42 +47,53 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 def describe_pairs(folder: Path, sampler: SyntheticSampler) -> None:
     """Write ``synthetic.json``; the values of a bend are turned from the array's axes to x, y and z."""
     folder.mkdir(parents=True, exist_ok=True)
-    axes = np.argsort(io_orientation(sampler.affine)[:, 0])
+    affine = sampler.affines[0]  # of the same orientation as the others
+    axes = np.argsort(io_orientation(affine)[:, 0])
+    sizes = np.array([voxel_sizes(each)[axes] for each in sampler.affines])
+    alike = bool(np.allclose(sizes, sizes[0], rtol=1e-4))
     bends = {
         name: {key: [values[axis] for axis in axes] for key, values in asdict(bend).items()}
         for name, bend in zip(("t1", "t21", "t22"), sampler.recipe.bends, strict=True)
     }
     about = {
         "shape": list(sampler.shape),
-        "spacing": [float(size) for size in voxel_sizes(sampler.affine)],
-        "orientation": list(aff2axcodes(sampler.affine)),
+        "spacing": sizes[0].tolist() if alike else None,
+        "spacings": None if alike else [[float(x.min()), float(x.max())] for x in sizes.T],
+        "orientation": list(aff2axcodes(affine)),
         "scans": len(sampler.cases),
+        "pairs": min(PAIRS, sampler.settings.iterations) * sampler.settings.batch,
         "bends": bends,
     }
     (folder / SYNTHETIC).write_text(json.dumps(about, indent=1))
 
 
 def count_displacements(folder: Path, sampler: SyntheticSampler) -> None:
-    """Write ``displacements.csv``, counted over the first hundred training pairs."""
-    spacing, turn = voxel_sizes(sampler.affine), io_orientation(sampler.affine)
+    """Write ``displacements.csv``, counted over the pairs of the first hundred iterations, each in its scan's mm."""
+    if (folder / DISPLACEMENTS).exists():  # by an earlier start of the same training
+        return
     edges = np.arange(-100.0, 100.0 + BIN_MM, BIN_MM)
     counts = np.zeros((3, len(edges) - 1), np.int64)
     for iteration in range(min(PAIRS, sampler.settings.iterations)):
-        u = sampler.batch(iteration).pairs.displacement.cpu().numpy()
-        for axis, (world, sign) in enumerate(turn.astype(int)):
-            mm = u[:, axis] * spacing[axis] * (sign if world == 2 else -sign)  # to the left, to posterior, to superior
-            counts[world] += np.histogram(mm, edges)[0]
+        batch = sampler.batch(iteration)
+        for case, u in zip(batch.cases, batch.pairs.displacement.cpu().numpy(), strict=True):
+            spacing, turn = voxel_sizes(sampler.affine(case)), io_orientation(sampler.affine(case)).astype(int)
+            for axis, (world, sign) in enumerate(turn):
+                mm = u[axis] * spacing[axis] * (sign if world == 2 else -sign)  # to the left, posterior, superior
+                counts[world] += np.histogram(mm, edges)[0]
     rows = [(name, *row) for name, row_counts in zip("xyz", counts, strict=True)
             for row in zip(edges[:-1], edges[1:], row_counts, strict=True) if row[2]]  # fmt: skip
     pd.DataFrame(rows, columns=["component", "low", "high", "count"]).to_csv(folder / DISPLACEMENTS, index=False)
 
 
 class Mapper:
-    """Keeps what a network predicts of one synthetic pair, ``times`` times in all; `finish` writes ``maps.npz``."""
+    """Keeps what a network predicts of one synthetic pair, ``times`` times in all; `finish` writes ``maps.npz``.
+
+    No fault of a picture may cost a training: what cannot be read is left out.
+    """
 
     def __init__(self, folder: Path, sampler: SyntheticSampler, *, times: int) -> None:
-        self.folder, self.affine = folder / "maps", sampler.affine
-        self.pair = sampler.one()
+        batch = sampler.one()
+        self.folder, self.pair, self.affine = folder / "maps", batch.pairs, sampler.affine(batch.cases[0])
         self.chosen = {round(sampler.settings.iterations * (k + 1) / times) for k in range(times)}
 
     @torch.inference_mode()
@@ -95,17 +109,17 @@ class Mapper:
             else:
                 grown, result = {}, model(self.pair.fixed, self.pair.moving)
         self.folder.mkdir(parents=True, exist_ok=True)
-        np.savez(self.folder / f"{done:09d}.npz", result=self._section(result), iteration=done, **grown)
+        _save(self.folder / f"{done:09d}.npz", result=self._section(result), iteration=done, **grown)
 
     def finish(self) -> None:
         """Gather what was recorded, this time or before an interruption, in one file."""
-        states = [dict(np.load(path)) for path in sorted(self.folder.glob("*.npz"))]
+        states = list(_readable(sorted(self.folder.glob("[0-9]*.npz"))))
         if not states:
             return
         gathered = {key: np.stack([state[key] for state in states]) for key in states[0]}
         sizes = voxel_sizes(self.affine)[np.argsort(io_orientation(self.affine)[:, 0])]
         truth = self._section(self.pair.displacement)
-        np.savez(self.folder.parent / MAPS, truth=truth, ratio=sizes[2] / sizes[0], **gathered)
+        _save(self.folder.parent / MAPS, truth=truth, ratio=sizes[2] / sizes[0], **gathered)
 
     def _section(self, displacement: Tensor) -> Array:
         """The middle coronal section of the component to the left, patient's right on the left, head on top."""
@@ -114,3 +128,20 @@ class Mapper:
         component = -turn[axis, 1] * displacement[0, axis].float().cpu().numpy()
         turned = apply_orientation(component, to_print(self.affine))
         return np.ascontiguousarray(turned[:, turned.shape[1] // 2].T, dtype=np.float32)
+
+
+def _readable(paths: Sequence[Path]) -> Iterator[dict[str, Array]]:
+    for path in paths:
+        try:
+            with np.load(path) as stored:
+                yield dict(stored)
+        except (OSError, ValueError, zipfile.BadZipFile):
+            log.warning("%s: cannot be read, perhaps cut short; left out of the maps", path)
+
+
+def _save(path: Path, **arrays: object) -> None:
+    """Write arrays under a temporary name and move them into place."""
+    temporary = path.with_name(f".{path.name}")
+    with open(temporary, "wb") as stream:
+        np.savez(stream, **arrays)
+    temporary.replace(path)

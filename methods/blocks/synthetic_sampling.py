@@ -11,6 +11,7 @@ from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 from torch import Tensor
 
 from datasets.case import Dataset
+from datasets.files import Volume
 from datasets.geometry import Array
 from methods.blocks.sampling import iteration_seed
 from methods.blocks.schedule import Settings
@@ -35,15 +36,15 @@ class SyntheticSampler:
     """Makes batches on the device that holds the scans; a batch depends on ``seed`` and its iteration alone.
 
     ``images`` are ``(k, 1, D, H, W)`` in half precision, which keeps half a Hounsfield unit, ``masks`` the same in
-    uint8 or None; one row for each of ``cases``. Pairs have the grid ``shape``, whose ``affine`` it is, and ``recipe``
-    is in the order of its axes.
+    uint8 or None; one row for each of ``cases``. Pairs have the grid ``shape``, which has in each scan the millimetres
+    of its ``affines``; all have the same orientation, and ``recipe`` is in the order of their axes.
     """
 
     cases: Sequence[str]
     images: Tensor
     masks: Tensor | None
     shape: tuple[int, ...]
-    affine: Array
+    affines: Sequence[Array]
     recipe: Recipe
     sigma: float | None
     settings: Settings
@@ -62,9 +63,13 @@ class SyntheticSampler:
         )
         return SyntheticBatch(iteration, tuple(self.cases[k] for k in chosen.tolist()), pairs)
 
-    def one(self) -> Pairs:
+    def one(self) -> SyntheticBatch:
         """One pair that is in no batch, to look at."""
-        return replace(self, settings=replace(self.settings, batch=1)).batch(-1 % 2**32).pairs
+        return replace(self, settings=replace(self.settings, batch=1)).batch(-1 % 2**32)
+
+    def affine(self, case: str) -> Array:
+        """The voxel-to-world affine of the pairs made of a scan."""
+        return self.affines[self.cases.index(case)]
 
 
 def make_synthetic_sampler(
@@ -87,23 +92,37 @@ def make_synthetic_sampler(
     cases = sorted(data.training_cases)
     if not cases:
         raise ValueError(f"train: data set {data.name!r} has no training scans")
-    volumes = [data.image(case) for case in cases]
-    first = volumes[0]
-    for case, volume in zip(cases, volumes, strict=True):
-        if volume.array.shape != first.array.shape or np.any(_axes(volume.affine) != _axes(first.affine)):
-            raise ValueError(f"train: {case} differs from {cases[0]} in shape or orientation; resample the scans")
+    first = data.image(cases[0])
     if any(n % (multiple * shrink) for n in first.array.shape):
         raise ValueError(
             f"train: scans have shape {first.array.shape}; every axis must be a multiple of {multiple * shrink}"
         )
-    images = torch.stack([torch.from_numpy(volume.array)[None].half() for volume in volumes])
-    masks = [data.mask(case) for case in cases]
-    known = all(mask is not None for mask in masks)
-    fields = torch.stack([torch.from_numpy(mask)[None].byte() for mask in masks]).to(device) if known else None
+    images, fields, affines = _read(data, cases, first)
     recipe = along_axes(replace(Recipe(), reject_folding=reject_folding), first.affine)
     shape = tuple(n // shrink for n in first.array.shape)
-    affine = first.affine @ np.diag([shrink, shrink, shrink, 1.0])
-    return SyntheticSampler(cases, images.to(device), fields, shape, affine, recipe, sigma, settings, seed)
+    affines = [affine @ np.diag([shrink, shrink, shrink, 1.0]) for affine in affines]
+    stored = images.to(device), None if fields is None else fields.to(device)
+    return SyntheticSampler(cases, *stored, shape, affines, recipe, sigma, settings, seed)
+
+
+def _read(data: Dataset, cases: Sequence[str], first: Volume) -> tuple[Tensor, Tensor | None, list[Array]]:
+    """Scans, masks (None where no scan has one) and affines; one after the other, for a thousand fill the memory."""
+    shape = first.array.shape
+    images, affines = torch.empty(len(cases), 1, *shape, dtype=torch.float16), []
+    masked = [case for case in cases if data.mask_path(case).exists()]
+    if masked and len(masked) < len(cases):
+        lacking = next(case for case in cases if case not in masked)
+        raise ValueError(f"train: {lacking} has no mask, {masked[0]} has one; prepare masks for all scans or for none")
+    masks = torch.empty(len(cases), 1, *shape, dtype=torch.uint8) if masked else None
+    for number, case in enumerate(cases):
+        volume = data.image(case)
+        if volume.array.shape != shape or volume.orientation != first.orientation:
+            raise ValueError(f"train: {case} differs from {cases[0]} in shape or orientation; resample the scans")
+        images[number, 0] = torch.from_numpy(volume.array)
+        affines.append(volume.affine)
+        if masks is not None:
+            masks[number, 0] = torch.from_numpy(data.mask(case))
+    return images, masks, affines
 
 
 def along_axes(recipe: Recipe, affine: Array) -> Recipe:

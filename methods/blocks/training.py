@@ -192,11 +192,14 @@ def _resume(learner: Learner, folder: Path, run: Mapping[str, Any]) -> tuple[int
 def _curve(path: Path, start: int) -> IO[str]:
     """The open curve, cut to the iterations before ``start``."""
     lines = path.read_text().splitlines(keepends=True) if path.exists() else []
-    path.write_text("".join(lines[:start]))
+    partial = path.with_name(f".{path.name}")
+    partial.write_text("".join(lines[:start]))
+    partial.replace(path)
     return open(path, "a", buffering=1)
 
 
 def _check_weights(learner: Learner, iteration: int) -> None:
     for name, module in learner.modules.items():
-        if not all(parameter.isfinite().all() for parameter in module.parameters()):
+        state = (value for value in module.state_dict().values() if value.is_floating_point())  # running averages too
+        if not all(value.isfinite().all() for value in state):
             raise DivergedError(f"training: weights of {name} are NaN or infinite after iteration {iteration}")
