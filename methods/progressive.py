@@ -119,6 +119,7 @@ def train(
         maps: how many times the displacement of one synthetic pair is kept to be looked at.
     """
     settings = Settings(iterations, batch, learning_rate, schedule, 0.0, checkpoint_every)
+    growth = _growth(transition, duration, levels, iterations)
     _check(loss_mask=loss_mask, precision=precision, snapshot_every=snapshot_every, maps=maps)
     mixed = precision == "mixed" and device.startswith("cuda")
     params = _params(channels, levels, widths, sigma, shrink)
@@ -134,8 +135,8 @@ def train(
     )  # fmt: skip
     plain = partial(UNet, channels, levels=levels, widths=widths)
     grown = partial(ProgressiveUNet, channels, levels=levels, widths=widths, entry=entry, entry_kernel=entry_kernel)
-    model = create(grown if duration else plain, seed=seed, device=device, fill=glorot).train()
-    pupil = Pupil(model, _growth(transition, duration, levels, iterations), mixed)
+    model = create(grown if growth else plain, seed=seed, device=device, fill=glorot).train()
+    pupil = Pupil(model, growth, mixed)
     optimiser = torch.optim.SGD(model.parameters(), lr=learning_rate, momentum=momentum)
     step = training.descend(optimiser, partial(_losses, pupil, loss_mask))
     describe_pairs(folder, sampler)
