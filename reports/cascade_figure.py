@@ -17,8 +17,9 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 
 from reports.figures import INK, PAPER, SOFT, style
+from reports.kept import player
 from reports.measured import Measured, Reader
-from reports.overview import NAMES, display_title
+from reports.overview import NAMES
 from reports.paper import Entry, PaperError, PaperRun
 from reports.tables import direction, quantity
 
@@ -148,9 +149,7 @@ def _draw(
 
 
 def _measured_title(run: PaperRun, key: str) -> str:
-    title, player = run.paper.datasets[key]["title"], display_title(run.datasets[key])
-    stand_in = f", a stand-in for {title}" if run.is_stand_in(key) else ""
-    return f"measured ({player}{stand_in}; {'; '.join(_chips(run)) or 'hardware not recorded'})"
+    return f"measured ({player(run, key)}; {'; '.join(_chips(run)) or 'hardware not recorded'})"
 
 
 def _block(part: SubFigure, title: str, series: Sequence[Series], columns: Columns, hollow: bool) -> None:

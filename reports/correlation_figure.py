@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike
 from datasets import geometry
 from datasets.files import Array
 from reports.figures import INK, KINDS, PAPER, SOFT, style
-from reports.kept import kept, player
+from reports.kept import kept, player, trained
 from reports.paper import Entry, PaperRun
 from reports.tables import number
 
@@ -174,4 +174,4 @@ def _note(run: PaperRun, entry: Entry, cast: Sequence[str], samples: Mapping[str
         parts.append(f"No data set plays {', '.join(unplayed)} in this profile.")
     if absent := [method for method in entry["methods"] if method not in samples]:
         parts.append(f"Not in this profile: {', '.join(absent)}.")
-    return " ".join(parts)
+    return " ".join([*parts, *trained(run, list(samples))])

@@ -16,7 +16,7 @@ from reports.figures import INK, KINDS, SOFT, style
 from reports.paper import Entry, PaperRun
 from reports.schedule import label, trained_on
 from reports.tables import number
-from reports.trainings import Training, find
+from reports.trainings import Training, find, others
 
 NAMES: Mapping[str, str] = {"x": "x, to the left", "y": "y, to posterior", "z": "z, to superior"}
 COLUMNS = ("component", "low", "high", "count")
@@ -66,7 +66,7 @@ def draw(run: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
     Returns:
         The figure and what the run adds to its caption, or None and why nothing can be drawn.
     """
-    training = find(run.trainings, entry["methods"][0])
+    training = find(run.trainings, entry["methods"][0], own=run.paper.training)
     if training is None:
         return None, f"no training of {entry['methods'][0]}"
     table = training.table("displacements.csv")
@@ -132,19 +132,30 @@ def _note(run: PaperRun, entry: Entry, training: Training, known: Mapping[str, D
     counts = sorted({one.voxels for one in known.values()})
     voxels = " to ".join(f"{count:,}" for count in dict.fromkeys((counts[0], counts[-1])))
     parts = [
-        f"{voxels} voxels of synthetic pairs, from the training of {label(run, training.method)} "
+        f"{voxels} voxels of {_pairs(training)}, from the training of {label(run, training.method)} "
         f"(seed {training.seed}) on {trained_on(training, entry)}.",
         _spacing(training),
         "Mean absolute value and SD in mm, from the ranges that are drawn.",
     ]
     absent = [component for component in NAMES if component not in known]
-    return parts + ([f"No voxels of component {', '.join(absent)}."] if absent else [])
+    parts += [f"No voxels of component {', '.join(absent)}."] if absent else []
+    return parts + others(run.trainings, [training.method], training.dataset)
+
+
+def _pairs(training: Training) -> str:
+    count = (training.about("synthetic.json") or {}).get("pairs")
+    if not count:
+        return "synthetic pairs"
+    return f"the first {count} training pairs" if count > 1 else "the first training pair"
 
 
 def _spacing(training: Training) -> str:
     """Which voxels the mm are of: a displacement is drawn in voxels, so that another spacing gives other mm."""
-    spacing = (training.about("synthetic.json") or {}).get("spacing")
-    if not spacing:
+    about = training.about("synthetic.json") or {}
+    if ranges := about.get("spacings"):
+        spans = [f"{axis} {low:.3g} to {high:.3g} mm" for axis, (low, high) in zip("xyz", ranges, strict=True)]
+        return f"The mm are by each scan's own spacing in {training.dataset}: {', '.join(spans)} a voxel."
+    if not about.get("spacing"):
         return "The spacing behind the mm is not recorded."
-    size = " x ".join(f"{mm:.3g}" for mm in spacing)
+    size = " x ".join(f"{mm:.3g}" for mm in about["spacing"])
     return f"The mm are those of voxels of {size} mm, the spacing of {training.dataset}."

@@ -5,6 +5,7 @@ Always of a method's first seed, the main run: where that one failed, no other s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from datasets import geometry
@@ -24,9 +25,24 @@ class Kept:
 
 
 def player(run: PaperRun, key: str) -> str:
-    """The title of the data set that plays ``key``; a stand-in says that it is one. KeyError where nothing plays it."""
+    """The title of the data set that plays ``key``; a stand-in, or one with other pairs than the paper's, says so.
+
+    KeyError where nothing plays it.
+    """
     title, shown = run.paper.datasets[key]["title"], display_title(run.datasets[key])
+    if few := run.pairs_note(key):
+        return f"{shown}, which {few}"
     return f"{shown}, a stand-in for {title}" if run.is_stand_in(key) else shown
+
+
+def trained(run: PaperRun, methods: Sequence[str]) -> list[str]:
+    """What networks learned from where that is not the paper's training data."""
+    learned: dict[str, list[str]] = {}
+    for method in methods:
+        if names := run.trained_elsewhere(method):
+            learned.setdefault(names, []).append(str(run.methods[method]["label"]))
+    return [f"Trained on {names}, the paper's on {run.paper.training}: {' and '.join(who)}."
+            for names, who in learned.items()]  # fmt: skip
 
 
 def first_seed(run: PaperRun, dataset: Dataset, method: str) -> int | None:

@@ -17,7 +17,7 @@ from reports.paper import Entry, PaperError, PaperRun
 from reports.schedule import ALPHA, Schedule
 from reports.snapshots import Line, Snapshots
 from reports.tables import number
-from reports.trainings import find
+from reports.trainings import choose, find
 
 LOOKS = (("#d55e00", (0, (4, 1.2))), ("#0072b2", "-"), ("#009e73", ":"), ("#cc79a7", "-."))
 FEW, MANY = 40, 150  # snapshots up to which each has a marker, and from which lines are running medians
@@ -69,9 +69,9 @@ def set_log(axes: Axes, which: str) -> None:
 
 def _plan(run: PaperRun, entry: Entry) -> tuple[Schedule | None, str]:
     """The schedule of the last method that followed one, or None and why there is none."""
-    reasons = []
+    reasons, own = [], choose(run.trainings, entry["methods"], run.paper.training)
     for method in reversed(entry["methods"]):
-        training = find(run.trainings, method)
+        training = find([each for each in run.trainings if each.dataset == own], method)
         plan, why = schedule.read(training) if training else (None, f"no training of {method}")
         if plan is not None:
             return plan, ""

@@ -19,9 +19,11 @@ COLUMNS = (
     "paper", "table", "row", "column", "dataset", "stand_in", "metric", "protocol", "statistic", "printed", "measured",
     "low", "high", "unit", "n", "difference", "verdict", "note",
 )  # fmt: skip
-# In order of display. "reproduced" and "differs" are said of the paper's own data and, of sizes, of its own networks.
+# In order of display. "reproduced" and "differs" are said of the paper's own data and, of sizes, of its own networks;
+# "incomplete" of its own data where registrations failed, for a mean over the others is another number.
 VERDICTS = (
-    "reproduced", "differs", "other hardware", "stand-in", "diverged", "not measured", "not printed", "unreadable",
+    "reproduced", "differs", "incomplete", "other hardware", "stand-in", "diverged", "not measured", "not printed",
+    "unreadable",
 )  # fmt: skip
 TIMES = "\N{MULTIPLICATION SIGN}"
 OURS = "not in the paper"  # the verdict on a row that the paper does not have, which no ledger lists
@@ -57,7 +59,7 @@ class Judged:
 
     @property
     def stand_in(self) -> bool:
-        """Whether the number is of other data than the paper's, or of a network of another width."""
+        """Whether the number is of other data than the paper's, tested or learned from, or of a narrower network."""
         return self.measured.stand_in or self.measured.narrow
 
 
@@ -118,8 +120,8 @@ def verdict_counts(judged: Sequence[Judged]) -> str:
 
 
 def row_name(row: Entry) -> str:
-    """A row's labels as one."""
-    return ", ".join(label for label in row["labels"] if label)
+    """A row's labels as one, without empty ones and dashes."""
+    return ", ".join(label for label in row["labels"] if label not in ("", "\N{EM DASH}"))
 
 
 def shown(value: float, cell: Entry) -> str:
@@ -158,6 +160,8 @@ def _verdict(text: str, measured: Measured, cell: Entry, paper: Paper) -> tuple[
         return "stand-in", ""
     if measured.metric == "seconds":
         return "other hardware", f"printed: {paper.hardware}" if paper.hardware else ""
+    if measured.failed:
+        return "incomplete", "not compared: the printed number leaves no registration out"
     return _number_verdict(printed, measured, cell.get("tolerance", paper.tolerance.get(measured.metric)))
 
 
@@ -208,16 +212,22 @@ def _number_verdict(printed: Printed, measured: Measured, tolerance: float | Non
 
 
 def _circumstances(run: PaperRun, cell: Entry, measured: Measured) -> list[str]:
-    """What a reader has to know before comparing: other data, another width."""
-    if measured.reason:
+    """What a reader has to know before comparing: other data, to test on or to learn from, another width."""
+    if measured.reason and not measured.outcome:
         return []
     notes = []
     if measured.stand_in:
         played = [key for key in dataset_keys(cell) if run.is_stand_in(key)]
         plays = [
-            f"{display_title(run.datasets[key])}, which plays {run.paper.datasets[key]['title']}" for key in played
+            f"{display_title(run.datasets[key])}, which "
+            f"{run.pairs_note(key) or 'plays ' + str(run.paper.datasets[key]['title'])}"
+            for key in played
         ]
-        notes.append(f"on {'; '.join(plays)}")
+        notes += [f"on {'; '.join(plays)}"] if plays else []
+        if "pair" in cell and any(map(run.pairs_note, played)):
+            notes.append(f"pair {cell['pair']} of these may be another one of the paper's")
+    if measured.learned:
+        notes.append(f"trained on {measured.learned}, the paper's on {run.paper.training}")
     if measured.narrow and measured.metric != "parameters":
         notes.append("a network narrower than the paper's")
     if measured.threads is not None:

@@ -23,7 +23,7 @@ from reports.figures import INK, PAPER, RULE, SOFT, style
 from reports.paper import Entry, PaperRun
 from reports.schedule import label, trained_on
 from reports.tables import number
-from reports.trainings import Training, find
+from reports.trainings import Training, find, others
 
 COLOURS = colormaps["RdBu_r"]
 UNKNOWN = "#8a8a8a"  # no number
@@ -77,8 +77,8 @@ def draw(run: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
     Returns:
         The figure and what the run adds to its caption, or None and why nothing can be drawn.
     """
-    method, *others = entry["methods"]
-    training = find(run.trainings, method)
+    method, *rest = entry["methods"]
+    training = find(run.trainings, method, own=run.paper.training)
     maps, why = read_maps(training, method)
     if maps is None or training is None:
         return None, why
@@ -87,10 +87,11 @@ def draw(run: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
     chosen = np.unique(np.linspace(0, len(maps.iteration) - 1, SHOWN).round().astype(int))
     rows = [*_level_rows(maps, chosen, _grids(training, maps)), _result_row(label(run, method), maps, chosen)]
     notes = [_about(training, maps, chosen)]
-    for other in others:
-        row, note = _other_row(run, other, maps, chosen, training.seed)
+    for other in rest:
+        row, note = _other_row(run, other, maps, chosen, training)
         rows.append(row)
         notes.append(note)
+    notes += others(run.trainings, entry["methods"], training.dataset)
     top = _top(maps)
     heads = [f"{int(iteration):,}" for iteration in maps.iteration[chosen]]
     about = f"one synthetic pair, made from {trained_on(training, entry)}"
@@ -163,9 +164,14 @@ def _result_row(title: str, maps: Maps, chosen: Sequence[int]) -> Row:
     return Row(f"{title}: weighted sum", [Panel(maps.result[at]) for at in chosen], apart=True)
 
 
-def _other_row(run: PaperRun, method: str, maps: Maps, chosen: Sequence[int], seed: int) -> tuple[Row, str]:
-    """Another network's results at the same iterations, each where it is known; why not, where none is."""
-    other, why = read_maps(find(run.trainings, method, seed), method)
+def _other_row(run: PaperRun, method: str, maps: Maps, chosen: Sequence[int], first: Training) -> tuple[Row, str]:
+    """Results of another network of the ``first`` one's seed and training data, at its iterations where they are known;
+    why not, where none is.
+    """
+    training = find(run.trainings, method, first.seed, own=first.dataset)
+    other, why = read_maps(training, method)
+    if training and training.dataset != first.dataset:
+        other, why = None, f"{method} was not trained on {first.dataset}"
     if other is not None and not _same_pair(maps, other):
         other, why = None, f"the maps of {method} are of another pair"
     if other is None:

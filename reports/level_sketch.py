@@ -1,6 +1,6 @@
 """A sketch of the two coarsest levels of a progressive network and the weights at its edges at one time of training.
 
-After Fig. 2 of doi:10.1109/TMI.2019.2953788. What has no weight is dashed: it takes no part in the result.
+After Fig. 2 of doi:10.1109/TMI.2019.2953788. What has no weight is dotted: it takes no part in the result.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def _images(axes: Axes, y: float, side: float, used: bool) -> None:
 
 
 def _box(axes: Axes, centre: Point, size: Point, text: str, level: int, used: bool) -> None:
-    """Layers of a level, in its colour; dashed where they are not in use."""
+    """Layers of a level, in its colour; dotted where they are not in use."""
     (x, y), (width, height), (colour, _) = centre, size, look(level)
     corner = (x - width / 2, y - height / 2)
     axes.add_patch(Rectangle(corner, width, height, facecolor=PAPER, edgecolor="none", zorder=2))

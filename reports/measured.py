@@ -19,6 +19,7 @@ from reports.pair_values import Choice, Missing, PairValues, first_reason, subje
 from reports.paper import Entry, PaperRun, dataset_keys, specification
 from reports.summary import RUN_LEVEL, Quote
 
+METHODS = ("method", "less", "against")  # parts of a cell that name one
 CALLS: Mapping[str, Statistic] = {"median": np.median, "mean": np.mean, "sd": np.std}  # of seconds
 
 
@@ -28,7 +29,8 @@ class Measured:
 
     ``outcome`` says that there is none because training ended so (diverged), which is a result. ``full`` is the number
     of parameters at the paper's width where that is on record; ``narrow`` says that the network that was run has
-    another width, ``failed`` how many registrations a mean leaves out. Seconds have their ``threads`` and, where
+    another width, ``learned`` what networks learned from where that is not the paper's training data, which makes a
+    stand-in as well; ``failed`` how many registrations a mean leaves out. Seconds have their ``threads`` and, where
     another method was timed in the row's place, ``timed_as``; their ``device`` where the cell leaves it open.
     """
 
@@ -43,6 +45,7 @@ class Measured:
     n: int | None = None
     failed: int = 0
     narrow: bool = False
+    learned: str = ""
     full: int | None = None
     threads: int | None = None
     device: str = ""
@@ -73,7 +76,7 @@ class Reader:
             if key not in self.run.datasets:
                 title = self.run.paper.datasets[key]["title"]
                 return replace(blank, reason=f"no data set plays {title} in this profile")
-        methods = [cell[name] for name in ("method", "less", "against") if name in cell]
+        methods = [cell[name] for name in METHODS if name in cell]
         if absent := [method for method in methods if method not in self.run.methods]:
             return replace(blank, reason=f"method {absent[0]} is not in this profile")
         if "setting" in cell:
@@ -99,9 +102,14 @@ class Reader:
         fixed = {"seconds": "all threads", "parameters": "network"}
         protocol = fixed.get(metric) or cell.get("protocol", "")
         statistic = {"seconds": cell.get("statistic", "median"), "parameters": "count"}.get(metric)
-        wanted = "less" if "less" in cell else cell.get("statistic", "mean")
-        named = cell_statistics.name(wanted, pooled=cell.get("pooled", False))
-        return Measured(names, stand_in, metric, protocol, statistic or named)
+        named = cell_statistics.name(_wanted(cell), pooled=cell.get("pooled", False))
+        learned = "" if metric in fixed else self._learned(cell)
+        return Measured(names, stand_in or bool(learned), metric, protocol, statistic or named, learned=learned)
+
+    def _learned(self, cell: Entry) -> str:
+        """What the methods of a cell learned from where that is not the paper's training data."""
+        named = (self.run.trained_elsewhere(cell[name]) for name in METHODS if name in cell)
+        return "; ".join(dict.fromkeys(filter(None, named)))
 
     def _over_pairs(self, blank: Measured, choices: Sequence[Choice], cell: Entry) -> Measured:
         """A statistic over the pairs of one method, or over the pairs that two methods share."""
@@ -113,39 +121,46 @@ class Reader:
             lost, note = self._pairs.losses(choice, found)
             failed, notes = failed + lost, notes + note
             frames.append(found)
-        shared = [name for name in frames[0].index if all(name in frame.index for frame in frames[1:])]
-        if not shared:
-            return replace(blank, reason=f"{choices[0].method} and {choices[1].method} have no pair in common")
-        who = subjects(choices[0].datasets, shared)
-        wanted = "less" if "less" in cell else cell.get("statistic", "mean")
-        answer = cell_statistics.summarise(
-            wanted, [frame.loc[shared] for frame in frames], who, factor=cell.get("factor", 1), pooled=pooled
-        )
+        if len(choices) > 1:
+            frames, draws = self._pairs.read_both(choices, _quote(cell), pooled=pooled)
+            if not draws:
+                return replace(blank, reason=f"{choices[0].method} and {choices[1].method} have no pair in common")
+            if choices[0].seed is None and "seed" in cell and len(draws) == 1:
+                return replace(blank, reason="one draw only")
+            ran = {seed for choice in choices if choice.seed is None for seed in self._pairs.seeds(choice)}
+            what = f"of {len(draws)} draw{'s' * (len(draws) > 1)}: {', '.join(map(str, draws))}"
+            notes += [what] if len(ran) > 1 else []
+        wanted, who = _wanted(cell), subjects(choices[0].datasets, frames[0].index)
+        answer = cell_statistics.summarise(wanted, frames, who, factor=cell.get("factor", 1), pooled=pooled)
         return replace(
             blank, value=answer.value, low=answer.low, high=answer.high, n=answer.n, failed=failed,
             narrow=self._any_narrow(choices), notes=(*notes, *([answer.why] if answer.why else [])),
         )  # fmt: skip
 
     def _seeds(self, blank: Measured, choices: Sequence[Choice], cell: Entry) -> Measured:
-        """In how many of the seeds that both methods finished the first has the lower mean."""
+        """In how many of the seeds that both methods were run with the first has the lower mean.
+
+        A seed in which either of them has no number counts as not lower, so that a network that diverges gains nothing.
+        """
         common = [seed for seed in self._pairs.seeds(choices[0]) if seed in self._pairs.seeds(choices[1])]
-        lower, done, reasons = 0, [], []
+        lower, failed, lost, notes = 0, 0, [], []
         for seed in common:
             one = self._over_pairs(blank, [replace(each, seed=seed) for each in choices],
                                    {**cell, "statistic": "reduction"})  # fmt: skip
             if one.reason:
-                reasons.append(f"seed {seed}: {one.reason}")
-            else:
-                lower, done = lower + (one.value > 0), [*done, seed]
-        if not done:
-            return replace(blank, reason="; ".join(reasons) or "the two methods have no seed in common")
-        named = ", ".join(map(str, done))
-        notes = (f"of {len(done)} seeds: {named}", *reasons)
-        return replace(blank, value=float(lower), n=len(done), narrow=self._any_narrow(choices), notes=notes)
+                lost.append(f"seed {seed} counts as not lower: {one.reason}")
+            lower, failed = lower + (one.value > 0), failed + one.failed
+            notes += [f"seed {seed}: {note}" for note in one.notes] if one.failed else []
+        if len(lost) == len(common):
+            return replace(blank, reason="; ".join(lost) or "the two methods have no seed in common")
+        notes = (f"of {len(common)} seeds: {', '.join(map(str, common))}", *lost, *notes)
+        return replace(blank, value=float(lower), n=len(common), failed=failed, narrow=self._any_narrow(choices),
+                       notes=notes)  # fmt: skip
 
     def _setting(self, blank: Measured, cell: Entry) -> Measured:
         """A number that a training wrote down: how the run was set up, which no data set changes."""
-        training = trainings.find(self.run.trainings, cell["method"], cell.get("seed"))
+        own = self.run.paper.training
+        training = trainings.find(self.run.trainings, cell["method"], cell.get("seed"), own=own)
         if training is None:
             return replace(blank, reason=f"{cell['method']} is not trained in this run")
         about = training.about(cell["file"])
@@ -233,6 +248,11 @@ class Reader:
 def _quote(cell: Entry) -> Quote:
     region = cell.get("region") or METRICS[cell["metric"]].headline
     return Quote(cell["metric"], cell.get("protocol", ""), region)
+
+
+def _wanted(cell: Entry) -> str:
+    """The statistic that a cell is."""
+    return "less" if "less" in cell else cell.get("statistic", "mean")
 
 
 def _path(cell: Entry) -> str:

@@ -24,7 +24,7 @@ from datasets.case import Dataset, Pair
 from datasets.files import Array, Volume
 from reports import summary
 from reports.figures import INK, PAPER, RULE, SOFT, style
-from reports.kept import kept, player, tre
+from reports.kept import kept, player, trained, tre
 from reports.overview import NAMES
 from reports.paper import Entry, PaperRun
 from reports.planes import Turned, oriented, oriented_displacement, oriented_points, oriented_spacing
@@ -290,7 +290,7 @@ def _note(run: PaperRun, entry: Entry, chosen: Sequence[int], methods: Sequence[
         parts.append(f"Pair {_listed(short)} not shown: there are {len(dataset.test_pairs)} test pairs.")
     if absent := [method for method in entry["methods"] if method not in methods]:
         parts.append(f"Not in this profile: {', '.join(absent)}.")
-    return " ".join(parts)
+    return " ".join([*parts, *trained(run, methods)])
 
 
 def _listed(places: Sequence[int]) -> str:

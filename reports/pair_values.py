@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -69,6 +69,27 @@ class PairValues:
             frames[dataset.name] = frame
         return pd.concat(frames, names=["dataset", "pair"])
 
+    def read_both(
+        self, choices: Sequence[Choice], quote: Quote, *, pooled: bool = False
+    ) -> tuple[list[pd.DataFrame], list[int]]:
+        """As `read` of two methods, from the seeds alone with which both have the pair; and which seeds these are.
+
+        So each pair's values are means over the same seeds. No seed: the methods have no pair of a seed in common.
+        """
+        first, second = (self.seeds(choice) if choice.seed is None else [choice.seed] for choice in choices)
+        parts = {}
+        for seed in (seed for seed in first if seed in second):
+            frames = [self.read(replace(choice, seed=seed), quote, pooled=pooled) for choice in choices]
+            if any(isinstance(frame, Missing) for frame in frames):
+                continue
+            shared = [name for name in frames[0].index if name in frames[1].index]
+            if shared:
+                parts[seed] = [frame.loc[shared] for frame in frames]
+        if not parts:
+            return [], []
+        both = zip(*parts.values(), strict=True)
+        return [pd.concat(each).groupby(level=["dataset", "pair"], sort=False).mean() for each in both], list(parts)
+
     def losses(self, choice: Choice, done: pd.DataFrame) -> tuple[int, list[str]]:
         """How many registrations failed, and the note that says so; also pairs without a value that did not fail."""
         found = [self._tried(dataset, choice) for dataset in choice.datasets]
@@ -80,7 +101,8 @@ class PairValues:
         notes = []
         if len(failed):
             notes.append(
-                f"{len(failed)} of {len(tried) - idle} registrations of {choice.method} failed and are left out"
+                f"{len(failed)} of {len(tried) - idle} registrations of {choice.method} failed and are left out "
+                f"(first: {first_reason(failed)})"
             )
         without = sum(each[each.status == "ok"].pair.nunique() for each in rows) - len(done)
         if without > 0:

@@ -47,6 +47,7 @@ class Paper:
     tables: Sequence[Entry]
     figures: Sequence[Entry]
     printed: pd.DataFrame
+    training: str = ""  # the data set that its networks learn from
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,26 @@ class PaperRun:
     about: str = ""  # what the profile cuts
 
     def is_stand_in(self, key: str) -> bool:
-        """Whether the data set that plays ``key`` is another one: its name differs. KeyError where nothing plays it."""
-        return self.datasets[key].name != key
+        """Whether what plays ``key`` is another data set, or a part of it alone. KeyError where nothing plays it."""
+        return self.datasets[key].name != key or bool(self.pairs_note(key))
+
+    def pairs_note(self, key: str) -> str:
+        """How many of the paper's test pairs its own data set has here; empty where all, or where another plays it."""
+        data, wanted = self.datasets[key], self.paper.datasets[key].get("pairs")
+        here = len(data.test_pairs)
+        if data.name != key or wanted in (None, here):
+            return ""
+        if here < wanted:
+            return f"has {here} of the paper's {wanted} pairs"
+        return f"has {here} pairs, the paper's {wanted}"
+
+    def trained_elsewhere(self, method: str) -> str:
+        """What a method learned from where that is not the paper's training data alone; empty where it is, or where
+        nothing is known of it.
+        """
+        learned = sorted({each.dataset for each in self.trainings if each.method == method})
+        own = self.paper.training
+        return " and ".join(learned) if own and set(learned) - {own} else ""
 
 
 def known_papers() -> list[str]:
@@ -89,7 +108,7 @@ def load_paper(key: str, *, folder: Path = PAPERS) -> Paper:
     return Paper(
         key=key, title=layout["title"], cite=layout["cite"], hardware=layout.get("hardware", ""),
         tolerance=layout.get("tolerance", {}), datasets=layout["datasets"], tables=layout["tables"],
-        figures=layout["figures"], printed=printed,
+        figures=layout["figures"], printed=printed, training=layout.get("training", ""),
     )  # fmt: skip
 
 

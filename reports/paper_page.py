@@ -21,13 +21,14 @@ PICTURE = 1_500_000  # bytes of a figure that is embedded as a picture
 
 @dataclass(frozen=True)
 class Player:
-    """Which prepared data set plays a data set of the paper: none has an empty ``name``."""
+    """Which prepared data set plays a data set of the paper: none has an empty ``name``; ``note``: its pairs differ."""
 
     title: str
     name: str
     player: str
     stand_in: bool
     pairs: int
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,8 @@ def _players(run: PaperRun) -> list[Player]:
             players.append(Player(about["title"], "", "", False, 0))
         else:
             pairs = len(data.test_pairs)
-            players.append(Player(about["title"], data.name, display_title(data), run.is_stand_in(key), pairs))
+            shown, note = display_title(data), run.pairs_note(key)
+            players.append(Player(about["title"], data.name, shown, run.is_stand_in(key), pairs, note))
     return players
 
 

@@ -95,6 +95,8 @@ def _played(run: PaperRun, key: str, title: str) -> str:
     """What plays a data set, which is named where ``title`` is not empty."""
     if key not in run.datasets:
         return f"no data set plays {title or 'it'}"
+    if few := run.pairs_note(key):
+        return f"on {title}, which {few}" if title else few
     if run.is_stand_in(key):
         return f"{title} played by {display_title(run.datasets[key])}".strip()
     return f"on {title}" if title else "measured on it"
@@ -150,10 +152,16 @@ def _notes(run: PaperRun, judged: Cells, reasons: Reasons) -> Iterator[str]:
         yield played
     if any(each.stand_in for each in judged.values()):
         yield "Stand-ins: numbers of other data or narrower networks than the paper's are no reproductions."
+    if learned := _learned(judged):
+        yield f"Trained on other data than the paper's ({run.paper.training}): {learned}."
     if run.about:
         yield run.about
-    if any(each.measured.failed for each in judged.values()):
-        yield "† Without the registrations or calls that failed; the ledger counts them."
+    if failed := [each.verdict == OURS for each in judged.values() if each.measured.failed]:
+        where = [*(["the ledger"] if not all(failed) else []), *(["the notes on rows of ours"] if any(failed) else [])]
+        verb = "count" if any(failed) else "counts"
+        yield f"† Without the registrations or calls that failed; {' and '.join(where)} {verb} them."
+    if ours := _ours(judged):
+        yield f"Notes on rows of ours, which the paper does not have: {ours}."
     if reasons.found:
         listed = "; ".join(f"[{number}] {reason}" for number, reason in enumerate(reasons.found, start=1))
         diverged = "; diverged: the training ended so" if any(each.measured.outcome for each in judged.values()) else ""
@@ -165,6 +173,24 @@ def _notes(run: PaperRun, judged: Cells, reasons: Reasons) -> Iterator[str]:
     if unreadable := [each for each in judged.values() if each.verdict == "unreadable"]:
         listed = "; ".join(f"{row_name(each.row)}, “{each.text}”" for each in unreadable)
         yield f"Not readable in print: {listed}."
+
+
+def _learned(judged: Cells) -> str:
+    """The networks that were trained on other data, by these."""
+    networks: dict[str, dict[str, None]] = {}
+    for each in judged.values():
+        if each.measured.learned and _is_of_one(each) and (each.measured.outcome or not each.measured.reason):
+            networks.setdefault(each.measured.learned, {})[_network(each)] = None
+    return "; ".join(f"{' and '.join(names)} on {data}" for data, names in networks.items())
+
+
+def _ours(judged: Cells) -> str:
+    """What there is to know of the numbers in rows that the paper does not have, for no ledger says it."""
+    notes: dict[str, dict[str, None]] = {}
+    for each in judged.values():
+        if each.verdict == OURS and not each.measured.reason:
+            notes.setdefault(row_name(each.row), {}).update(dict.fromkeys(each.measured.notes))
+    return "; ".join(f"{row}: {', '.join(found)}" for row, found in notes.items() if found)
 
 
 def _players(run: PaperRun, judged: Cells) -> str:

@@ -19,7 +19,7 @@ from reports import level_sketch
 from reports.figures import INK, SOFT, style
 from reports.paper import Entry, PaperRun
 from reports.schedule import ALPHA, Schedule, draw_weights, label, name, read, trained_on
-from reports.trainings import find
+from reports.trainings import find, others
 
 WIDTH, SKETCH, CURVES = 3.25, 2.35, 1.15  # inches: of one state, and the heights of its two panels
 
@@ -41,7 +41,7 @@ def draw(run: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
     Returns:
         The figure and what the run adds to its caption, or None and why nothing can be drawn.
     """
-    training = find(run.trainings, entry["methods"][0])
+    training = find(run.trainings, entry["methods"][0], own=run.paper.training)
     if training is None:
         return None, f"no training of {entry['methods'][0]}"
     schedule, why = read(training)
@@ -59,7 +59,8 @@ def draw(run: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
     ]
     if schedule.levels > 2:
         parts.append(f"Later levels ({schedule.levels} in all) are not sketched.")
-    return _draw(schedule, found), " ".join([*parts, *_ended(training.status, schedule)])
+    parts += _ended(training.status, schedule)
+    return _draw(schedule, found), " ".join([*parts, *others(run.trainings, [training.method], training.dataset)])
 
 
 def moments(schedule: Schedule) -> list[Moment]:

@@ -18,7 +18,7 @@ from datasets import geometry
 from datasets.case import Dataset, Pair
 from datasets.files import Array, read_displacement
 from reports import summary
-from reports.overview import display_title
+from reports.kept import player
 from reports.paper import Entry, PaperRun
 from reports.planes import Turned, oriented, oriented_displacement, oriented_spacing
 from reports.section_montage import AGREE, EMPTY, MISMATCH, Panel, Row, draw_rows
@@ -209,8 +209,7 @@ def _ratio(dataset: Dataset, case: str) -> float:
 
 
 def _title(run: PaperRun, entry: Entry) -> str:
-    title, player = run.paper.datasets[entry["dataset"]]["title"], display_title(run.datasets[entry["dataset"]])
-    return f"{player}, a stand-in for {title}" if run.is_stand_in(entry["dataset"]) else player
+    return player(run, entry["dataset"])
 
 
 def _note(run: PaperRun, entry: Entry, chosen: str, absent: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.landmarks import pooled
-from reports import summary
+from reports import summary, trainings
 from reports.overview import display_title
 from reports.paper import Entry, PaperRun
 from reports.schedule import label
@@ -60,11 +60,21 @@ class Snapshots:
 
 
 def read(run: PaperRun, entry: Entry) -> Snapshots:
-    """The snapshots of an entry's ``methods`` on its ``datasets``, by default all that the paper tests on."""
+    """The snapshots of an entry's ``methods`` on its ``datasets``, by default all that the paper tests on.
+
+    Of trainings on one data set: the paper's, else that of the first one listed.
+    """
     names = [run.datasets[key].name for key in played(run, entry)]
-    missing = [f"no training of {method}" for method in entry["methods"] if not _trainings(run, method)]
+    learned = trainings.choose(run.trainings, entry["methods"], run.paper.training)
+    there = {method: _trainings(run, method, learned) for method in entry["methods"]}
+    known = {training.method for training in run.trainings}
+    missing = [
+        f"no training of {method}{f' on {learned}' if method in known else ''}"
+        for method, some in there.items()
+        if not some
+    ]
     found: list[tuple[Training, pd.DataFrame]] = []
-    for training in (training for method in entry["methods"] for training in _trainings(run, method)):
+    for training in (training for some in there.values() for training in some):
         rows, why = _rows(training, names)
         missing += [why] if why else []
         found += [(training, rows)] if not why else []
@@ -83,25 +93,40 @@ def title(line: Line) -> str:
     return f"{line.label} (seed {line.training.seed})"
 
 
-def cast(run: PaperRun, entry: Entry) -> str:
-    """Which data sets the pairs are of, and whose stand-ins they are."""
-    return ", ".join(
-        f"{display_title(run.datasets[key])} for {run.paper.datasets[key]['title']}"
-        if run.is_stand_in(key)
-        else str(run.paper.datasets[key]["title"])
-        for key in played(run, entry)
-    )
+def judged(run: PaperRun, entry: Entry, snapshots: Snapshots) -> list[str]:
+    """The paper's data sets of an entry that the pairs are of."""
+    names = set(snapshots.pairs.dataset)
+    return [key for key in played(run, entry) if run.datasets[key].name in names]
+
+
+def cast(run: PaperRun, keys: Sequence[str]) -> str:
+    """What plays these data sets of the paper, and whose stand-ins they are."""
+    shown = []
+    for key in keys:
+        title, few = str(run.paper.datasets[key]["title"]), run.pairs_note(key)
+        if few:
+            shown.append(f"{title}, which {few}")
+        else:
+            shown.append(f"{display_title(run.datasets[key])} for {title}" if run.is_stand_in(key) else title)
+    return "; ".join(shown)
 
 
 def note(run: PaperRun, entry: Entry, snapshots: Snapshots) -> list[str]:
     """What a reader has to know of the errors: over which pairs, whether of stand-ins, what is left out."""
-    many = len(snapshots.pairs)
+    many, keys = len(snapshots.pairs), judged(run, entry, snapshots)
     parts = [
         f"TRE is the mean over {snapshots.landmarks:,} landmarks of {many} test pair{'s' * (many != 1)} "
-        f"({cast(run, entry)})."
+        f"({cast(run, keys)})."
     ]
-    if any(run.is_stand_in(key) for key in played(run, entry)):
+    if absent := [run.paper.datasets[key]["title"] for key in entry.get("datasets", run.paper.datasets)
+                  if key not in keys]:  # fmt: skip
+        parts.append(f"No snapshot was judged on {', '.join(absent)}, which the paper has as well.")
+    learned = [line.training.dataset for line in snapshots.lines]
+    if any(map(run.is_stand_in, keys)):
         parts.append("Measured on stand-ins, so that no value is a reproduction.")
+    elif run.paper.training and set(learned) != {run.paper.training}:
+        parts.append("Trained on other data than the paper's, so that no value is a reproduction.")
+    parts += trainings.others(run.trainings, entry["methods"], learned[0])
     parts += [
         f"{line.partial} snapshots of {title(line)} without all pairs are left out."
         for line in snapshots.lines
@@ -110,8 +135,9 @@ def note(run: PaperRun, entry: Entry, snapshots: Snapshots) -> list[str]:
     return parts
 
 
-def _trainings(run: PaperRun, method: str) -> list[Training]:
-    return sorted((each for each in run.trainings if each.method == method), key=lambda each: each.seed)
+def _trainings(run: PaperRun, method: str, dataset: str) -> list[Training]:
+    found = (each for each in run.trainings if (each.method, each.dataset) == (method, dataset))
+    return sorted(found, key=lambda each: each.seed)
 
 
 def _seed(line: Line) -> int:

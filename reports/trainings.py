@@ -9,11 +9,16 @@ A training's folder holds, each only where its method writes it:
 - ``maps.npz``: of one synthetic pair, in the section through its middle, the component of the displacement to the
   patient's left in voxels: ``truth (rows, columns)``, and at iterations ``iteration (k,)``: ``result (k, rows,
   columns)``, what the network predicts; for networks that grow also ``levels (k, L, rows, columns)``, each level's own,
-  the coarsest first, and their weights ``alpha (k, L)``; ``ratio``, height over width of a voxel;
+  the coarsest first, and their weights ``alpha (k, L)``; ``ratio``, height over width of a voxel of that pair;
 - ``displacements.csv``: how often the true displacement of synthetic pairs has a component in a range: ``component``
-  (x to the left, y to posterior, z to superior), ``low`` and ``high`` in mm, ``count`` of voxels;
-- ``synthetic.json``: how pairs were made: ``shape`` of the grid, ``spacing`` in mm, ``orientation`` of its axes, and
-  ``bends``: for t1, t21 and t22 the ``controls`` and the ``ranges`` as fractions of the image, by x, y and z.
+  (x to the left, y to posterior, z to superior), ``low`` and ``high`` in mm by the spacing of the scan that a pair is
+  made of, ``count`` of voxels;
+- ``synthetic.json``: how pairs were made: ``shape`` of the grid, ``orientation`` of its axes, ``pairs``, how many the
+  displacements were counted of; by x, y and z the ``spacing`` in mm, which is null where the scans differ, with
+  ``spacings``, the least and the greatest, in its place; and ``bends``: for t1, t21 and t22 the ``controls`` and the
+  ``ranges`` as fractions of the image, by x, y and z.
+
+A method may have been trained on several data sets: `choose` says whose trainings are read, so that none are mixed.
 """
 
 from __future__ import annotations
@@ -69,7 +74,24 @@ class Training:
         return path if path and path.exists() else None
 
 
-def find(trainings: Sequence[Training], method: str, seed: int | None = None) -> Training | None:
-    """The training of a method, of its first seed where none is given; None where there is none."""
-    found = [each for each in trainings if each.method == method and seed in (None, each.seed)]
-    return min(found, key=lambda each: each.seed) if found else None
+def choose(trainings: Sequence[Training], methods: Sequence[str], own: str = "") -> str:
+    """The data set whose trainings of these methods are read: ``own`` where any is on it, else that of the first one
+    listed; empty where there is none.
+    """
+    names = [each.dataset for each in trainings if each.method in methods]
+    return own if own in names else next(iter(names), "")
+
+
+def find(trainings: Sequence[Training], method: str, seed: int | None = None, *, own: str = "") -> Training | None:
+    """The training of a method, of its first seed where none is given, on the data set that `choose` says; None where
+    there is none.
+    """
+    dataset = choose(trainings, [method], own)
+    found = [each for each in trainings if (each.method, each.dataset) == (method, dataset)]
+    return min((each for each in found if seed in (None, each.seed)), key=lambda each: each.seed, default=None)
+
+
+def others(trainings: Sequence[Training], methods: Sequence[str], dataset: str) -> list[str]:
+    """What a reader has to know where these methods were trained on further data sets than the one that is read."""
+    names = dict.fromkeys(each.dataset for each in trainings if each.method in methods and each.dataset != dataset)
+    return [f"Trainings on {', '.join(names)} are left out: these are on {dataset}."] if names else []

@@ -11,6 +11,7 @@ from datasets.case import Pair, Truth, Writer, open_dataset
 from datasets.files import Volume, write_displacement
 from reports import correlation_figure, kept, overlay_figure, planes
 from reports.paper_figures import draw_figures
+from reports.trainings import Training
 from tests.paper_inputs import layout, make_run
 from tests.report_inputs import failed_row, frame, row
 from tests.test_report_pictures import AFFINES, extreme
@@ -75,6 +76,16 @@ def test_equal_input_gives_equal_files(tmp_path):
     assert [path.name for path in sorted(folders[0].iterdir())] == names
     for name in names:
         assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes()
+
+
+def test_what_networks_learned_from_is_told_where_it_is_not_the_papers(tmp_path):
+    run = block_run(tmp_path, (OVERLAYS, CORRELATION))
+    run = replace(run, paper=replace(run.paper, training="own"))
+    told = "Trained on toys, the paper's on own: Net."
+    for dataset in ("toys", "own"):
+        run = replace(run, trainings=[Training("net", dataset, 0, "ok", "", None)])
+        captions = [caption for _, caption, *_ in draw_figures(run, tmp_path / dataset)]
+        assert [told in caption for caption in captions] == 2 * [dataset == "toys"]
 
 
 # What is kept

@@ -51,6 +51,29 @@ def test_mean_gain_and_difference_by_hand(tmp_path):
     assert "failed" not in plain.note
 
 
+def test_a_mean_without_the_pairs_that_failed_is_not_compared(tmp_path):
+    rows = dice_rows("one", "syn", [0.70, 0.70, 0.70]) + dice_rows("one", "net", [0.912, 0.912, None])
+    run = make_run(tmp_path, rows, plays={"one": "one"})
+    for column in ("one_dice", "one_dice_gain"):
+        found = cell(run, "taught", column)
+        assert found.verdict == "incomplete"
+        assert "1 of 3 registrations of net failed and are left out (first: out of luck)" in found.note
+    assert cell(run, "plain", "one_dice").verdict == "reproduced"
+    elsewhere = [{**each, "dataset": "shells"} for each in rows]
+    stand_in = make_run(tmp_path / "2", elsewhere, plays={"one": "shells"})
+    assert cell(stand_in, "taught", "one_dice").verdict == "stand-in"
+
+
+def test_a_gain_is_over_the_same_seeds(tmp_path):
+    rows = [row("one", "a__b0", method, metric, value, seed=seed)
+            for method, seed, dice in (("syn", 0, 0.5), ("net", 0, 0.6), ("net", 1, 0.9))
+            for metric, value in (("seconds", 1.0), ("dice", dice))]  # fmt: skip
+    run = make_run(tmp_path, rows, plays={"one": "one"})
+    assert cell(run, "taught", "one_dice").measured.value == pytest.approx(75)
+    assert "of 1 draw: 0" in cell(run, "taught", "one_dice_gain").note
+    assert cell(run, "taught", "one_dice_gain").measured.value == pytest.approx(10)
+
+
 def test_seeds_are_averaged_within_a_pair(tmp_path):
     rows = [row("one", "a__b0", "syn", "dice", v, seed=s) for s, v in ((0, 0.2), (1, 0.4))]
     rows += [row("one", "a__b1", "syn", "dice", 0.5)]

@@ -146,6 +146,15 @@ def test_the_other_network_is_of_the_same_seed_and_pair(tmp_path):
         assert text.count(">none<") == 3
 
 
+def test_both_networks_are_of_the_same_training_data(tmp_path):
+    net = training(tmp_path, "net", grown())
+    elsewhere = replace(training(tmp_path, "syn", plain()), dataset="hands")
+    text, caption, _ = drawn(tmp_path, [net, elsewhere])
+    assert text.count(">none<") == 3
+    assert "Not shown: syn was not trained on chests." in caption
+    assert "Trainings on hands are left out: these are on chests." in caption
+
+
 @pytest.mark.parametrize(("arrays", "reason"), [
     (None, "net was not trained in this profile"),
     ({}, "the maps of net lack iteration, result, truth"),

@@ -1,12 +1,14 @@
 """A paper's files: what is read from them, and one clear line for each fault."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from reports import paper
 from reports.paper import PaperError, load_paper
 from reports.printed import COLUMNS, is_blank, read_number
+from reports.trainings import Training
 from tests.paper_inputs import csv_frame, layout, make_run, write_paper
 
 
@@ -130,6 +132,29 @@ def test_a_stand_in_has_another_name(tmp_path):
     run = make_run(tmp_path, [], plays={"one": "one", "two": "shells"})
     assert not run.is_stand_in("one")
     assert run.is_stand_in("two")
+
+
+@pytest.mark.parametrize(("pairs", "note"), [
+    (3, ""), (7, "has 3 of the paper's 7 pairs"), (2, "has 3 pairs, the paper's 2"), (None, ""),
+])  # fmt: skip
+def test_own_data_with_other_pairs_is_a_stand_in(tmp_path, pairs, note):
+    changed = layout()
+    for entry in changed["datasets"].values():
+        entry.update({"pairs": pairs} if pairs else {})
+    run = make_run(tmp_path, [], plays={"one": "one", "two": "shells"}, layout=changed)
+    assert run.pairs_note("one") == note
+    assert run.is_stand_in("one") == bool(note)
+    assert run.pairs_note("two") == ""  # another data set has no pair of the paper's
+
+
+def test_what_a_network_learned_from(tmp_path):
+    run = make_run(tmp_path, [], plays={}, layout={**layout(), "training": "own"})
+    on = [Training(method, data, 0, "ok", "", None)
+          for method, data in (("syn", "own"), ("net", "toys"), ("net", "own"))]  # fmt: skip
+    run = replace(run, trainings=on)
+    assert [run.trained_elsewhere(method) for method in ("syn", "net", "none")] == ["", "own and toys", ""]
+    unnamed = replace(run, paper=replace(run.paper, training=""))
+    assert unnamed.trained_elsewhere("net") == ""
 
 
 @pytest.mark.parametrize("key", paper.known_papers())

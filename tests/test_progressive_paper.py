@@ -1,14 +1,17 @@
 """The progressive paper's tables: the printed numbers put in as if measured must come out again, pooled as printed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from reports import cell_statistics
+from reports import cell_statistics, kept, paper_page
 from reports.ledger import TIMES, beside, judge, ledger_frame
 from reports.paper import PaperRun, cells
 from reports.paper_tables import write_paper_tables
 from reports.tables import MINUS
+from reports.trainings import Training
 from tests.paper_inputs import size_rows, timing
 from tests.progressive_inputs import (
     BENDS,
@@ -180,8 +183,37 @@ def test_one_diverged_seed_leaves_the_others(tmp_path):
     assert judged["draw_2", "baseline"].verdict == "diverged"
     assert judged["draw_1", "baseline"].verdict == judged["draw_2", "progressive"].verdict == "reproduced"
     counted = next(each for each in beside(run) if each.row["key"] == "draws_improved")
-    assert (counted.measured.value, counted.measured.n) == (4, 4)
-    assert "seed 2: no registration of progressive-baseline" in counted.note
+    assert (counted.measured.value, counted.measured.n) == (4, 5)
+    assert "of 5 seeds: 0, 1, 2, 3, 4; seed 2 counts as not lower: no registration of progressive-base" in counted.note
+    table = write_paper_tables(tmp_path / "t", run, [*judge(run), *beside(run)])[4]
+    (note,) = [note for note in table.notes if note.startswith("Notes on rows of ours")]
+    assert "seed 2 counts as not lower" in note
+    assert "—" not in note
+    texts = {cells[1].text: cells[-1].text for cells in table.rows}
+    assert texts["Draws with a lower TRE, the main one included (by the text 5 of 5)"] == "4 of 5"  # none is left out
+    assert texts["Mean TRE, baseline less progressive, mean of the draws"].endswith(" †")
+
+
+def test_draws_are_compared_with_the_same_draws(tmp_path):
+    means = {"progressive-baseline": (4.0, 6.0), "progressive": (3.0, 2.0, 1.0)}
+    rows = [each for method, of_seeds in means.items() for seed, mean in enumerate(of_seeds)
+            for each in flat_rows(OWN, method, mean, 1.0, seed)]  # fmt: skip
+    rows = [each for each in rows if (each["method"], each["pair"], each["seed"]) != ("progressive", "a__b1", 1)]
+    found = {each.row["key"]: each for each in beside(make_run(tmp_path, rows)) if each.table["number"] == 5}
+    # 15 pairs have draws 0 and 1 of both, (1 + 4) / 2; pair 2 of DIR-Lab and of CREATIS has draw 0 alone, 1
+    assert found["gain_draws"].measured.value == pytest.approx((15 * 2.5 + 2 * 1.0) / 17)
+    assert "of 2 draws: 0, 1" in found["gain_draws"].note
+    assert found["p_draws"].measured.value == pytest.approx(2**-17)
+
+
+def test_one_draw_is_no_mean_of_draws(tmp_path):
+    rows = [each for each in all_rows(OWN) if each["seed"] == 0]
+    run = make_run(tmp_path, rows + flat_rows(OWN, "progressive", 2.0, 1.0, seed=1))
+    found = {each.row["key"]: each for each in beside(run) if each.table["number"] == 5}
+    for key in ("gain_draws", "p_draws"):
+        assert found[key].measured.reason == "one draw only"
+        assert np.isnan(found[key].measured.value)
+    assert found["improved"].measured.value == 17
 
 
 def test_why_there_is_no_number(tmp_path):
@@ -214,10 +246,67 @@ def test_failed_pairs_are_left_out_and_counted(tmp_path):
     run = make_run(tmp_path, [*rows, failed_row("dirlab", "a__b7", "progressive", "timeout", "slow")])
     judged = {(each.table["number"], each.row["key"], each.column["key"]): each for each in judge(run)}
     assert judged[2, "all", "progressive"].measured.n == 16
+    assert judged[2, "all", "progressive"].verdict == "incomplete"
+    assert judged[5, "gain", "comparison"].verdict == "incomplete"
+    assert judged[2, "all", "baseline"].verdict == judged[2, "dirlab_1", "progressive"].verdict == "reproduced"
+    assert "failed and are left out (first: slow)" in judged[2, "all", "progressive"].note
     assert "1 of 17 registrations of progressive failed" in judged[2, "all", "progressive"].note
     assert judged[2, "dirlab_8", "progressive"].verdict == "not measured"
     assert judged[5, "signed_rank", "comparison"].measured.value == 136  # 16 x 17 / 2
     assert judged[2, "dirlab_1", "progressive"].measured.failed == 0
+
+
+def test_the_dagger_says_where_failures_are_counted(tmp_path):
+    rows = [each for each in all_rows(OWN) if (each["dataset"], each["pair"], each["method"])
+            != ("dirlab", "a__b7", "demons")]  # fmt: skip
+    run = make_run(tmp_path, [*rows, failed_row("dirlab", "a__b7", "demons", "timeout", "slow")])
+    notes = write_paper_tables(tmp_path / "t", run, [*judge(run), *beside(run)])[2].notes
+    assert any(note.endswith("that failed; the notes on rows of ours count them.") for note in notes)
+    (note,) = [note for note in notes if note.startswith("Notes on rows of ours")]
+    assert "Diffeomorphic demons: 1 of 10 registrations of demons failed and are left out (first: slow)" in note
+
+
+def test_a_part_of_the_papers_own_data_is_a_stand_in(tmp_path):
+    run = make_run(tmp_path, printed_rows(OWN))
+    few = write_dataset(tmp_path / "few", "dirlab", phantom=False, n_pairs=3, shape=(6, 5, 4))
+    run = replace(run, datasets={**run.datasets, "dirlab": few})
+    assert [run.is_stand_in(key) for key in ("dirlab", "creatis", "popi")] == [True, False, False]
+    found = {(each.table["number"], each.row["key"], each.column["key"]): each for each in judge(run)}
+    for column in ("before", "progressive"):
+        assert found[2, "dirlab_2", column].verdict == found[2, "all", column].verdict == "stand-in"
+        assert found[2, "creatis_1", column].verdict == "reproduced"
+    assert "on Real shells, which has 3 of the paper's 10 pairs" in found[2, "all", "progressive"].note
+    assert "pair 2 of these may be another one of the paper's" in found[2, "dirlab_2", "progressive"].note
+    two, three = write_paper_tables(tmp_path / "t", run, [*judge(run), *beside(run)])[1:3]
+    for table in (two, three):
+        assert any("on DIR-Lab, which has 3 of the paper's 10 pairs" in note for note in table.notes)
+    assert kept.player(run, "dirlab") == "Real shells, which has 3 of the paper's 10 pairs"
+    player = next(each for each in paper_page._players(run) if each.title == "DIR-Lab")
+    assert (player.stand_in, player.note) == (True, "has 3 of the paper's 10 pairs")
+
+
+def test_a_network_trained_on_other_data_is_a_stand_in(tmp_path):
+    run = make_run(tmp_path, all_rows(OWN))
+    elsewhere = [replace(run.trainings[0], dataset="phantom-lidc"),
+                 Training("progressive-square", "phantom-lidc", 0, "diverged", "", None)]  # fmt: skip
+    run = replace(run, trainings=elsewhere)
+    found = {(each.table["number"], each.row["key"], each.column["key"]): each for each in judge(run)}
+    for key in ((2, "dirlab_1", "progressive"), (2, "all", "progressive_folding"), (5, "gain", "comparison"),
+                (4, "square", "tre")):  # fmt: skip
+        assert found[key].verdict == "stand-in"
+        assert "trained on phantom-lidc, the paper's on lidc" in found[key].note
+    for key in ((2, "dirlab_1", "baseline"), (2, "all", "before"), (1, "t1", "x")):
+        assert found[key].verdict == "reproduced"
+    notes = write_paper_tables(tmp_path / "t", run, [*judge(run), *beside(run)])[1].notes
+    assert "Trained on other data than the paper's (lidc): Progressive network on phantom-lidc." in notes
+    assert any(note.startswith("Stand-ins") for note in notes)
+
+
+def test_a_setting_is_read_of_the_papers_training_data(tmp_path):
+    run = make_run(tmp_path, [])
+    other = Training("progressive", "another", 0, "ok", "", tmp_path / "nothing")
+    run = replace(run, trainings=[other, *run.trainings])
+    assert {each.measured.dataset for each in judge(run) if each.table["number"] == 1} == {"lidc"}
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """Figures of how networks were trained: what they show, that it is what the training left, and why one is not drawn."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -120,6 +121,20 @@ def test_densities_by_hand(tmp_path):
     assert "voxels of 2.5 x 2 x 3 mm, the spacing of phantom-lidc" in note
 
 
+def test_scans_of_different_spacing_and_the_pairs_counted_are_told(tmp_path):
+    left = training(tmp_path, "net", displacements=uniform(8))
+    run = toy(tmp_path, [], [left])
+    about = {"spacing": None, "spacings": [[2.125, 3], [2, 4], [4, 8]], "pairs": 100}
+    (left.folder / "synthetic.json").write_text(json.dumps(about))
+    _, note = density_figure.draw(run, DENSITY)
+    assert "80 voxels of the first 100 training pairs, from the training of Net" in note
+    assert "each scan's own spacing in phantom-lidc: x 2.12 to 3 mm, y 2 to 4 mm, z 4 to 8 mm a voxel." in note
+    (left.folder / "synthetic.json").write_text(json.dumps({**about, "spacings": None, "pairs": 1}))
+    _, note = density_figure.draw(run, DENSITY)
+    assert "voxels of the first training pair, from" in note
+    assert "The spacing behind the mm is not recorded." in note
+
+
 def test_a_density_of_ranges_with_a_gap_integrates_to_one():
     rows = pd.DataFrame({"component": "x", "low": [3.0, -1.0, 4.0], "high": [4.0, 1.0, 8.0], "count": [1, 2, 5]})
     found = density_figure.density(rows)
@@ -221,8 +236,55 @@ def test_only_the_data_sets_of_the_entry_count(tmp_path):
     found = snapshots.read(run, {"methods": ["net"], "datasets": ["one"]})
     assert found.lines[0].tre.to_dict() == {0: pytest.approx(7.6)}
     assert found.before == pytest.approx(8.4)
+    _, note = learning_figure.draw(run, {**CURVES, "methods": ["net"], "datasets": ["one"]})
+    assert "No snapshot was judged on" not in note
     none = snapshots.read(replace(run, datasets={}), {"methods": ["net"]})
     assert none.missing == ["the snapshots of net (seed 0) have no pair of these data sets"]
+
+
+@pytest.mark.parametrize(("draw", "entry"), [(learning_figure.draw, CURVES), (snapshot_figure.draw, SCATTER)])
+def test_data_sets_without_snapshots_are_not_named_as_judged(tmp_path, draw, entry):
+    errors = snapshot_rows({0: (6.0, 8.0), 10: (5.0, 7.0)}, PAIRS[:2])
+    run = toy(tmp_path, [], [training(tmp_path, method, errors=errors) for method in ("syn", "net")])
+    _, note = draw(run, entry)
+    assert "of 2 test pairs (Shells <b> phantom for ONE)." in note
+    assert "No snapshot was judged on TWO, which the paper has as well." in note
+    known = {"one": {"title": "ONE"}, "two": {"title": "TWO", "pairs": 9}}
+    errors = snapshot_rows({0: (6.0,)}, PAIRS[2:])
+    few = replace(
+        run,
+        paper=replace(run.paper, datasets=known),
+        trainings=[training(tmp_path / "few", method, errors=errors) for method in ("syn", "net")],
+    )
+    assert "(TWO, which has 3 of the paper's 9 pairs)." in draw(few, entry)[1]
+
+
+@pytest.mark.parametrize("own", ["", "lidc"])
+def test_trainings_on_different_data_are_not_mixed(tmp_path, own):
+    """Of the paper's data set, though it is listed last; without one, of the first that is listed."""
+
+    def one(method, dataset, start):
+        curve, errors = trapezoids(20, 60, 4, 200 if dataset == "lidc" else 100), {0: 3 * [start], 10: 3 * [start]}
+        return training(tmp_path / dataset, method, dataset=dataset, errors=snapshot_rows(errors), curve=curve,
+                        displacements=uniform(8))  # fmt: skip
+
+    trainings = [one("net", "other", 8.0), one("syn", "lidc", 5.0), one("net", "lidc", 4.0)]
+    run = toy(tmp_path, [], trainings)
+    run = replace(run, paper=replace(run.paper, training=own))
+    figure, note = snapshot_figure.draw(run, SCATTER)
+    if own:
+        np.testing.assert_allclose(figure.axes[0].lines[1].get_xydata(), [[5, 4], [5, 4]])
+        assert "Trainings on other are left out: these are on lidc." in note
+    else:
+        assert figure is None
+        assert note == "no training of syn on other"
+    read, left = ("LIDC-IDRI", "other") if own else ("other, a stand-in for LIDC-IDRI", "lidc")
+    for draw, entry in ((learning_figure.draw, CURVES), (density_figure.draw, DENSITY), (schedule_figure.draw, STATES)):
+        figure, note = draw(run, entry)
+        assert f"on {read}" in note
+        assert f"Trainings on {left} are left out" in note
+    plan, _ = learning_figure._plan(run, CURVES)
+    assert len(plan.iteration) == (200 if own else 100)
 
 
 def test_the_scatter_matches_iteration_and_seed(tmp_path):
