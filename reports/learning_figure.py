@@ -97,7 +97,7 @@ def _draw(entry: Entry, plan: Schedule | None, why: str, found: Snapshots) -> Fi
         if found.lines:
             _errors(below, entry, found)
             handles, labels = below.get_legend_handles_labels()
-            figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8, handlelength=3)
+            figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=8, handlelength=3)
         else:
             _empty(below, "; ".join(found.missing))
         below.set_xlabel("iteration")
