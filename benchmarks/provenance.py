@@ -76,7 +76,7 @@ def git_state(root: Path) -> tuple[str, bool | None]:
 def cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
     """Return the processor's name as the kernel gives it, else the architecture."""
     try:
-        lines = cpuinfo.read_text().splitlines()
+        lines = cpuinfo.read_text(encoding="utf-8").splitlines()
     except OSError:
         lines = []
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
@@ -92,7 +92,9 @@ def gpu_model(driver: Path = Path("/proc/driver/nvidia")) -> str:
     if torch is not None and torch.cuda.is_available():
         return torch.cuda.get_device_name()
     try:
-        lines = "".join(path.read_text() for path in sorted(driver.glob("gpus/*/information"))).splitlines()
+        lines = "".join(
+            path.read_text(encoding="utf-8") for path in sorted(driver.glob("gpus/*/information"))
+        ).splitlines()
     except OSError:
         lines = []
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("Model:")), "none")

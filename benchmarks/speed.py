@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("file", type=Path)
     path = parser.parse_args(arguments).file
     try:
-        table = ratios(json.loads(path.read_text())["benchmarks"])
+        table = ratios(json.loads(path.read_text(encoding="utf-8"))["benchmarks"])
     except (OSError, json.JSONDecodeError, KeyError) as error:
         sys.exit(f"error: {path}: not a pytest-benchmark file ({error})")
     table.to_csv(path.with_suffix(".csv"), index=False, float_format="%.6g")

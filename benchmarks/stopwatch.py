@@ -56,7 +56,7 @@ def reset_peak_memory() -> bool:
 def peak_memory() -> float:
     """Return the peak resident memory in MiB since the last reset, or of the whole process where there is no reset."""
     try:
-        lines = _STATUS.read_text().splitlines()
+        lines = _STATUS.read_text(encoding="utf-8").splitlines()
         return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:"))
     except (OSError, StopIteration):
         unit = 1 if sys.platform == "darwin" else 1024

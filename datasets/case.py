@@ -160,7 +160,7 @@ def open_dataset(folder: Path) -> Dataset:
     """Open a prepared data set; raise `DataError` when dataset.json is missing or not readable."""
     path = Path(folder) / DATASET_JSON
     try:
-        return Dataset(Path(folder), json.loads(path.read_text()))
+        return Dataset(Path(folder), json.loads(path.read_text(encoding="utf-8")))
     except (OSError, json.JSONDecodeError) as error:
         raise DataError(f"{path}: not a prepared data set ({error})") from error
 
@@ -216,7 +216,7 @@ class Writer:
             (self.folder / part).mkdir(parents=True, exist_ok=True)
         text = json.dumps({**about, "files": dict(sorted(self.files.items()))}, indent=1)
         temporary = self.folder / f".{DATASET_JSON}"
-        temporary.write_text(text)
+        temporary.write_text(text, encoding="utf-8")
         os.replace(temporary, self.folder / DATASET_JSON)
 
     def _volume(self, relative: str, array: Array, affine: ArrayLike) -> None:

@@ -183,7 +183,7 @@ def _about(
 
 def read_text(path: Path) -> Array:
     """Read a landmark file of the DIR-Lab packs: three one-based integers a row, separated by white space."""
-    return parse_text(Path(path).read_text(), str(path))
+    return parse_text(Path(path).read_text(encoding="utf-8"), str(path))
 
 
 def parse_text(text: str, where: str) -> Array:

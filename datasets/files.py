@@ -103,7 +103,7 @@ def read_displacement(path: Path) -> Array:
 def read_landmarks(path: Path) -> Array:
     """Read landmarks ``(n, 3)``, zero-based voxel coordinates, from comma-separated rows without a header."""
     rows = []
-    for number, line in enumerate(Path(path).read_text().splitlines(), start=1):
+    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), start=1):
         if not line.strip():
             continue
         try:

@@ -98,7 +98,7 @@ class _Store:
     def get(self, offer: Offer) -> tuple[Scan, dict[str, Any]]:
         """The volume of a series in Hounsfield units, and what is known of it."""
         image, about = (self.folder / f"{offer.uid}{ending}" for ending in (".nii.gz", ".json"))
-        facts = json.loads(about.read_text()) if about.exists() else {}
+        facts = json.loads(about.read_text(encoding="utf-8")) if about.exists() else {}
         if not image.exists() or facts.get("sha256") != sha256(image):
             facts = self._make(offer, image, about)
         volume = read_volume(image)
@@ -113,7 +113,7 @@ class _Store:
         facts = {"patient": offer.patient, "series": offer.uid, "slices": len(series.files), "notes": notes}
         facts |= {"spacing": [round(size, 6) for size in scan.frame.spacing], "sha256": sha256(image)}
         temporary = about.with_suffix(".partial")
-        temporary.write_text(json.dumps(facts))
+        temporary.write_text(json.dumps(facts), encoding="utf-8")
         temporary.replace(about)
         if offer.folder is None:
             shutil.rmtree(_downloads(offer.uid), ignore_errors=True)
@@ -165,8 +165,10 @@ def _in_index() -> list[Offer]:
         chosen = index[(index.collection_id == "lidc_idri") & (index.Modality == "CT")]
         rows = zip(chosen.PatientID, chosen.SeriesInstanceUID, chosen.instanceCount, strict=True)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(sorted([patient, uid, int(count)] for patient, uid, count in rows)))
-    return [Offer(patient, uid, None, count) for patient, uid, count in json.loads(path.read_text())]
+        path.write_text(
+            json.dumps(sorted([patient, uid, int(count)] for patient, uid, count in rows)), encoding="utf-8"
+        )
+    return [Offer(patient, uid, None, count) for patient, uid, count in json.loads(path.read_text(encoding="utf-8"))]
 
 
 @cache

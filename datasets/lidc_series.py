@@ -6,7 +6,9 @@ that they used sample ``k`` of ``n`` reads place ``k * N / n`` of the ``N`` ther
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import locale
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -72,12 +74,23 @@ def read_series(series: Series, shape: Sequence[int]) -> tuple[Scan, list[str]]:
     return Scan(values, Frame(tuple(shape), tuple(size * count / shape), tuple(map(float, origin)))), notes
 
 
+@contextmanager
+def _own_locale() -> Iterator[None]:
+    """Keep the process's locale: the DICOM reader sets C, after which text beyond ASCII can no longer be read."""
+    before = locale.setlocale(locale.LC_ALL)
+    try:
+        yield
+    finally:
+        locale.setlocale(locale.LC_ALL, before)
+
+
 def _header(path: Path) -> sitk.ImageFileReader:
     reader = sitk.ImageFileReader()
     reader.SetImageIO("GDCMImageIO")
     reader.SetFileName(str(path))
     try:
-        reader.ReadImageInformation()
+        with _own_locale():
+            reader.ReadImageInformation()
     except RuntimeError as error:
         raise DataError(f"{path}: not a readable DICOM image; is it cut short?") from error
     return reader
@@ -159,6 +172,7 @@ def _read(path: Path) -> Array:
     """One slice ``(x, y)`` in Hounsfield units: the reader applies slope and intercept, signed or not."""
     reader = _header(path)
     try:
-        return sitk.GetArrayFromImage(reader.Execute())[0].T.astype(np.float32)
+        with _own_locale():
+            return sitk.GetArrayFromImage(reader.Execute())[0].T.astype(np.float32)
     except RuntimeError as error:
         raise DataError(f"{path}: not a readable DICOM image; is it cut short?") from error

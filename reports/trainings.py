@@ -67,7 +67,7 @@ class Training:
     def about(self, name: str) -> Mapping[str, Any] | None:
         """A JSON file, such as ``synthetic.json``."""
         path = self._path(name)
-        return json.loads(path.read_text()) if path else None
+        return json.loads(path.read_text(encoding="utf-8")) if path else None
 
     def _path(self, name: str) -> Path | None:
         path = self.folder / name if self.folder else None

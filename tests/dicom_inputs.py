@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk  # noqa: N813
 
-from datasets.lidc_series import Series
+from datasets.lidc_series import Series, _own_locale
 
 SIZE = (16, 12)  # columns, rows
 SPACING, GAP = (0.7, 0.8), 2.5
@@ -42,7 +42,8 @@ def put_slice(path: Path, values, position, uid, *, patient="LIDC-IDRI-0001", mo
     writer.KeepOriginalImageUIDOn()
     writer.SetImageIO("GDCMImageIO")
     writer.SetFileName(str(path))
-    writer.Execute(image)
+    with _own_locale():
+        writer.Execute(image)
 
 
 def put_series(folder: Path, uid: str, *, values=None, skip=(), unsigned=False, name=None, **options) -> Series:

@@ -255,7 +255,9 @@ def test_a_metaimage_is_read_in_the_patients_axes(volume):
 
 def test_turned_axes_are_turned_back(volume):
     header, data = volume
-    text = header.read_text().replace("TransformMatrix = 1 0 0 0 1 0 0 0 1", "TransformMatrix = 1 0 0 0 -1 0 0 0 -1")
+    text = header.read_text(encoding="utf-8").replace(
+        "TransformMatrix = 1 0 0 0 1 0 0 0 1", "TransformMatrix = 1 0 0 0 -1 0 0 0 -1"
+    )
     header.write_text(text)
     scan = read_metaimage(header, data)
     np.testing.assert_array_equal(scan.values, draw_chest("inhale")[:, ::-1, ::-1])
@@ -274,8 +276,16 @@ def test_turned_axes_are_turned_back(volume):
     [
         (lambda h, d: d.write_bytes(d.read_bytes()[:-2]), r"b\.bin: 81598 bytes, expected 81600"),
         (lambda h, d: h.write_text("<html>not found</html>"), r"a\.mhd: not a MetaImage header"),
-        (lambda h, d: h.write_text(h.read_text().replace("MET_SHORT", "MET_ELSE")), r"a\.mhd: not a readable|bytes"),
-        (lambda h, d: h.write_text(h.read_text().replace("1 0 0 0 1 0 0 0 1", "1 0 0 0 .8 .6 0 -.6 .8")), "oblique"),
+        (
+            lambda h, d: h.write_text(h.read_text(encoding="utf-8").replace("MET_SHORT", "MET_ELSE")),
+            r"a\.mhd: not a readable|bytes",
+        ),
+        (
+            lambda h, d: h.write_text(
+                h.read_text(encoding="utf-8").replace("1 0 0 0 1 0 0 0 1", "1 0 0 0 .8 .6 0 -.6 .8")
+            ),
+            "oblique",
+        ),
     ],
 )
 def test_damaged_metaimages_are_named(volume, change, message):

@@ -104,11 +104,11 @@ def test_judging_anew_without_displacements_says_what_to_do(chunk, tmp_path, mon
     if what == "code":
         code.write_text("a = 2")
     elif what == "records":
-        about = json.loads((folder / "registrations.json").read_text())
+        about = json.loads((folder / "registrations.json").read_text(encoding="utf-8"))
         about["run"]["run"] = "r2"
         (folder / "registrations.json").write_text(json.dumps(about))
     else:
-        about = json.loads((data.folder / "dataset.json").read_text())
+        about = json.loads((data.folder / "dataset.json").read_text(encoding="utf-8"))
         (data.folder / "dataset.json").write_text(json.dumps({**about, "evaluated_labels": [1]}))
     with pytest.raises(DataError, match=rf"keep: extremes.*delete {re.escape(str(folder))} and run again"):
         step.evaluate(spec(data, folder, judge=[code]))

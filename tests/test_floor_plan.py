@@ -56,5 +56,9 @@ def test_only_the_positive_control_is_given_the_true_displacement():
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_files_stay_small(room):
-    long = {str(p.relative_to(ROOT)): n for p in files_of(room) if (n := len(p.read_text().splitlines())) > 300}
+    long = {
+        str(p.relative_to(ROOT)): n
+        for p in files_of(room)
+        if (n := len(p.read_text(encoding="utf-8").splitlines())) > 300
+    }
     assert not long

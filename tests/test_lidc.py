@@ -1,5 +1,6 @@
 """The importer of LIDC-IDRI, on small DICOM series, from folders and through a stand-in for the downloading package."""
 
+import locale
 import shutil
 import sys
 import types
@@ -49,6 +50,12 @@ def test_a_series_is_sorted_rescaled_and_resized(tmp_path):
     assert notes == []
     assert scan.frame.origin == pytest.approx(FIRST)
     assert scan.frame.spacing == pytest.approx((0.7 * 16 / 4, 0.8 * 12 / 6, 2.5 * 5 / 8))
+
+
+def test_reading_leaves_the_locale_as_it_was(tmp_path):
+    before = locale.setlocale(locale.LC_ALL)
+    read_series(put_series(tmp_path / "a", "1.2.9"), SHAPE)
+    assert locale.setlocale(locale.LC_ALL) == before
 
 
 def test_stored_values_may_be_unsigned(tmp_path):

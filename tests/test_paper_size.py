@@ -48,7 +48,7 @@ def test_one_step(name, data, teacher, tmp_path):
         options["teacher"] = teacher
     module = MODULES[SETTINGS.module(name)]
     path = module.train(data, tmp_path, device="cpu", seed=0, **{**options, "iterations": 1, "batch": 1})
-    [row] = [json.loads(line) for line in (tmp_path / "curve.jsonl").read_text().splitlines()]
+    [row] = [json.loads(line) for line in (tmp_path / "curve.jsonl").read_text(encoding="utf-8").splitlines()]
     assert np.isfinite(row["total"])
     assert ("adversarial" in row) == ("aldk" in options)
     start = module.load(device="cpu", seed=0, **SETTINGS.params(name, "sliver"))
@@ -90,7 +90,7 @@ def ten_iterations(data, folder, **options):
         patch.setattr(progressive, "count_displacements", lambda *_: None)  # of a hundred pairs, a minute's work
         with pytest.raises(KeyboardInterrupt):
             progressive.train(data, folder, device="cpu", seed=0, **{**options, "checkpoint_every": 10})
-    rows = [json.loads(line) for line in (folder / "curve.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in (folder / "curve.jsonl").read_text(encoding="utf-8").splitlines()]
     assert len(rows) == 10
     assert all(np.isfinite(row["total"]) for row in rows)
     weights = newest_state(folder)["modules"]["model"]

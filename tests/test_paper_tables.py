@@ -101,7 +101,7 @@ def test_the_csv_is_for_machines(written):
 
 
 def test_markdown(written):
-    lines = (written[0] / "toy-table1.md").read_text().splitlines()
+    lines = (written[0] / "toy-table1.md").read_text(encoding="utf-8").splitlines()
     bars = [line for line in lines if line.startswith("|")]
     assert "ONE Dice (%)<br>played by Shells &lt;b&gt; phantom" in bars[0]
     assert bars[-1].startswith("| Taught | Net\\_work | 91.0, +21.5 † (91.2, +3.4) | n. m. \\[1\\] (80.0) |")
@@ -109,7 +109,7 @@ def test_markdown(written):
 
 
 def test_latex(written):
-    text = (written[0] / "toy-table1.tex").read_text()
+    text = (written[0] / "toy-table1.tex").read_text(encoding="utf-8")
     plain = re.sub(r"\\[{}]", "", text)
     assert plain.count("{") == plain.count("}")
     assert text.isascii()
@@ -152,7 +152,7 @@ def report(run, tmp_path_factory):
 
 
 def test_the_page_shows_the_paper(report):
-    text = (report / "index.html").read_text()
+    text = (report / "index.html").read_text(encoding="utf-8")
     for words in (
         "Paper: A &lt;toy&gt; paper",
         "<b>stand-in</b>: Shells &lt;b&gt; phantom",
@@ -186,6 +186,6 @@ def test_the_report_has_the_ledger(report, run):
 
 
 def test_without_papers_the_ledger_is_empty(built):
-    lines = (built[0] / "ledger.csv").read_text().splitlines()
+    lines = (built[0] / "ledger.csv").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 1
     assert lines[0].startswith("paper,table,row,column,dataset,stand_in,metric,")

@@ -33,7 +33,7 @@ def discriminator(checkpoint):
 
 
 def rows(checkpoint):
-    return [json.loads(line) for line in checkpoint.with_name("curve.jsonl").read_text().splitlines()]
+    return [json.loads(line) for line in checkpoint.with_name("curve.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
 def assert_same_learning(one, two, start):
@@ -96,7 +96,7 @@ def fail_in_the_second(folder):
 def test_the_error_that_came_first_is_the_one_raised(tmp_path):
     with pytest.raises(LookupError, match="of the second alone"):
         parallel.run(partial(fail_in_the_second, tmp_path), 2, "cpu")
-    assert "LookupError" not in (tmp_path / "first").read_text()
+    assert "LookupError" not in (tmp_path / "first").read_text(encoding="utf-8")
 
 
 def test_a_batch_that_cannot_be_shared_is_refused(noise, tmp_path):

@@ -44,7 +44,7 @@ def train(data, folder, **changes):
 
 
 def curve(folder):
-    return [json.loads(line) for line in (folder / "curve.jsonl").read_text().splitlines()]
+    return [json.loads(line) for line in (folder / "curve.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
 def left(folder):

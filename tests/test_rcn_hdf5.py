@@ -299,5 +299,5 @@ def test_no_atlas_no_pairs(tmp_path, mirror):
 def test_the_description_is_plain_json(tmp_path, mirror):
     put(mirror / "lits_val.h5", "0", "1")
     data, _ = imported(tmp_path, "lits")
-    about = json.loads((data.folder / "dataset.json").read_text())
+    about = json.loads((data.folder / "dataset.json").read_text(encoding="utf-8"))
     assert {"licence", "source", "title", "modality", "anatomy"} <= about.keys()

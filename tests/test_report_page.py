@@ -46,7 +46,7 @@ class Links(HTMLParser):
 
 
 def test_page_stands_alone(built):
-    text = (built[0] / "index.html").read_text()
+    text = (built[0] / "index.html").read_text(encoding="utf-8")
     found = Links(text)
     assert found.loads == []
     assert found.bare == []
@@ -63,7 +63,7 @@ def test_page_stands_alone(built):
 
 
 def test_page_says_what_a_reader_must_know(built):
-    text = (built[0] / "index.html").read_text()
+    text = (built[0] / "index.html").read_text(encoding="utf-8")
     for words in (
         "Numbers from phantoms are phantom numbers, not reproductions",
         "not measured: no CUDA device",
@@ -81,7 +81,7 @@ def test_page_says_what_a_reader_must_know(built):
 
 
 def test_a_phantom_is_named_in_the_head_of_its_column(built):
-    head = (built[0] / "tables" / "overview.md").read_text().splitlines()[2]
+    head = (built[0] / "tables" / "overview.md").read_text(encoding="utf-8").splitlines()[2]
     assert [("phantom" in cell) for cell in head.split(" | ")[1:]] == [True, False]
 
 
@@ -97,7 +97,7 @@ def test_figures_are_written_and_repeat(built, tmp_path):
     folder = built[0] / "figures"
     for name in ("accuracy-time", "dice-shells", "dice-real", "training-net-shells"):
         assert (folder / f"{name}.png").stat().st_size > 2000
-        assert "</svg>" in (folder / f"{name}.svg").read_text()
+        assert "</svg>" in (folder / f"{name}.svg").read_text(encoding="utf-8")
     metrics, datasets = small_metrics(), built[1]
     quote = summary.primary(metrics, datasets["shells"])
     figures.save(figures.spread(metrics, datasets["shells"], quote, METHODS), tmp_path, "dice-shells")
@@ -107,10 +107,10 @@ def test_figures_are_written_and_repeat(built, tmp_path):
 def test_page_without_a_single_success(tmp_path):
     datasets = {"d": write_dataset(tmp_path, "d", phantom=True, n_pairs=1)}
     report = build(tmp_path, frame([failed_row("d", "a__b0", "net", "oom")]), datasets)
-    text = (report / "index.html").read_text()
+    text = (report / "index.html").read_text(encoding="utf-8")
     assert "No method finished a registration" in text
     assert "The timing stage was not run" in text
-    assert "not measured: no CUDA device" in (report / "tables" / "timing.md").read_text()
+    assert "not measured: no CUDA device" in (report / "tables" / "timing.md").read_text(encoding="utf-8")
     assert pd.read_csv(report / "failures.csv").status.tolist() == ["oom"]
 
 
@@ -121,11 +121,11 @@ def test_page_without_failures_timing_or_kept_displacements(tmp_path):
         tmp_path / "report", metrics=frame(rows), runs=runs_frame().iloc[:0], timing=None, datasets=datasets,
         methods=METHODS, displacement_path=lambda *_: tmp_path / "absent.nii.gz", profile="x",
     )  # fmt: skip
-    text = (tmp_path / "report" / "index.html").read_text()
+    text = (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
     assert "No failures: every registration of this run finished." in text
     assert "displacement of this pair was not kept" in text
     assert "phantom numbers" not in text
-    assert (tmp_path / "report" / "failures.csv").read_text() == "method,dataset,pair,status,reason\n"
+    assert (tmp_path / "report" / "failures.csv").read_text(encoding="utf-8") == "method,dataset,pair,status,reason\n"
 
 
 def test_undescribed_methods_are_refused(tmp_path):

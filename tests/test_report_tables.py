@@ -32,11 +32,11 @@ def test_best_leaves_out_controls_and_methods_that_failed(built):
     found = pd.read_csv(built[0] / "tables" / "overview.csv")
     best = found[found.best & (found.metric == "dice")]
     assert list(zip(best.dataset, best.method, strict=True)) == [("shells", "syn"), ("real", "net")]
-    text = (built[0] / "tables" / "overview.md").read_text()
+    text = (built[0] / "tables" / "overview.md").read_text(encoding="utf-8")
     assert "**0.780 ± 0.072**" in text
     assert "0.925 ± 0.035 †" in text
     assert "Dice ↑, linear\\_thr128" in text
-    assert r"\textbf{0.780 $\pm$ 0.072}" in (built[0] / "tables" / "overview.tex").read_text()
+    assert r"\textbf{0.780 $\pm$ 0.072}" in (built[0] / "tables" / "overview.tex").read_text(encoding="utf-8")
 
 
 def test_seeds_are_averaged_within_a_pair_and_ties_share_the_bold(tmp_path):
@@ -67,10 +67,10 @@ def test_every_failure_is_listed(built):
         ["net", "shells", "a__b2", "failed", REASON],
         ["truth", "real", "a__b0", "not_applicable", "no true displacement"],
     ]
-    page_text = (built[0] / "index.html").read_text()
+    page_text = (built[0] / "index.html").read_text(encoding="utf-8")
     assert "&lt;worker&gt; killed &amp; 3_000 MB used, 95% of $limit" in page_text
     assert "<worker>" not in page_text
-    tex = (built[0] / "tables" / "failures.tex").read_text()
+    tex = (built[0] / "tables" / "failures.tex").read_text(encoding="utf-8")
     assert r"\textless{}worker\textgreater{} killed \& 3\_000 MB used, 95\% of \$limit \{see \#1\}" in tex
 
 
@@ -86,7 +86,7 @@ def test_latex_escapes_and_balances(built):
     assert not re.search(r"[&%$#_~^<>|\n±↑†\u2212]", bare)
     assert escaped.startswith(r"\textbackslash{}a\{b\}\&\%\$\#\_")
     for path in (built[0] / "tables").glob("*.tex"):
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         plain = re.sub(r"\\[{}\\&]", "", text)
         assert plain.count("{") == plain.count("}"), path
         assert text.isascii(), path
@@ -99,7 +99,7 @@ def test_latex_escapes_and_balances(built):
 
 def test_markdown_rows_have_as_many_cells_as_heads(built):
     for path in (built[0] / "tables").glob("*.md"):
-        lines = [line for line in path.read_text().splitlines() if line.startswith("|")]
+        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
         widths = [len(re.findall(r"(?<!\\)\|", line)) for line in lines]
         changes = [i for i in range(1, len(widths)) if widths[i] != widths[i - 1]]
         assert lines, path

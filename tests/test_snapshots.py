@@ -27,7 +27,7 @@ def data(tmp_path):
 
 
 def lines(path):
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def still(fixed, moving, spacing):
@@ -55,7 +55,7 @@ def test_a_resumed_training_repeats_no_row_and_drops_a_torn_one(data, tmp_path):
     first = Watcher([data.folder], path)
     for iteration in (50, 100, 150):
         first(iteration, still)
-    path.write_text(path.read_text()[:-20])
+    path.write_text(path.read_text(encoding="utf-8")[:-20])
     resumed = Watcher([data.folder], path)
     for iteration in (100, 150, 200):
         resumed(iteration, still)

@@ -54,7 +54,7 @@ def test_an_interrupted_student_continues_bit_for_bit(noise, teacher, tmp_path, 
         with pytest.raises(KeyboardInterrupt):
             train(noise, tmp_path / "cut", teacher)
     assert train(noise, tmp_path / "cut", teacher).read_bytes() == whole
-    rows = [json.loads(line) for line in (tmp_path / "cut" / "curve.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in (tmp_path / "cut" / "curve.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [row["iteration"] for row in rows if "adversarial" in row] == [3, 7]
 
 

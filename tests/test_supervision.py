@@ -32,7 +32,7 @@ FAULTS = {
 
 def outcome(spec) -> dict[str, dict]:
     register(spec)
-    pairs = json.loads((Path(spec["folder"]) / "registrations.json").read_text())["pairs"]
+    pairs = json.loads((Path(spec["folder"]) / "registrations.json").read_text(encoding="utf-8"))["pairs"]
     return {record["pair"]: record for record in pairs}
 
 
@@ -88,7 +88,7 @@ def test_a_torn_record_is_registered_again(make_dataset, registration):
     spec = registration(make_dataset(), fault="none")
     outcome(spec)
     records = Path(spec["folder"]) / "records.jsonl"
-    records.write_text(records.read_text()[:-20])
+    records.write_text(records.read_text(encoding="utf-8")[:-20])
     again = outcome(spec)
     assert {record["status"] for record in again.values()} == {"ok"}
     assert outcome(spec) == again  # the new record does not hang on to the torn line
@@ -140,7 +140,9 @@ def test_a_killed_run_goes_on_where_it_was(make_dataset, registration, victim):
     else:
         worker.send_signal(signal.SIGKILL)
         assert step.wait(timeout=60) == 0
-        records = {r["pair"]: r for r in json.loads((log.parent / "registrations.json").read_text())["pairs"]}
+        records = {
+            r["pair"]: r for r in json.loads((log.parent / "registrations.json").read_text(encoding="utf-8"))["pairs"]
+        }
         assert records["fixed__dark0"]["status"] in ("oom", "failed", "timeout")
     assert records["fixed__bright1"]["status"] == "ok"
 

@@ -46,7 +46,7 @@ def specification(folder, name, **changes):
 def outcome(folder, name, **changes):
     (folder / name / "seed0").mkdir(parents=True, exist_ok=True)
     train(specification(folder, name, **changes))
-    return json.loads((folder / name / "seed0" / "training.json").read_text())
+    return json.loads((folder / name / "seed0" / "training.json").read_text(encoding="utf-8"))
 
 
 def student(folder, **aldk):
@@ -59,7 +59,7 @@ def test_a_student_learns_from_its_teachers_checkpoint(folder):
     assert outcome(folder, "teacher")["status"] == "ok"
     taught = student(folder)
     assert taught["status"] == "ok"
-    curve = Path(taught["checkpoint"]).with_name("curve.jsonl").read_text().splitlines()
+    curve = Path(taught["checkpoint"]).with_name("curve.jsonl").read_text(encoding="utf-8").splitlines()
     assert [number for number, line in enumerate(curve) if "adversarial" in line] == [3]
 
 
@@ -123,7 +123,7 @@ def test_snapshots_are_judged_on_the_watched_data_and_kept(folder):
     }
     done = outcome(folder, "grown", **spec)
     assert done["status"] == "ok", done["reason"]
-    lines = (Path(done["kept"]) / "snapshots.jsonl").read_text().splitlines()
+    lines = (Path(done["kept"]) / "snapshots.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
     assert [(row["iteration"], row["dataset"], row["pair"], row["count"]) for row in rows] == [
         (3, "watched", "f__m", 7),

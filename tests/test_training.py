@@ -48,7 +48,7 @@ def interrupt(monkeypatch, at):
 
 
 def curve(folder):
-    rows = [json.loads(line) for line in (folder / "curve.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in (folder / "curve.jsonl").read_text(encoding="utf-8").splitlines()]
     return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
 
 

@@ -50,7 +50,9 @@ def test_all_four_are_drawn_and_equal_input_gives_equal_files(tmp_path):
         assert path.read_bytes() == (tmp_path / "again" / path.name).read_bytes()
     for _, caption, path, _ in drawn:
         assert "phantom-lidc, a stand-in for LIDC-IDRI" in caption
-        assert "<image" not in path.with_name(f"{path.name}.svg").read_text()  # so that the page has it in its colours
+        assert "<image" not in path.with_name(f"{path.name}.svg").read_text(
+            encoding="utf-8"
+        )  # so that the page has it in its colours
 
 
 def test_states_show_the_weights_that_were_recorded(tmp_path):

@@ -313,7 +313,7 @@ class TestTraining:
 
     def test_neither_augmentation_nor_a_schedule(self, data, tmp_path):
         train(data, tmp_path, iterations=2)
-        curve = [json.loads(line) for line in (tmp_path / "curve.jsonl").read_text().splitlines()]
+        curve = [json.loads(line) for line in (tmp_path / "curve.jsonl").read_text(encoding="utf-8").splitlines()]
         assert {row["learning_rate"] for row in curve} == {1e-2}
         [state] = tmp_path.glob("state-*.pt")
         assert json.loads(torch.load(state, weights_only=True)["run"])["training"]["augmentation"] == 0

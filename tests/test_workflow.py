@@ -41,7 +41,11 @@ def run(folder: Path, *arguments: str, config: dict | None = None) -> subprocess
 
 def records(folder: Path) -> list[dict]:
     paths = sorted((folder / "results" / "tiny" / "runs").rglob("records.jsonl"))
-    return [json.loads(line) | {"path": str(path)} for path in paths for line in path.read_text().splitlines()]
+    return [
+        json.loads(line) | {"path": str(path)}
+        for path in paths
+        for line in path.read_text(encoding="utf-8").splitlines()
+    ]
 
 
 @pytest.fixture(scope="module")

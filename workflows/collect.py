@@ -20,7 +20,7 @@ def collect(spec: Spec) -> None:
     results.write(
         folder / "metrics.parquet", results.concat([chunk / "metrics.parquet" for chunk in chunks]), "metrics"
     )
-    runs = [json.loads((chunk / "registrations.json").read_text())["run"] for chunk in chunks]
+    runs = [json.loads((chunk / "registrations.json").read_text(encoding="utf-8"))["run"] for chunk in chunks]
     # The chunks of one run share its identity; the first stands for all.
     results.write(folder / "runs.parquet", list({run["run"]: run for run in reversed(runs)}.values()), "runs")
 

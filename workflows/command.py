@@ -44,12 +44,12 @@ def write_text(path: Path, text: str) -> None:
     """Write a file under a temporary name and move it into place, so that no half file is ever seen."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.partial")
-    temporary.write_text(text)
+    temporary.write_text(text, encoding="utf-8")
     temporary.replace(path)
 
 
 def _specification(argument: str) -> Spec:
     try:
-        return json.loads(argument if argument.lstrip().startswith("{") else Path(argument).read_text())
+        return json.loads(argument if argument.lstrip().startswith("{") else Path(argument).read_text(encoding="utf-8"))
     except (json.JSONDecodeError, FileNotFoundError) as error:
         raise DataError(f"the specification is not JSON ({error})") from error

@@ -43,7 +43,7 @@ SIDE_BY_SIDE = 5  # pairs of one fixed image that are kept of every method, to b
 def evaluate(spec: Spec) -> None:
     """Write the metric rows of a chunk, then delete the displacements that are not to be kept."""
     source, out = Path(spec["registrations"]), Path(spec["out"])
-    registrations = json.loads(source.read_text())
+    registrations = json.loads(source.read_text(encoding="utf-8"))
     data, truth = open_dataset(Path(spec["data"])), Truth(Path(spec["data"]))
     data.check_files(("truth",))
     judged = source.with_name(f"judged-{_judgement(spec, registrations)}.parquet")

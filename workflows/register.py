@@ -37,7 +37,7 @@ def register(spec: Spec) -> None:
     data.check_files()
     if not data.test_pairs:
         raise DataError(f"{data.folder}: has no test pairs, it is for training alone; take it out of run.datasets")
-    training = json.loads(Path(spec["training"]).read_text()) if spec["training"] else None
+    training = json.loads(Path(spec["training"]).read_text(encoding="utf-8")) if spec["training"] else None
     run = run_id(spec, training)
     # The orphan of a killed run may still be here for a second or two; it must not write beside us.
     with FileLock(folder / ".lock", timeout=60):
@@ -62,7 +62,7 @@ def run_id(spec: Spec, training: Mapping[str, Any] | None) -> str:
 def read_records(path: Path, run: str) -> dict[str, Record]:
     """Read the records of this run by pair; a torn last line (power cut) and other runs' records are left out."""
     records = {}
-    for line in path.read_text().splitlines() if path.exists() else []:
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
         try:
             record = json.loads(line)
         except json.JSONDecodeError:
@@ -130,7 +130,7 @@ def _record(run: str, pair: Pair, reply: Mapping[str, Any]) -> Record:
 def _append(path: Path, record: Record) -> None:
     # A line that a power cut has torn must not swallow the one after it.
     torn = path.exists() and not path.read_bytes().endswith(b"\n")
-    with open(path, "a") as stream:
+    with open(path, "a", encoding="utf-8") as stream:
         stream.write(("\n" if torn else "") + json.dumps(record) + "\n")
         stream.flush()
         os.fsync(stream.fileno())

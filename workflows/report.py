@@ -75,7 +75,7 @@ def report(spec: Spec) -> None:
 
 def _training(path: Path) -> Training:
     """A training from the path of its training.json, ``models/<data set>/<method>/seed<k>/training.json``."""
-    outcome = json.loads(path.read_text())
+    outcome = json.loads(path.read_text(encoding="utf-8"))
     dataset, method, seed = path.parts[-4], path.parts[-3], int(path.parts[-2].removeprefix("seed"))
     return Training(method, dataset, seed, outcome["status"], outcome["reason"], Path(outcome["kept"]))
 

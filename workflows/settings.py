@@ -147,7 +147,7 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML mapping; duplicate keys, tabs and other faults are refused with their line."""
     try:
-        content = yaml.load(path.read_text(), _StrictLoader)  # a SafeLoader
+        content = yaml.load(path.read_text(encoding="utf-8"), _StrictLoader)  # a SafeLoader
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read ({error.strerror})") from error
     except yaml.YAMLError as error:
@@ -174,7 +174,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def _check_schema(config: Mapping[str, Any]) -> None:
-    schema = yaml.safe_load(SCHEMA.read_text())
+    schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
     validator = jsonschema.Draft202012Validator(schema)
     error = jsonschema.exceptions.best_match(validator.iter_errors(config))
     if error is None:

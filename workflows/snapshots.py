@@ -50,11 +50,11 @@ class Watcher:
             self._pairs = [pair for folder in self.folders for pair in _watched(open_dataset(folder))]
             write_text(self.path, "".join(self._before(iteration)))
         rows = [_row(iteration, pair, register) for pair in self._pairs]
-        with open(self.path, "a") as stream:
+        with open(self.path, "a", encoding="utf-8") as stream:
             stream.writelines(json.dumps(row) + "\n" for row in rows)
 
     def _before(self, iteration: int) -> list[str]:
-        lines = self.path.read_text().splitlines(keepends=True) if self.path.exists() else []
+        lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True) if self.path.exists() else []
         whole = [line for line in lines if line.endswith("\n")]  # a kill may have torn the last one
         return [line for line in whole if json.loads(line)["iteration"] < iteration]
 

@@ -114,7 +114,7 @@ def has_function(path: Path, name: str) -> bool:
 
 @cache
 def _parse(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(), filename=str(path))
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
 
 
 def _function(path: Path, name: str) -> ast.FunctionDef | None:

@@ -75,7 +75,7 @@ def _workers(contestants: Contestants) -> list[Worker]:
 
 def _contestant(run: Spec, data: Dataset, log: Path) -> Contestant:
     """A method's worker, or the outcome of its training where that failed: an untrained network is not timed."""
-    training = json.loads(Path(run["training"]).read_text()) if run["training"] else None
+    training = json.loads(Path(run["training"]).read_text(encoding="utf-8")) if run["training"] else None
     if training and training["status"] != "ok":
         return {"status": training["status"], "reason": training["reason"]}
     return Worker(worker_spec(run, data, training), log / f"timing-{'-'.join(_key(run))}.log")

@@ -81,7 +81,7 @@ def _kinds(annotation: Any) -> tuple[Any, ...]:
 
 
 def _checkpoint_of(training: Path) -> Path:
-    outcome = json.loads(training.read_text())
+    outcome = json.loads(training.read_text(encoding="utf-8"))
     if outcome["status"] != "ok":
         raise ValueError(f"its teacher, {training.parent.parent.name}, could not be trained: {outcome['reason']}")
     return Path(outcome["checkpoint"])
@@ -93,7 +93,9 @@ def _state_folder(folder: Path, spec: Spec) -> Path:
         name: spec[name] for name in ("module", "params", "training", "device", "seed", "libraries")
     }
     values["data"] = sha256(Path(spec["dataset"]) / "dataset.json")
-    values["teacher"] = spec["teacher"] and json.loads(Path(spec["teacher"]).read_text()).get("sha256", "")
+    values["teacher"] = spec["teacher"] and json.loads(Path(spec["teacher"]).read_text(encoding="utf-8")).get(
+        "sha256", ""
+    )
     state = folder / STATE / fingerprint([Path(path) for path in spec["sources"]], values)
     if state.parent.is_dir():
         for stale in state.parent.iterdir():

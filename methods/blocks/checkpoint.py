@@ -93,7 +93,7 @@ def newest_state(folder: Path) -> dict[str, Any] | None:
     """The newest training state whose checksum holds, its tensors on the CPU, or None."""
     for path in _states(folder):
         sidecar = _sidecar(path)
-        if sidecar.exists() and sidecar.read_text().strip() == sha256(path):
+        if sidecar.exists() and sidecar.read_text(encoding="utf-8").strip() == sha256(path):
             return torch.load(path, map_location="cpu", weights_only=True)
         log.warning("%s: checksum missing or wrong, perhaps cut short; falling back to the state before it", path)
     return None

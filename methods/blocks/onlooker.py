@@ -64,7 +64,7 @@ def describe_pairs(folder: Path, sampler: SyntheticSampler) -> None:
         "pairs": min(PAIRS, sampler.settings.iterations) * sampler.settings.batch,
         "bends": bends,
     }
-    (folder / SYNTHETIC).write_text(json.dumps(about, indent=1))
+    (folder / SYNTHETIC).write_text(json.dumps(about, indent=1), encoding="utf-8")
 
 
 def count_displacements(folder: Path, sampler: SyntheticSampler) -> None:

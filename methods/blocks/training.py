@@ -191,11 +191,11 @@ def _resume(learner: Learner, folder: Path, run: Mapping[str, Any]) -> tuple[int
 
 def _curve(path: Path, start: int) -> IO[str]:
     """The open curve, cut to the iterations before ``start``."""
-    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
     partial = path.with_name(f".{path.name}")
-    partial.write_text("".join(lines[:start]))
+    partial.write_text("".join(lines[:start]), encoding="utf-8")
     partial.replace(path)
-    return open(path, "a", buffering=1)
+    return open(path, "a", buffering=1, encoding="utf-8")
 
 
 def _check_weights(learner: Learner, iteration: int) -> None:
