@@ -189,7 +189,9 @@ def _ours(judged: Cells) -> str:
     notes: dict[str, dict[str, None]] = {}
     for each in judged.values():
         if each.verdict == OURS and not each.measured.reason:
-            notes.setdefault(row_name(each.row), {}).update(dict.fromkeys(each.measured.notes))
+            low, high = each.measured.low, each.measured.high
+            known = [] if math.isnan(low) else [f"95 % interval {shown(low, each.cell)} to {shown(high, each.cell)}"]
+            notes.setdefault(row_name(each.row), {}).update(dict.fromkeys([*known, *each.measured.notes]))
     return "; ".join(f"{row}: {', '.join(found)}" for row, found in notes.items() if found)
 
 
