@@ -216,7 +216,7 @@ def test_millimetres_are_those_of_the_scan_that_a_pair_is_made_of(scans, tmp_pat
         ({"precision": "half"}, "precision must be"),
         ({"snapshot_every": 0}, "snapshot_every"),
         ({"sigma": 0.0}, "sigma positive"),
-        ({"levels": 5}, "every axis must be a multiple of 16"),
+        ({"levels": 5, "iterations": 40}, "every axis must be a multiple of 16"),
     ],
 )
 def test_a_training_that_cannot_be_is_refused_at_once(scans, tmp_path, options, message):
