@@ -190,8 +190,12 @@ def _ours(judged: Cells) -> str:
     for each in judged.values():
         if each.verdict == OURS and not each.measured.reason:
             low, high = each.measured.low, each.measured.high
-            known = [] if math.isnan(low) else [f"95 % interval {shown(low, each.cell)} to {shown(high, each.cell)}"]
-            notes.setdefault(row_name(each.row), {}).update(dict.fromkeys([*known, *each.measured.notes]))
+            about = dict.fromkeys(each.measured.notes)
+            if not math.isnan(low) and "sd_of" not in each.column:
+                about[f"{each.column['label']}, 95 % interval {shown(low, each.cell)} to {shown(high, each.cell)}"] = (
+                    None
+                )
+            notes.setdefault(row_name(each.row), {}).update(about)
     return "; ".join(f"{row}: {', '.join(found)}" for row, found in notes.items() if found)
 
 

@@ -1,5 +1,6 @@
 """The progressive paper's tables: the printed numbers put in as if measured must come out again, pooled as printed."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -264,6 +265,7 @@ def test_the_dagger_says_where_failures_are_counted(tmp_path):
     assert any(note.endswith("that failed; the notes on rows of ours count them.") for note in notes)
     (note,) = [note for note in notes if note.startswith("Notes on rows of ours")]
     assert "Diffeomorphic demons: 1 of 10 registrations of demons failed and are left out (first: slow)" in note
+    assert re.search(r"Diffeomorphic demons: [^;]*, TRE \(mm\), 95 % interval [0-9.]+ to [0-9.]+", note)
 
 
 def test_a_part_of_the_papers_own_data_is_a_stand_in(tmp_path):
