@@ -27,8 +27,8 @@ from methods.blocks.unet import ProgressiveUNet, UNet
 
 SYNTHETIC, DISPLACEMENTS, MAPS = "synthetic.json", "displacements.csv", "maps.npz"
 BIN_MM = 0.5
+PAIRS = 100  # iterations whose displacements are counted
 log = logging.getLogger(__name__)
-PAIRS = 100  # whose displacements are counted
 
 Watch = Callable[[int, Callable[..., Array]], None]
 
@@ -82,7 +82,9 @@ def count_displacements(folder: Path, sampler: SyntheticSampler) -> None:
                 counts[world] += np.histogram(mm, edges)[0]
     rows = [(name, *row) for name, row_counts in zip("xyz", counts, strict=True)
             for row in zip(edges[:-1], edges[1:], row_counts, strict=True) if row[2]]  # fmt: skip
-    pd.DataFrame(rows, columns=["component", "low", "high", "count"]).to_csv(folder / DISPLACEMENTS, index=False)
+    partial = folder / f".{DISPLACEMENTS}"  # a file that a kill has cut short would never be made again
+    pd.DataFrame(rows, columns=["component", "low", "high", "count"]).to_csv(partial, index=False)
+    partial.replace(folder / DISPLACEMENTS)
 
 
 class Mapper:
