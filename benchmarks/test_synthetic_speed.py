@@ -12,6 +12,8 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import ndimage
 
+from tests.bore import bore_mask
+
 SHAPE = (128, 128, 128)
 
 torch = pytest.importorskip("torch")
@@ -24,7 +26,7 @@ def case():
     """A smooth image, a mask and the control values of one pair."""
     image = ndimage.gaussian_filter(np.random.default_rng(0).random(SHAPE, dtype=np.float32), 2) * 10
     values = synthetic.draw(1, SHAPE, torch.Generator().manual_seed(0), synthetic.Recipe())
-    return torch.as_tensor(image)[None, None], values, synthetic.bore_mask(SHAPE)
+    return torch.as_tensor(image)[None, None], values, bore_mask(SHAPE)
 
 
 def timed(benchmark, who, threads, function):

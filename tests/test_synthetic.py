@@ -10,6 +10,7 @@ from scipy import ndimage
 from datasets import geometry
 from methods.blocks import bspline, spatial, synthetic
 from methods.blocks.synthetic import Bend, Recipe
+from tests.bore import bore_mask
 
 SHAPE = (12, 16, 20)
 SIZE = np.reshape(SHAPE, (3, 1, 1, 1))
@@ -130,7 +131,7 @@ def test_fixed_image_is_the_moving_one_warped_by_the_truth():
 
 def test_zero_ranges_leave_the_image_as_it_is():
     still = Bend((2, 3, 4), (0, 0, 0))
-    image, mask = random(2, 1, *SHAPE), synthetic.bore_mask(SHAPE)
+    image, mask = random(2, 1, *SHAPE), bore_mask(SHAPE)
     pair = synthetic.synthesise(image, generator(), recipe=Recipe(still, still, still), mask=mask, sigma=None)
     assert torch.equal(pair.fixed, image)
     assert torch.equal(pair.moving, image)
@@ -146,7 +147,7 @@ def test_ranges_are_fractions_of_each_axis():
 
 
 def test_a_batch_is_its_pairs_one_by_one():
-    image, mask, stream = random(3, 1, *SHAPE), synthetic.bore_mask(SHAPE), generator(5)
+    image, mask, stream = random(3, 1, *SHAPE), bore_mask(SHAPE), generator(5)
     batch = synthetic.synthesise(image, generator(5), mask=mask)
     for n in range(3):
         single = synthetic.synthesise(image[n : n + 1], stream, mask=mask)
@@ -189,7 +190,7 @@ def test_gradient_of_a_ramp_is_the_sampled_kernels():
 
 
 def test_bore_is_a_disc_about_the_middle_voxel_of_every_slice():
-    mask = synthetic.bore_mask((3, 32, 32))
+    mask = bore_mask((3, 32, 32))
     assert mask.shape == (1, 1, 3, 32, 32)
     d, h, w = (mask[0, 0] > 0).nonzero().T
     assert torch.equal(mask[0, 0].bool()[0], mask[0, 0].bool()[2])
@@ -200,7 +201,7 @@ def test_bore_is_a_disc_about_the_middle_voxel_of_every_slice():
 
 
 def test_masks_go_where_their_images_go():
-    values, mask = drawn(1, recipe=WILD), synthetic.bore_mask(SHAPE, radius=0.35)
+    values, mask = drawn(1, recipe=WILD), bore_mask(SHAPE, radius=0.35)
     pair = synthetic.pairs_of(random(1, 1, *SHAPE), values, mask=mask, shape=SHAPE, sigma=0.5)
     initial, coarse, fine = gryds_transforms(values)
     nearest, grid = gryds.BSplineInterpolator(mask[0, 0].numpy(), order=0), gryds.Grid(shape=SHAPE)
@@ -213,7 +214,7 @@ def test_masks_go_where_their_images_go():
 
 
 def test_masks_blank_magnitudes_and_draw_no_edge():
-    image, mask = torch.ones(1, 1, 24, 28, 32), synthetic.bore_mask((24, 28, 32), radius=0.3)
+    image, mask = torch.ones(1, 1, 24, 28, 32), bore_mask((24, 28, 32), radius=0.3)
     pair = synthetic.synthesise(image, generator(), mask=mask)
     plain = synthetic.synthesise(image, generator())
     for side in ("fixed", "moving"):
@@ -241,7 +242,7 @@ def test_masks_are_read_at_the_nearest_voxel_and_nothing_outside(size, dtype):
 
 def test_a_mask_of_another_size_covers_the_same_image():
     values = drawn(1)
-    masks = [synthetic.bore_mask(shape, radius=0.35) for shape in (SHAPE, (12, 160, 200))]
+    masks = [bore_mask(shape, radius=0.35) for shape in (SHAPE, (12, 160, 200))]
     pairs = [synthetic.pairs_of(random(1, 1, *SHAPE), values, mask=m, shape=SHAPE, sigma=0.5) for m in masks]
     assert (pairs[0].moving_mask != pairs[1].moving_mask).float().mean() < 0.1
 

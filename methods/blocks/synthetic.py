@@ -23,7 +23,6 @@ from torch import Tensor
 from methods.blocks import bspline
 from methods.blocks.spatial import identity_grid, jacobian_determinant, sampler
 
-BORE = 250 / 512  # radius of the scanner's bore, of a slice's width
 ATTEMPTS = 100
 SLAB = 8
 
@@ -136,16 +135,6 @@ def true_displacement(coarse: Tensor, fine: Tensor, shape: Sequence[int]) -> Ten
     for x, by in bspline.in_cache(_grid(u), u):
         by += bend(x + by)
     return u
-
-
-def bore_mask(shape: Sequence[int], *, radius: float = BORE, device: torch.device | str | None = None) -> Tensor:
-    """The disc of a scanner's bore in every slice, ``(1, 1, D, H, W)``, 0 or 1.
-
-    ``radius`` is a fraction of a slice's width (250 of 512 pixels), its centre the voxel n / 2.
-    """
-    h, w = (torch.arange(n, dtype=torch.float64, device=device) / n - 0.5 for n in shape[1:])
-    disc = h[:, None] ** 2 + w**2 <= radius**2
-    return disc.float().expand(1, 1, *shape).contiguous()
 
 
 def gradient_magnitude(images: Tensor, sigma: float = 0.5) -> Tensor:
