@@ -12,13 +12,13 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import ndimage
 
-from tests.bore import bore_mask
+from tests.methods.progressive.bore import bore_mask
 
 SHAPE = (128, 128, 128)
 
 torch = pytest.importorskip("torch")
 gryds = pytest.importorskip("gryds")
-synthetic = pytest.importorskip("methods.blocks.synthetic")
+synthetic = pytest.importorskip("methods.blocks.progressive.synthesis")
 
 
 @pytest.fixture(scope="module")

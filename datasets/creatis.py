@@ -23,13 +23,13 @@ from typing import Any, Literal
 import numpy as np
 from tqdm import tqdm
 
-from datasets import chest_pairs
 from datasets.case import Pair, Writer
-from datasets.chest import Frame, Scan
-from datasets.chest_pairs import Crop, Direction, Phase, distances
+from datasets.chest_ct import pairs as chest_pairs
+from datasets.chest_ct.lungs import Frame, Scan
+from datasets.chest_ct.metaimage import read_metaimage, read_points
+from datasets.chest_ct.pairs import Crop, Direction, Phase, distances
 from datasets.download import Remote, fetch
 from datasets.files import Array, DataError, sha256
-from datasets.metaimage import read_metaimage, read_points
 
 logger = logging.getLogger(__name__)
 

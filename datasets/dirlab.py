@@ -26,11 +26,11 @@ from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 from tqdm import tqdm
 
-from datasets import chest_pairs
 from datasets.case import Pair, Writer
-from datasets.chest import Frame, Scan
-from datasets.chest_pairs import Crop, Direction, Phase
-from datasets.dirlab_packs import FOLDER, FORM, PHASES, RECORDED, Key, Member, find_members, missing_members
+from datasets.chest_ct import pairs as chest_pairs
+from datasets.chest_ct.dirlab_packs import FOLDER, FORM, PHASES, RECORDED, Key, Member, find_members, missing_members
+from datasets.chest_ct.lungs import Frame, Scan
+from datasets.chest_ct.pairs import Crop, Direction, Phase
 from datasets.download import cache_folder, hand_placed
 from datasets.files import Array, DataError, sha256
 

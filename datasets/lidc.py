@@ -25,10 +25,10 @@ import numpy as np
 from tqdm import tqdm
 
 from datasets.case import Writer
-from datasets.chest import WINDOW, Frame, Scan, field_of_view, window
+from datasets.chest_ct.dicom import MODALITY, PATIENT, SERIES, Series, read_series, read_tags
+from datasets.chest_ct.lungs import WINDOW, Frame, Scan, field_of_view, window
 from datasets.download import RETRIES, cache_folder, hand_placed
 from datasets.files import DataError, read_volume, sha256, write_volume
-from datasets.lidc_series import MODALITY, PATIENT, SERIES, Series, read_series, read_tags
 
 logger = logging.getLogger(__name__)
 FOLDER = "lidc"  # below the mirror and the cache

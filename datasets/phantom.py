@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from datasets.anatomy import brain, liver, lung
-from datasets.anatomy.fields import Chain, Deformation, Grid, true_displacement
 from datasets.case import Pair, Writer
+from datasets.phantoms import brain, liver
+from datasets.phantoms.fields import Chain, Deformation, Grid, true_displacement
+from datasets.phantoms.lung import prepare as lung
 
 Array = NDArray[Any]
 Anatomy = Literal["liver", "brain", "lung"]

@@ -31,7 +31,7 @@ from tqdm import tqdm
 from datasets.case import Pair, Writer
 from datasets.download import cache_folder, verify
 from datasets.files import Array, DataError, sha256
-from datasets.rcn_lists import COLLECTIONS, DRIVE, GRID, LPBA_LABELS, Collection, Part
+from datasets.rcn.lists import COLLECTIONS, DRIVE, GRID, LPBA_LABELS, Collection, Part
 
 logger = logging.getLogger(__name__)
 FOLDER = "rcn_hdf5"  # below the mirror and the cache

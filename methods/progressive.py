@@ -21,18 +21,18 @@ from torch import Tensor
 
 from datasets.case import Dataset
 from datasets.geometry import Array
-from methods.blocks import training
-from methods.blocks.checkpoint import load_checkpoint, save_weights
+from methods.blocks.cascades.losses import displacement_loss
 from methods.blocks.cost import registration_cost
-from methods.blocks.growth import Growth
-from methods.blocks.losses import displacement_loss
-from methods.blocks.onlooker import Mapper, Watch, count_displacements, describe_pairs, evaluating
-from methods.blocks.padding import create
+from methods.blocks.layers import create
+from methods.blocks.progressive.growth import Growth
+from methods.blocks.progressive.record import Mapper, Watch, count_displacements, describe_pairs, evaluating
+from methods.blocks.progressive.sampling import SyntheticBatch, make_synthetic_sampler
+from methods.blocks.progressive.synthesis import gradient_magnitude
+from methods.blocks.progressive.unet import Entry, NormMode, ProgressiveUNet, UNet, Widths, glorot
 from methods.blocks.registration import register
-from methods.blocks.schedule import Schedule, Settings
-from methods.blocks.synthetic import gradient_magnitude
-from methods.blocks.synthetic_sampling import SyntheticBatch, make_synthetic_sampler
-from methods.blocks.unet import Entry, NormMode, ProgressiveUNet, UNet, Widths, glorot
+from methods.blocks.training import loop
+from methods.blocks.training.checkpoint import load_checkpoint, save_weights
+from methods.blocks.training.settings import Schedule, Settings
 
 PAPER_SHAPE = (128, 128, 128)
 PAPER_CHANNELS, PAPER_LEVELS = 16, 5
@@ -128,7 +128,7 @@ def train(
         "momentum": momentum, "loss_mask": loss_mask, "reject_folding": reject_folding, "pairs_seed": pairs_seed,
         "precision": "bfloat16" if mixed else "float32",
     }  # fmt: skip
-    run = training.run_name(data, "progressive", {**params, **about}, settings, seed)
+    run = loop.run_name(data, "progressive", {**params, **about}, settings, seed)
     sampler = make_synthetic_sampler(
         data, settings, seed=seed if pairs_seed is None else pairs_seed, multiple=2 ** (levels - 1), shrink=shrink,
         device=device, sigma=sigma, reject_folding=reject_folding,
@@ -138,7 +138,7 @@ def train(
     model = create(grown if growth else plain, seed=seed, device=device, fill=glorot).train()
     pupil = Pupil(model, growth, mixed)
     optimiser = torch.optim.SGD(model.parameters(), lr=learning_rate, momentum=momentum)
-    step = training.descend(optimiser, partial(_losses, pupil, loss_mask))
+    step = loop.descend(optimiser, partial(_losses, pupil, loss_mask))
     describe_pairs(folder, sampler)
     count_displacements(folder, sampler)
     mapper = Mapper(folder, sampler, times=maps)
@@ -151,10 +151,10 @@ def train(
             with evaluating(model):
                 watch(done, partial(register, see, device, 2 ** (levels - 1), shrink))
 
-    learner = training.Learner({"model": model}, {"model": optimiser}, step)
+    learner = loop.Learner({"model": model}, {"model": optimiser}, step)
     try:
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=mixed):  # single precision means single precision
-            training.fit(learner, sampler, folder, run=run, after=after)
+            loop.fit(learner, sampler, folder, run=run, after=after)
     finally:
         mapper.finish()
     named = {"method": "progressive", "params": params, "run": run}

@@ -25,18 +25,18 @@ import torch
 
 from datasets.case import Dataset
 from datasets.geometry import Array
-from methods.blocks import parallel, training
-from methods.blocks.cascade import Cascade, Registration
-from methods.blocks.checkpoint import load_checkpoint, read_metadata, save_weights
-from methods.blocks.composition import Base, Stem, build, check, full_width
+from methods.blocks.cascades.cascade import Cascade, Registration
+from methods.blocks.cascades.composition import Base, Stem, build, check, full_width
+from methods.blocks.cascades.discriminator import build_discriminator
+from methods.blocks.cascades.distillation import Aldk, Distillation
+from methods.blocks.cascades.losses import Judged, Weights, cascade_losses, invertibility_loss
 from methods.blocks.cost import registration_cost
-from methods.blocks.discriminator import build_discriminator
-from methods.blocks.distillation import Aldk, Distillation
-from methods.blocks.losses import Judged, Weights, cascade_losses, invertibility_loss
-from methods.blocks.padding import create
+from methods.blocks.layers import create
 from methods.blocks.registration import register
-from methods.blocks.sampling import Batch, make_sampler
-from methods.blocks.schedule import Schedule, Settings
+from methods.blocks.training import loop, parallel
+from methods.blocks.training.checkpoint import load_checkpoint, read_metadata, save_weights
+from methods.blocks.training.sampling import Batch, make_sampler
+from methods.blocks.training.settings import Schedule, Settings
 
 MULTIPLE = 16
 PAPER_SHAPE = (128, 128, 128)
@@ -143,13 +143,13 @@ def train(
     mixed = precision == "mixed" and device.startswith("cuda")
     about |= {"shrink": shrink, "precision": "bfloat16" if mixed else "float32"}
     about |= {"processes": processes} if processes > 1 else {}  # each draws its own augmentation
-    run = training.run_name(data, "recursive", {**params, **about}, settings, seed)
+    run = loop.run_name(data, "recursive", {**params, **about}, settings, seed)
     sampler = make_sampler(data, settings, seed=seed, multiple=MULTIPLE, device=device, shrink=shrink)
     model = create(partial(build, **params), seed=seed, device=device).train()
     wrapped = parallel.wrap(model)
     losses = partial(_losses, wrapped, weights, invertibility, mixed)
     learner = _learner(model, wrapped, losses, settings, aldk, teacher, seed, device, mixed)
-    training.fit(learner, sampler, folder, run=run)
+    loop.fit(learner, sampler, folder, run=run)
     if parallel.rank() == 0:
         save_weights(folder / WEIGHTS, model, {"method": "recursive", "params": params, "run": run})
     return folder / WEIGHTS
@@ -200,7 +200,7 @@ def _learner(
     seed: int,
     device: str,
     mixed: bool,
-) -> training.Learner:
+) -> loop.Learner:
     """What is trained and how: the network alone, or the network beside a discriminator and under a teacher.
 
     ``model`` holds the weights, ``wrapped`` is what to call for gradients of the whole batch.
@@ -208,10 +208,10 @@ def _learner(
     modules: dict[str, torch.nn.Module] = {"model": model}
     optimisers = {"model": torch.optim.Adam(model.parameters(), lr=settings.learning_rate)}
     if aldk is None or teacher is None:
-        plain = training.descend(
+        plain = loop.descend(
             optimisers["model"], lambda batch: losses(wrapped(batch.fixed, batch.moving, mixed=mixed), batch)
         )
-        return training.Learner(modules, optimisers, plain)
+        return loop.Learner(modules, optimisers, plain)
     discriminator = None
     if aldk.objective != "flow_l2":
         critic = partial(build_discriminator, aldk.disc, aldk.disc_output, aldk.disc_channels)
@@ -222,7 +222,7 @@ def _learner(
         optimisers["discriminator"] = torch.optim.Adam([group])
     taught = _load_teacher(teacher, device)
     distillation = Distillation(aldk, settings.iterations, wrapped, taught, discriminator, optimisers, losses, mixed)
-    return training.Learner(modules, optimisers, distillation.step)
+    return loop.Learner(modules, optimisers, distillation.step)
 
 
 def _load_teacher(path: Path, device: str) -> Cascade:

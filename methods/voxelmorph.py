@@ -27,11 +27,11 @@ from torch import Tensor, nn
 from datasets.case import Dataset
 from datasets.geometry import Array
 from methods.blocks import cost as costs
-from methods.blocks import training
-from methods.blocks.checkpoint import load_checkpoint, save_weights
 from methods.blocks.registration import register
-from methods.blocks.sampling import Batch, make_sampler
-from methods.blocks.schedule import Settings
+from methods.blocks.training import loop as training
+from methods.blocks.training.checkpoint import load_checkpoint, save_weights
+from methods.blocks.training.sampling import Batch, make_sampler
+from methods.blocks.training.settings import Settings
 
 Network = Literal["published", "package"]
 ImageLoss = Literal["mse", "ncc"]

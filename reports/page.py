@@ -12,15 +12,19 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from benchmarks.metrics import METRICS
-from reports import embed, figures, overview, summary
-from reports.cases import RANKS, Case, draw_cases
-from reports.failures import failure_frame, failure_table
-from reports.ledger import ledger_frame
-from reports.paper import PaperRun
-from reports.paper_page import write_paper
-from reports.pictures import Labels
-from reports.summary import Datasets, Methods
-from reports.tables import Table, csv_text, write_tables, write_text
+from reports.drawing import html as embed
+from reports.drawing.pictures import Labels
+from reports.drawing.style import save
+from reports.overview import figures
+from reports.overview import tables as overview
+from reports.overview.cases import RANKS, Case, draw_cases
+from reports.overview.failures import failure_frame, failure_table
+from reports.paper.layout import PaperRun
+from reports.paper.ledger import ledger_frame
+from reports.paper.page import write_paper
+from reports.reading import summary
+from reports.reading.summary import Datasets, Methods
+from reports.tables.table import Table, csv_text, write_tables, write_text
 
 DisplacementPath = Callable[[str, str, int, str], Path]
 Curves = Mapping[tuple[str, str], pd.DataFrame]
@@ -132,7 +136,7 @@ def build(
     write_text(folder / "ledger.csv", csv_text(ledger_frame([each for _, judged in printed for each in judged])))
     scatter = figures.accuracy_time(metrics, datasets, methods, _clock(runs))
     if scatter is not None:
-        figures.save(scatter, folder / "figures", "accuracy-time")
+        save(scatter, folder / "figures", "accuracy-time")
     page = {
         "profile": profile,
         "profile_about": profile_about,
@@ -179,14 +183,14 @@ def _dataset_figures(
         figure = None if quote is None else figures.spread(metrics, dataset, quote, methods)
         if figure is not None:
             name = f"{metric.replace('_', '-')}-{dataset.name}"
-            figures.save(figure, folder, name)
+            save(figure, folder, name)
             alt = f"{overview.NAMES[metric]} of every pair on {overview.display_title(dataset)}, a row for each method"
             spreads.append((alt, _inline(folder, name, alt)))
     for method in summary.ordered(methods):
         curve = curves.get((method, dataset.name))
         if curve is not None and len(curve):
             alt = f"Training loss of {methods[method]['label']} on {overview.display_title(dataset)}"
-            figures.save(figures.training(curve, str(methods[method]["label"])), folder,
+            save(figures.training(curve, str(methods[method]["label"])), folder,
                          f"training-{method}-{dataset.name}")  # fmt: skip
             trained.append((alt, _inline(folder, f"training-{method}-{dataset.name}", alt)))
     return spreads, trained

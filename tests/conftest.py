@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from datasets.case import Pair, Writer, open_dataset
-from tests.report_inputs import build, small_metrics, timing_frame, write_dataset
+from tests.reports.report_inputs import build, small_metrics, timing_frame, write_dataset
 
 AFFINE = np.diag([-1.5, -1.0, 2.0, 1.0])
 SHAPE = (10, 12, 14)
@@ -51,7 +51,7 @@ def about(name: str, pairs: list[Pair]) -> dict:
 def registration(tmp_path):
     """Return a function that makes the specification of `workflows.register` for a data set and a module."""
 
-    def make(data, module: str = "tests.faulty", *, folder: str = "run", time_limit: float = 60, **params):
+    def make(data, module: str = "tests.workflows.faulty", *, folder: str = "run", time_limit: float = 60, **params):
         return {
             "method": "method",
             "module": module,
@@ -66,7 +66,7 @@ def registration(tmp_path):
             "chunks": 1,
             "training": None,
             "truth": False,
-            "sources": [str(Path(__file__).parent / "faulty.py")],
+            "sources": [str(Path(__file__).parent / "workflows" / "faulty.py")],
             "libraries": {},
             "folder": str(tmp_path / folder),
         }

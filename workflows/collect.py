@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks import results
-from workflows.command import Spec, run_step
+from workflows.running.command import Spec, run_step
 
 
 def collect(spec: Spec) -> None:

@@ -1,4 +1,4 @@
-"""Judge one chunk of registrations; with `workflows.snapshots` the only step that reads the truth. Failures are rows.
+"""Judge one chunk of registrations; failures are rows. Only this step and `workflows.running.watcher` read the truth.
 
 The specification: ``registrations`` (path of registrations.json), ``data`` (folder), ``dataset``, ``method``, ``seed``,
 ``chunk``, ``out`` (path of metrics.parquet), ``judge`` (source files that the numbers depend on) and ``keep``.
@@ -25,13 +25,13 @@ from benchmarks.metrics import evaluate as measure
 from benchmarks.provenance import fingerprint
 from datasets.case import Dataset, Pair, Truth, open_dataset
 from datasets.files import DataError, read_displacement, sha256
-from workflows.command import Spec, run_step
+from workflows.running.command import Spec, run_step
 
 logger = logging.getLogger(__name__)
 Row = dict[str, Any]
 
 
-# By which numbers the report ranks pairs (`reports.summary`), which an edit there must not make a reason to judge anew.
+# By which numbers the report ranks pairs (`reports.reading.summary`); an edit there is no reason to judge anew.
 RANKED_BY = {
     "dice": ("linear_thr128", "nearest"),
     "tre": ("continuous", "snapped"),
@@ -82,11 +82,11 @@ def _judgement(spec: Spec, registrations: Mapping[str, Any]) -> str:
 def wanted(rows: pd.DataFrame, data: Dataset) -> set[str]:
     """Names of the pairs to keep: worst, median and best of these rows, and the first few that share a fixed image.
 
-    The order is that of `reports.cases.ranked`, so that the worst and the best of a whole run are the worst and the
-    best of some chunk; its median need not be the median of any. All pairs where there is nothing to rank by.
+    The order is the report's, so that the worst and the best of a whole run are the worst and the best of some chunk;
+    its median need not be the median of any. All pairs where there is nothing to rank by.
     """
     pairs = data.test_pairs
-    shared = Counter(pair.fixed for pair in pairs).most_common(1)  # as `reports.section_figure` chooses
+    shared = Counter(pair.fixed for pair in pairs).most_common(1)  # as `reports.paper.figures.sections` chooses
     together = [pair.name for pair in pairs if pair.fixed in dict(shared)][:SIDE_BY_SIDE]
     for metric in sorted(RANKED_BY, key=lambda metric: metric != data.about.get("primary")):
         for protocol in RANKED_BY[metric]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from datasets.case import Dataset, open_dataset
 from datasets.files import DataError
-from workflows.command import Spec, run_step
+from workflows.running.command import Spec, run_step
 
 logger = logging.getLogger(__name__)
 

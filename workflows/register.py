@@ -22,8 +22,8 @@ from filelock import FileLock
 from benchmarks.provenance import collect, fingerprint
 from datasets.case import Dataset, Pair, Truth, open_dataset
 from datasets.files import DataError, read_volume, sha256
-from workflows.command import Spec, run_step, write_text
-from workflows.supervisor import Worker
+from workflows.running.command import Spec, run_step, write_text
+from workflows.running.supervisor import Worker
 
 logger = logging.getLogger(__name__)
 Record = dict[str, Any]

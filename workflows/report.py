@@ -19,9 +19,9 @@ from benchmarks import results
 from datasets.case import Pair, Truth, open_dataset
 from datasets.files import Array
 from reports import page
-from reports.paper import PaperRun, load_paper
-from reports.trainings import Training
-from workflows.command import Spec, run_step
+from reports.paper.layout import PaperRun, load_paper
+from reports.reading.trainings import Training
+from workflows.running.command import Spec, run_step
 
 
 def report(spec: Spec) -> None:

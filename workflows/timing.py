@@ -25,9 +25,9 @@ from benchmarks import results
 from benchmarks.stopwatch import interleave
 from datasets.case import Dataset, Pair, open_dataset
 from datasets.files import DataError
-from workflows.command import Spec, run_step
 from workflows.register import request, worker_spec
-from workflows.supervisor import Worker
+from workflows.running.command import Spec, run_step
+from workflows.running.supervisor import Worker
 
 logger = logging.getLogger(__name__)
 Row = dict[str, Any]

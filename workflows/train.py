@@ -24,9 +24,9 @@ from typing import Any, get_args, get_type_hints
 from benchmarks.provenance import fingerprint
 from datasets.case import open_dataset
 from datasets.files import sha256
-from workflows.command import Spec, run_step, write_text
-from workflows.snapshots import Watcher
-from workflows.supervisor import THREAD_VARIABLES
+from workflows.running.command import Spec, run_step, write_text
+from workflows.running.supervisor import THREAD_VARIABLES
+from workflows.running.watcher import Watcher
 
 logger = logging.getLogger(__name__)
 STATE, SNAPSHOTS = "state", "snapshots.jsonl"

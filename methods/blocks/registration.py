@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from datasets.geometry import Array
-from methods.blocks.padding import end_padding
+from methods.blocks.layers import end_padding
 
 
 @torch.inference_mode()

@@ -3,7 +3,9 @@ import sys
 import time
 from pathlib import Path
 
-from workflows import guard, plan, settings, sources, supervisor
+from workflows.configuration import settings, sources
+from workflows.planning import plan
+from workflows.running import guard, supervisor
 
 try:
     PLAN = plan.Plan(settings.resolve(config, workflow.config_settings.configfiles))

@@ -1,0 +1,178 @@
+"""A CT series of LIDC-IDRI in DICOM files, read and resized slice by slice: a series may have 764 of them.
+
+Resizing follows Eppenhof et al. (doi:10.1109/TMI.2019.2953788): whole slices, no crop, linear, and with the library
+that they used sample ``k`` of ``n`` reads place ``k * N / n`` of the ``N`` there are.
+"""
+
+from __future__ import annotations
+
+import locale
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk  # noqa: N813  # the field's own name
+
+from datasets.chest_ct.lungs import WINDOW, Frame, Scan
+from datasets.files import Array, DataError
+
+MODALITY, PATIENT, SERIES = "0008|0060", "0010|0020", "0020|000e"
+UNEVEN = 0.01  # gaps between slices that differ by more than this share are said
+TILTED = 1e-3  # as are direction cosines that are off by more
+
+
+@dataclass(frozen=True)
+class Series:
+    """Where a series lies: its patient, its SeriesInstanceUID, and its files in no order."""
+
+    patient: str
+    uid: str
+    files: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class Slice:
+    """One file: size, spacing and direction cosines (columns: along a row, down a column, normal), first voxel, mm."""
+
+    path: Path
+    size: tuple[int, ...]
+    spacing: tuple[float, ...]
+    direction: Array
+    origin: Array
+
+
+def read_tags(path: Path, *keys: str) -> tuple[str, ...]:
+    """Values of DICOM tags of a file, empty where it has none; `DataError` where it is no DICOM image."""
+    reader = _header(path)
+    return tuple(reader.GetMetaData(key).strip(" \0") if reader.HasMetaDataKey(key) else "" for key in keys)
+
+
+def read_series(series: Series, shape: Sequence[int]) -> tuple[Scan, list[str]]:
+    """Read a series in Hounsfield units on ``shape`` voxels to left, posterior and superior, and what is odd about it.
+
+    Values below -1024 (padding beyond the reconstructed circle) become -1024.
+
+    Raises:
+        DataError: a file cannot be read, belongs to another series, or has another size; slices are not axial.
+    """
+    read = [_slice(path, series) for path in series.files]
+    signs, tilt = _signs(read[0], series)
+    slices, notes = _sorted(read, series)
+    if tilt > TILTED:
+        notes.append(f"slices tilted, direction cosines off by {tilt:.3f}")
+    if signs[2] < 0:
+        slices = slices[::-1]
+    first, last = slices[0], slices[-1]
+    gap = np.linalg.norm(last.origin - first.origin) / (len(slices) - 1)
+    count, size = (*first.size[:2], len(slices)), np.array([*first.spacing[:2], gap])
+    # Flipped axes begin where the stored ones end.
+    origin = first.origin + first.direction[:, :2] @ np.where(signs[:2] < 0, (np.array(count) - 1)[:2] * size[:2], 0.0)
+    values = _resize(slices, signs, count, shape)
+    return Scan(values, Frame(tuple(shape), tuple(size * count / shape), tuple(map(float, origin)))), notes
+
+
+@contextmanager
+def _own_locale() -> Iterator[None]:
+    """Keep the process's locale: the DICOM reader sets C, after which text beyond ASCII can no longer be read."""
+    before = locale.setlocale(locale.LC_ALL)
+    try:
+        yield
+    finally:
+        locale.setlocale(locale.LC_ALL, before)
+
+
+def _header(path: Path) -> sitk.ImageFileReader:
+    reader = sitk.ImageFileReader()
+    reader.SetImageIO("GDCMImageIO")
+    reader.SetFileName(str(path))
+    try:
+        with _own_locale():
+            reader.ReadImageInformation()
+    except RuntimeError as error:
+        raise DataError(f"{path}: not a readable DICOM image; is it cut short?") from error
+    return reader
+
+
+def _slice(path: Path, series: Series) -> Slice:
+    reader = _header(path)
+    uid = reader.GetMetaData(SERIES).strip(" \0") if reader.HasMetaDataKey(SERIES) else ""
+    if uid != series.uid:
+        raise DataError(f"{path}: of series {uid or '(none)'}, expected {series.uid}; keep one series a folder")
+    direction = np.reshape(reader.GetDirection(), (3, 3))
+    return Slice(path, reader.GetSize(), reader.GetSpacing(), direction, np.asarray(reader.GetOrigin()))
+
+
+def _sorted(slices: list[Slice], series: Series) -> tuple[list[Slice], list[str]]:
+    """Slices in order of their position along the normal, each position once, and what is odd about the gaps."""
+    first, where = slices[0], f"{series.patient}, series {series.uid}"
+    for other in slices:
+        alike = other.size == first.size and np.allclose(other.spacing[:2], first.spacing[:2], rtol=1e-4)
+        if not alike or not np.allclose(other.direction, first.direction, atol=1e-3):
+            raise DataError(f"{other.path}: another size, spacing or direction than {first.path.name} of {where}")
+    ordered = sorted(slices, key=lambda item: _place(item, first))
+    places = np.array([_place(item, first) for item in ordered])
+    fresh = np.concatenate([[True], np.diff(places) > 1e-3])
+    notes = [] if fresh.all() else [f"{int((~fresh).sum())} slices at a place that another one has, left out"]
+    kept = [item for item, keep in zip(ordered, fresh, strict=True) if keep]
+    if len(kept) < 2:
+        raise DataError(f"{where}: {len(kept)} slice, expected a volume")
+    gaps = np.diff(places[fresh])
+    if odd := int((np.abs(gaps / np.median(gaps) - 1) > UNEVEN).sum()):
+        gap = f"{gaps.min():.2f} to {gaps.max():.2f} mm"
+        notes.append(f"{odd} of {len(gaps)} gaps between slices differ ({gap}), stacked as if they did not")
+    return kept, notes
+
+
+def _place(item: Slice, first: Slice) -> float:
+    return float(item.origin @ first.direction[:, 2])
+
+
+def _signs(item: Slice, series: Series) -> tuple[Array, float]:
+    """Whether rows, columns and normal point to left, posterior and superior (1) or away (-1), and how far off."""
+    signs = np.sign(np.diag(item.direction))
+    tilt = float(np.abs(item.direction - np.diag(signs)).max())
+    if not np.all(np.abs(np.diag(item.direction)) > np.sqrt(0.5)):
+        where = f"{series.patient}, series {series.uid}"
+        raise DataError(f"{where}: slices are not axial, direction {np.round(item.direction, 3).tolist()}")
+    return signs, tilt
+
+
+def _resize(slices: Sequence[Slice], signs: Array, count: Sequence[int], shape: Sequence[int]) -> Array:
+    """Linear in plane, then between slices, which together is trilinear; reads only the slices it needs."""
+    flips = tuple(slice(None, None, -1) if sign < 0 else slice(None) for sign in signs[:2])
+
+    @lru_cache(maxsize=2)
+    def plane(index: int) -> Array:
+        values = np.maximum(_read(slices[index].path), np.float32(WINDOW["low"]))[flips]
+        return _along(_along(values, count[0], shape[0], 0), count[1], shape[1], 1)
+
+    volume = np.empty(tuple(shape), np.float32)
+    for k, (low, high, weight) in enumerate(zip(*corner_aligned(count[2], shape[2]), strict=True)):
+        volume[:, :, k] = plane(low) if weight == 0 else (1 - weight) * plane(low) + weight * plane(high)
+    return volume
+
+
+def corner_aligned(old: int, new: int) -> tuple[list[int], list[int], Array]:
+    """Neighbours and the weight of the second for sample ``k`` of ``new`` at ``k * old / new``, border clamp."""
+    places = np.arange(new) * old / new
+    low = np.minimum(places.astype(int), old - 1)
+    return low.tolist(), np.minimum(low + 1, old - 1).tolist(), (places - low).astype(np.float32)
+
+
+def _along(values: Array, old: int, new: int, axis: int) -> Array:
+    low, high, weight = corner_aligned(old, new)
+    weight = weight.reshape([-1, 1] if axis == 0 else [1, -1])
+    return (1 - weight) * values.take(low, axis) + weight * values.take(high, axis)
+
+
+def _read(path: Path) -> Array:
+    """One slice ``(x, y)`` in Hounsfield units: the reader applies slope and intercept, signed or not."""
+    reader = _header(path)
+    try:
+        with _own_locale():
+            return sitk.GetArrayFromImage(reader.Execute())[0].T.astype(np.float32)
+    except RuntimeError as error:
+        raise DataError(f"{path}: not a readable DICOM image; is it cut short?") from error

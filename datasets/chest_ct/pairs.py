@@ -1,0 +1,149 @@
+"""Breathing pairs of chest CT with landmarks in prepared form: cropped around the lungs, resized, checked.
+
+As in Eppenhof et al. (doi:10.1109/TMI.2019.2953788), who crop around the lung field and resize to 128 x 128 x 128.
+How they find the lung field, how they interpolate and which phase is fixed is not stated; here the lungs of both scans
+come from a threshold, plus a margin, the resize is linear, and end-inhale is fixed unless the configuration swaps them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datasets.case import Pair, Writer, iter_cases
+from datasets.chest_ct.lungs import (
+    LUNG_HU,
+    WINDOW,
+    Frame,
+    Scan,
+    field_of_view,
+    find_lungs,
+    lung_box,
+    resample,
+    share_inside,
+    window,
+)
+from datasets.files import DataError
+
+Array = NDArray[Any]
+Direction = Literal["inhale_fixed", "exhale_fixed"]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One scan of a breathing pair: its case name, the scan, and its landmarks ``(n, 3)`` in the patient's mm."""
+
+    case: str
+    scan: Scan
+    points: Array
+
+
+@dataclass(frozen=True)
+class Crop:
+    """How pairs are prepared: voxels, room around the lungs, and the least share of landmarks that lungs must hold."""
+
+    shape: Sequence[int]
+    margin_mm: float
+    inside: float
+
+    def __post_init__(self) -> None:
+        if len(self.shape) != 3 or min(self.shape) < 2:
+            raise DataError(f"shape must be three numbers of at least 2, got {list(self.shape)}")
+        if not self.margin_mm >= 0 or not 0 <= self.inside <= 1:
+            raise DataError(
+                f"margin_mm must be at least 0 and inside from 0 to 1, got {self.margin_mm} and {self.inside}"
+            )
+
+
+def distances(fixed: Array, moving: Array) -> Array:
+    """Distance of corresponding points ``(n, 3)``, in their unit, ``(n,)``."""
+    return np.linalg.norm(np.asarray(fixed) - np.asarray(moving), axis=1)
+
+
+def write_pair(
+    writer: Writer, inhale: Phase, exhale: Phase, crop: Crop, direction: Direction, slices: Frame | None
+) -> tuple[Pair, dict[str, Any]]:
+    """Write both scans of a pair on one grid with masks and landmarks; return the pair and what was found on the way.
+
+    ``slices``: the grid of the scanner's whole slices, None where it is not known (see `chest.field_of_view`).
+
+    Raises:
+        DataError: no lungs, landmarks that lie elsewhere, or landmarks outside of the box.
+    """
+    fixed, moving = (inhale, exhale) if direction == "inhale_fixed" else (exhale, inhale)
+    lungs = [find_lungs(phase.scan, phase.case) for phase in (fixed, moving)]
+    shares = [_check_inside(phase, mask, crop.inside) for phase, mask in zip((fixed, moving), lungs, strict=True)]
+    low, high = lung_box(lungs, crop.margin_mm, fixed.scan.frame)
+    frame = Frame.between(low, high, crop.shape)
+    mask = field_of_view(frame, slices)
+    for phase in (fixed, moving):
+        writer.image(phase.case, window(resample(phase.scan, frame)), frame.affine)
+        writer.mask(phase.case, mask, frame.affine)
+    pair = Pair(fixed.case, moving.case)
+    writer.landmarks(pair, *(_on_grid(phase, frame) for phase in (fixed, moving)))
+    return pair, {
+        "before_mm": round(float(distances(fixed.points, moving.points).mean()), 4),
+        "landmarks": len(fixed.points),
+        "spacing": [round(size, 6) for size in frame.spacing],
+        "box_mm": np.round([low, high], 4).tolist(),
+        "inside_lungs": [round(share, 4) for share in shares],
+    }
+
+
+def _check_inside(phase: Phase, lungs: Scan, least: float) -> float:
+    """A swap of axes or an upside-down image leaves distances as they are, but takes landmarks out of the lungs.
+
+    Left and right, front and back are too alike for this: a mirrored chest passes.
+    """
+    share = share_inside(lungs, phase.points)
+    if share < least:
+        raise DataError(
+            f"{phase.case}: {share:.0%} of the landmarks lie in the lungs, expected at least {least:.0%}; the axes of "
+            "landmarks and image differ, or they belong to different scans (option `inside` sets another share)"
+        )
+    return share
+
+
+def _on_grid(phase: Phase, frame: Frame) -> Array:
+    points = frame.to_voxels(phase.points)
+    if outside := int(np.any((points < -0.5) | (points > np.asarray(frame.shape) - 0.5), axis=1).sum()):
+        raise DataError(
+            f"{phase.case}: {outside} landmarks lie outside of the box around the lungs; enlarge the option `margin_mm`"
+        )
+    return points
+
+
+def describe(pairs: Mapping[Pair, Mapping[str, Any]], crop: Crop, direction: Direction) -> dict[str, Any]:
+    """The part of dataset.json that all breathing pairs share; ``pairs`` holds what `write_pair` found of each.
+
+    Cases are named ``<subject>-<phase>``.
+    """
+    fixed, moving = ("end-inhale", "end-exhale") if direction == "inhale_fixed" else ("end-exhale", "end-inhale")
+    return {
+        "phantom": False,
+        "anatomy": "lung",
+        "modality": "CT",
+        "preprocessing": [
+            f"cropped to the lungs of both scans (air below {LUNG_HU:g} HU within the body) and {crop.margin_mm:g} mm "
+            f"more, resized linearly to {tuple(crop.shape)} voxels, voxel areas aligned",
+            f"fixed is {fixed}, moving {moving}",
+            "intensity window -1024 to 1000 HU mapped to [0, 1]",
+        ],
+        "intensity": WINDOW,
+        "shape": list(crop.shape),
+        "spacing": None,  # each pair has its own
+        "spacings": {pair.name: facts["spacing"] for pair, facts in pairs.items()},
+        "orientation": ["L", "P", "S"],
+        "labels": {},
+        "evaluated_labels": [],
+        "primary": "tre",
+        "subjects": {case: case.rpartition("-")[0] for case in iter_cases(list(pairs))},
+        "training": {"cases": [], "pairs": "ordered"},
+        "test": [{"fixed": pair.fixed, "moving": pair.moving} for pair in pairs],
+        "severity": {pair.name: facts["before_mm"] for pair, facts in pairs.items()},
+        "pairs": {pair.name: dict(facts) for pair, facts in pairs.items()},
+    }

@@ -1,0 +1,92 @@
+"""Affine networks: twelve numbers from two images. VTN's stem, the light stem of LDR, and the MobileNet student.
+
+All are built for 128^3, where their last kernel is as large as the grid that remains. Here what remains of any other
+grid is averaged or repeated to that size (`adaptive_avg_pool3d`), so that the weights fit every grid; at 128^3 that
+step changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from methods.blocks.cascades.cascade import Affine
+from methods.blocks.cascades.networks import active, stack_pair
+from methods.blocks.layers import SameConv3d
+
+
+class AffineHead(nn.Module):
+    """Features to `Affine`: one kernel^3 convolution without bias over all that remains of the grid."""
+
+    def __init__(self, features: int, kernel: int) -> None:
+        super().__init__()
+        self.kernel = kernel
+        self.matrix = nn.Conv3d(features, 9, kernel, bias=False)
+        self.translation = nn.Conv3d(features, 3, kernel, bias=False)
+
+    def forward(self, x: Tensor) -> Affine:
+        with torch.autocast("cuda", enabled=False):
+            x = F.adaptive_avg_pool3d(x.to(self.matrix.weight.dtype), self.kernel)
+            return Affine(self.matrix(x).reshape(-1, 3, 3), self.translation(x).reshape(-1, 3))
+
+
+class VTNAffineStem(nn.Module):
+    """The affine stem of VTN and RCN: 14,166,288 parameters at 16 channels."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        widths = [channels * 2**level for level in range(6)]
+        layers: list[nn.Module] = []
+        for before, width in zip([2, *widths], widths, strict=False):
+            layers.append(SameConv3d(before, width, stride=2))
+            if width >= 4 * channels:
+                layers.append(SameConv3d(width, width))
+        self.layers = nn.ModuleList(layers)
+        self.head = AffineHead(widths[-1], 2)
+
+    def forward(self, fixed: Tensor, moving: Tensor) -> Affine:
+        x = stack_pair(fixed, moving)
+        for conv in self.layers:
+            x = active(conv(x))
+        return self.head(x)
+
+
+class LightAffineStem(nn.Module):
+    """The stem of LDR for brains (LDRUtilStem of the released code): 332,880 parameters at widths 16, 32, 64, 128."""
+
+    def __init__(self, widths: Sequence[int]) -> None:
+        super().__init__()
+        self.down = nn.ModuleList(SameConv3d(a, b, stride=2) for a, b in zip([2, *widths], widths, strict=False))
+        self.head = AffineHead(widths[-1], 3)
+
+    def forward(self, fixed: Tensor, moving: Tensor) -> Affine:
+        x = stack_pair(fixed, moving)
+        for conv in self.down:
+            x = active(conv(x))
+        return self.head(F.avg_pool3d(x, [min(3, n) for n in x.shape[2:]], stride=2))
+
+
+class MobileNetAffine(nn.Module):
+    """The "MobileNet" student of the released LDR code: 1,252,960 parameters at 32 channels.
+
+    Ordinary convolutions (not depth-wise separable) at stride 2 and 3, ReLU, and an affine output alone: it has no
+    dense displacement.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [SameConv3d(2, channels, stride=2)]
+        for level in range(3):
+            width = channels * 2 ** (level + 1)
+            layers += [SameConv3d(width // 2, width, stride=3), SameConv3d(width, width, 1)]
+        self.layers = nn.ModuleList(layers)
+        self.head = AffineHead(8 * channels, 1)
+
+    def forward(self, fixed: Tensor, moving: Tensor) -> Affine:
+        x = stack_pair(fixed, moving)
+        for conv in self.layers:
+            x = conv(x).relu()
+        return self.head(F.avg_pool3d(x, [min(3, n) for n in x.shape[2:]], stride=2))

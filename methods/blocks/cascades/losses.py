@@ -1,0 +1,110 @@
+"""Training losses of the cascades, each the mean over the batch.
+
+The released code of Recursive Cascaded Networks and LDR sums over the batch instead. Relative weights are the same, and
+a mean makes curves of different batch sizes comparable. Adam feels the common factor only where gradients are near its
+epsilon, as in the first steps of LDR, whose head starts next to zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from methods.blocks.cascades.cascade import Affine, Registration
+from methods.blocks.spatial import compose
+
+Judged = Literal["last", "all"]
+EPSILON = 1e-6
+EPSILON_AFFINE = 1e-5
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights of the terms; ``stages`` puts the similarity on the last warped image or on that of every stage."""
+
+    similarity: float = 1.0
+    regularisation: float = 1.0
+    determinant: float = 0.1
+    orthogonality: float = 0.1
+    stages: Judged = "last"
+
+
+def correlation_loss(fixed: Tensor, warped: Tensor) -> Tensor:
+    """``1 - r``, Pearson's r over all voxels of ``(n, c, *spatial)``, each variance plus 1e-6 (LDR eq. 9 to 11)."""
+    a, b = fixed.flatten(1), warped.flatten(1)
+    a, b = a - a.mean(1, keepdim=True), b - b.mean(1, keepdim=True)
+    variances = (a.square().mean(1) + EPSILON) * (b.square().mean(1) + EPSILON)
+    return (1 - (a * b).mean(1) / variances.sqrt()).mean()
+
+
+def regularisation_loss(displacement: Tensor) -> Tensor:
+    """Half the sum of squared forward differences over three axes and components, over ``3 D H W``."""
+    squares = [displacement.diff(dim=axis).square().flatten(1).sum(1) for axis in (2, 3, 4)]
+    return (0.5 * sum(squares) / displacement[0].numel()).mean()
+
+
+def determinant_loss(matrix: Tensor) -> Tensor:
+    """``0.5 (det(I + W) - 1)^2`` for ``W`` ``(n, 3, 3)``."""
+    return (0.5 * (_determinant(_linear(matrix)) - 1).square()).mean()
+
+
+def orthogonality_loss(matrix: Tensor) -> Tensor:
+    """``sum (k + e + (1 + e)^2 / (k + e)) - 6 (1 + e)`` over the squared singular values k of ``I + W``, e = 1e-5.
+
+    Zero for a rotation. Written with the elementary symmetric polynomials of the eigenvalues, which need no
+    eigenvalue decomposition (whose gradient is undefined where two of them meet, as at the identity).
+    """
+    linear = _linear(matrix)
+    gram = linear.mT @ linear + EPSILON_AFFINE * torch.eye(3, dtype=matrix.dtype, device=matrix.device)
+    s1 = gram.diagonal(dim1=1, dim2=2).sum(1)
+    s2 = (s1.square() - gram.square().sum((1, 2))) / 2
+    one = 1 + EPSILON_AFFINE
+    return (s1 + one**2 * s2 / _determinant(gram) - 6 * one).mean()
+
+
+def invertibility_loss(there: Tensor, back: Tensor) -> Tensor:
+    """Mean squared length (voxels) of both round trips of a pair's displacement and of the swapped pair's.
+
+    VTN's optional loss (arXiv:1902.05020); its norm and weight were not at hand, so these are this project's reading.
+    """
+    trips = compose(back, there), compose(there, back)
+    return sum(trip.square().sum(1).mean() for trip in trips)
+
+
+def cascade_losses(result: Registration, fixed: Tensor, weights: Weights) -> dict[str, Tensor]:
+    """Weighted terms of a cascade and their sum ``total``; zero-dimensional tensors.
+
+    The similarity is taken at the last stage (or all), the regularisation of every dense stage's own displacement, the
+    determinant and orthogonality of every affine stage.
+    """
+    judged = result.stages if weights.stages == "all" else result.stages[-1:]
+    dense = [stage.own for stage in result.stages if not isinstance(stage.own, Affine)]
+    affine = [stage.own.matrix for stage in result.stages if isinstance(stage.own, Affine)]
+    terms = {"similarity": weights.similarity * sum(correlation_loss(fixed, stage.warped) for stage in judged)}
+    if dense:
+        terms["regularisation"] = weights.regularisation * sum(map(regularisation_loss, dense))
+    if affine:
+        terms["determinant"] = weights.determinant * sum(map(determinant_loss, affine))
+        terms["orthogonality"] = weights.orthogonality * sum(map(orthogonality_loss, affine))
+    return {**terms, "total": sum(terms.values())}
+
+
+def _linear(matrix: Tensor) -> Tensor:
+    return matrix + torch.eye(3, dtype=matrix.dtype, device=matrix.device)
+
+
+def _determinant(matrix: Tensor) -> Tensor:
+    (a, b, c), (d, e, f), (g, h, i) = (row.unbind(-1) for row in matrix.unbind(-2))
+    return a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
+
+
+def displacement_loss(predicted: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
+    """Mean over the voxels of a mask ``(n, 1, D, H, W)`` of the squared distance of two displacements, in voxels^2.
+
+    Eq. 4 of the progressive paper (doi:10.1109/TMI.2019.2953788); a pair whose mask is empty counts as 0.
+    """
+    square = (predicted - truth).square().sum(1, keepdim=True)
+    return ((square * mask).flatten(1).sum(1) / mask.flatten(1).sum(1).clamp(min=1)).mean()

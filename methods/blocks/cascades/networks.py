@@ -1,0 +1,148 @@
+"""The dense networks of the cascades: each predicts a displacement from a fixed and a (warped) moving image.
+
+Layer by layer those of the released code of Recursive Cascaded Networks and LDR (Tran et al., arXiv:2110.01293), and
+the network that the text of the LDR paper describes. Padding and initialisation are TensorFlow's, see
+`methods.blocks.layers`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from methods.blocks.layers import SameConv3d, same_upconv3d
+
+SLOPE = 0.1
+
+
+class StridedUNet(nn.Module):
+    """Displacement ``(n, 3, D, H, W)`` from two images ``(n, 1, D, H, W)``; every axis a multiple of 16.
+
+    Args:
+        encoder: widths of the four 3^3 convolutions at stride 2.
+        decoder: widths of the convolutions at 1/16, 1/8, 1/4, 1/2, 1/2, 1 and 1 of the resolution. Between them:
+            nearest up-sampling, then the skip appended after the features.
+    """
+
+    def __init__(self, encoder: Sequence[int], decoder: Sequence[int]) -> None:
+        super().__init__()
+        down = [SameConv3d(a, b, stride=2) for a, b in zip([2, *encoder], encoder, strict=False)]
+        bottom, eighth, quarter, half, half_1, full, full_1 = decoder
+        skips = encoder[2::-1]
+        self.down = nn.ModuleList(down)
+        self.bottom = SameConv3d(encoder[3], bottom)
+        self.up = nn.ModuleList(
+            SameConv3d(a + skip, b)
+            for a, skip, b in zip((bottom, eighth, quarter), skips, (eighth, quarter, half), strict=True)
+        )
+        self.half_out = SameConv3d(half, half_1)
+        self.full_size = nn.ModuleList([SameConv3d(half_1 + 2, full), SameConv3d(full, full_1)])
+        self.displacement = SameConv3d(full_1, 3, std=1e-5)  # starts next to the identity
+
+    def forward(self, fixed: Tensor, moving: Tensor) -> Tensor:
+        features = [stack_pair(fixed, moving)]
+        for conv in self.down:
+            features.append(active(conv(features[-1])))
+        x = active(self.bottom(features.pop()))
+        for conv in self.up:
+            x = active(conv(_up(x, features.pop())))
+        x = _up(active(self.half_out(x)), features.pop())
+        for conv in self.full_size:
+            x = active(conv(x))
+        with torch.autocast("cuda", enabled=False):  # bfloat16 would round displacements to a sixteenth of a voxel
+            return self.displacement(x.to(self.displacement.weight.dtype))
+
+
+class DenseVTN(nn.Module):
+    """The dense sub-network of VTN (arXiv:1902.05020) as released with RCN: 28,252,203 parameters at 16 channels.
+
+    Six strided convolutions down to 1/64 of the resolution, six transposed ones up. On the way up each level gets the
+    skip, the features, and a 3-channel prediction of the level below, up-sampled, which no loss looks at. A level whose
+    size is odd is cut to its skip's size at the end, as 'SAME' has it, so that every grid fits.
+
+    Args:
+        channels: width of the first convolution.
+        extra: one more convolution at a quarter of the resolution, which makes it the U-Net of LDR's Table III.
+    """
+
+    def __init__(self, channels: int, *, extra: bool = False) -> None:
+        super().__init__()
+        widths = [channels * 2**level for level in range(6)]
+        doubled = [False, extra, True, True, True, True]
+        self.down = nn.ModuleList(SameConv3d(a, b, stride=2) for a, b in zip([2, *widths], widths, strict=False))
+        self.same = nn.ModuleList(
+            SameConv3d(width, width) if wanted else nn.Identity() for width, wanted in zip(widths, doubled, strict=True)
+        )
+        self.predict, self.carry, self.up = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
+        features = widths[-1]
+        for width in widths[-2::-1]:
+            self.predict.append(SameConv3d(features, 3))
+            self.carry.append(same_upconv3d(3, 3))
+            self.up.append(same_upconv3d(features, width))
+            features = 2 * width + 3
+        self.displacement = same_upconv3d(features, 3)
+
+    def forward(self, fixed: Tensor, moving: Tensor) -> Tensor:
+        x, skips = stack_pair(fixed, moving), []
+        for strided, same in zip(self.down, self.same, strict=True):
+            x = active(strided(x))
+            x = x if isinstance(same, nn.Identity) else active(same(x))
+            skips.append(x)
+        skips.pop()
+        for predict, carry, up in zip(self.predict, self.carry, self.up, strict=True):
+            skip = skips.pop()
+            x = torch.cat([skip, _cut(active(up(x)), skip), _cut(carry(predict(x)), skip)], dim=1)
+        with torch.autocast("cuda", enabled=False):
+            return _cut(self.displacement(x.to(self.displacement.weight.dtype)), fixed)
+
+
+class TextLDR(nn.Module):
+    """The network that the text of the LDR paper describes (Sec. III-C): 1,548,528 parameters at 16 channels.
+
+    Four 4^3 convolutions at stride 2 and three transposed ones with skips, ReLU. Four halvings need four doublings, so
+    a fourth transposed convolution, linear as VTN's, gives the displacement; the text leaves that step open.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        widths = [channels * 2**level for level in range(4)]
+        self.down = nn.ModuleList(SameConv3d(a, b, 4, stride=2) for a, b in zip([2, *widths], widths, strict=False))
+        inputs = [widths[3], 2 * widths[2], 2 * widths[1]]
+        self.up = nn.ModuleList(same_upconv3d(a, b) for a, b in zip(inputs, widths[2::-1], strict=True))
+        self.displacement = same_upconv3d(2 * widths[0], 3)
+
+    def forward(self, fixed: Tensor, moving: Tensor) -> Tensor:
+        x, skips = stack_pair(fixed, moving), []
+        for conv in self.down:
+            x = conv(x).relu()
+            skips.append(x)
+        skips.pop()
+        for up in self.up:
+            skip = skips.pop()
+            x = torch.cat([_cut(up(x).relu(), skip), skip], dim=1)
+        with torch.autocast("cuda", enabled=False):
+            return _cut(self.displacement(x.to(self.displacement.weight.dtype)), fixed)
+
+
+def stack_pair(fixed: Tensor, moving: Tensor) -> Tensor:
+    """Both images as the two channels of one."""
+    # Channels last halves the time of these narrow convolutions on CPUs, forward and backward.
+    return torch.cat([fixed, moving], dim=1).contiguous(memory_format=torch.channels_last_3d)
+
+
+def active(x: Tensor) -> Tensor:
+    """The leaky ReLU of the released networks, slope 0.1."""
+    return F.leaky_relu(x, SLOPE)
+
+
+def _up(x: Tensor, skip: Tensor) -> Tensor:
+    return torch.cat([F.interpolate(x, scale_factor=2, mode="nearest"), skip], dim=1)
+
+
+def _cut(x: Tensor, like: Tensor) -> Tensor:
+    """The first voxels of ``x``, as many as ``like`` has: the output shape that TensorFlow is told."""
+    depth, height, width = like.shape[2:]
+    return x[:, :, :depth, :height, :width]

@@ -1,0 +1,149 @@
+"""What a training on synthetic pairs leaves to be looked at: how pairs were made, and what was learned when.
+
+Files in the training's folder, all optional to a reader: ``synthetic.json``, ``displacements.csv`` and ``maps.npz``, as
+`reports.reading.trainings` describes them.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from nibabel.affines import voxel_sizes
+from nibabel.orientations import aff2axcodes, apply_orientation, io_orientation
+from torch import Tensor, nn
+
+from datasets.geometry import Array
+from methods.blocks.progressive.sampling import SyntheticSampler, to_print
+from methods.blocks.progressive.unet import ProgressiveUNet, UNet
+
+SYNTHETIC, DISPLACEMENTS, MAPS = "synthetic.json", "displacements.csv", "maps.npz"
+BIN_MM = 0.5
+PAIRS = 100  # iterations whose displacements are counted
+log = logging.getLogger(__name__)
+
+Watch = Callable[[int, Callable[..., Array]], None]
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Put a model in evaluation mode for a while."""
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)
+
+
+def describe_pairs(folder: Path, sampler: SyntheticSampler) -> None:
+    """Write ``synthetic.json``; the values of a bend are turned from the array's axes to x, y and z."""
+    folder.mkdir(parents=True, exist_ok=True)
+    affine = sampler.affines[0]  # of the same orientation as the others
+    axes = np.argsort(io_orientation(affine)[:, 0])
+    sizes = np.array([voxel_sizes(each)[axes] for each in sampler.affines])
+    alike = bool(np.allclose(sizes, sizes[0], rtol=1e-4))
+    bends = {
+        name: {key: [values[axis] for axis in axes] for key, values in asdict(bend).items()}
+        for name, bend in zip(("t1", "t21", "t22"), sampler.recipe.bends, strict=True)
+    }
+    about = {
+        "shape": list(sampler.shape),
+        "spacing": sizes[0].tolist() if alike else None,
+        "spacings": None if alike else [[float(x.min()), float(x.max())] for x in sizes.T],
+        "orientation": list(aff2axcodes(affine)),
+        "scans": len(sampler.cases),
+        "pairs": min(PAIRS, sampler.settings.iterations) * sampler.settings.batch,
+        "bends": bends,
+    }
+    (folder / SYNTHETIC).write_text(json.dumps(about, indent=1), encoding="utf-8")
+
+
+def count_displacements(folder: Path, sampler: SyntheticSampler) -> None:
+    """Write ``displacements.csv``, counted over the pairs of the first hundred iterations, each in its scan's mm."""
+    if (folder / DISPLACEMENTS).exists():  # by an earlier start of the same training
+        return
+    edges = np.arange(-100.0, 100.0 + BIN_MM, BIN_MM)
+    counts = np.zeros((3, len(edges) - 1), np.int64)
+    for iteration in range(min(PAIRS, sampler.settings.iterations)):
+        batch = sampler.batch(iteration)
+        for case, u in zip(batch.cases, batch.pairs.displacement.cpu().numpy(), strict=True):
+            spacing, turn = voxel_sizes(sampler.affine(case)), io_orientation(sampler.affine(case)).astype(int)
+            for axis, (world, sign) in enumerate(turn):
+                mm = u[axis] * spacing[axis] * (sign if world == 2 else -sign)  # to the left, posterior, superior
+                counts[world] += np.histogram(mm, edges)[0]
+    rows = [(name, *row) for name, row_counts in zip("xyz", counts, strict=True)
+            for row in zip(edges[:-1], edges[1:], row_counts, strict=True) if row[2]]  # fmt: skip
+    partial = folder / f".{DISPLACEMENTS}"  # a file that a kill has cut short would never be made again
+    pd.DataFrame(rows, columns=["component", "low", "high", "count"]).to_csv(partial, index=False)
+    partial.replace(folder / DISPLACEMENTS)
+
+
+class Mapper:
+    """Keeps what a network predicts of one synthetic pair, ``times`` times in all; `finish` writes ``maps.npz``.
+
+    No fault of a picture may cost a training: what cannot be read is left out.
+    """
+
+    def __init__(self, folder: Path, sampler: SyntheticSampler, *, times: int) -> None:
+        batch = sampler.one()
+        self.folder, self.pair, self.affine = folder / "maps", batch.pairs, sampler.affine(batch.cases[0])
+        self.chosen = {round(sampler.settings.iterations * (k + 1) / times) for k in range(times)}
+
+    @torch.inference_mode()
+    def record(self, done: int, model: UNet, alpha: Sequence[float] | None) -> None:
+        """Keep the state after ``done`` updates, if it is one to keep; ``alpha`` weighs a growing network's levels."""
+        if done not in self.chosen:
+            return
+        with evaluating(model):
+            if isinstance(model, ProgressiveUNet) and alpha is not None:
+                parts = model.level_displacements(self.pair.fixed, self.pair.moving, alpha=alpha)
+                grown = {"levels": np.stack([self._section(part) for part in parts]), "alpha": np.asarray(alpha)}
+                result = sum(weight * part for weight, part in zip(alpha, parts, strict=True))
+            else:
+                grown, result = {}, model(self.pair.fixed, self.pair.moving)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        _save(self.folder / f"{done:09d}.npz", result=self._section(result), iteration=done, **grown)
+
+    def finish(self) -> None:
+        """Gather what was recorded, this time or before an interruption, in one file."""
+        states = list(_readable(sorted(self.folder.glob("[0-9]*.npz"))))
+        if not states:
+            return
+        gathered = {key: np.stack([state[key] for state in states]) for key in states[0]}
+        sizes = voxel_sizes(self.affine)[np.argsort(io_orientation(self.affine)[:, 0])]
+        truth = self._section(self.pair.displacement)
+        _save(self.folder.parent / MAPS, truth=truth, ratio=sizes[2] / sizes[0], **gathered)
+
+    def _section(self, displacement: Tensor) -> Array:
+        """The middle coronal section of the component to the left, patient's right on the left, head on top."""
+        turn = io_orientation(self.affine)
+        axis = int(np.flatnonzero(turn[:, 0] == 0)[0])
+        component = -turn[axis, 1] * displacement[0, axis].float().cpu().numpy()
+        turned = apply_orientation(component, to_print(self.affine))
+        return np.ascontiguousarray(turned[:, turned.shape[1] // 2].T, dtype=np.float32)
+
+
+def _readable(paths: Sequence[Path]) -> Iterator[dict[str, Array]]:
+    for path in paths:
+        try:
+            with np.load(path) as stored:
+                yield dict(stored)
+        except (OSError, ValueError, zipfile.BadZipFile):
+            log.warning("%s: cannot be read, perhaps cut short; left out of the maps", path)
+
+
+def _save(path: Path, **arrays: object) -> None:
+    """Write arrays under a temporary name and move them into place."""
+    temporary = path.with_name(f".{path.name}")
+    with open(temporary, "wb") as stream:
+        np.savez(stream, **arrays)
+    temporary.replace(path)

@@ -1,0 +1,149 @@
+"""Synthetic pairs by iteration number: a scan chosen at random, bent twice by random splines (`synthetic`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
+from torch import Tensor
+
+from datasets.case import Dataset
+from datasets.files import Volume
+from datasets.geometry import Array
+from methods.blocks.progressive.synthesis import Bend, Pairs, Recipe, synthesise
+from methods.blocks.training.sampling import iteration_seed
+from methods.blocks.training.settings import Settings
+
+
+@dataclass(frozen=True)
+class SyntheticBatch:
+    """The pairs of one iteration, and the scans that they were made of."""
+
+    iteration: int
+    cases: tuple[str, ...]
+    pairs: Pairs
+
+    @property
+    def names(self) -> str:
+        return ", ".join(self.cases)
+
+
+@dataclass(frozen=True)
+class SyntheticSampler:
+    """Makes batches on the device that holds the scans; a batch depends on ``seed`` and its iteration alone.
+
+    ``images`` are ``(k, 1, D, H, W)`` in half precision, which keeps half a Hounsfield unit, ``masks`` the same in
+    uint8 or None; one row for each of ``cases``. Pairs have the grid ``shape``, which has in each scan the millimetres
+    of its ``affines``; all have the same orientation, and ``recipe`` is in the order of their axes.
+    """
+
+    cases: Sequence[str]
+    images: Tensor
+    masks: Tensor | None
+    shape: tuple[int, ...]
+    affines: Sequence[Array]
+    recipe: Recipe
+    sigma: float | None
+    settings: Settings
+    seed: int
+
+    def batch(self, iteration: int) -> SyntheticBatch:
+        generator = torch.Generator().manual_seed(iteration_seed(self.seed, iteration))
+        chosen = torch.randint(len(self.cases), (self.settings.batch,), generator=generator)
+        pairs = synthesise(
+            self.images[chosen].float(),
+            generator,
+            recipe=self.recipe,
+            mask=None if self.masks is None else self.masks[chosen],
+            shape=self.shape,
+            sigma=self.sigma,
+        )
+        return SyntheticBatch(iteration, tuple(self.cases[k] for k in chosen.tolist()), pairs)
+
+    def one(self) -> SyntheticBatch:
+        """One pair that is in no batch, to look at."""
+        return replace(self, settings=replace(self.settings, batch=1)).batch(-1 % 2**32)
+
+    def affine(self, case: str) -> Array:
+        """The voxel-to-world affine of the pairs made of a scan."""
+        return self.affines[self.cases.index(case)]
+
+
+def make_synthetic_sampler(
+    data: Dataset,
+    settings: Settings,
+    *,
+    seed: int,
+    multiple: int,
+    shrink: int,
+    device: str,
+    sigma: float | None,
+    reject_folding: bool,
+) -> SyntheticSampler:
+    """A sampler over all training scans of a data set, their masks being the field of view that each one has.
+
+    Every scan must have the same shape, a multiple of ``multiple * shrink`` along each axis, and the same orientation.
+    With ``shrink`` pairs have so many times fewer voxels along each axis: the scans are read at points of that grid, in
+    the one interpolation that bends them, as the paper reads scans of 512 x 512 pixels at 128 x 128.
+    """
+    cases = sorted(data.training_cases)
+    if not cases:
+        raise ValueError(f"train: data set {data.name!r} has no training scans")
+    first = data.image(cases[0])
+    if any(n % (multiple * shrink) for n in first.array.shape):
+        raise ValueError(
+            f"train: scans have shape {first.array.shape}; every axis must be a multiple of {multiple * shrink}"
+        )
+    images, fields, affines = _read(data, cases, first)
+    recipe = along_axes(replace(Recipe(), reject_folding=reject_folding), first.affine)
+    shape = tuple(n // shrink for n in first.array.shape)
+    affines = [affine @ np.diag([shrink, shrink, shrink, 1.0]) for affine in affines]
+    stored = images.to(device), None if fields is None else fields.to(device)
+    return SyntheticSampler(cases, *stored, shape, affines, recipe, sigma, settings, seed)
+
+
+def _read(data: Dataset, cases: Sequence[str], first: Volume) -> tuple[Tensor, Tensor | None, list[Array]]:
+    """Scans, masks (None where no scan has one) and affines; one after the other, for a thousand fill the memory."""
+    shape = first.array.shape
+    images, affines = torch.empty(len(cases), 1, *shape, dtype=torch.float16), []
+    masked = [case for case in cases if data.mask_path(case).exists()]
+    if masked and len(masked) < len(cases):
+        lacking = next(case for case in cases if case not in masked)
+        raise ValueError(f"train: {lacking} has no mask, {masked[0]} has one; prepare masks for all scans or for none")
+    masks = torch.empty(len(cases), 1, *shape, dtype=torch.uint8) if masked else None
+    for number, case in enumerate(cases):
+        volume = data.image(case)
+        if volume.array.shape != shape or volume.orientation != first.orientation:
+            raise ValueError(f"train: {case} differs from {cases[0]} in shape or orientation; resample the scans")
+        images[number, 0] = torch.from_numpy(volume.array)
+        affines.append(volume.affine)
+        if masks is not None:
+            masks[number, 0] = torch.from_numpy(data.mask(case))
+    return images, masks, affines
+
+
+def along_axes(recipe: Recipe, affine: Array) -> Recipe:
+    """A recipe given by the paper's z (head and foot), y and x, in the order of an image's own axes.
+
+    Table I bends head and foot by most, as a breath does, whatever axis of an array that is.
+    """
+    places = [2 - int(world) for world in _axes(affine)]
+
+    def turned(bend: Bend) -> Bend:
+        controls, ranges = ([values[place] for place in places] for values in (bend.controls, bend.ranges))
+        return Bend(tuple(controls), tuple(ranges))
+
+    return replace(recipe, initial=turned(recipe.initial), coarse=turned(recipe.coarse), fine=turned(recipe.fine))
+
+
+def to_print(affine: Array) -> Array:
+    """The orientation change, as nibabel has it, that turns an image's axes to left, posterior and inferior."""
+    return ornt_transform(io_orientation(affine), axcodes2ornt("LPI"))
+
+
+def _axes(affine: Array) -> Array:
+    """For each axis of an array the axis of the world (x, y, z) that it is nearest to."""
+    return io_orientation(affine)[:, 0].astype(int)

@@ -1,0 +1,243 @@
+"""The 3-D U-Net of the progressive paper and its progressive form (doi:10.1109/TMI.2019.2953788, II-A and II-B).
+
+The U-Net of Çiçek et al. (arXiv:1606.06650) with half of its channels and one level more: channels double before each
+pooling, 3^3 convolutions with batch normalisation and a leaky ReLU, 2^3 max pooling, 2^3 transposed convolutions,
+skips. Where the paper is silent: zero padding 1, so that the displacement has the images' grid, and a linear 1^3
+output in voxels of that grid. Level 0 is the coarsest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from methods.blocks.cascades.networks import stack_pair
+from methods.blocks.convolution import Conv3d
+from methods.blocks.progressive.growth import final, input_weights
+
+SLOPE = 0.01
+Widths = Literal["early", "plain"]
+NormMode = Literal["running", "volume"]
+Entry = Literal["block", "bare"]
+
+
+class UNet(nn.Module):
+    """Displacement ``(n, 3, D, H, W)`` from two images ``(n, 1, D, H, W)``: the baseline, 19,258,931 parameters.
+
+    Args:
+        channels: width of the first convolution; all others scale with it.
+        levels: resolutions; every axis must be a multiple of ``2^(levels - 1)``.
+        widths: ``early`` doubles the channels within a level, before pooling, and keeps them in the transposed
+            convolutions (Çiçek et al.); ``plain`` gives both convolutions of a level one width, and the transposed
+            ones halve.
+        norm: statistics at evaluation, those accumulated in training (``running``) or each volume's own (``volume``).
+            Training always uses those of the batch.
+    """
+
+    def __init__(
+        self, channels: int = 16, *, levels: int = 5, widths: Widths = "early", norm: NormMode = "running"
+    ) -> None:
+        super().__init__()
+        _check_options(channels=channels, levels=levels, widths=widths, norm=norm)
+        first = [channels * 2**level for level in range(levels)][::-1]
+        last = [2 * width for width in first] if widths == "early" else first
+        carried = last[:-1] if widths == "early" else last[1:]
+        self.levels, self.norm = levels, norm
+        self.encoder = nn.ModuleList(
+            nn.Sequential(_block(before, a, norm), _block(a, b, norm))
+            for before, a, b in zip([*last[1:], 2], first, last, strict=True)
+        )
+        self.up = nn.ModuleList(nn.ConvTranspose3d(a, b, 2, stride=2) for a, b in zip(last[:-1], carried, strict=True))
+        self.decoder = nn.ModuleList(
+            nn.Sequential(_block(a + b, b, norm), _block(b, b, norm)) for a, b in zip(carried, last[1:], strict=True)
+        )
+        self.displacement = nn.Conv3d(last[-1], 3, 1)
+
+    def forward(self, fixed: Tensor, moving: Tensor) -> Tensor:
+        skips: list[Tensor] = []
+        x = self._stack(fixed, moving)
+        for encoder in reversed(self.encoder):
+            x = encoder(F.max_pool3d(x, 2) if skips else x)
+            skips.insert(0, x)
+        return _linear(self.displacement, self._decode(skips)[-1])
+
+    def _decode(self, skips: Sequence[Tensor]) -> list[Tensor]:
+        """Last features of each level, from the encoder's at the coarsest as many levels up as there are ``skips``."""
+        features = [skips[0]]
+        for skip, up, decoder in zip(skips[1:], self.up, self.decoder, strict=False):
+            features.append(decoder(torch.cat([up(features[-1]), skip], dim=1)))
+        return features
+
+    def _stack(self, fixed: Tensor, moving: Tensor) -> Tensor:
+        name, multiple = type(self).__name__, 2 ** (self.levels - 1)
+        if fixed.ndim != 5 or fixed.shape[1] != 1 or fixed.shape != moving.shape:
+            raise ValueError(
+                f"{name}: expected two images (n, 1, D, H, W) of one shape, "
+                f"got fixed {tuple(fixed.shape)} and moving {tuple(moving.shape)}"
+            )
+        if any(size % multiple for size in fixed.shape[2:]):
+            raise ValueError(
+                f"{name}: every axis must be a multiple of {multiple} for {self.levels} levels, "
+                f"got fixed {tuple(fixed.shape)}; pad or resample the images"
+            )
+        return stack_pair(fixed, moving)
+
+
+class ProgressiveUNet(UNet):
+    """The same network with an input and an output convolution at each level but the last, for training alone.
+
+    The shared layers come first in `glorot` and have the names they have in `UNet`: one seed gives both networks the
+    same weights. With all weight on the last level (the default) the added layers are not computed, and the output is
+    the baseline's bit for bit. 19,289,183 parameters in training, 19,288,223 with ``entry`` ``bare``.
+
+    Args:
+        entry: the input convolutions, with normalisation and activation as all others (``block``) or without
+            (``bare``); the paper says "convolutional layer".
+        entry_kernel: their size, 3 or 1.
+    """
+
+    def __init__(
+        self,
+        channels: int = 16,
+        *,
+        levels: int = 5,
+        widths: Widths = "early",
+        norm: NormMode = "running",
+        entry: Entry = "block",
+        entry_kernel: Literal[1, 3] = 3,
+    ) -> None:
+        super().__init__(channels, levels=levels, widths=widths, norm=norm)
+        _check_options(entry=entry, entry_kernel=entry_kernel)
+        features = [encoder[-1].width for encoder in self.encoder]
+        self.entries = nn.ModuleList(_entry(width, entry, entry_kernel, norm) for width in features[1:])
+        self.outputs = nn.ModuleList(nn.Conv3d(width, 3, 1) for width in features[:-1])
+
+    def forward(self, fixed: Tensor, moving: Tensor, *, alpha: Sequence[float] | None = None) -> Tensor:
+        """Return the displacement of Eq. 1, ``(n, 3, D, H, W)``, the sum of the levels' weighted by ``alpha``.
+
+        Levels above the highest that counts, and inputs and outputs of weight zero, are not computed: they get no
+        gradient, and their running averages stay. That is exact, since Eq. 3 weights what they would pass on with zero.
+        """
+        alpha = self._checked(alpha)
+        top = max(level for level, weight in enumerate(alpha) if weight)
+        images = self._stack(fixed, moving)
+        features = self._decode(self._encode(images, alpha, top))
+        parts = [weight * self._output(level, features[level]) for level, weight in enumerate(alpha) if weight]
+        return sum(parts[1:], start=parts[0])
+
+    def level_displacements(
+        self, fixed: Tensor, moving: Tensor, *, alpha: Sequence[float] | None = None
+    ) -> list[Tensor]:
+        """Return each level's own displacement on the full grid, from the coarsest, all ``(n, 3, D, H, W)`` (Fig. 7).
+
+        Levels that do not count yet are computed too, by the same formula. Only in evaluation mode: it would move the
+        running averages of layers that are not in training.
+        """
+        if self.training:
+            raise RuntimeError("ProgressiveUNet.level_displacements: in training mode; call eval() first")
+        images, top = self._stack(fixed, moving), self.levels - 1
+        features = self._decode(self._encode(images, self._checked(alpha), top))
+        return [self._output(level, x) for level, x in enumerate(features)]
+
+    def _encode(self, images: Tensor, alpha: Sequence[float], top: int) -> list[Tensor]:
+        skips: list[Tensor] = []
+        for level in range(top, -1, -1):
+            x = images if level == self.levels - 1 else self._enter(level, images, skips, alpha)
+            skips.insert(0, self.encoder[level](x))
+        return skips
+
+    def _enter(self, level: int, images: Tensor, skips: Sequence[Tensor], alpha: Sequence[float]) -> Tensor:
+        """Input of a level's encoder, Eq. 3: the images at its resolution and the pooled features from above."""
+        beta, gamma = (weights[level] for weights in input_weights(alpha))
+        own = self.entries[level](F.avg_pool3d(images, 2 ** (self.levels - 1 - level))) if beta else None
+        pooled = F.max_pool3d(skips[0], 2) if gamma else None
+        if own is None or pooled is None:
+            return pooled if own is None else own
+        return beta * own + gamma * pooled
+
+    def _output(self, level: int, features: Tensor) -> Tensor:
+        if level == self.levels - 1:
+            return _linear(self.displacement, features)
+        # No factor for the resolution: every level predicts voxels of the full grid, as their sum needs one unit.
+        scale = 2 ** (self.levels - 1 - level)
+        return F.interpolate(_linear(self.outputs[level], features), scale_factor=scale, mode="trilinear")
+
+    def _checked(self, alpha: Sequence[float] | None) -> Sequence[float]:
+        if alpha is None:
+            return final(self.levels)
+        if len(alpha) != self.levels or min(alpha) < 0 or not abs(sum(alpha) - 1) < 1e-6:
+            raise ValueError(
+                f"ProgressiveUNet: alpha must be {self.levels} weights of 0 or more that sum to one, got {tuple(alpha)}"
+            )
+        return alpha
+
+
+class Norm(nn.BatchNorm3d):
+    """Batch normalisation that can use each volume's own statistics at evaluation."""
+
+    def __init__(self, width: int, mode: NormMode) -> None:
+        super().__init__(width)
+        self.mode = mode
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training or self.mode == "running":
+            return super().forward(x)
+        return F.instance_norm(x, weight=self.weight, bias=self.bias, eps=self.eps)
+
+
+class Block(nn.Module):
+    """Convolution with zero padding, batch normalisation and leaky ReLU of slope 0.01; keeps the grid."""
+
+    def __init__(self, channels_in: int, width: int, kernel: int, norm: NormMode) -> None:
+        super().__init__()
+        self.width = width
+        self.conv = Conv3d(channels_in, width, kernel)
+        self.norm = Norm(width, norm)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.leaky_relu(self.norm(self.conv(x)), SLOPE)
+
+
+@torch.no_grad()
+def glorot(model: nn.Module, generator: torch.Generator) -> nn.Module:
+    """Fill every layer of ``model`` from ``generator``, both on the CPU, and return the model.
+
+    Kernels are normal with variance ``2 / (fan in + fan out)``, both counting the kernel's voxels (Glorot and Bengio,
+    2010); biases zero; normalisation the identity, its averages forgotten.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm3d):
+            module.reset_parameters()  # draws nothing
+        elif isinstance(module, (nn.Conv3d, nn.ConvTranspose3d)):
+            # Drawn into a plain tensor: the order of the draws must not depend on how the kernel is stored.
+            module.weight.copy_(nn.init.xavier_normal_(torch.empty(module.weight.shape), generator=generator))
+            module.bias.zero_()
+        elif next(module.parameters(recurse=False), None) is not None:
+            raise TypeError(f"glorot: no rule for the parameters of {type(module).__name__}")
+    return model
+
+
+def _block(channels_in: int, width: int, norm: NormMode) -> Block:
+    return Block(channels_in, width, 3, norm)
+
+
+def _entry(width: int, entry: Entry, kernel: int, norm: NormMode) -> nn.Module:
+    return Block(2, width, kernel, norm) if entry == "block" else Conv3d(2, width, kernel)
+
+
+def _linear(conv: nn.Conv3d, x: Tensor) -> Tensor:
+    with torch.autocast("cuda", enabled=False):  # bfloat16 would round displacements to a sixteenth of a voxel
+        return conv(x.to(conv.weight.dtype))
+
+
+def _check_options(**options: object) -> None:
+    known = {"widths": get_args(Widths), "norm": get_args(NormMode), "entry": get_args(Entry), "entry_kernel": (1, 3)}
+    for name, value in options.items():
+        if name in known and value not in known[name]:
+            raise ValueError(f"UNet: {name} must be one of {', '.join(map(str, known[name]))}, got {value!r}")
+        if name not in known and not (isinstance(value, int) and value >= 1):
+            raise ValueError(f"UNet: {name} must be an integer of at least 1, got {value!r}")

@@ -1,0 +1,205 @@
+"""The one training loop: pairs by iteration number, checkpoints to resume from, a stop at divergence.
+
+On the CPU a resumed training gives the same weights bit for bit; on CUDA the warp's gradient adds in no fixed order.
+
+A method brings a `Learner`: what is trained, by which optimisers, and one `step`. Everything random is drawn from the
+seed and the iteration number, so that a resumed run sees the pairs and augmentations that an unbroken one would.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from datasets.case import Dataset, iter_cases
+from methods.blocks.training import parallel
+from methods.blocks.training.checkpoint import CheckpointError, newest_state, save_state
+from methods.blocks.training.sampling import Batch
+from methods.blocks.training.settings import Settings, learning_rate
+
+CURVE = "curve.jsonl"
+log = logging.getLogger(__name__)
+
+
+class DivergedError(FloatingPointError):
+    """Training met a loss or a weight that is NaN or infinite."""
+
+
+@dataclass(frozen=True)
+class Learner:
+    """What is trained. ``step`` takes a batch, updates the weights and returns its loss terms, ``total`` among them.
+
+    An optimiser's parameter group may hold a ``rate``, a factor of the learning rate.
+    """
+
+    modules: Mapping[str, nn.Module]
+    optimisers: Mapping[str, torch.optim.Optimizer]
+    step: Callable[[Any], dict[str, Tensor]]
+
+
+class Drawn(Protocol):
+    """A batch, as far as the loop is concerned: ``names`` of its pairs tell which one a loss came from."""
+
+    @property
+    def names(self) -> str: ...
+
+
+class Stream(Protocol):
+    """Where batches come from: a batch depends on the iteration number and the stream's own seed alone."""
+
+    @property
+    def settings(self) -> Settings: ...
+
+    def batch(self, iteration: int) -> Drawn: ...
+
+
+def update(optimiser: torch.optim.Optimizer, loss: Tensor, *, share: nn.Module | None = None) -> None:
+    """One update along the gradient of ``loss``; none where it is not finite, so that the weights stay sound.
+
+    ``share``: a model whose gradients still have to be averaged over a group of processes.
+    """
+    if parallel.agreed(loss.isfinite()):
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        if share is not None:
+            parallel.average_gradients(share)
+        optimiser.step()
+
+
+def descend(
+    optimiser: torch.optim.Optimizer, losses: Callable[[Batch], dict[str, Tensor]]
+) -> Callable[[Batch], dict[str, Tensor]]:
+    """The plain step: `update` along ``losses(batch)["total"]``."""
+
+    def step(batch: Batch) -> dict[str, Tensor]:
+        terms = losses(batch)
+        update(optimiser, terms["total"])
+        return {name: term.detach() for name, term in terms.items()}
+
+    return step
+
+
+def run_name(data: Dataset, method: str, params: Mapping[str, Any], settings: Settings, seed: int) -> dict[str, Any]:
+    """What tells one training run from another; a state is only resumed by the run that wrote it."""
+    files = data.about.get("files", {})
+    images = {case: files.get(f"images/{case}.nii.gz") for case in sorted(set(iter_cases(data.training_pairs)))}
+    return {
+        "method": method,
+        "params": dict(params),
+        "training": asdict(settings),
+        "seed": seed,
+        "dataset": data.name,
+        "images": images,
+    }
+
+
+def fit(
+    learner: Learner,
+    sampler: Stream,
+    folder: Path,
+    *,
+    run: Mapping[str, Any],
+    after: Callable[[int], None] | None = None,
+) -> None:
+    """Train to the last iteration, from the newest sound state in ``folder`` if there is one.
+
+    ``after`` is called with the number of updates made so far, each time before a state is written; a resumed training
+    may repeat a call. It must leave weights and training mode as they are.
+
+    Leaves in ``folder`` ``state-*.pt`` (the last two) and ``curve.jsonl``, one line an iteration. Raises
+    `DivergedError` at the first loss or weight that is not finite, the states left as they are, and `CheckpointError`
+    where ``folder`` holds the states of a different run.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    start, seconds = _resume(learner, folder, run)
+    began, total = time.monotonic() - seconds, sampler.settings.iterations
+    alone = parallel.rank() == 0  # in a group of processes one of them keeps the books
+    with _curve(folder / CURVE, start) if alone else nullcontext() as curve:
+        for iteration in tqdm(range(start, total), initial=start, total=total, disable=None if alone else True):
+            row = _iterate(learner, sampler, iteration)
+            spent = time.monotonic() - began
+            if curve is not None:
+                curve.write(json.dumps({**row, "seconds": round(spent, 3)}) + "\n")
+                _report(row, total)
+            if after is not None:
+                after(iteration + 1)
+            if (iteration + 1) % sampler.settings.checkpoint_every == 0 or iteration + 1 == total:
+                _check_weights(learner, iteration)
+                if curve is not None:
+                    save_state(folder, _state(learner, iteration + 1, spent, run))
+
+
+def _iterate(learner: Learner, sampler: Stream, iteration: int) -> dict[str, float]:
+    rate = learning_rate(iteration, sampler.settings)
+    for optimiser in learner.optimisers.values():
+        for group in optimiser.param_groups:
+            group["lr"] = rate * group.get("rate", 1.0)
+    batch = sampler.batch(iteration)
+    terms = learner.step(batch)
+    values = dict(zip(terms, parallel.average(torch.stack(list(terms.values()))).tolist(), strict=True))
+    if not all(map(math.isfinite, values.values())):
+        raise DivergedError(
+            f"training: loss {values} at iteration {iteration}, pairs {batch.names}; try a lower learning rate"
+        )
+    return {"iteration": iteration, **values, "learning_rate": rate}
+
+
+def _report(row: Mapping[str, float], iterations: int) -> None:
+    done = row["iteration"] + 1
+    if done * 10 // iterations > (done - 1) * 10 // iterations:
+        log.info("iteration %d of %d: loss %.4f after %d %%", done, iterations, row["total"], 100 * done // iterations)
+
+
+def _state(learner: Learner, iteration: int, seconds: float, run: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "iteration": iteration,
+        "seconds": seconds,
+        "run": json.dumps(run, sort_keys=True),
+        "modules": {name: module.state_dict() for name, module in learner.modules.items()},
+        "optimisers": {name: optimiser.state_dict() for name, optimiser in learner.optimisers.items()},
+    }
+
+
+def _resume(learner: Learner, folder: Path, run: Mapping[str, Any]) -> tuple[int, float]:
+    state = newest_state(folder)
+    if state is None:
+        return 0, 0.0
+    wanted, found = json.loads(json.dumps(run)), json.loads(state["run"])
+    if odd := [key for key in wanted if found.get(key) != wanted[key]]:
+        raise CheckpointError(
+            f"{folder}: holds the states of another run ({odd[0]} was {found.get(odd[0])!r}, now {wanted[odd[0]]!r}); "
+            "delete the folder or train into another"
+        )
+    for name, module in learner.modules.items():
+        module.load_state_dict(state["modules"][name])
+    for name, optimiser in learner.optimisers.items():
+        optimiser.load_state_dict(state["optimisers"][name])
+    log.info("resuming at iteration %d from %s", state["iteration"], folder)
+    return state["iteration"], state["seconds"]
+
+
+def _curve(path: Path, start: int) -> IO[str]:
+    """The open curve, cut to the iterations before ``start``."""
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+    partial = path.with_name(f".{path.name}")
+    partial.write_text("".join(lines[:start]), encoding="utf-8")
+    partial.replace(path)
+    return open(path, "a", buffering=1, encoding="utf-8")
+
+
+def _check_weights(learner: Learner, iteration: int) -> None:
+    for name, module in learner.modules.items():
+        state = (value for value in module.state_dict().values() if value.is_floating_point())  # running averages too
+        if not all(value.isfinite().all() for value in state):
+            raise DivergedError(f"training: weights of {name} are NaN or infinite after iteration {iteration}")

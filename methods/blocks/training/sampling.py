@@ -1,0 +1,114 @@
+"""Batches of training pairs, drawn from the seed and the iteration number alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from datasets.case import Dataset, Pair, iter_cases
+from methods.blocks.layers import end_padding
+from methods.blocks.spatial import warp
+from methods.blocks.training import parallel
+from methods.blocks.training.augmentation import random_displacement
+from methods.blocks.training.settings import Settings
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One iteration's images ``(n, 1, D, H, W)`` in [0, 1]; ``moving`` is augmented, ``plain`` is it before that.
+
+    ``generator`` is the iteration's own, for whatever else a step draws.
+    """
+
+    iteration: int
+    pairs: tuple[Pair, ...]
+    fixed: Tensor
+    moving: Tensor
+    plain: Tensor
+    generator: torch.Generator
+
+    @property
+    def names(self) -> str:
+        return ", ".join(pair.name for pair in self.pairs)
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Draws batches from images held on the device as uint8, the papers' own precision.
+
+    In a group of processes each gets its share of the batch.
+
+    All pairs are shuffled anew for each pass over them, as the released codes do.
+    """
+
+    images: Mapping[str, Tensor]
+    pairs: Sequence[Pair]
+    settings: Settings
+    seed: int
+
+    def batch(self, iteration: int) -> Batch:
+        generator = torch.Generator().manual_seed(iteration_seed(self.seed, iteration, parallel.rank()))
+        numbers = range(iteration * self.settings.batch, (iteration + 1) * self.settings.batch)
+        pairs = tuple(map(self._pair, numbers[parallel.rank() :: parallel.size()]))
+        fixed, plain = (self._stack([getattr(pair, side) for pair in pairs]) for side in ("fixed", "moving"))
+        moving = plain
+        if strength := self.settings.augmentation:
+            n, _, *shape = plain.shape
+            moving = warp(plain, random_displacement(n, shape, generator, strength=strength, device=plain.device))
+        return Batch(iteration, pairs, fixed, moving, plain, generator)
+
+    def _pair(self, number: int) -> Pair:
+        """The pair that is drawn as ``number``-th since the beginning of training."""
+        turn, place = divmod(number, len(self.pairs))
+        return self.pairs[_order(self.seed, turn, len(self.pairs))[place]]
+
+    def _stack(self, cases: Sequence[str]) -> Tensor:
+        return torch.stack([self.images[case] for case in cases])[:, None].float() / 255
+
+
+@lru_cache(maxsize=2)  # a batch may reach into the next pass
+def _order(seed: int, turn: int, size: int) -> Sequence[int]:
+    """The shuffled indices of one pass over all pairs."""
+    return np.random.default_rng([seed, turn, 1]).permutation(size)
+
+
+def read_images(
+    data: Dataset, cases: Sequence[str], *, multiple: int, device: str, shrink: int = 1
+) -> dict[str, Tensor]:
+    """Read images ``(D, H, W)`` as uint8 onto the device, zeros added at the end of axes up to a multiple.
+
+    ``shrink`` averages cubes of so many voxels a side into one, after which the axes are multiples.
+    """
+    images: dict[str, Tensor] = {}
+    first: tuple[int, ...] | None = None
+    for case in cases:
+        array = data.image(case).array
+        first = first or array.shape
+        if array.shape != first:
+            raise ValueError(f"train: {case} has shape {array.shape}, the images before it {first}; resample them")
+        image = F.pad(torch.from_numpy(array), end_padding(array.shape, multiple * shrink))
+        small = F.avg_pool3d(image[None], shrink)[0] if shrink > 1 else image
+        images[case] = (small * 255).round().to(torch.uint8).to(device)
+    return images
+
+
+def make_sampler(
+    data: Dataset, settings: Settings, *, seed: int, multiple: int, device: str, shrink: int = 1
+) -> Sampler:
+    """A sampler over all training pairs of a data set."""
+    pairs = data.training_pairs
+    if not pairs:
+        raise ValueError(f"train: data set {data.name!r} has no training pairs")
+    images = read_images(data, list(iter_cases(pairs)), multiple=multiple, device=device, shrink=shrink)
+    return Sampler(images, pairs, settings, seed)
+
+
+def iteration_seed(seed: int, iteration: int, rank: int = 0) -> int:
+    """A seed for one iteration, another one in each process of a group."""
+    return int(np.random.SeedSequence([seed, iteration, *([rank] if rank else [])]).generate_state(1, np.uint64)[0])

@@ -1,0 +1,75 @@
+"""Picture files of single registrations: read a pair, cut its planes, draw them, keep the file small."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+
+from datasets import geometry
+from datasets.case import Dataset, Pair
+from datasets.files import Array
+from reports.drawing.planes import planes
+from reports.drawing.registration import DPI, colours, draw
+from reports.drawing.style import style
+
+Labels = Callable[[str, str], Array | None]  # of (data set name, case)
+LIMIT = 150_000  # bytes
+SCALES = (1.0, 0.85, 0.7, 0.55, 0.45, 0.35)
+
+
+def picture(
+    dataset: Dataset, pair: Pair, displacement: Array, path: Path, *, title: str, labels: Labels | None
+) -> None:
+    """Draw one registration of a data set into ``path``; ``labels`` gives label maps or None."""
+    fixed, moving = dataset.image(pair.fixed), dataset.image(pair.moving)
+    geometry.check_displacement(displacement, fixed.array.shape, where=f"picture: {path.stem} of {pair.name}")
+    maps = tuple(
+        _evaluated(dataset, labels(dataset.name, case)) if labels else None for case in (pair.fixed, pair.moving)
+    )
+    write_picture(draw(planes(fixed, moving, displacement, maps), title), path)
+
+
+def write_picture(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG of at most 150 kB (256 colours, drawn smaller when need be)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for dpi in (DPI, 0.88 * DPI, 0.76 * DPI):
+        figure.set_dpi(dpi)
+        with style():
+            figure.canvas.draw()
+        image = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3])
+        png = _palette(image, LIMIT, (1.0,))
+        if len(png) <= LIMIT:
+            break
+    path.write_bytes(png if len(png) <= LIMIT else _palette(image, LIMIT, SCALES))
+
+
+def shrink(png: bytes, limit: int) -> bytes:
+    """A picture as palette PNG of at most ``limit`` bytes where a third of its width suffices for that."""
+    return _palette(Image.open(io.BytesIO(png)).convert("RGB"), limit, SCALES)
+
+
+def _palette(image: Image.Image, limit: int, scales: Sequence[float]) -> bytes:
+    palette = Image.new("P", (1, 1))
+    palette.putpalette((255 * colours()).round().astype(np.uint8).tobytes())
+    for scale in scales:
+        shape = [max(1, round(n * scale)) for n in image.size]
+        small = image if scale == 1.0 else image.resize(shape, Image.Resampling.LANCZOS)
+        buffer = io.BytesIO()
+        small.quantize(palette=palette, dither=Image.Dither.NONE).save(buffer, format="PNG")
+        if buffer.tell() <= limit:
+            break
+    return buffer.getvalue()
+
+
+def _evaluated(dataset: Dataset, labels: Array | None) -> Array | None:
+    if labels is None:
+        return None
+    wanted = [label for label in dataset.about.get("evaluated_labels", []) if label <= int(labels.max())]
+    kept = np.zeros(int(labels.max()) + 1, dtype=np.uint16)
+    kept[wanted] = wanted
+    return kept[labels]

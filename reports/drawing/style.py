@@ -1,0 +1,44 @@
+"""The look of every figure: colours, type, and how a figure becomes an SVG and a PNG file.
+
+Readable in black and white (markers and lines differ) and with colour blindness (Okabe and Ito's colours). Inks are
+fixed hex codes, which the page swaps for its dark colours.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+INK, SOFT, RULE, PAPER = "#1b2431", "#5b6675", "#d8dee6", "#fefefe"
+KINDS: Mapping[str, tuple[str, str]] = {
+    "classical": ("s", "#d55e00"),
+    "learned": ("o", "#0072b2"),
+    "control": ("D", "#7a8594"),
+}
+_STYLE = {
+    "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans"], "font.size": 9, "svg.fonttype": "none",
+    "svg.hashsalt": "warpbench", "text.color": INK, "axes.edgecolor": SOFT, "axes.labelcolor": INK,
+    "xtick.color": SOFT, "ytick.color": SOFT, "xtick.labelcolor": INK, "ytick.labelcolor": INK,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": RULE,
+    "grid.linewidth": 0.7, "axes.axisbelow": True, "axes.titlesize": 10, "axes.titleweight": "bold",
+    "axes.titlelocation": "left", "figure.facecolor": PAPER, "axes.facecolor": PAPER, "legend.frameon": False,
+    "axes.linewidth": 0.8, "axes.labelsize": 9, "mathtext.default": "regular", "text.parse_math": False,
+}  # fmt: skip
+
+
+def style() -> mpl.rc_context:
+    return mpl.rc_context(_STYLE)
+
+
+def save(figure: Figure, folder: Path, name: str, dpi: int = 150) -> None:
+    """Write a figure as ``<name>.svg`` and ``<name>.png``, without a date, so that equal input gives equal files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = io.StringIO()
+    with style():
+        figure.savefig(folder / f"{name}.png", dpi=dpi, metadata={"Software": None})
+        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+    (folder / f"{name}.svg").write_text(text.getvalue(), encoding="utf-8", newline="\n")

@@ -1,0 +1,98 @@
+"""The worst, the median and the best registration of each method, as pictures."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from datasets.case import Dataset, Pair
+from datasets.files import read_displacement
+from reports.drawing.pictures import Labels, picture
+from reports.overview import tables as overview
+from reports.reading import summary
+from reports.reading.summary import Methods, Quote
+from reports.tables.table import quantity
+
+RANKS = ("worst", "median", "best")
+DisplacementPath = Callable[[str, str, int, str], Path]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One picture: its rank, what it shows, the value it was chosen by, its file (None when there is none)."""
+
+    rank: str
+    pair: str
+    seed: int
+    value: str
+    path: Path | None
+    alt: str = ""
+    data: str = ""
+
+
+def ranked(metrics: pd.DataFrame, dataset: str, method: str, quote: Quote) -> list[tuple[str, str, int, float]]:
+    """Worst, median and best as (rank, pair, seed, value); ties go by name, an even count takes the worse middle."""
+    rows = summary.values(metrics, dataset, quote)
+    rows = rows[rows.method == method].assign(badness=lambda r: -r.value if quote.higher_is_better else r.value)
+    rows = rows.sort_values(["badness", "pair", "seed"], ascending=[False, True, True])
+    if rows.empty:
+        return []
+    places = (0, (len(rows) - 1) // 2, len(rows) - 1)
+    chosen = [rows.iloc[place] for place in places]
+    return [(rank, str(row.pair), int(row.seed), float(row.value)) for rank, row in zip(RANKS, chosen, strict=True)]
+
+
+def draw_cases(
+    folder: Path,
+    metrics: pd.DataFrame,
+    dataset: Dataset,
+    methods: Methods,
+    displacement_path: DisplacementPath,
+    labels: Labels | None,
+    ranks: Sequence[str] = RANKS,
+) -> list[tuple[str, list[Case]]]:
+    """Write ``<folder>/<dataset>/<method>-<rank>.png``; return the cases of each method, a registration once.
+
+    ``ranks``: which of `RANKS` to draw.
+    """
+    quote = summary.primary(metrics, dataset)
+    if quote is None:
+        return []
+    galleries = []
+    for method in summary.ordered(methods):
+        cases: dict[tuple[str, int], Case] = {}
+        for rank, name, seed, value in ranked(metrics, dataset.name, method, quote):
+            if rank not in ranks:
+                continue
+            path = folder / dataset.name / f"{method}-{rank}.png"
+            shown = f"{overview.NAMES[quote.metric]} {quantity(quote.metric, value)}"
+            first = cases.get((name, seed))
+            if first is not None:
+                cases[name, seed] = _again(first, rank, path)
+                continue
+            source = displacement_path(dataset.name, method, seed, name)
+            label = str(methods[method]["label"])
+            title = f"{label} on {overview.display_title(dataset)}: {name}, {shown}"
+            drawn = _draw(dataset, name, source, path, title, labels)
+            alt = f"{label}, {rank} case, pair {name}: fixed, moving, warped, differences, grid, Jacobian determinant"
+            cases[name, seed] = Case(rank, name, seed, shown, path if drawn else None, alt)
+        if cases:
+            galleries.append((str(methods[method]["label"]), list(cases.values())))
+    return galleries
+
+
+def _again(first: Case, rank: str, path: Path) -> Case:
+    if first.path is not None:
+        shutil.copyfile(first.path, path)
+    return Case(f"{first.rank}, {rank}", first.pair, first.seed, first.value, first.path, first.alt)
+
+
+def _draw(dataset: Dataset, name: str, source: Path, path: Path, title: str, labels: Labels | None) -> bool:
+    if not source.exists():
+        return False
+    picture(dataset, Pair.from_name(name), read_displacement(source), path, title=title, labels=labels)
+    return True

@@ -1,0 +1,269 @@
+"""Accuracy (lines) and seconds (bars) of recursive methods by their number of cascades, as measured and as printed.
+
+The numbers are cells of one of the paper's tables, read as the table and the ledger read them, so that the figure
+cannot disagree with them. The printed ones, of other hardware and perhaps other data, stand in panels of their own.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.ticker import MaxNLocator
+
+from reports.drawing.style import INK, PAPER, SOFT, style
+from reports.overview.tables import NAMES
+from reports.paper.layout import Entry, PaperError, PaperRun
+from reports.paper.measured import Measured, Reader
+from reports.reading.registrations import player
+from reports.tables.table import direction, quantity
+
+NAN = float("nan")
+DEVICES: Mapping[str, str] = {"cpu": "CPU", "cuda": "GPU"}
+LOOKS = (("#d55e00", "s", "--", "///"), ("#0072b2", "o", "-", ""), ("#009e73", "^", ":", "xxx"))
+WIDTH, HEIGHT, TITLES = 3.7, 2.45, 0.35  # inches: of one panel, and of the titles above all
+
+
+@dataclass(frozen=True)
+class Value:
+    """A number in printed units, its text and 95 % interval; NaN where there is none, and then ``reason`` says why."""
+
+    value: float
+    low: float = NAN
+    high: float = NAN
+    text: str = ""
+    reason: str = ""
+
+    @property
+    def known(self) -> bool:
+        return not np.isnan(self.value)
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line and its bars: values by number of cascades, from 1; ``seconds`` by device."""
+
+    label: str
+    accuracy: Sequence[Value]
+    seconds: Mapping[str, Sequence[Value]]
+
+    def values(self) -> Iterator[Value]:
+        yield from self.accuracy
+        for values in self.seconds.values():
+            yield from values
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a paper's table that the figure shows: accuracy, and seconds by device."""
+
+    accuracy: Entry
+    seconds: Mapping[str, Entry]
+
+    def series(self, entry: Entry, read: Callable[[str, Entry], Value]) -> list[Series]:
+        """The figure's series, each value read by ``read(method, column)``."""
+        return [
+            Series(
+                one["label"],
+                [read(method, self.accuracy) for method in one["methods"]],
+                {device: [read(method, c) for method in one["methods"]] for device, c in self.seconds.items()},
+            )
+            for one in entry["series"]
+        ]
+
+
+def draw(run: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
+    """Draw the figure.
+
+    The entry names a ``dataset`` and a ``table`` of the paper and gives ``series``, each a ``label`` and ``methods``
+    in order of their cascades, every one the method of a row of that table.
+
+    Returns:
+        The figure and what the run adds to its caption, or None and why nothing can be drawn.
+
+    Raises:
+        PaperError: the table lacks a method, or accuracy or seconds on the data set.
+    """
+    table, columns = _columns(run, entry)
+    rows, reader = {row["method"]: row for row in table["rows"]}, Reader(run)
+    cells: dict[tuple[str, str], Measured] = {}
+
+    def measure(method: str, column: Entry) -> Value:
+        cell = reader.cell(table, rows[method], column)
+        cells[method, column["key"]] = cell
+        text = "" if cell.reason else quantity(cell.metric, cell.value)
+        return Value(cell.value, cell.low, cell.high, text, cell.reason)
+
+    def printed(method: str, column: Entry) -> Value:
+        frame = run.paper.printed
+        here = (frame.table == table["number"]) & (frame.row == rows[method]["key"]) & (frame.column == column["key"])
+        cell = frame[here].iloc[0]
+        return Value(float(cell.value), text=cell.printed, reason="not printed")
+
+    measured = columns.series(entry, measure)
+    if not any(value.known for one in measured for value in one.values()):
+        return None, "; ".join(_reasons(value for one in measured for value in one.values()))
+    figure = _draw(run, entry, columns, measured, columns.series(entry, printed))
+    return figure, _note(run, entry, measured, cells)
+
+
+def _columns(run: PaperRun, entry: Entry) -> tuple[Entry, Columns]:
+    """The table that the figure draws from, and its columns on the figure's data set."""
+    where = f"{run.paper.key}: figure {entry['number']}"
+    table = next((table for table in run.paper.tables if table["number"] == entry["table"]), None)
+    if table is None:
+        raise PaperError(f"{where}: there is no table {entry['table']}")
+    here = [column for column in table["columns"] if column["dataset"] == entry["dataset"]]
+    accuracy = [column for column in here if column.get("metric") == entry.get("metric", "dice")]
+    seconds = {column["device"]: column for column in here if "device" in column}
+    if not accuracy or not seconds:
+        raise PaperError(f"{where}: table {entry['table']} lacks accuracy or seconds on {entry['dataset']}")
+    if len(entry["series"]) > len(LOOKS):
+        raise PaperError(f"{where}: only {len(LOOKS)} series can be told apart, got {len(entry['series'])}")
+    known = {row["method"] for row in table["rows"]}
+    for method in (method for one in entry["series"] for method in one["methods"]):
+        if method not in known:
+            raise PaperError(f"{where}: method {method!r} is in no row of table {entry['table']}")
+    return table, Columns(accuracy[0], seconds)
+
+
+def _draw(
+    run: PaperRun, entry: Entry, columns: Columns, measured: Sequence[Series], printed: Sequence[Series]
+) -> Figure:
+    blocks = [(_measured_title(run, entry["dataset"]), measured, False)]
+    if any(value.known for one in printed for value in one.values()):
+        title = run.paper.datasets[entry["dataset"]]["title"]
+        blocks.append((f"printed ({title}; {run.paper.hardware or 'hardware not stated'})", printed, True))
+    height = len(blocks) * (HEIGHT + TITLES)
+    with style():
+        figure = Figure(figsize=(WIDTH * len(columns.seconds), height), layout="constrained")
+        FigureCanvasAgg(figure)
+        for part, (title, series, hollow) in zip(np.atleast_1d(figure.subfigures(len(blocks), 1)), blocks, strict=True):
+            _block(part, title, series, columns, hollow)
+    return figure
+
+
+def _measured_title(run: PaperRun, key: str) -> str:
+    return f"measured ({player(run, key)}; {'; '.join(_chips(run)) or 'hardware not recorded'})"
+
+
+def _block(part: SubFigure, title: str, series: Sequence[Series], columns: Columns, hollow: bool) -> None:
+    """A panel for each device: lines of accuracy above bars of seconds, on axes of their own."""
+    part.suptitle(textwrap.fill(title, 100), x=0.01, ha="left", fontsize=9, color=SOFT)
+    grid = part.subplots(2, len(columns.seconds), squeeze=False, sharex=True, height_ratios=(1.25, 1))
+    count = max(len(one.accuracy) for one in series)
+    for place, (device, above, below) in enumerate(zip(columns.seconds, *grid, strict=True)):
+        above.set_title(f"({'abcdefgh'[place]}) {DEVICES.get(device, device)}")
+        _lines(above, series, columns.accuracy, hollow)
+        _bars(below, [one.seconds[device] for one in series], hollow)
+        below.set_xlim(0.4, count + 0.6)
+        below.set_xticks(range(1, count + 1))
+        below.set_xlabel("cascades")
+    handles, labels = grid[0, 0].get_legend_handles_labels()
+    part.legend(handles, labels, loc="outside lower center", ncols=len(series), fontsize=8, handlelength=3)
+
+
+def _lines(axes: Axes, series: Sequence[Series], column: Entry, hollow: bool) -> None:
+    for place, (one, (colour, marker, line, _)) in enumerate(zip(series, LOOKS, strict=False)):
+        values = np.array([value.value for value in one.accuracy])
+        x = np.arange(1, len(values) + 1) + 0.06 * (place - (len(series) - 1) / 2)  # apart, for the intervals' sake
+        ends = np.array([(value.value - value.low, value.high - value.value) for value in one.accuracy])
+        axes.errorbar(x, values, yerr=np.nan_to_num(ends).clip(0).T, color=colour, marker=marker, linestyle=line,
+                      linewidth=1.3, markersize=5.5, elinewidth=0.9, capsize=2, label=one.label,
+                      markerfacecolor=PAPER if hollow else colour)  # fmt: skip
+    name = NAMES.get(column["metric"], column["metric"])
+    axes.set_ylabel(f"{name} ({column['unit']}) {direction(True)}")
+    axes.margins(y=0.2)
+    axes.yaxis.set_major_locator(MaxNLocator(4))
+    axes.tick_params(axis="x", length=0)
+    axes.grid(visible=False, axis="x")
+    _missing(axes, [one.accuracy for one in series])
+
+
+def _bars(axes: Axes, seconds: Sequence[Sequence[Value]], hollow: bool) -> None:
+    width = 0.76 / len(seconds)
+    for place, (values, (colour, _, _, hatch)) in enumerate(zip(seconds, LOOKS, strict=False)):
+        look = {"facecolor": PAPER if hollow else colour, "edgecolor": colour if hollow else PAPER, "hatch": hatch}
+        for number, value in enumerate(values, start=1):
+            x = number + width * (place - (len(seconds) - 1) / 2)
+            if value.known:
+                axes.bar(x, value.value, 0.92 * width, linewidth=1.1 if hollow else 0, **look)
+            top, ink = (value.value, INK) if value.known else (0, SOFT)
+            axes.annotate(value.text or "n. m.", (x, top), xytext=(0, 2), textcoords="offset points", ha="center",
+                          fontsize=7, color=ink)  # fmt: skip
+    axes.margins(y=0.2)  # above only: bars stand on 0
+    axes.yaxis.set_major_locator(MaxNLocator(3))
+    axes.set_ylabel("seconds")
+    axes.grid(visible=False, axis="x")
+    _missing(axes, seconds)
+
+
+def _missing(axes: Axes, series: Sequence[Sequence[Value]]) -> None:
+    """Say in a panel that holds no number at all why it is empty."""
+    values = [value for one in series for value in one]
+    if any(value.known for value in values):
+        return
+    for text in list(axes.texts):
+        text.remove()
+    reasons = _reasons(values)
+    shown = "not measured: " * (reasons != ["not printed"]) + "; ".join(reasons)
+    text = textwrap.fill(textwrap.shorten(shown, 170, placeholder=" …"), 46)
+    axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes, fontsize=8, color=SOFT)
+    axes.set(ylim=(0, 1), yticks=[])
+
+
+def _reasons(values: Iterable[Value]) -> list[str]:
+    """Why values are missing, each reason once."""
+    return list(dict.fromkeys(value.reason for value in values if not value.known))
+
+
+def _note(run: PaperRun, entry: Entry, measured: Sequence[Series], cells: Mapping[tuple[str, str], Measured]) -> str:
+    """What a reader has to know of the measured numbers: statistic, protocol, what is missing and why."""
+    means = [cell for cell in cells.values() if cell.statistic == "mean" and not cell.reason]
+    clocks = [cell for cell in cells.values() if cell.statistic == "median" and not cell.reason]
+    parts = ["Measured on a stand-in, so that no value is a reproduction."] if run.is_stand_in(entry["dataset"]) else []
+    if means:
+        pairs, protocols = _span(cell.n for cell in means), sorted({cell.protocol for cell in means})
+        parts.append(f"Lines: mean over {pairs} pairs ({', '.join(protocols)}) with its 95 % bootstrap interval.")
+    if clocks:
+        threads = _span(cell.threads for cell in clocks)
+        parts.append(f"Bars: median of {_span(cell.n for cell in clocks)} warm calls, threads: {threads}.")
+    if any(cell.narrow for cell in cells.values()):
+        parts.append("The networks are narrower than the paper's.")
+    for (method, _), cell in cells.items():
+        if cell.timed_as:
+            parts.append(f"Seconds of {method} are those of {cell.timed_as}, the same network at registration.")
+        if cell.failed and not cell.reason:
+            parts.append(f"Failed and left out of {cell.metric} of {method}: {cell.failed}.")
+    return " ".join([*dict.fromkeys(parts), *_gaps(measured, means)])
+
+
+def _gaps(measured: Sequence[Series], means: Sequence[Measured]) -> list[str]:
+    """A sentence for accuracy and for the seconds of each device that says what is missing and why."""
+    name = NAMES.get(means[0].metric, means[0].metric) if means else "Accuracy"
+    groups = {name: [value for one in measured for value in one.accuracy]}
+    for device in measured[0].seconds:
+        groups[f"{DEVICES.get(device, device)} seconds"] = [value for one in measured for value in one.seconds[device]]
+    gaps = []
+    for what, values in groups.items():
+        if reasons := _reasons(values):
+            some = " in part" if any(value.known for value in values) else ""
+            gaps.append(f"{what} not measured{some}: {'; '.join(reasons)}.")
+    return gaps
+
+
+def _span(numbers: Iterable[int | None]) -> str:
+    known = sorted({number for number in numbers if number})
+    return "-".join(str(number) for number in dict.fromkeys((known[0], known[-1]))) if known else "unknown"
+
+
+def _chips(run: PaperRun) -> list[str]:
+    """The processors on record of the run."""
+    if run.runs.empty:
+        return []
+    return sorted({str(chip) for chip in (*run.runs.cpu, *run.runs.gpu) if chip and str(chip) != "none"})

@@ -1,0 +1,297 @@
+"""Coronal overlays of a few pairs in two colours, before and after registration, whole and enlarged.
+
+The fixed image is orange and the moving one blue. The two add up to white, so that a voxel in which the images agree is
+grey. The head is on top and the patient's right on the viewer's left.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from numpy.typing import ArrayLike
+from scipy import ndimage
+
+from datasets import geometry
+from datasets.case import Dataset, Pair
+from datasets.files import Array, Volume
+from reports.drawing.planes import Turned, oriented, oriented_displacement, oriented_points, oriented_spacing
+from reports.drawing.style import INK, PAPER, RULE, SOFT, style
+from reports.overview.tables import NAMES
+from reports.paper.layout import Entry, PaperRun
+from reports.reading import summary
+from reports.reading.registrations import kept, player, trained, tre
+from reports.tables.table import number
+
+FIXED, MOVING = "#ff8000", "#007fff"  # their channels add up to white
+CORONAL = 1  # of the axes that `oriented` turns to
+NEAR = 10.0  # mm from the section within which landmarks decide what is enlarged
+SHARE = 0.4  # of the section's width and height that is enlarged
+GROUND = {"facecolor": "#000000", "edgecolor": "none", "pad": 0.6}
+DPI, WIDTH, GAP, BELOW, LINE, LEFT, BOTTOM = 150, 7.4, 0.06, 0.19, 0.135, 0.62, 0.36  # inches
+
+Frame = tuple[float, float, float, float]  # left, bottom, width and height in inches
+
+
+@dataclass(frozen=True)
+class Place:
+    """What is shown of a pair: index of the coronal section, first row and column of what is enlarged, its size."""
+
+    index: int
+    corner: tuple[int, int]
+    size: tuple[int, int]
+
+    def cut(self, section: Array) -> Array:
+        rows, columns = (slice(start, start + n) for start, n in zip(self.corner, self.size, strict=True))
+        return section[rows, columns]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Colours ``(rows, columns, 3)`` or why there are none; a text below."""
+
+    colours: Array | None
+    below: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A pair: overlays before and after each method, what is enlarged of them, height over width in mm."""
+
+    title: str
+    panels: Sequence[Panel]
+    place: Place
+    ratio: float
+
+
+def draw(run: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
+    """Draw the figure.
+
+    The entry names a ``dataset`` of the paper, ``methods``, and the ``pairs`` to show by their number, from 1.
+
+    Returns:
+        The figure and what the run adds to its caption, or None and why nothing can be drawn.
+    """
+    dataset = run.datasets.get(entry["dataset"])
+    if dataset is None:
+        return None, f"no data set plays {run.paper.datasets[entry['dataset']]['title']} in this profile"
+    methods = [method for method in entry["methods"] if method in run.methods]
+    if not methods:
+        return None, f"none of {', '.join(entry['methods'])} is in this profile"
+    pairs = dataset.test_pairs
+    chosen = [place for place in entry["pairs"] if 1 <= place <= len(pairs)]
+    if not chosen:
+        return None, f"{dataset.name} has {len(pairs)} test pairs, none of them pair {_listed(entry['pairs'])}"
+    rows = [_row(run, dataset, methods, pairs[place - 1], f"pair {place}") for place in chosen]
+    if all(panel.colours is None for row in rows for panel in row.panels[1:]):
+        return None, "; ".join(dict.fromkeys(panel.why for row in rows for panel in row.panels[1:]))
+    heads = ["before", *(str(run.methods[method]["label"]) for method in methods)]
+    return _draw(rows, heads, player(run, entry["dataset"])), _note(run, entry, chosen, methods)
+
+
+def overlay(fixed: ArrayLike, moving: ArrayLike) -> Array:
+    """Colours ``(rows, columns, 3)`` of two sections in [0, 1]: the sum of an orange and a blue image."""
+    parts = ((fixed, FIXED), (moving, MOVING))
+    return sum(np.multiply.outer(np.clip(image, 0, 1), to_rgb(colour)) for image, colour in parts)
+
+
+def warped_coronal(moving: Array, u: Turned, index: int) -> Array:
+    """Coronal section ``index`` of ``moving(x + u(x))``, both turned by `oriented`, as ``(rows, columns)``."""
+    slab = np.stack([component[:, index : index + 1] * np.float32(sign) for component, sign in u])
+    slab[CORONAL] += index  # `warp` counts from the corner of the slab
+    return _cut(geometry.warp(moving, slab), 0)
+
+
+def choose_place(fixed: Array, moving: Array, spacing: Sequence[float], landmarks: tuple[Array, Array] | None) -> Place:
+    """The section through the median landmark, and the part of it around the landmark near it that moves most.
+
+    Images and landmarks ``(n, 3)`` are turned to left, posterior, inferior; ``spacing`` in mm. Without landmarks: the
+    middle section, and the part of it where the images differ most.
+    """
+    columns, depth, rows = fixed.shape
+    size = (max(1, round(SHARE * rows)), max(1, round(SHARE * columns)))
+    if landmarks is None:
+        index = depth // 2
+        centre = _most_different(_cut(fixed, index), _cut(moving, index), size)
+    else:
+        index = int(np.clip(round(float(np.median(landmarks[0][:, CORONAL]))), 0, depth - 1))
+        centre = _most_moved(*landmarks, index, spacing)
+    room = zip(centre, size, (rows, columns), strict=True)
+    row, column = (int(np.clip(round(at - part / 2), 0, n - part)) for at, part, n in room)
+    return Place(index, (row, column), size)
+
+
+def _most_moved(points: Array, moved: Array, index: int, spacing: Sequence[float]) -> tuple[float, float]:
+    """Row and column of the landmark that moves most of those near the section, or of the nearest."""
+    away = np.abs(points[:, CORONAL] - index) * spacing[CORONAL]
+    motion = np.linalg.norm((moved - points) * np.asarray(spacing), axis=1)
+    column, _, row = points[np.argmax(np.where(away <= max(NEAR, float(away.min())), motion, -1))]
+    return float(row), float(column)
+
+
+def _most_different(fixed: Array, moving: Array, size: tuple[int, int]) -> tuple[float, float]:
+    """Row and column around which two sections differ most over a part of ``size``."""
+    difference = ndimage.uniform_filter(np.abs(fixed - moving), size, mode="constant")
+    row, column = np.unravel_index(np.argmax(difference), fixed.shape)
+    return float(row), float(column)
+
+
+def _cut(volume: Array, index: int) -> Array:
+    return volume[:, index].T
+
+
+def _row(run: PaperRun, dataset: Dataset, methods: Sequence[str], pair: Pair, title: str) -> Row:
+    volume, other = dataset.image(pair.fixed), dataset.image(pair.moving)
+    fixed, moving = (oriented(image.array, volume.affine) for image in (volume, other))
+    spacing = oriented_spacing(volume)
+    place = choose_place(fixed, moving, spacing, _landmarks(run, dataset, pair, volume))
+    shown = _cut(fixed, place.index)
+    top = max(float(np.percentile(image, 99.5)) for image in (shown, _cut(moving, place.index))) or 1.0
+
+    def panel(section: Array, method: str) -> Panel:
+        return Panel(overlay(shown / top, section / top), _tre(run, dataset, method, pair))
+
+    panels = [panel(_cut(moving, place.index), "identity")]
+    for method in methods:
+        found = kept(run, dataset, method, pair)
+        if found.displacement is None:
+            panels.append(Panel(None, _tre(run, dataset, method, pair), found.why))
+        else:
+            u = oriented_displacement(found.displacement, volume.affine)
+            panels.append(panel(warped_coronal(moving, u, place.index), method))
+    rows, columns = shown.shape
+    return Row(title, panels, place, rows * spacing[2] / (columns * spacing[0]))
+
+
+def _landmarks(run: PaperRun, dataset: Dataset, pair: Pair, volume: Volume) -> tuple[Array, Array] | None:
+    """A pair's landmarks, turned as `oriented` turns the images."""
+    found = run.landmarks(dataset.name, pair.name) if run.landmarks else None
+    return None if found is None or not len(found[0]) else tuple(oriented_points(points, volume) for points in found)
+
+
+def _tre(run: PaperRun, dataset: Dataset, method: str, pair: Pair) -> str:
+    value = tre(run, dataset, method, pair)
+    return "TRE not measured" if value is None else f"TRE {number(value, 2)} mm"
+
+
+def _draw(rows: Sequence[Row], heads: Sequence[str], title: str) -> Figure:
+    """Draw the overlays in rows, on one pair of axes in inches: whole ones, then a part of all but the first."""
+    heads = [*heads, *(f"{head}, enlarged" for head in heads[1:])]
+    side = min(1.6, (WIDTH - LEFT) / len(heads) - GAP)
+    heights = [side * float(np.clip(row.ratio, 0.45, 1.6)) for row in rows]
+    heads, title = [textwrap.fill(head, int(14 * side)) for head in heads], textwrap.fill(title, 80)
+    lines = title.count("\n") + max(head.count("\n") for head in heads) + 2
+    below = BOTTOM + sum(heights) + len(rows) * BELOW
+    size = (max(LEFT + len(heads) * (side + GAP), 5.4), below + LINE * lines + 0.2)
+    with style():
+        figure = Figure(figsize=size, dpi=DPI)
+        FigureCanvasAgg(figure)
+        axes = figure.add_axes([0, 0, 1, 1], xlim=(0, size[0]), ylim=(0, size[1]), autoscale_on=False)
+        axes.set_axis_off()
+        _write(axes, 0.06, size[1] - 0.08, title, fontsize=9, fontweight="bold", va="top")
+        for place, head in enumerate(heads):
+            x = LEFT + place * (side + GAP) + side / 2
+            _write(axes, x, below + 0.05, head, ha="center", va="bottom")
+        y = below
+        for row, high in zip(rows, heights, strict=True):
+            y -= high
+            _write(axes, LEFT - 0.08, y + high / 2, row.title, ha="right")
+            _draw_row(axes, row, y, side, high)
+            y -= BELOW
+        _sides(axes, _frame(LEFT, below - heights[0], side, heights[0], rows[0].ratio))
+        _legend(axes)
+    return figure
+
+
+def _draw_row(axes: Axes, row: Row, y: float, side: float, high: float) -> None:
+    enlarged = [replace(panel, colours=_enlarged(panel, row.place), below="") for panel in row.panels[1:]]
+    for column, panel in enumerate([*row.panels, *enlarged]):
+        frame = _frame(LEFT + column * (side + GAP), y, side, high, row.ratio)
+        _show(axes, panel, frame)
+        if panel.colours is not None and column < len(row.panels):
+            _mark(axes, row.place, panel.colours.shape, frame)
+
+
+def _enlarged(panel: Panel, place: Place) -> Array | None:
+    return None if panel.colours is None else place.cut(panel.colours)
+
+
+def _frame(x: float, y: float, side: float, high: float, ratio: float) -> Frame:
+    """Left, bottom, width and height of a section within its room of ``side`` by ``high`` inches, its shape kept."""
+    width = min(side, high / ratio)
+    tall = width * ratio
+    return x + (side - width) / 2, y + (high - tall) / 2, width, tall
+
+
+def _show(axes: Axes, panel: Panel, frame: Frame) -> None:
+    x, y, width, high = frame
+    _write(axes, x + width / 2, y - 0.08, panel.below, ha="center")
+    if panel.colours is None:
+        axes.add_patch(Rectangle((x, y), width, high, fill=False, edgecolor=RULE, linewidth=0.8))
+        why = textwrap.fill(panel.why, int(13 * width))
+        _write(axes, x + width / 2, y + high / 2, why, ha="center", color=SOFT)
+    else:
+        # `none` keeps the voxels as they are in the SVG; `nearest` would draw them anew at the figure's resolution
+        axes.imshow(panel.colours, extent=(x, x + width, y, y + high), aspect="auto", interpolation="none")
+
+
+def _mark(axes: Axes, place: Place, shape: Sequence[int], frame: Frame) -> None:
+    """Draw the outline of what is enlarged into a whole section."""
+    x, y, width, high = frame
+    down, right = high / shape[0], width / shape[1]
+    (row, column), (rows, columns) = place.corner, place.size
+    corner = (x + column * right, y + high - (row + rows) * down)
+    for colour, line in ((INK, 2.0), (PAPER, 0.9)):  # dark beside white shows on any ground
+        axes.add_patch(Rectangle(corner, columns * right, rows * down, fill=False, edgecolor=colour, linewidth=line))
+
+
+def _sides(axes: Axes, frame: Frame) -> None:
+    """The patient's sides, in the corners of the first image."""
+    x, y, width, high = frame
+    for place, side, align in ((x + 0.06, "R", "left"), (x + width - 0.06, "L", "right")):
+        _write(axes, place, y + high - 0.1, side, ha=align, color=PAPER, bbox=GROUND)
+
+
+def _legend(axes: Axes) -> None:
+    for x, colour, text in (
+        (0.06, FIXED, "fixed brighter"),
+        (1.06, MOVING, "moving or warped brighter"),
+        (2.66, "#a0a0a0", "both alike"),
+    ):
+        axes.add_patch(Rectangle((x, 0.1), 0.11, 0.11, facecolor=colour, edgecolor=INK, linewidth=0.6))
+        _write(axes, x + 0.17, 0.155, text)
+
+
+def _write(axes: Axes, x: float, y: float, text: str, **options: object) -> None:
+    axes.text(x, y, text, **{"fontsize": 7, "va": "center", **options})
+
+
+def _note(run: PaperRun, entry: Entry, chosen: Sequence[int], methods: Sequence[str]) -> str:
+    """What a reader has to know: whose pairs, which section and part, what the TRE is of, what is missing."""
+    dataset = run.datasets[entry["dataset"]]
+    parts = [f"{player(run, entry['dataset'])}. First seed. Head on top, patient's right on the left."]
+    parts.append("Section through the median fixed landmark; enlarged (white frame) around the one that moves most of")
+    parts.append(f"those within {NEAR:g} mm of the section.")
+    pairs = [dataset.test_pairs[place - 1] for place in chosen]
+    if not all(run.landmarks and run.landmarks(dataset.name, pair.name) for pair in pairs):
+        parts.append("A pair without landmarks: middle section, enlarged where its images differ most.")
+    quote = summary.quote(run.metrics, dataset.name, "tre")
+    if quote is not None:
+        parts.append(f"{NAMES['tre']}: mean over all landmarks of the pair ({quote.protocol}), not of the section.")
+    if short := [place for place in entry["pairs"] if place not in chosen]:
+        parts.append(f"Pair {_listed(short)} not shown: there are {len(dataset.test_pairs)} test pairs.")
+    if absent := [method for method in entry["methods"] if method not in methods]:
+        parts.append(f"Not in this profile: {', '.join(absent)}.")
+    return " ".join([*parts, *trained(run, methods)])
+
+
+def _listed(places: Sequence[int]) -> str:
+    return ", ".join(map(str, places))

@@ -1,0 +1,225 @@
+"""Sections of several registrations: moving and fixed image, and for each method the warped image and the overlap.
+
+Axial planes with the patient's right on the viewer's left and the front on top. In the overlap a voxel is white where
+the warped label is the fixed one, mismatched where they differ, black where neither has a label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+
+from datasets import geometry
+from datasets.case import Dataset, Pair
+from datasets.files import Array, read_displacement
+from reports.drawing.planes import Turned, oriented, oriented_displacement, oriented_spacing
+from reports.drawing.sections import AGREE, EMPTY, MISMATCH, Panel, Row, draw_rows
+from reports.paper.layout import Entry, PaperRun
+from reports.reading import summary
+from reports.reading.registrations import player
+from reports.tables.table import number
+
+AXIAL = 2  # of the axes that `oriented` turns to
+
+
+@dataclass(frozen=True)
+class Column:
+    """One registration and the index of its axial section."""
+
+    pair: Pair
+    index: int
+    title: str
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A case, its axes turned to left, posterior, inferior; ``labels`` holds evaluated labels only."""
+
+    image: Array
+    labels: Array | None
+
+
+def draw(run: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
+    """Draw the figure.
+
+    The entry names a ``dataset`` of the paper, ``methods``, and how many ``moving`` images to show.
+
+    Returns:
+        The figure and what the run adds to its caption, or None and why nothing can be drawn.
+    """
+    dataset = run.datasets.get(entry["dataset"])
+    if dataset is None:
+        return None, f"no data set plays {run.paper.datasets[entry['dataset']]['title']} in this profile"
+    methods = [method for method in entry["methods"] if method in run.methods]
+    absent = [method for method in entry["methods"] if method not in run.methods]
+    if not methods:
+        return None, f"none of {', '.join(absent)} is in this profile"
+
+    @cache
+    def scan(case: str) -> Scan:
+        return _scan(run, dataset, case)
+
+    columns, chosen = _choose(dataset, entry["moving"], scan)
+    rows = [
+        Row("moving", [Panel(_cut(scan(column.pair.moving).image, column.index)) for column in columns]),
+        Row("fixed", [Panel(_cut(scan(column.pair.fixed).image, column.index)) for column in columns]),
+    ]
+    for place, method in enumerate(methods):
+        title = f"({chr(ord('a') + place)}) {run.methods[method]['label']}"
+        rows += _method_rows(run, dataset, method, columns, scan, title)
+    if all(panel.image is None for row in rows[2:] for panel in row.panels):
+        return None, "; ".join(dict.fromkeys(panel.why for row in rows[2:] for panel in row.panels))
+    top = max(float(panel.image.max()) for panel in rows[1].panels) or 1.0  # one grey scale, that of the fixed image
+    ratio, title = _ratio(dataset, columns[0].pair.fixed), _title(run, entry)
+    figure = draw_rows(rows, [column.title for column in columns], title, ratio=ratio, top=top)
+    return figure, _note(run, entry, chosen, absent)
+
+
+def overlay(fixed: Array, warped: Array) -> Array:
+    """Colours ``(rows, columns, 3)`` of two label sections: where they agree, where they differ, where both are 0."""
+    colours = np.array([to_rgb(colour) for colour in (EMPTY, AGREE, MISMATCH)])
+    return colours[np.where(fixed != warped, 2, np.where(fixed > 0, 1, 0))]
+
+
+def section_of_largest_area(mask: Array) -> int:
+    """Index along the last axis of the plane in which a mask ``(D, H, W)`` covers most; the first of several."""
+    return int(np.argmax(np.count_nonzero(mask, axis=(0, 1))))
+
+
+def warped_section(moving: Array, u: Turned, index: int, *, order: geometry.Order) -> Array:
+    """Section ``index`` along the last axis of ``moving(x + u(x))``, as ``(rows, columns)`` of a print."""
+    slab = np.stack([component[..., index : index + 1] * np.float32(sign) for component, sign in u])
+    slab[AXIAL] += index  # `warp` counts from the corner of the slab
+    return _cut(geometry.warp(moving, slab, order=order), 0)
+
+
+def _choose(dataset: Dataset, wanted: int, scan: Callable[[str], Scan]) -> tuple[list[Column], str]:
+    """The registrations to show, and a sentence that says how they were chosen.
+
+    They share the fixed image that most test pairs have. Where no two pairs share one, they are sections of one pair.
+    """
+    by_fixed: dict[str, list[Pair]] = {}
+    for pair in dataset.test_pairs:
+        by_fixed.setdefault(pair.fixed, []).append(pair)
+    pairs = max(by_fixed.values(), key=len)
+    fixed = scan(pairs[0].fixed)
+    mask = _foreground(fixed)
+    depth = mask.shape[AXIAL]
+    if len(pairs) == 1:
+        places = _spread(np.flatnonzero(mask.any(axis=(0, 1))), wanted)
+        columns = [Column(pairs[0], index, f"section {index + 1} of {depth}") for index in places]
+        return columns, (
+            f"No two test pairs share a fixed image: {len(columns)} axial sections of pair {pairs[0].name}, "
+            "from head to foot."
+        )
+    index = section_of_largest_area(mask)
+    of = "its labels" if fixed.labels is not None else "its bright part"
+    chosen = pairs[:wanted]
+    few = f" (of {wanted}; no more test pairs share a fixed image)" if len(chosen) < wanted else ""
+    return [Column(pair, index, pair.moving) for pair in chosen], (
+        f"{len(chosen)} moving images{few} registered to the fixed image {pairs[0].fixed}; axial section {index + 1} "
+        f"of {depth}, where {of} cover most."
+    )
+
+
+def _spread(occupied: Array, wanted: int) -> list[int]:
+    """Indices spread evenly over those that are occupied, without the very ends."""
+    places = np.linspace(0, len(occupied) - 1, wanted + 2)[1:-1]
+    return sorted({int(occupied[round(place)]) for place in places})
+
+
+def _scan(run: PaperRun, dataset: Dataset, case: str) -> Scan:
+    volume = dataset.image(case)
+    labels = run.labels(dataset.name, case) if run.labels else None
+    if labels is not None:
+        wanted = dataset.about.get("evaluated_labels") or np.unique(labels[labels > 0])
+        labels = oriented(np.where(np.isin(labels, wanted), labels, 0), volume.affine)
+    return Scan(oriented(volume.array, volume.affine), labels)
+
+
+def _foreground(scan: Scan) -> Array:
+    if scan.labels is not None and np.any(scan.labels):
+        return scan.labels > 0
+    return scan.image > 0.1 * float(scan.image.max())
+
+
+def _cut(volume: Array, index: int) -> Array:
+    return volume[..., index].T
+
+
+def _method_rows(
+    run: PaperRun, dataset: Dataset, method: str, columns: Sequence[Column], scan: Callable[[str], Scan], title: str
+) -> list[Row]:
+    panels = [_method_panels(run, dataset, method, column, scan) for column in columns]
+    warped, overlays = zip(*panels, strict=True)
+    return [Row(title, warped), Row("overlap", overlays, text=True)]
+
+
+def _method_panels(
+    run: PaperRun, dataset: Dataset, method: str, column: Column, scan: Callable[[str], Scan]
+) -> tuple[Panel, Panel]:
+    """Warped section and overlap of one registration, or twice why there is none."""
+    seed, why = _seed(run, dataset, method, column.pair)
+    path = None if seed is None else run.displacement_path(dataset.name, method, seed, column.pair.name)
+    if path is None or not path.exists():
+        nothing = Panel(None, why=why or "not kept")
+        return nothing, nothing
+    fixed, moving = scan(column.pair.fixed), scan(column.pair.moving)
+    volume = dataset.image(column.pair.fixed)
+    u = geometry.check_displacement(read_displacement(path), volume.array.shape, where=str(path))
+    turned = oriented_displacement(u, volume.affine)
+    warped = Panel(warped_section(moving.image, turned, column.index, order=1))
+    if fixed.labels is None or moving.labels is None:
+        return warped, Panel(None, why="no labels")
+    labels = warped_section(moving.labels, turned, column.index, order=0)
+    below = _dice(run, dataset, method, column.pair, seed)
+    return warped, Panel(overlay(_cut(fixed.labels, column.index), labels), below)
+
+
+def _seed(run: PaperRun, dataset: Dataset, method: str, pair: Pair) -> tuple[int | None, str]:
+    """The first seed with which a pair was registered, or None and why there is none."""
+    rows = summary.registrations(run.metrics)
+    rows = rows[(rows.dataset == dataset.name) & (rows.method == method) & (rows.pair == pair.name)]
+    if rows.empty:
+        return None, "not registered"
+    done = rows[rows.status == "ok"]
+    return (int(done.seed.min()), "") if len(done) else (None, str(rows.status.iloc[0]).replace("_", " "))
+
+
+def _dice(run: PaperRun, dataset: Dataset, method: str, pair: Pair, seed: int) -> str:
+    quote = summary.quote(run.metrics, dataset.name, "dice")
+    if quote is None:
+        return "no Dice"
+    rows = summary.values(run.metrics, dataset.name, quote)
+    found = rows[(rows.method == method) & (rows.pair == pair.name) & (rows.seed == seed)].value
+    return f"Dice {number(100 * float(found.iloc[0]), 1)} %" if len(found) else "no Dice"
+
+
+def _ratio(dataset: Dataset, case: str) -> float:
+    """Height over width of an axial section, both in mm."""
+    volume = dataset.image(case)
+    columns, rows, _ = oriented(volume.array, volume.affine).shape
+    right, down, _ = oriented_spacing(volume)
+    return rows * down / (columns * right)
+
+
+def _title(run: PaperRun, entry: Entry) -> str:
+    return player(run, entry["dataset"])
+
+
+def _note(run: PaperRun, entry: Entry, chosen: str, absent: Sequence[str]) -> str:
+    """What a reader has to know: which sections these are, how labels were warped, what the Dice is of."""
+    dataset = run.datasets[entry["dataset"]]
+    quote = summary.quote(run.metrics, dataset.name, "dice")
+    parts = [f"{_title(run, entry)}.", chosen, "Patient's right on the left, front on top."]
+    parts.append("Labels take the nearest moving voxel. White: warped and fixed labels agree; red: they differ.")
+    if quote is not None:
+        parts.append(f"Dice: whole volume, mean over labels ({quote.protocol}), not this section.")
+    if absent:
+        parts.append(f"Not in this profile: {', '.join(absent)}.")
+    return " ".join(parts)

@@ -1,0 +1,184 @@
+"""How the error on the test pairs went down while networks were trained: their snapshots, pooled over landmarks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.landmarks import pooled
+from reports.overview.tables import display_title
+from reports.paper.layout import Entry, PaperRun
+from reports.reading import summary, trainings
+from reports.reading.growth import label
+from reports.reading.trainings import Training
+
+COLUMNS = ("iteration", "dataset", "pair", "count", "mean")
+PAIR = ["dataset", "pair"]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One training: ``tre`` is the mean TRE in mm over all landmarks, by iteration.
+
+    ``partial`` counts the snapshots that are left out of it because a pair has no number in them.
+    """
+
+    training: Training
+    label: str
+    tre: pd.Series
+    partial: int
+
+
+@dataclass(frozen=True)
+class Snapshots:
+    """The lines that can be compared, all over the same ``pairs`` (columns dataset, pair, count, before).
+
+    ``before`` is the TRE of a pair before registration; ``missing`` says for each training without a line why.
+    """
+
+    lines: Sequence[Line]
+    pairs: pd.DataFrame
+    missing: Sequence[str]
+
+    @property
+    def landmarks(self) -> int:
+        return int(self.pairs["count"].sum())
+
+    @property
+    def before(self) -> float:
+        """Mean TRE in mm over all landmarks before registration; NaN where a pair has none."""
+        if self.pairs.empty or self.pairs.before.isna().any():
+            return float("nan")
+        return pooled(self.pairs["count"], self.pairs.before, np.zeros(len(self.pairs)))[0]
+
+    def of(self, method: str) -> list[Line]:
+        """The lines of a method, its first seed first."""
+        return sorted((line for line in self.lines if line.training.method == method), key=_seed)
+
+
+def read(run: PaperRun, entry: Entry) -> Snapshots:
+    """The snapshots of an entry's ``methods`` on its ``datasets``, by default all that the paper tests on.
+
+    Of trainings on one data set: the paper's, else that of the first one listed.
+    """
+    names = [run.datasets[key].name for key in played(run, entry)]
+    learned = trainings.choose(run.trainings, entry["methods"], run.paper.training)
+    there = {method: _trainings(run, method, learned) for method in entry["methods"]}
+    known = {training.method for training in run.trainings}
+    missing = [
+        f"no training of {method}{f' on {learned}' if method in known else ''}"
+        for method, some in there.items()
+        if not some
+    ]
+    found: list[tuple[Training, pd.DataFrame]] = []
+    for training in (training for some in there.values() for training in some):
+        rows, why = _rows(training, names)
+        missing += [why] if why else []
+        found += [(training, rows)] if not why else []
+    pairs = _pairs(run, [rows for _, rows in found])
+    lines = [_line(run, training, rows, pairs) for training, rows in found]
+    missing += [f"no snapshot of {title(line)} has all pairs" for line in lines if line.tre.empty]
+    return Snapshots([line for line in lines if len(line.tre)], pairs, missing)
+
+
+def played(run: PaperRun, entry: Entry) -> list[str]:
+    """The paper's data sets of an entry, by default all, that the profile plays."""
+    return [key for key in entry.get("datasets", run.paper.datasets) if key in run.datasets]
+
+
+def title(line: Line) -> str:
+    return f"{line.label} (seed {line.training.seed})"
+
+
+def judged(run: PaperRun, entry: Entry, snapshots: Snapshots) -> list[str]:
+    """The paper's data sets of an entry that the pairs are of."""
+    names = set(snapshots.pairs.dataset)
+    return [key for key in played(run, entry) if run.datasets[key].name in names]
+
+
+def cast(run: PaperRun, keys: Sequence[str]) -> str:
+    """What plays these data sets of the paper, and whose stand-ins they are."""
+    shown = []
+    for key in keys:
+        title, few = str(run.paper.datasets[key]["title"]), run.pairs_note(key)
+        if few:
+            shown.append(f"{title}, which {few}")
+        else:
+            shown.append(f"{display_title(run.datasets[key])} for {title}" if run.is_stand_in(key) else title)
+    return "; ".join(shown)
+
+
+def note(run: PaperRun, entry: Entry, snapshots: Snapshots) -> list[str]:
+    """What a reader has to know of the errors: over which pairs, whether of stand-ins, what is left out."""
+    many, keys = len(snapshots.pairs), judged(run, entry, snapshots)
+    parts = [
+        f"TRE is the mean over {snapshots.landmarks:,} landmarks of {many} test pair{'s' * (many != 1)} "
+        f"({cast(run, keys)})."
+    ]
+    if absent := [run.paper.datasets[key]["title"] for key in entry.get("datasets", run.paper.datasets)
+                  if key not in keys]:  # fmt: skip
+        parts.append(f"No snapshot was judged on {', '.join(absent)}, which the paper has as well.")
+    learned = [line.training.dataset for line in snapshots.lines]
+    if any(map(run.is_stand_in, keys)):
+        parts.append("Measured on stand-ins, so that no value is a reproduction.")
+    elif run.paper.training and set(learned) != {run.paper.training}:
+        parts.append("Trained on other data than the paper's, so that no value is a reproduction.")
+    parts += trainings.others(run.trainings, entry["methods"], learned[0])
+    parts += [
+        f"{line.partial} snapshots of {title(line)} without all pairs are left out."
+        for line in snapshots.lines
+        if line.partial
+    ]
+    return parts
+
+
+def _trainings(run: PaperRun, method: str, dataset: str) -> list[Training]:
+    found = (each for each in run.trainings if (each.method, each.dataset) == (method, dataset))
+    return sorted(found, key=lambda each: each.seed)
+
+
+def _seed(line: Line) -> int:
+    return line.training.seed
+
+
+def _rows(training: Training, names: Sequence[str]) -> tuple[pd.DataFrame, str]:
+    """A training's snapshots on data sets of these names that have a number, or why there are none."""
+    who = f"{training.method} (seed {training.seed})"
+    rows = training.rows("snapshots.jsonl")
+    if rows is None:
+        ended = "" if training.status == "ok" else f" ({training.status})"
+        return pd.DataFrame(columns=COLUMNS), f"the training of {who} left no snapshots{ended}"
+    if absent := [column for column in COLUMNS if column not in rows]:
+        return pd.DataFrame(columns=COLUMNS), f"the snapshots of {who} lack {', '.join(absent)}"
+    rows = rows[rows.dataset.isin(names)].drop_duplicates(["iteration", *PAIR], keep="last")
+    if rows.empty:
+        return rows, f"the snapshots of {who} have no pair of these data sets"
+    rows = rows.astype({"count": float, "mean": float})
+    good = rows[np.isfinite(rows["mean"]) & (rows["count"] > 0)]
+    return good, "" if len(good) else f"no snapshot of {who} has an error that is a number"
+
+
+def _pairs(run: PaperRun, found: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Every pair that any snapshot has, with its landmarks and its error before registration."""
+    columns = [*PAIR, "count"]
+    rows = pd.concat(found)[columns] if found else pd.DataFrame(columns=columns)
+    pairs = rows.drop_duplicates(PAIR).sort_values(PAIR, ignore_index=True)
+    before = [
+        summary.values(run.metrics, dataset, summary.Quote("tre", "continuous", "mean")).assign(dataset=dataset)
+        for dataset in pairs.dataset.unique()
+    ]
+    if not before:
+        return pairs.assign(before=float("nan"))
+    level = pd.concat(before).query("method == 'identity'").drop_duplicates(PAIR).rename(columns={"value": "before"})
+    return pairs.merge(level[[*PAIR, "before"]], on=PAIR, how="left")
+
+
+def _line(run: PaperRun, training: Training, rows: pd.DataFrame, pairs: pd.DataFrame) -> Line:
+    """The pooled error of each snapshot that has all pairs: a mean over fewer would be of other landmarks."""
+    by_iteration = rows.groupby("iteration")
+    whole = by_iteration.size() == len(pairs)
+    tre = by_iteration.apply(lambda group: float(np.average(group["mean"], weights=group["count"])))
+    return Line(training, label(run, training.method), tre[whole].sort_index(), int((~whole).sum()))

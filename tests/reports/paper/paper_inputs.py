@@ -1,0 +1,126 @@
+"""Made-up inputs of a paper's tables: a small paper on disk, what plays its data sets, and rows that fill its cells."""
+
+import copy
+
+import pandas as pd
+import yaml
+
+from reports.paper.layout import PaperRun, load_paper
+from reports.paper.printed import COLUMNS
+from tests.reports.report_inputs import failed_row, frame, row, write_dataset
+
+DICE = {"metric": "dice", "protocol": "linear_thr128", "unit": "%", "factor": 100, "decimals": 1}
+LAYOUT = {
+    "paper": "toy",
+    "title": "A <toy> paper",
+    "cite": "Nobody 2026, arXiv:2601.00001",
+    "hardware": "An abacus",
+    "datasets": {"one": {"title": "ONE"}, "two": {"title": "TWO"}},
+    "tables": [
+        {
+            "number": 1,
+            "caption": "Everything & more.",
+            "head": ["Network", "Teacher"],
+            "columns": [
+                {"key": "one_dice", "label": "Dice (%)", "group": "ONE", "dataset": "one", **DICE},
+                {"key": "one_dice_gain", "label": "gain", "group": "ONE", "dataset": "one", "gain_of": "one_dice",
+                 "unit": "%", "decimals": 1},
+                {"key": "two_dice", "label": "Dice (%)", "group": "TWO", "dataset": "two", **DICE},
+                {"key": "cpu", "label": "CPU", "group": "Cost", "dataset": "one", "metric": "seconds", "device": "cpu",
+                 "unit": "s"},
+                {"key": "gpu", "label": "GPU", "group": "Cost", "dataset": "one", "metric": "seconds", "device": "cuda",
+                 "unit": "s"},
+                {"key": "params", "label": "#Params", "dataset": "one", "metric": "parameters", "unit": "1",
+                 "decimals": 2, "suffix": "M"},
+            ],
+            "rows": [
+                {"key": "plain", "labels": ["Plain", "None"], "method": "syn"},
+                {"key": "taught", "labels": ["Taught", "Net_work"], "method": "net", "gain_over": "plain",
+                 "timed_as": "syn"},
+            ],
+            "readings": [{"topic": "Dice", "run": "one way", "other": "the other way, 2 % more."}],
+        }
+    ],
+    "figures": [],
+}  # fmt: skip
+PRINTED = [
+    ("plain", "one_dice", "70.0", "%"), ("plain", "two_dice", "5 + 5", "%"), ("plain", "cpu", "9.5", "s"),
+    ("plain", "gpu", "-", "s"), ("plain", "params", "-", "1"),
+    ("taught", "one_dice", "91.2", "%"), ("taught", "one_dice_gain", "+3.4", "%"), ("taught", "two_dice", "80.0", "%"),
+    ("taught", "cpu", "0.69", "s"), ("taught", "gpu", "0.16", "s"), ("taught", "params", "0.56M", "1"),
+]  # fmt: skip
+VALUES = {"70.0": "70", "9.5": "9.5", "91.2": "91.2", "+3.4": "3.4", "80.0": "80", "0.69": "0.69", "0.16": "0.16",
+          "0.56M": "560000"}  # fmt: skip
+
+
+def csv_frame():
+    rows = [
+        (1, row, column, printed, VALUES.get(printed, ""), unit, f"Table I, {row}, {column}",
+         "two numbers in one cell" if printed == "5 + 5" else "")
+        for row, column, printed, unit in PRINTED
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def write_paper(folder, *, layout=None, cells=None):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "toy.yaml").write_text(yaml.safe_dump(layout or LAYOUT), encoding="utf-8")
+    (csv_frame() if cells is None else cells).to_csv(folder / "toy.csv", index=False)
+    return folder
+
+
+def layout(without="", **changes):
+    """The layout, with the first table's column or row of a key changed: ``one_dice={"unit": "s"}``.
+
+    ``without`` is an option that the changed entries lose.
+    """
+    changed = copy.deepcopy(LAYOUT)
+    for entry in (*changed["tables"][0]["columns"], *changed["tables"][0]["rows"]):
+        entry.update(changes.get(entry["key"], {}))
+        if entry["key"] in changes:
+            entry.pop(without, None)
+    return changed
+
+
+def dice_rows(dataset, method, values):
+    """A status row and a Dice for pairs a__b0, a__b1, …; None is a registration that failed."""
+    out = []
+    for i, value in enumerate(values):
+        if value is None:
+            out.append(failed_row(dataset, f"a__b{i}", method, reason="out of\nluck"))
+        else:
+            out.append(row(dataset, f"a__b{i}", method, "seconds", 1.0, unit="s"))
+            out.append(row(dataset, f"a__b{i}", method, "dice", value))
+    return out
+
+
+def size_rows(dataset, method, size, full=None):
+    rows = [row(dataset, "*", method, "parameters", float(size))]
+    more = [row(dataset, "*", method, "full_parameters", float(full), protocol="network")] if full is not None else []
+    return rows + more
+
+
+def timing(method, seconds, *, dataset="one", device="cpu", threads=2, status="ok", reason=""):
+    first = {"dataset": dataset, "pair": "a__b0", "method": method, "seed": 0, "device": device, "threads": threads,
+             "round": 0, "phase": "first", "seconds": 99.0, "load_before": 0.0, "status": "ok",
+             "reason": ""}  # fmt: skip
+    warm = [first | {"round": i + 1, "phase": "warm", "seconds": value, "status": status, "reason": reason}
+            for i, value in enumerate(seconds)]  # fmt: skip
+    return pd.DataFrame([first, *warm])
+
+
+def make_run(tmp_path, rows, *, plays, timing=None, methods=("syn", "net"), layout=None, cells=None):
+    """What a run measured; ``plays`` maps a paper's key to the name of the prepared data set."""
+    known = {
+        "syn": {"label": "SyN", "kind": "classical", "cite": ""},
+        "net": {"label": "Net", "kind": "learned", "cite": ""},
+    }
+    paper = load_paper("toy", folder=write_paper(tmp_path / "papers", layout=layout, cells=cells))
+    data = {
+        key: write_dataset(tmp_path, name, phantom=name != key, n_pairs=3, shape=(6, 5, 4))
+        for key, name in plays.items()
+    }
+    return PaperRun(
+        paper=paper, metrics=frame(rows), timing=timing, runs=pd.DataFrame(), datasets=data,
+        methods={name: known[name] for name in methods}, displacement_path=lambda *_: tmp_path / "absent",
+    )  # fmt: skip

@@ -1,0 +1,105 @@
+"""Made-up inputs of the progressive paper's tables: above all the printed numbers, as if a run had measured them."""
+
+import json
+
+import pandas as pd
+
+from reports.paper.layout import PaperRun, load_paper
+from reports.reading.trainings import Training
+from tests.reports.report_inputs import failed_row, frame, row, write_dataset
+
+PAIRS = {"dirlab": 10, "creatis": 6, "popi": 1}
+NETWORKS = {"before": "identity", "baseline": "progressive-baseline", "progressive": "progressive"}
+SCHEDULES = {"short": "progressive-short", "triangle": "progressive-triangle", "long": "progressive-long"}
+CLASSICAL = ("ants-syn-lung", "elastix-bspline", "demons")
+PAPER = load_paper("progressive")
+PRINTED = PAPER.printed.set_index(["table", "row", "column"]).value
+METHODS = {
+    **{name: {"label": name, "kind": "classical", "cite": ""} for name in ("identity", *CLASSICAL)},
+    **{
+        name: {"label": name, "kind": "learned", "cite": ""}
+        for name in ("progressive-baseline", "progressive", "progressive-square", *SCHEDULES.values())
+    },
+}
+BENDS = {
+    "t1": {"controls": [2, 2, 2], "ranges": [0.05, 0.05, 0.05]},
+    "t21": {"controls": [4, 4, 4], "ranges": [0.025, 0.05, 0.10]},
+    "t22": {"controls": [8, 8, 8], "ranges": [0.025, 0.025, 0.025]},
+}
+
+
+def pair_rows(dataset, pair, method, count, mean, sd, folding=None, seed=0):
+    more = {"seed": seed}
+    out = [row(dataset, pair, method, "seconds", 1.0, unit="s", **more)]
+    for region, value in (("count", count), ("mean", mean), ("sd", sd)):
+        out.append(row(dataset, pair, method, "tre", float(value), unit="mm", **more, region=region))
+    if folding is not None:
+        out.append(row(dataset, pair, method, "folding_percent", folding, unit="%", **more, protocol="central_mask"))
+    return out
+
+
+def places():
+    return [(key, number) for key, count in PAIRS.items() for number in range(1, count + 1)]
+
+
+def printed_rows(plays):
+    """Rows as they would be if the run had measured what Table II prints."""
+    out = []
+    for key, number in places():
+        name, cell, pair = plays[key], (2, f"{key}_{number}"), f"a__b{number - 1}"
+        for column, method in NETWORKS.items():
+            folding = None if column == "before" else PRINTED[(*cell, f"{column}_folding")]
+            count, mean, sd = (PRINTED[(*cell, each)] for each in ("landmarks", column, f"{column}_sd"))
+            out += pair_rows(name, pair, method, count, mean, sd, folding)
+    return out
+
+
+def flat_rows(plays, method, mean, sd, seed=0):
+    """Every pair with the same mean and SD, which are then those of all landmarks."""
+    return [
+        each
+        for key, number in places()
+        for each in pair_rows(plays[key], f"a__b{number - 1}", method, 100, mean, sd, 0.1, seed)
+    ]
+
+
+def failed(plays, method, status, seed=0):
+    return [
+        failed_row(plays[key], f"a__b{number - 1}", method, status, "training: loss is NaN at iteration 61")
+        | {"seed": seed}
+        for key, number in places()
+    ]
+
+
+def all_rows(plays):
+    out = printed_rows(plays) + failed(plays, "progressive-square", "diverged")
+    for name, method in SCHEDULES.items():
+        out += flat_rows(plays, method, PRINTED[4, name, "tre"], PRINTED[4, name, "tre_sd"])
+    for seed in (1, 2, 3, 4):
+        for column in ("baseline", "progressive"):
+            numbers = (PRINTED[5, f"draw_{seed}", f"{column}{end}"] for end in ("", "_sd"))
+            out += flat_rows(plays, NETWORKS[column], *numbers, seed=seed)
+    for method in CLASSICAL:
+        out += flat_rows(plays, method, 1.5, 1.25)
+    return out
+
+
+def make_run(folder, rows, plays=None, *, bends=BENDS, times=None, methods=METHODS, absent=()):
+    plays = plays or {key: key for key in PAIRS}
+    training = folder / "training"
+    training.mkdir(parents=True, exist_ok=True)
+    (training / "synthetic.json").write_text(json.dumps({"shape": [64, 64, 64], "bends": bends}))
+    data = {
+        key: write_dataset(folder, plays[key], phantom=plays[key] != key, n_pairs=count, shape=(6, 5, 4))
+        for key, count in PAIRS.items()
+        if key not in absent
+    }
+    return PaperRun(
+        paper=PAPER, metrics=frame(rows), timing=times, runs=pd.DataFrame(), datasets=data, methods=methods,
+        displacement_path=lambda *_: folder / "absent", about="Cut: less of everything.",
+        trainings=[Training("progressive", "lidc", 0, "ok", "", training)],
+    )  # fmt: skip
+
+
+OWN = {key: key for key in PAIRS}
+PHANTOMS = {key: f"phantom-{key}" for key in PAIRS}

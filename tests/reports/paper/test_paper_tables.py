@@ -1,0 +1,192 @@
+"""A paper's tables in its own layout, in three formats and on the page."""
+
+import csv
+import re
+
+import pandas as pd
+import pytest
+
+from reports import page
+from reports.paper.ledger import judge
+from reports.paper.tables import write_paper_tables
+from reports.tables import table as tables
+from reports.tables.table import Cell, Group, Head, Table
+from tests.reports.paper.paper_inputs import dice_rows, make_run, size_rows, timing
+from tests.reports.report_inputs import METHODS, runs_frame
+from tests.reports.test_report_page import Links
+
+ROWS = [
+    *dice_rows("shells", "syn", [0.69, 0.70, 0.72]),
+    *dice_rows("shells", "net", [0.90, 0.92, None]),
+    *size_rows("shells", "net", 40_000, 561_318),
+]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    times = timing("syn", [9.0, 9.5, 11.0], dataset="shells")
+    return make_run(tmp_path_factory.mktemp("run"), ROWS, plays={"one": "shells"}, timing=times)
+
+
+@pytest.fixture(scope="module")
+def written(run, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tables")
+    return folder, write_paper_tables(folder, run, judge(run))[0]
+
+
+def test_the_layout_is_the_papers(written):
+    table = written[1]
+    assert [head.title for head in table.heads] == [
+        "Network",
+        "Teacher",
+        "Dice (%)",
+        "Dice (%)",
+        "CPU",
+        "GPU",
+        "#Params",
+    ]
+    groups = [(group and (group.title, group.detail), width) for group, width in table.groups()]
+    assert groups == [
+        (None, 2),
+        (("ONE", "played by Shells <b> phantom"), 1),
+        (("TWO", "no data set plays it"), 1),
+        (("Cost", "ONE played by Shells <b> phantom"), 2),
+        (None, 1),
+    ]
+    assert table.heads[-1].detail == "ONE played by Shells <b> phantom"
+    assert table.caption == "Table I of Nobody 2026, arXiv:2601.00001: Everything & more."
+
+
+def test_measured_and_printed_stand_in_one_cell(written):
+    plain, taught = written[1].rows
+    shown = [(cell.text, cell.printed) for cell in taught]
+    assert shown[:3] == [("Taught", ""), ("Net_work", ""), ("91.0, +21.5 †", "91.2, +3.4")]
+    assert shown[3] == ("n. m. [1]", "80.0")
+    assert shown[4:] == [("9.50", "0.69"), ("n. m. [2]", "0.16"), ("0.04M", "0.56M")]
+    assert [(cell.text, cell.printed) for cell in plain[2:]] == [
+        ("70.3", "70.0"), ("n. m. [1]", "5 + 5"), ("9.50", "9.5"), ("n. m. [2]", tables.MINUS),
+        ("n. m. [3]", tables.MINUS),
+    ]  # fmt: skip
+
+
+def test_notes_say_what_a_reader_must_know(written):
+    notes = "\n".join(written[1].notes)
+    for words in (
+        "[1] no data set plays TWO in this profile; [2] no CUDA device; [3] no network.",
+        "are no reproductions",
+        "† Without the registrations or calls that failed",
+        "Taught, Net_work: at the paper's width 561,318, which rounds to the printed 0.56M.",
+        "threads: 2; the same network timed once: Taught, Net_work as syn.",
+        "Not readable in print: Plain, None, “5 + 5”.",
+        "Dice. Run: one way. Other reading: the other way, 2 % more.",
+    ):
+        assert words in notes, words
+
+
+def test_a_table_of_the_papers_own_data_needs_no_warning(tmp_path):
+    run = make_run(tmp_path, dice_rows("one", "syn", [0.7, 0.7]), plays={"one": "one"})
+    table = write_paper_tables(tmp_path / "t", run, judge(run))[0]
+    assert table.heads[2].group == Group("ONE", "measured on it")
+    assert table.heads[4].group == Group("Cost", "on ONE")
+    assert not any("stand-in" in note.lower() or "†" in note for note in table.notes)
+
+
+def test_the_csv_is_for_machines(written):
+    found = pd.read_csv(written[0] / "toy-table1.csv").set_index("row")
+    assert list(found.columns)[:5] == ["network", "teacher", "method", "one_dice", "one_dice_printed"]
+    assert found.loc["taught", ["method", "params", "params_printed"]].tolist() == ["net", 40000, 560000]
+    assert found.one_dice["plain"] == pytest.approx(100 * (0.69 + 0.70 + 0.72) / 3, abs=1e-7)  # not cut to the print
+    assert found.one_dice_gain_printed["taught"] == 3.4
+    missing = ["one_dice_gain", "one_dice_gain_printed", "gpu", "gpu_printed", "two_dice", "two_dice_printed"]
+    assert found.loc["plain", missing].isna().all()
+
+
+def test_markdown(written):
+    lines = (written[0] / "toy-table1.md").read_text(encoding="utf-8").splitlines()
+    bars = [line for line in lines if line.startswith("|")]
+    assert "ONE Dice (%)<br>played by Shells &lt;b&gt; phantom" in bars[0]
+    assert bars[-1].startswith("| Taught | Net\\_work | 91.0, +21.5 † (91.2, +3.4) | n. m. \\[1\\] (80.0) |")
+    assert len({len(re.findall(r"(?<!\\)\|", bar)) for bar in bars}) == 1
+
+
+def test_latex(written):
+    text = (written[0] / "toy-table1.tex").read_text(encoding="utf-8")
+    plain = re.sub(r"\\[{}]", "", text)
+    assert plain.count("{") == plain.count("}")
+    assert text.isascii()
+    lines = text.splitlines()
+    measured = next(i for i, line in enumerate(lines) if line.startswith("Taught & Net"))
+    assert lines[measured].startswith(r"Taught & Net\_work & 91.0, +21.5 \textdagger{} & n. m. {[}1{]} & 9.50 &")
+    assert lines[measured + 1].startswith(r" &  & {\footnotesize(91.2, +3.4)} & {\footnotesize(80.0)} &")
+    assert r"{\footnotesize($-$)}" in text
+    body = re.search(r"\\toprule\n(.*)\\bottomrule", text, re.DOTALL)[1]
+    rows = [line for line in body.splitlines() if line.endswith(r"\\")]
+    for line in rows:
+        spans = [int(width) - 1 for width in re.findall(r"\\multicolumn\{(\d+)\}", line)]
+        assert len(re.findall(r"(?<!\\)&", line)) + sum(spans) == 6, line
+    assert r"\cmidrule(lr){3-3}\cmidrule(lr){4-4}\cmidrule(lr){5-6}" in text
+
+
+def test_a_table_without_groups_or_printed_cells_is_as_before():
+    table = Table("C", [Head("A", number=False), Head("B")], [[Cell("x"), Cell("1", best=True)]])
+    assert table.groups() == [(None, 2)]
+    assert tables.latex([table]).count("\\\\") == 2
+    assert "multicolumn" not in tables.latex([table])
+    assert tables.markdown([table]).splitlines()[2:] == ["| A | B |", "| :--- | ---: |", "| x | **1** |"]
+
+
+def test_all_formats_repeat(run, written, tmp_path):
+    write_paper_tables(tmp_path, run, judge(run))
+    for path in written[0].iterdir():
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path
+
+
+@pytest.fixture(scope="module")
+def report(run, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    page.build(
+        folder, metrics=run.metrics, runs=runs_frame().iloc[:0], timing=run.timing,
+        datasets={"shells": run.datasets["one"]}, methods={**METHODS, **run.methods},
+        displacement_path=run.displacement_path, profile="x", papers=[run],
+    )  # fmt: skip
+    return folder
+
+
+def test_the_page_shows_the_paper(report):
+    text = (report / "index.html").read_text(encoding="utf-8")
+    for words in (
+        "Paper: A &lt;toy&gt; paper",
+        "<b>stand-in</b>: Shells &lt;b&gt; phantom",
+        "no data set plays it in this profile",
+        '<span class="printed">(91.2, +3.4)</span>',
+        "Other reading: the other way, 2 % more.",
+        "11 printed numbers and blanks: <strong>6 stand-in, 2 not measured, 2 not printed, 1 unreadable</strong>",
+        'colspan="2">Cost<small>ONE played by Shells &lt;b&gt; phantom</small>',
+    ):
+        assert words in text, words
+    assert "file:" not in text
+    found = Links(text)
+    assert found.loads == []
+    assert {link[1:] for link in found.links if link.startswith("#")} <= set(found.ids)
+    assert len(found.ids) == len(set(found.ids))
+    assert all(b - a <= 1 for a, b in zip(found.headings, found.headings[1:], strict=False))
+
+
+def test_the_report_has_the_ledger(report, run):
+    with (report / "ledger.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(run.paper.printed)
+    gain = next(each for each in rows if each["column"] == "one_dice_gain")
+    assert gain | {"low": "", "high": "", "note": ""} == {
+        "paper": "toy", "table": "1", "row": "taught", "column": "one_dice_gain", "dataset": "shells",
+        "stand_in": "true", "metric": "dice", "protocol": "linear_thr128", "statistic": "mean difference",
+        "printed": "+3.4", "measured": "21.5", "low": "", "high": "", "unit": "%", "n": "2", "difference": "18.1",
+        "verdict": "stand-in", "note": "",
+    }  # fmt: skip
+    assert {path.name for path in (report / "tables").glob("toy*")} == {f"toy-table1.{s}" for s in ("csv", "md", "tex")}
+
+
+def test_without_papers_the_ledger_is_empty(built):
+    lines = (built[0] / "ledger.csv").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("paper,table,row,column,dataset,stand_in,metric,")

@@ -1,0 +1,381 @@
+"""The progressive paper's tables: the printed numbers put in as if measured must come out again, pooled as printed."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from reports.paper import page, statistics
+from reports.paper.layout import PaperRun, cells
+from reports.paper.ledger import TIMES, beside, judge, ledger_frame
+from reports.paper.tables import write_paper_tables
+from reports.reading import registrations as kept
+from reports.reading.trainings import Training
+from reports.tables.table import MINUS
+from tests.reports.paper.paper_inputs import size_rows, timing
+from tests.reports.paper.progressive_inputs import (
+    BENDS,
+    METHODS,
+    OWN,
+    PAPER,
+    PHANTOMS,
+    all_rows,
+    failed,
+    flat_rows,
+    make_run,
+    printed_rows,
+)
+from tests.reports.report_inputs import failed_row, write_dataset
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_resamples():
+    """A thousand resamples for each of two hundred cells prove no more here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(statistics, "RESAMPLES", 60)
+        yield
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    times = pd.concat([timing("progressive-baseline", [0.5, 0.6], dataset="dirlab"),
+                       timing("demons", [20.0, 22.0], dataset="dirlab", device="cpu")])  # fmt: skip
+    return make_run(tmp_path_factory.mktemp("own"), all_rows(OWN), times=times)
+
+
+@pytest.fixture(scope="module")
+def judged(own):
+    return {(each.table["number"], each.row["key"], each.column["key"]): each for each in judge(own)}
+
+
+def test_the_paper_is_whole():
+    """Cells counted by hand: rows x columns, SD of folding in row All alone, durations without SD in five rows."""
+    assert PAPER.printed.groupby("table").size().to_dict() == {
+        1: 3 * 4, 2: 18 * 9 + 2, 3: 7 * 3 + 2, 4: 6 * 2, 5: 4 * 4 + 2 + 2 + 4 + 1 + 3,
+    }  # fmt: skip
+    assert [figure["number"] for figure in PAPER.figures] == [2, 4, 5, 6, 7, 8, 9]
+    words = PAPER.printed[PAPER.printed.value.isna()].printed.value_counts().to_dict()
+    assert words == {"N/A": 3, "None": 2}
+
+
+def test_the_printed_rows_give_the_printed_row_all(judged):
+    """TRE is over 3,661 landmarks, folding over 17 pairs; the one cell that rounds otherwise has a note."""
+    off = []
+    for column in PAPER.tables[1]["columns"]:
+        cell = judged[2, "all", column["key"]]
+        if round(cell.measured.value, 2) != cell.printed:
+            off.append((column["key"], round(cell.measured.value, 3)))
+    assert off == [("baseline", pytest.approx(3.384, abs=2e-3))]
+    assert "within their rounding" in judged[2, "all", "baseline"].note
+    assert judged[2, "all", "before"].measured.statistic == "mean over landmarks"
+    assert judged[2, "all", "progressive_folding_sd"].measured.statistic == "sd"
+    assert judged[2, "all", "landmarks"].measured.value == 3661
+
+
+def test_every_printed_number_of_the_networks_is_reproduced_by_itself(judged):
+    verdicts = {key: each.verdict for key, each in judged.items() if key[0] in (1, 2, 4)}
+    assert {key for key, verdict in verdicts.items() if verdict != "reproduced"} == set()
+
+
+def test_numbers_in_the_text(judged):
+    def of(row, column="comparison"):
+        return judged[5, row, column]
+
+    assert of("gain").measured.value == pytest.approx(1.013, abs=5e-4)
+    assert of("gain").verdict == "reproduced"
+    assert of("signed_rank").measured.value == 153
+    assert of("signed_rank").verdict == "reproduced"
+    assert of("p_value").measured.value == pytest.approx(2**-17)
+    assert of("p_value").verdict == "differs"
+    assert "two-sided normal approximation" in of("p_value").note
+    assert of("p_value").measured.n == 17
+    for seed in (1, 2, 3, 4):
+        for column in ("baseline", "baseline_sd", "progressive", "progressive_sd"):
+            cell = of(f"draw_{seed}", column)
+            assert cell.measured.value == pytest.approx(cell.printed)
+            assert cell.verdict == "reproduced"
+    assert of("all", "progressive").measured.value == pytest.approx(2.37, abs=5e-3)
+    assert of("dirlab", "progressive").measured.value == pytest.approx(2.43, abs=5e-3)
+    assert of("folding", "baseline_sd").measured.value == pytest.approx(0.107, abs=1e-3)
+
+
+def test_the_interval_of_a_pooled_mean_holds_it_and_resamples_pairs(judged):
+    cell = judged[2, "all", "baseline"].measured
+    assert cell.low < cell.value < cell.high
+    assert cell.high - cell.low > 0.5  # 17 pairs, not 3,661 landmarks
+    assert np.isnan(judged[2, "dirlab_1", "baseline"].measured.low)
+
+
+def test_counts_beside_the_paper(own):
+    found = {(each.table["number"], each.row["key"], each.column["key"]): each for each in beside(own)}
+    assert found[5, "improved", "comparison"].measured.value == 17
+    assert found[5, "folds_more", "comparison"].measured.value == 15
+    assert found[5, "draws_improved", "comparison"].measured.value == 5
+    assert "of 5 seeds: 0, 1, 2, 3, 4" in found[5, "draws_improved", "comparison"].note
+    assert found[3, "demons", "tre"].measured.value == pytest.approx(1.5)
+    assert {each.verdict for each in found.values()} == {"not in the paper"}
+    assert not set(found) & {(each.table["number"], each.row["key"], each.column["key"]) for each in judge(own)}
+
+
+def test_the_import_oracle_has_a_tolerance(tmp_path):
+    rows = [each | {"value": each["value"] + 0.019} if (each["method"], each["region"]) == ("identity", "mean")
+            and each["metric"] == "tre" else each for each in printed_rows(OWN)]  # fmt: skip
+    judged = judge(make_run(tmp_path, rows))
+    before = [each for each in judged if each.column["key"] == "before"]
+    assert {each.verdict for each in before if each.row["key"] != "all"} == {"reproduced"}
+    assert all("tolerance 0.02" in each.note for each in before)
+
+
+def test_a_wrong_training_set_up_differs(tmp_path):
+    """Ranges of t2,1 with x and z swapped: a twisted axis order shows."""
+    wrong = {**BENDS, "t21": {"controls": [4, 4, 2], "ranges": [0.10, 0.05, 0.025]}}
+    found = {(each.row["key"], each.column["key"]): each for each in judge(make_run(tmp_path, [], bends=wrong))
+             if each.table["number"] == 1}  # fmt: skip
+    assert (found["t21", "x"].verdict, found["t21", "x"].measured.value) == ("differs", pytest.approx(12.8))
+    assert found["t21", "y"].verdict == "reproduced"
+    assert found["t21", "grid"].note == "synthetic.json has no single number bends.t21.controls"
+
+
+def test_set_up_is_no_stand_in(tmp_path):
+    rows = size_rows("phantom-dirlab", "progressive", 1000, 19_000_000)
+    judged = judge(make_run(tmp_path, all_rows(PHANTOMS) + rows, PHANTOMS))
+    assert {each.verdict for each in judged if each.table["number"] == 1} == {"reproduced"}
+    of_phantoms = {each.verdict for each in judged if each.table["number"] == 2}
+    assert of_phantoms == {"stand-in"}
+
+
+@pytest.mark.parametrize(("plays", "rows", "verdict", "words"), [
+    (OWN, failed, "reproduced", "here it diverged too"), (OWN, flat_rows, "differs", "here it was trained to the end"),
+    (PHANTOMS, failed, "stand-in", "here it diverged too"), (PHANTOMS, flat_rows, "stand-in", "trained to the end"),
+])  # fmt: skip
+def test_the_square_schedule_is_judged_by_how_training_ended(tmp_path, plays, rows, verdict, words):
+    ending = ("diverged",) if rows is failed else (2.5, 1.5)
+    judged = judge(make_run(tmp_path, rows(plays, "progressive-square", *ending), plays))
+    cell = next(each for each in judged if (each.table["number"], each.row["key"]) == (4, "square"))
+    assert cell.verdict == verdict
+    assert words in cell.note
+    assert "printed “None”, which stands for a training that diverged" in cell.note
+
+
+def test_a_failed_training_is_no_crash_of_the_papers_kind(tmp_path):
+    judged = judge(make_run(tmp_path, failed(OWN, "progressive-square", "failed")))
+    cell = next(each for each in judged if (each.table["number"], each.row["key"]) == (4, "square"))
+    assert cell.verdict == "not measured"
+
+
+def test_diverged_is_a_result_in_table_and_ledger(tmp_path):
+    run = make_run(tmp_path, failed(OWN, "progressive-long", "diverged"))
+    judged = judge(run)
+    ledger = ledger_frame(judged).set_index(["table", "row", "column"])
+    assert ledger.verdict[4, "long", "tre"] == "diverged"
+    assert "training: loss is NaN at iteration 61" in ledger.note[4, "long", "tre"]
+    assert ledger.measured[4, "long", "tre"] == ""
+    table = write_paper_tables(tmp_path / "t", run, [*judged, *beside(run)])[3]
+    last = next(cells for cells in table.rows if cells[2].text == "Long trapezoidal phases")
+    assert (last[3].text.split(" [")[0], last[3].printed) == ("diverged", "2.69 ± 1.83")
+    assert any("diverged: the training ended so" in note for note in table.notes)
+
+
+def test_one_diverged_seed_leaves_the_others(tmp_path):
+    rows = [each for each in all_rows(OWN) if (each["method"], each["seed"]) != ("progressive-baseline", 2)]
+    run = make_run(tmp_path, rows + failed(OWN, "progressive-baseline", "diverged", seed=2))
+    judged = {(each.row["key"], each.column["key"]): each for each in judge(run) if each.table["number"] == 5}
+    assert judged["draw_2", "baseline"].verdict == "diverged"
+    assert judged["draw_1", "baseline"].verdict == judged["draw_2", "progressive"].verdict == "reproduced"
+    counted = next(each for each in beside(run) if each.row["key"] == "draws_improved")
+    assert (counted.measured.value, counted.measured.n) == (4, 5)
+    assert "of 5 seeds: 0, 1, 2, 3, 4; seed 2 counts as not lower: no registration of progressive-base" in counted.note
+    table = write_paper_tables(tmp_path / "t", run, [*judge(run), *beside(run)])[4]
+    (note,) = [note for note in table.notes if note.startswith("Notes on rows of ours")]
+    assert "seed 2 counts as not lower" in note
+    assert "—" not in note
+    texts = {cells[1].text: cells[-1].text for cells in table.rows}
+    assert texts["Draws with a lower TRE, the main one included (by the text 5 of 5)"] == "4 of 5"  # none is left out
+    assert texts["Mean TRE, baseline less progressive, mean of the draws"].endswith(" †")
+
+
+def test_draws_are_compared_with_the_same_draws(tmp_path):
+    means = {"progressive-baseline": (4.0, 6.0), "progressive": (3.0, 2.0, 1.0)}
+    rows = [each for method, of_seeds in means.items() for seed, mean in enumerate(of_seeds)
+            for each in flat_rows(OWN, method, mean, 1.0, seed)]  # fmt: skip
+    rows = [each for each in rows if (each["method"], each["pair"], each["seed"]) != ("progressive", "a__b1", 1)]
+    found = {each.row["key"]: each for each in beside(make_run(tmp_path, rows)) if each.table["number"] == 5}
+    # 15 pairs have draws 0 and 1 of both, (1 + 4) / 2; pair 2 of DIR-Lab and of CREATIS has draw 0 alone, 1
+    assert found["gain_draws"].measured.value == pytest.approx((15 * 2.5 + 2 * 1.0) / 17)
+    assert "of 2 draws: 0, 1" in found["gain_draws"].note
+    assert found["p_draws"].measured.value == pytest.approx(2**-17)
+
+
+def test_one_draw_is_no_mean_of_draws(tmp_path):
+    rows = [each for each in all_rows(OWN) if each["seed"] == 0]
+    run = make_run(tmp_path, rows + flat_rows(OWN, "progressive", 2.0, 1.0, seed=1))
+    found = {each.row["key"]: each for each in beside(run) if each.table["number"] == 5}
+    for key in ("gain_draws", "p_draws"):
+        assert found[key].measured.reason == "one draw only"
+        assert np.isnan(found[key].measured.value)
+    assert found["improved"].measured.value == 17
+
+
+def test_why_there_is_no_number(tmp_path):
+    rows = [each for each in printed_rows(OWN) if each["seed"] == 0]
+    judged = {(each.table["number"], each.row["key"], each.column["key"]): each
+              for each in judge(make_run(tmp_path, rows, absent=("popi",)))}  # fmt: skip
+    assert judged[3, "heinrich", "tre"].note == "printed only, not implemented here"
+    assert judged[3, "berendsen", "duration"].verdict == "not printed"
+    assert judged[2, "all", "progressive"].note.startswith("no data set plays POPI in this profile")
+    assert judged[5, "dirlab", "progressive"].verdict == "reproduced"
+    assert judged[2, "dirlab_3", "progressive"].verdict == "reproduced"
+    other = make_run(tmp_path / "2", rows)
+    judged = {(each.table["number"], each.row["key"], each.column["key"]): each for each in judge(other)}
+    assert judged[5, "draw_3", "baseline"].note == "progressive-baseline is not run with seed 3 in this profile"
+    assert judged[4, "short", "tre"].note == "progressive-short is not run on Real shells"
+
+
+def test_a_stand_in_with_fewer_pairs_says_so(tmp_path):
+    run = make_run(tmp_path, printed_rows(PHANTOMS), PHANTOMS)
+    small = write_dataset(tmp_path / "small", "phantom-dirlab", phantom=True, n_pairs=4, shape=(6, 5, 4))
+    judged = judge(PaperRun(**{**vars(run), "datasets": {**run.datasets, "dirlab": small}}))
+    cell = next(each for each in judged if each.row["key"] == "dirlab_5" and each.column["key"] == "progressive")
+    assert cell.verdict == "not measured"
+    assert cell.note == "Shells <b> phantom has 4 test pairs, the paper's row is of pair 5"
+
+
+def test_failed_pairs_are_left_out_and_counted(tmp_path):
+    rows = [each for each in printed_rows(OWN) if (each["dataset"], each["pair"], each["method"])
+            != ("dirlab", "a__b7", "progressive")]  # fmt: skip
+    run = make_run(tmp_path, [*rows, failed_row("dirlab", "a__b7", "progressive", "timeout", "slow")])
+    judged = {(each.table["number"], each.row["key"], each.column["key"]): each for each in judge(run)}
+    assert judged[2, "all", "progressive"].measured.n == 16
+    assert judged[2, "all", "progressive"].verdict == "incomplete"
+    assert judged[5, "gain", "comparison"].verdict == "incomplete"
+    assert judged[2, "all", "baseline"].verdict == judged[2, "dirlab_1", "progressive"].verdict == "reproduced"
+    assert "failed and are left out (first: slow)" in judged[2, "all", "progressive"].note
+    assert "1 of 17 registrations of progressive failed" in judged[2, "all", "progressive"].note
+    assert judged[2, "dirlab_8", "progressive"].verdict == "not measured"
+    assert judged[5, "signed_rank", "comparison"].measured.value == 136  # 16 x 17 / 2
+    assert judged[2, "dirlab_1", "progressive"].measured.failed == 0
+
+
+def test_the_dagger_says_where_failures_are_counted(tmp_path):
+    rows = [each for each in all_rows(OWN) if (each["dataset"], each["pair"], each["method"])
+            != ("dirlab", "a__b7", "demons")]  # fmt: skip
+    run = make_run(tmp_path, [*rows, failed_row("dirlab", "a__b7", "demons", "timeout", "slow")])
+    notes = write_paper_tables(tmp_path / "t", run, [*judge(run), *beside(run)])[2].notes
+    assert any(note.endswith("that failed; the notes on rows of ours count them.") for note in notes)
+    (note,) = [note for note in notes if note.startswith("Notes on rows of ours")]
+    assert "Diffeomorphic demons: 1 of 10 registrations of demons failed and are left out (first: slow)" in note
+    assert re.search(r"Diffeomorphic demons: [^;]*, TRE \(mm\), 95 % interval [0-9.]+ to [0-9.]+", note)
+
+
+def test_a_part_of_the_papers_own_data_is_a_stand_in(tmp_path):
+    run = make_run(tmp_path, printed_rows(OWN))
+    few = write_dataset(tmp_path / "few", "dirlab", phantom=False, n_pairs=3, shape=(6, 5, 4))
+    run = replace(run, datasets={**run.datasets, "dirlab": few})
+    assert [run.is_stand_in(key) for key in ("dirlab", "creatis", "popi")] == [True, False, False]
+    found = {(each.table["number"], each.row["key"], each.column["key"]): each for each in judge(run)}
+    for column in ("before", "progressive"):
+        assert found[2, "dirlab_2", column].verdict == found[2, "all", column].verdict == "stand-in"
+        assert found[2, "creatis_1", column].verdict == "reproduced"
+    assert "on Real shells, which has 3 of the paper's 10 pairs" in found[2, "all", "progressive"].note
+    assert "pair 2 of these may be another one of the paper's" in found[2, "dirlab_2", "progressive"].note
+    two, three = write_paper_tables(tmp_path / "t", run, [*judge(run), *beside(run)])[1:3]
+    for table in (two, three):
+        assert any("on DIR-Lab, which has 3 of the paper's 10 pairs" in note for note in table.notes)
+    assert kept.player(run, "dirlab") == "Real shells, which has 3 of the paper's 10 pairs"
+    player = next(each for each in page._players(run) if each.title == "DIR-Lab")
+    assert (player.stand_in, player.note) == (True, "has 3 of the paper's 10 pairs")
+
+
+def test_a_network_trained_on_other_data_is_a_stand_in(tmp_path):
+    run = make_run(tmp_path, all_rows(OWN))
+    elsewhere = [replace(run.trainings[0], dataset="phantom-lidc"),
+                 Training("progressive-square", "phantom-lidc", 0, "diverged", "", None)]  # fmt: skip
+    run = replace(run, trainings=elsewhere)
+    found = {(each.table["number"], each.row["key"], each.column["key"]): each for each in judge(run)}
+    for key in ((2, "dirlab_1", "progressive"), (2, "all", "progressive_folding"), (5, "gain", "comparison"),
+                (4, "square", "tre")):  # fmt: skip
+        assert found[key].verdict == "stand-in"
+        assert "trained on phantom-lidc, the paper's on lidc" in found[key].note
+    for key in ((2, "dirlab_1", "baseline"), (2, "all", "before"), (1, "t1", "x")):
+        assert found[key].verdict == "reproduced"
+    notes = write_paper_tables(tmp_path / "t", run, [*judge(run), *beside(run)])[1].notes
+    assert "Trained on other data than the paper's (lidc): Progressive network on phantom-lidc." in notes
+    assert any(note.startswith("Stand-ins") for note in notes)
+
+
+def test_a_setting_is_read_of_the_papers_training_data(tmp_path):
+    run = make_run(tmp_path, [])
+    other = Training("progressive", "another", 0, "ok", "", tmp_path / "nothing")
+    run = replace(run, trainings=[other, *run.trainings])
+    assert {each.measured.dataset for each in judge(run) if each.table["number"] == 1} == {"lidc"}
+
+
+@pytest.fixture(scope="module")
+def written(own, judged, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tables")
+    return folder, write_paper_tables(folder, own, [*judged.values(), *beside(own)])
+
+
+def test_the_tables_of_the_paper(written):
+    names = {path.name for path in written[0].iterdir()}
+    assert names == {f"progressive-table{n}.{end}" for n in range(1, 6) for end in ("csv", "md", "tex")}
+    one, two, three, four, five = written[1]
+    assert [cell.text for cell in one.rows[1]] == [
+        "t2,1", TIMES.join("444"), f"[{MINUS}3.2, 3.2]", f"[{MINUS}6.4, 6.4]", f"[{MINUS}12.8, 12.8]",
+    ]  # fmt: skip
+    assert one.rows[1][4].printed == f"[{MINUS}12.8, 12.8]"
+    assert [head.title for head in two.heads] == ["Data set", "Image pair", "Landmarks", "TRE (mm)", "TRE (mm)",
+                                                  "Folding (%)", "TRE (mm)", "Folding (%)"]  # fmt: skip
+    assert len(two.rows) == 18
+    last = two.rows[-1]
+    assert (last[5].text, last[5].printed) == ("0.18 ± 0.11", "0.18 ± 0.11")
+    assert (two.rows[0][5].text, two.rows[0][5].printed) == ("0.33", "0.33")
+    assert last[2].printed == "3,661"
+    assert (three.rows[2][1].text.split(" [")[0], three.rows[2][1].printed) == ("n. m.", "1.43 ± 1.3")
+    assert (three.rows[2][2].printed, three.rows[0][2].printed) == ("7.97 min", "N/A")
+    assert (three.rows[6][2].text, three.rows[6][2].printed) == ("0.550 ± 0.050 s", "0.56 ± 0.08 s")
+    assert three.rows[10][2].text == "21.0 ± 1.0 s"
+    assert three.rows[10][2].printed == three.rows[10][1].printed == ""
+    assert any("Rows without brackets are not in the paper" in note for note in three.notes)
+    assert (four.rows[1][3].text.split(" [")[0], four.rows[1][3].printed) == ("diverged", "None")
+    assert five.caption.startswith("Numbers in the text (no table of the paper) of Eppenhof")
+    texts = {row[1].text: row for row in five.rows}
+    assert (texts["TRE, further draw 1"][2].text, texts["TRE, further draw 1"][2].printed) == (
+        "4.20 ± 3.93 mm", "4.20 ± 3.93 mm",
+    )  # fmt: skip
+    assert texts["p of it, one-sided"][4].text == "0.0000076"
+    assert texts["p of it, one-sided"][2].text == ""
+    assert texts["Pairs that fold more (by Table II 15 of 17)"][4].text == "15 of 17"
+    assert texts["Wilcoxon's W over pair means of TRE"][4].text == "153"
+    assert all("Cut: less of everything." in table.notes for table in written[1])
+    for path in written[0].glob("*.tex"):
+        assert path.read_text(encoding="utf-8").isascii(), path
+
+
+def test_the_csv_says_units_that_differ(written):
+    found = pd.read_csv(written[0] / "progressive-table3.csv").set_index("row")
+    assert found.duration_unit[["heinrich", "proposed"]].tolist() == ["min", "s"]
+    assert found.tre_printed["proposed"] == 2.43
+    assert np.isnan(found.tre_printed["demons"])
+    assert "tre_unit" not in found
+    schedules = pd.read_csv(written[0] / "progressive-table4.csv")
+    assert list(schedules.columns)[:5] == ["row", "transition", "period", "effect", "method"]
+
+
+def test_stand_ins_are_named_where_rows_say_the_data_set(tmp_path):
+    run = make_run(tmp_path, printed_rows(PHANTOMS), PHANTOMS)
+    table = write_paper_tables(tmp_path / "t", run, [*judge(run), *beside(run)])[1]
+    assert any("Data sets: DIR-Lab played by Shells <b> phantom; CREATIS played by" in note for note in table.notes)
+    assert any(note.startswith("Stand-ins") for note in table.notes)
+
+
+def test_every_cell_of_the_layout_has_a_known_method_and_metric():
+    from workflows.configuration import settings, sources
+
+    known = settings.read_yaml(sources.ROOT / "workflows" / "config" / "catalogue.yaml")["methods"]
+    later = {name for name in METHODS if name.startswith("progressive") or name == "ants-syn-lung"}
+    for table in PAPER.tables:
+        for one, _ in (*cells(table), *cells(table, printed=False)):
+            assert one.get("method", "identity") in {*known, *later}

@@ -1,0 +1,70 @@
+"""Made-up leavings of trainings: schedules, snapshots and displacements, as `reports.reading.trainings` reads them."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from reports.reading.trainings import Training
+from tests.reports.paper.paper_inputs import layout, make_run
+from tests.reports.report_inputs import row
+
+PAIRS = [("shells", "a__b0", 10), ("shells", "a__b1", 40), ("two", "a__b0", 150)]
+BEFORE = (6.0, 9.0, 7.0)
+
+
+def trapezoids(transition, duration, levels, iterations):
+    """A curve's rows: weights by the trapezoids' corners, not by the formula of the method."""
+    t, rows = np.arange(iterations), {"iteration": np.arange(iterations)}
+    for level in range(levels):
+        start = -duration / 2 + (duration - transition) * level
+        ends = [start, start + transition, start + duration - transition, start + duration]
+        last = level == levels - 1
+        rows[f"alpha_{level}"] = np.interp(t, ends[:2] if last else ends, [0, 1] if last else [0, 1, 1, 0])
+    return pd.DataFrame(rows)
+
+
+def snapshot_rows(errors, pairs=PAIRS):
+    """Rows of snapshots: ``errors`` maps an iteration to the mean TRE of each pair."""
+    return pd.DataFrame([
+        {"iteration": iteration, "dataset": dataset, "pair": pair, "count": count, "mean": mean, "sd": 1.0}
+        for iteration, means in errors.items()
+        for (dataset, pair, count), mean in zip(pairs, means, strict=True)
+    ])  # fmt: skip
+
+
+def uniform(half, width=1.0):
+    """Rows of displacements evenly spread over -half..half along each axis."""
+    low = np.arange(-half, half, width)
+    parts = [pd.DataFrame({"component": c, "low": low, "high": low + width, "count": 5}) for c in "xyz"]
+    return pd.concat(parts, ignore_index=True)
+
+
+def training(tmp_path, method, seed=0, *, curve=None, errors=None, displacements=None, shape=(48, 40, 56), **ended):
+    folder = tmp_path / f"{method}-{seed}"
+    folder.mkdir(parents=True)
+    for name, rows in (("curve.jsonl", curve), ("snapshots.jsonl", errors)):
+        if rows is not None:
+            (folder / name).write_text("".join(json.dumps(one) + "\n" for one in rows.to_dict("records")))
+    if displacements is not None:
+        displacements.to_csv(folder / "displacements.csv", index=False)
+    about = {"shape": shape, "spacing": [2.5, 2.0, 3.0], "orientation": "LPS"}
+    (folder / "synthetic.json").write_text(json.dumps(about))
+    return Training(method, ended.pop("dataset", "phantom-lidc"), seed, **{"status": "ok", "reason": "", **ended},
+                    folder=folder)  # fmt: skip
+
+
+def falling(start, slope, noise=0.0, last=200, seed=0):
+    rng = np.random.default_rng(seed)
+    return snapshot_rows(
+        {t: start - slope * t + np.array([0, 1, 2]) + noise * rng.normal() for t in range(0, last, 10)}
+    )
+
+
+def toy(tmp_path, figures, trainings, *, before=BEFORE, plays=None, methods=("syn", "net")):
+    rows = [row(dataset, pair, "identity", "tre", value, unit="mm")
+            for (dataset, pair, _), value in zip(PAIRS, before, strict=False)]  # fmt: skip
+    plays = {"one": "shells", "two": "two"} if plays is None else plays
+    run = make_run(tmp_path, rows, plays=plays, methods=methods, layout={**layout(), "figures": list(figures)})
+    return replace(run, trainings=trainings)

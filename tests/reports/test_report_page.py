@@ -1,0 +1,154 @@
+"""The page and the figures of a report."""
+
+import itertools
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks.metrics import METRICS
+from reports import page
+from reports.drawing.style import save
+from reports.overview import figures
+from reports.overview import tables as overview
+from reports.reading import summary
+from tests.reports.report_inputs import (
+    METHODS,
+    build,
+    failed_row,
+    frame,
+    row,
+    rows_of,
+    runs_frame,
+    small_metrics,
+    timing_frame,
+    write_dataset,
+)
+
+
+class Links(HTMLParser):
+    """Collects what a page would load, its links, its ids, and pictures without text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.loads, self.links, self.ids, self.bare, self.headings = [], [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        values = dict(attrs)
+        if tag in ("script", "link", "iframe", "object"):
+            self.loads.append(tag)
+        self.loads += [v for k, v in attrs if k in ("src", "srcset", "poster", "data") and not v.startswith("data:")]
+        self.links += [v for k, v in attrs if k in ("href", "xlink:href")]
+        self.ids += [values["id"]] if "id" in values else []
+        if (tag == "img" and not values.get("alt")) or (tag == "svg" and not values.get("aria-label")):
+            self.bare.append(tag)
+        if re.fullmatch("h[1-6]", tag):
+            self.headings.append(int(tag[1]))
+
+
+def test_page_stands_alone(built):
+    text = (built[0] / "index.html").read_text(encoding="utf-8")
+    found = Links(text)
+    assert found.loads == []
+    assert found.bare == []
+    local = [link[1:] for link in found.links if link.startswith("#")]
+    assert set(local) <= set(found.ids)
+    assert len(found.ids) == len(set(found.ids))
+    outside = {link for link in found.links if not link.startswith("#")}
+    assert "https://doi.org/10.1016/j.media.2007.06.004" in outside
+    assert all(link.startswith("https://") for link in outside)
+    assert not re.search(r"url\((?!#)|@import|file:", text)
+    assert found.headings[0] == 1
+    assert all(b - a <= 1 for a, b in itertools.pairwise(found.headings))
+    assert len(text) < 15_000_000
+
+
+def test_page_says_what_a_reader_must_know(built):
+    text = (built[0] / "index.html").read_text(encoding="utf-8")
+    for words in (
+        "Numbers from phantoms are phantom numbers, not reproductions",
+        "not measured: no CUDA device",
+        "with uncommitted changes",
+        "CC0 &amp; friends",
+        "Shells &lt;b&gt; phantom",
+        "te&lt;st",
+        "Before registration",
+        METRICS["dice"].protocols["linear_thr128"].replace(">", "&gt;"),
+        "8cfb05d8cfb0",
+        "torch 2.8",
+    ):
+        assert words in text, words
+    assert text.count("data:image/png;base64,") == 3 * 3 + 2 + 3  # net finished two pairs, real has one
+
+
+def test_a_phantom_is_named_in_the_head_of_its_column(built):
+    head = (built[0] / "tables" / "overview.md").read_text(encoding="utf-8").splitlines()[2]
+    assert [("phantom" in cell) for cell in head.split(" | ")[1:]] == [True, False]
+
+
+def test_a_data_set_may_name_its_own_primary_metric(tmp_path):
+    data = write_dataset(tmp_path, "d", phantom=False, n_pairs=1)
+    rows = [row("d", "a__b0", "syn", metric, 0.5) for metric in ("dice", "tre")]
+    assert summary.primary(frame(rows), data).metric == "dice"
+    own = type(data)(data.folder, {**data.about, "primary": "tre"})
+    assert summary.primary(frame(rows), own).metric == "tre"
+
+
+def test_figures_are_written_and_repeat(built, tmp_path):
+    folder = built[0] / "figures"
+    for name in ("accuracy-time", "dice-shells", "dice-real", "training-net-shells"):
+        assert (folder / f"{name}.png").stat().st_size > 2000
+        assert "</svg>" in (folder / f"{name}.svg").read_text(encoding="utf-8")
+    metrics, datasets = small_metrics(), built[1]
+    quote = summary.primary(metrics, datasets["shells"])
+    save(figures.spread(metrics, datasets["shells"], quote, METHODS), tmp_path, "dice-shells")
+    assert (tmp_path / "dice-shells.svg").read_bytes() == (folder / "dice-shells.svg").read_bytes()
+
+
+def test_page_without_a_single_success(tmp_path):
+    datasets = {"d": write_dataset(tmp_path, "d", phantom=True, n_pairs=1)}
+    report = build(tmp_path, frame([failed_row("d", "a__b0", "net", "oom")]), datasets)
+    text = (report / "index.html").read_text(encoding="utf-8")
+    assert "No method finished a registration" in text
+    assert "The timing stage was not run" in text
+    assert "not measured: no CUDA device" in (report / "tables" / "timing.md").read_text(encoding="utf-8")
+    assert pd.read_csv(report / "failures.csv").status.tolist() == ["oom"]
+
+
+def test_page_without_failures_timing_or_kept_displacements(tmp_path):
+    datasets = {"d": write_dataset(tmp_path, "d", phantom=False, n_pairs=1)}
+    rows = rows_of("d", "identity", [0.4]) + rows_of("d", "net", [0.6])
+    page.build(
+        tmp_path / "report", metrics=frame(rows), runs=runs_frame().iloc[:0], timing=None, datasets=datasets,
+        methods=METHODS, displacement_path=lambda *_: tmp_path / "absent.nii.gz", profile="x",
+    )  # fmt: skip
+    text = (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
+    assert "No failures: every registration of this run finished." in text
+    assert "displacement of this pair was not kept" in text
+    assert "phantom numbers" not in text
+    assert (tmp_path / "report" / "failures.csv").read_text(encoding="utf-8") == "method,dataset,pair,status,reason\n"
+
+
+def test_undescribed_methods_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="methods that are not described: stranger"):
+        page.build(
+            tmp_path, metrics=frame([row("d", "a__b0", "stranger", "dice", 0.5)]), runs=runs_frame(), timing=None,
+            datasets={"d": write_dataset(tmp_path, "d", phantom=False, n_pairs=1)}, methods=METHODS,
+            displacement_path=lambda *_: tmp_path, profile="x",
+        )  # fmt: skip
+
+
+def test_timing_shows_cuda_where_it_was_measured(built):
+    gpu = timing_frame().query("threads == 1 and method == 'net'").assign(device="cuda", seconds=0.0321)
+    gpu.loc[gpu.phase == "first", ["status", "seconds"]] = ["oom", np.nan]
+    dataset = built[1]["shells"]
+    table = overview.timing_table(overview.timing_frame(pd.concat([timing_frame(), gpu])), dataset, METHODS)
+    rows = {row[0].text: [cell.text for cell in row[1:]] for row in table.rows}
+    assert [head.title for head in table.heads][-2:] == ["CUDA ↓", "First call ↓"]
+    assert rows["Network & co"][-2:] == ["0.0321 (0.0321 to 0.0321; 5)", "failed (1)"]
+    assert rows["ANTs SyN"][0] == "9.02 (9.01 to 9.03; 5)"  # 9.00 to 9.04 in steps of 0.01
+    assert rows["ANTs SyN"][-1] == "not measured"
+    assert set(rows) == {"ANTs SyN", "Network & co"}  # no controls

@@ -1,0 +1,154 @@
+"""Report tables: by hand, escaped, and the same bytes whatever the surroundings."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from reports import page
+from reports.overview.failures import failure_frame
+from reports.reading import summary
+from reports.tables import table as tables
+from tests.reports.report_inputs import METHODS, REASON, failed_row, frame, row, write_dataset
+
+
+def test_overview_by_hand(built):
+    found = pd.read_csv(built[0] / "tables" / "overview.csv").set_index(["dataset", "method", "metric"])
+    syn = found.loc[("shells", "syn", "dice")]
+    # 0.70, 0.80, 0.84: mean 0.78, squared deviations 0.0064 + 0.0004 + 0.0036 over 2
+    assert (syn["mean"], syn.sd, syn["median"], syn.n) == (0.78, 0.072111, 0.8, 3)
+    assert syn.before == pytest.approx(0.6)
+    assert found.loc[("shells", "syn", "seconds"), "median"] == pytest.approx(13.2)
+    net = found.loc[("shells", "net", "dice")]
+    assert (net.n, net.failed, net.tried) == (2, 1, 3)
+    assert net.before == pytest.approx(0.55)  # the same two pairs
+    assert found.loc[("shells", "net", "parameters"), "mean"] == 1234567
+    assert found.loc[("real", "truth", "dice"), ["n", "not_applicable", "failed"]].tolist() == [0, 1, 0]
+
+
+def test_best_leaves_out_controls_and_methods_that_failed(built):
+    found = pd.read_csv(built[0] / "tables" / "overview.csv")
+    best = found[found.best & (found.metric == "dice")]
+    assert list(zip(best.dataset, best.method, strict=True)) == [("shells", "syn"), ("real", "net")]
+    text = (built[0] / "tables" / "overview.md").read_text(encoding="utf-8")
+    assert "**0.780 ± 0.072**" in text
+    assert "0.925 ± 0.035 †" in text
+    assert "Dice ↑, linear\\_thr128" in text
+    assert r"\textbf{0.780 $\pm$ 0.072}" in (built[0] / "tables" / "overview.tex").read_text(encoding="utf-8")
+
+
+def test_seeds_are_averaged_within_a_pair_and_ties_share_the_bold(tmp_path):
+    data = write_dataset(tmp_path, "d", phantom=False, n_pairs=2)
+    rows = [row("d", f"a__b{i}", "syn", "dice", v, seed=s) for i, s, v in ((0, 0, 0.2), (0, 1, 0.4), (1, 0, 0.5))]
+    rows += [row("d", f"a__b{i}", "net", "dice", v) for i, v in ((0, 0.35), (1, 0.4502))]
+    found = summary.summarise(frame(rows), data, METHODS, [summary.Quote("dice", "linear_thr128", "mean")])
+    found = found.set_index("method")
+    assert found.loc["syn", "mean"] == pytest.approx(0.4)
+    assert found.loc["syn", "n"] == 2
+    assert found.best[found.best].index.tolist() == ["syn", "net"]  # 0.4000 and 0.4001 print alike
+
+
+def test_lower_is_better_where_the_metric_says_so(tmp_path):
+    data = write_dataset(tmp_path, "d", phantom=False, n_pairs=1)
+    rows = [row("d", "a__b0", m, "tre", v, unit="mm") for m, v in (("identity", 1.0), ("syn", 2.5), ("net", 2.0))]
+    metrics = frame([*rows, failed_row("d", "a__b0", "truth")])
+    quote = summary.primary(metrics, data)
+    found = summary.summarise(metrics, data, METHODS, [quote]).set_index("method")
+    assert quote.metric == "tre"
+    assert found.best[found.best].index.tolist() == ["net"]
+
+
+def test_every_failure_is_listed(built):
+    found = pd.read_csv(built[0] / "failures.csv", keep_default_na=False)
+    assert list(found.columns) == ["method", "dataset", "pair", "status", "reason"]
+    assert found.values.tolist() == [
+        ["net", "shells", "a__b2", "failed", REASON],
+        ["truth", "real", "a__b0", "not_applicable", "no true displacement"],
+    ]
+    page_text = (built[0] / "index.html").read_text(encoding="utf-8")
+    assert "&lt;worker&gt; killed &amp; 3_000 MB used, 95% of $limit" in page_text
+    assert "<worker>" not in page_text
+    tex = (built[0] / "tables" / "failures.tex").read_text(encoding="utf-8")
+    assert r"\textless{}worker\textgreater{} killed \& 3\_000 MB used, 95\% of \$limit \{see \#1\}" in tex
+
+
+def test_failures_of_several_seeds_name_the_seed():
+    rows = [failed_row("d", "a__b0", "net", reason="out of memory") | {"seed": seed} for seed in (0, 4)]
+    assert failure_frame(frame(rows)).reason.tolist() == ["out of memory (seed 0)", "out of memory (seed 4)"]
+
+
+def test_latex_escapes_and_balances(built):
+    special = r"\a{b}&%$#_~^<>|" + f"\n± ↑†{tables.MINUS}"
+    escaped = tables.latex_escape(special)
+    bare = re.sub(r"\\[&%$#_{}]", "", re.sub(r"\$\\?[a-z-]+\$", "", escaped))
+    assert not re.search(r"[&%$#_~^<>|\n±↑†\u2212]", bare)
+    assert escaped.startswith(r"\textbackslash{}a\{b\}\&\%\$\#\_")
+    for path in (built[0] / "tables").glob("*.tex"):
+        text = path.read_text(encoding="utf-8")
+        plain = re.sub(r"\\[{}\\&]", "", text)
+        assert plain.count("{") == plain.count("}"), path
+        assert text.isascii(), path
+        for block in re.findall(r"\\begin\{tabular\}\{((?:p\{\w+\}|.)*?)\}\n(.*?)\\end\{tabular\}", text, re.DOTALL):
+            columns = len(re.sub(r"p\{\w+\}", "p", block[0]))
+            rows = [line for line in block[1].splitlines() if line.endswith(r"\\")]
+            assert rows
+            assert {len(re.findall(r"(?<!\\)&", line)) for line in rows} == {columns - 1}
+
+
+def test_markdown_rows_have_as_many_cells_as_heads(built):
+    for path in (built[0] / "tables").glob("*.md"):
+        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
+        widths = [len(re.findall(r"(?<!\\)\|", line)) for line in lines]
+        changes = [i for i in range(1, len(widths)) if widths[i] != widths[i - 1]]
+        assert lines, path
+        assert all(set(lines[i + 1]) <= set("|-: ") for i in changes), path  # the width changes only at a new table
+
+
+@pytest.mark.parametrize(("metric", "value", "text"), [
+    ("dice", 0.7805, "0.780"), ("tre", -0.001, "0.00"), ("tre", -1.25, f"{tables.MINUS}1.25"),
+    ("seconds", 0.00061, "0.0006"),
+    ("seconds", 0.3041, "0.304"), ("seconds", 20.26, "20.3"), ("seconds", 1234.5, "1234"),
+])  # fmt: skip
+def test_quantities_as_text(metric, value, text):
+    assert tables.quantity(metric, value) == text
+
+
+_CHILD = """
+import locale, sys
+from pathlib import Path
+from tests.reports import report_inputs as t
+from datasets.case import open_dataset
+from reports import overview, tables
+try:
+    locale.setlocale(locale.LC_ALL, "de_DE.UTF-8")
+except locale.Error:
+    pass
+folder, out = Path(sys.argv[1]), Path(sys.argv[2])
+datasets = {name: open_dataset(folder / name) for name in ("shells", "real")}
+metrics = t.small_metrics().sample(frac=1, random_state=int(sys.argv[3])).reset_index(drop=True)
+frame = overview.overview_frame(metrics, datasets, t.METHODS)
+tables.write_tables(out, "overview", frame, overview.overview_tables(frame, metrics, datasets, t.METHODS))
+labels = overview.label_frame(metrics, datasets, t.METHODS)
+tables.write_tables(out, "labels", labels, [overview.label_table(labels, d, t.METHODS) for d in datasets.values()])
+"""
+
+
+def test_tables_do_not_depend_on_hash_seed_locale_or_row_order(built, tmp_path):
+    report, datasets = built
+    root = Path(page.__file__).parents[1]
+    environment = os.environ | {"PYTHONHASHSEED": "77", "LC_ALL": "C", "LANG": "C", "PYTHONPATH": str(root)}
+    folder = datasets["shells"].folder.parent
+    command = [sys.executable, "-c", _CHILD, str(folder), str(tmp_path), "5"]
+    subprocess.run(command, check=True, env=environment, cwd=root)
+    for name in ("overview.csv", "overview.md", "overview.tex", "labels.csv", "labels.md", "labels.tex"):
+        assert (tmp_path / name).read_bytes() == (report / "tables" / name).read_bytes(), name
+
+
+def test_label_table_names_structures(built):
+    found = pd.read_csv(built[0] / "tables" / "labels.csv").set_index(["dataset", "method", "label"])
+    assert found.loc[("shells", "syn", "outer_shell"), "mean"] == pytest.approx(0.88)
+    assert found.loc[("shells", "syn", "inner"), "mean"] == pytest.approx(0.68)

@@ -1,0 +1,198 @@
+"""What is kept of a judged chunk, and what judging it a second time does."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks import results
+from datasets.case import Pair
+from datasets.files import DataError, write_displacement
+from reports.overview import cases
+from reports.reading import summary
+from tests.workflows.test_workflow import TINY, run
+from workflows import evaluate as step
+from workflows.configuration import settings
+from workflows.planning import plan
+
+DARK = 9
+
+
+@pytest.fixture
+def chunk(make_dataset, tmp_path):
+    """A data set of ten pairs and the folder of a registered chunk with random displacements; one pair has failed."""
+    data = make_dataset(dark=DARK, bright=1)
+    folder = tmp_path / "runs" / "tiny" / "net" / "seed0" / "chunk0"
+    folder.mkdir(parents=True)
+    rng, records = np.random.default_rng(5), []
+    for pair in data.test_pairs:
+        failed = pair.moving == "dark3"
+        if not failed:
+            image = data.image(pair.fixed)
+            write_displacement(folder / pair.displacement_file, rng.normal(0, 1, (3, *image.array.shape)), image.affine)
+        record = {"pair": pair.name, "status": "failed" if failed else "ok", "reason": "why" if failed else ""}
+        records.append({**record, "seconds": 1.0, "peak_memory": 10.0})
+    about = {"run": {"run": "r1"}, "cost": {"parameters": 3}, "pairs": records}
+    (folder / "registrations.json").write_text(json.dumps(about))
+    return data, folder
+
+
+def spec(data, folder, keep="extremes", judge=()):
+    return {
+        "registrations": str(folder / "registrations.json"), "data": str(data.folder), "dataset": "tiny",
+        "method": "net", "seed": 0, "chunk": 0, "out": str(folder / "metrics.parquet"), "keep": keep,
+        "judge": [str(path) for path in judge],
+    }  # fmt: skip
+
+
+def kept(folder) -> set[str]:
+    return {path.name for path in folder.glob("disp_*.nii.gz")}
+
+
+def files(*names: str) -> set[str]:
+    return {Pair.from_name(name).displacement_file for name in names}
+
+
+def test_all_displacements_stay_by_default(chunk):
+    data, folder = chunk
+    before = kept(folder)
+    step.evaluate(spec(data, folder, keep="all"))
+    assert kept(folder) == before
+    assert len(before) == DARK
+    assert not list(folder.glob("judged-*"))
+
+
+def test_extremes_stay_and_a_few_to_compare(chunk, monkeypatch):
+    data, folder = chunk
+    monkeypatch.setattr(step, "SIDE_BY_SIDE", 2)
+    step.evaluate(spec(data, folder))
+    metrics = results.read(folder / "metrics.parquet", "metrics")
+    ranked = cases.ranked(metrics, "tiny", "net", summary.primary(metrics, data))
+    assert [rank for rank, *_ in ranked] == ["worst", "median", "best"]
+    together = [pair.name for pair in data.test_pairs[:2]]
+    assert kept(folder) == files(*together, *(name for _, name, *_ in ranked))
+    assert 3 <= len(kept(folder)) <= 5
+
+
+def test_rows_are_the_same_however_much_is_kept(chunk):
+    data, folder = chunk
+    step.evaluate(spec(data, folder, keep="all"))
+    every = (folder / "metrics.parquet").read_bytes()
+    step.evaluate(spec(data, folder))
+    assert (folder / "metrics.parquet").read_bytes() == every
+
+
+def test_judging_again_by_the_same_code_gives_the_same_rows(chunk):
+    data, folder = chunk
+    step.evaluate(spec(data, folder))
+    rows, left = (folder / "metrics.parquet").read_bytes(), kept(folder)
+    (folder / "metrics.parquet").unlink()  # as Snakemake does before it repeats a job
+    step.evaluate(spec(data, folder))
+    assert (folder / "metrics.parquet").read_bytes() == rows
+    assert kept(folder) == left
+
+
+@pytest.mark.parametrize("what", ["code", "records", "truth"])
+def test_judging_anew_without_displacements_says_what_to_do(chunk, tmp_path, monkeypatch, what):
+    data, folder = chunk
+    monkeypatch.setattr(step, "SIDE_BY_SIDE", 0)
+    code = tmp_path / "judge.py"
+    code.write_text("a = 1")
+    step.evaluate(spec(data, folder, judge=[code]))
+    before = {path.name for path in folder.glob("judged-*")}
+    if what == "code":
+        code.write_text("a = 2")
+    elif what == "records":
+        about = json.loads((folder / "registrations.json").read_text(encoding="utf-8"))
+        about["run"]["run"] = "r2"
+        (folder / "registrations.json").write_text(json.dumps(about))
+    else:
+        about = json.loads((data.folder / "dataset.json").read_text(encoding="utf-8"))
+        (data.folder / "dataset.json").write_text(json.dumps({**about, "evaluated_labels": [1]}))
+    with pytest.raises(DataError, match=rf"keep: extremes.*delete {re.escape(str(folder))} and run again"):
+        step.evaluate(spec(data, folder, judge=[code]))
+    assert {path.name for path in folder.glob("judged-*")} == before  # undoing the edit brings the rows back
+
+
+def test_new_displacements_are_judged_by_the_edited_code(chunk, tmp_path):
+    data, folder = chunk
+    code = tmp_path / "judge.py"
+    for text in ("a = 1", "a = 2"):
+        code.write_text(text)
+        for pair in data.test_pairs:
+            image = data.image(pair.fixed)
+            write_displacement(folder / pair.displacement_file, np.zeros((3, *image.array.shape)), image.affine)
+        step.evaluate(spec(data, folder, judge=[code]))
+    assert len(list(folder.glob("judged-*"))) == 1
+
+
+@pytest.mark.parametrize("metric", ["dice", "tre"])
+def test_the_choice_is_that_of_the_page_ties_included(make_dataset, metric):
+    data = make_dataset(dark=8, bright=0)
+    values = [0.5, 0.2, 0.9, 0.2, 0.9, np.nan, 0.5, 0.7]
+    protocol = step.RANKED_BY[metric][0]
+    rows = [
+        {"dataset": "tiny", "pair": pair.name, "method": "net", "seed": 0, "metric": metric, "protocol": protocol,
+         "region": "mean", "value": value, "status": "ok"}
+        for pair, value in zip(reversed(data.test_pairs), values, strict=True)
+    ]  # fmt: skip
+    frame = pd.DataFrame(rows)
+    ranked = cases.ranked(frame, "tiny", "net", summary.primary(frame, data))
+    together = {pair.name for pair in data.test_pairs[: step.SIDE_BY_SIDE]}
+    assert step.wanted(frame, data) == together | {name for _, name, *_ in ranked}
+
+
+def test_the_pairs_to_compare_are_those_that_share_most(make_dataset, monkeypatch):
+    data = make_dataset(dark=2, bright=0)
+    pairs = [Pair("a", "b"), Pair("c", "a"), Pair("c", "b"), Pair("c", "d"), Pair("b", "a")]
+    data.about["test"][:] = [vars(pair) for pair in pairs]
+    monkeypatch.setattr(step, "SIDE_BY_SIDE", 2)
+    row = {"metric": "dice", "protocol": "nearest", "region": "mean", "value": 0.5, "pair": "b__a"}
+    assert step.wanted(pd.DataFrame([row]), data) == {"c__a", "c__b", "b__a"}
+
+
+def test_nothing_to_rank_by_deletes_nothing(make_dataset):
+    data = make_dataset(dark=8, bright=0)
+    rows = pd.DataFrame(
+        {"metric": ["folding_count"], "protocol": "forward", "region": "all", "value": 1.0, "pair": "x"}
+    )
+    assert step.wanted(rows, data) == {pair.name for pair in data.test_pairs}
+
+
+def test_ranking_is_that_of_the_report():
+    for metric, protocols in step.RANKED_BY.items():
+        assert summary.QUOTED[metric] == (protocols, "mean")
+    assert tuple(step.RANKED_BY) == summary.PRIMARY
+
+
+def test_the_configuration_reaches_the_step():
+    for keep in ("all", "extremes"):
+        made = plan.Plan(settings.resolve({"keep": keep}))
+        wildcards = type("W", (), {"dataset": "phantom-liver", "method": "identity", "seed": "0", "chunk": "0"})
+        given = json.loads(made.evaluate(wildcards))
+        assert given["keep"] == keep
+        assert {"overlap.py", "geometry.py", "evaluate.py"} <= {Path(path).name for path in given["judge"]}
+    assert settings.resolve({}).config["keep"] == "all"
+    with pytest.raises(settings.SettingsError, match="keep"):
+        settings.resolve({"keep": "some"})
+
+
+def test_a_run_that_keeps_extremes(tmp_path):
+    config = {**TINY, "keep": "extremes", "run": {"datasets": ["phantom-liver"], "methods": ["identity", "demons"]}}
+    config["timing"] = {**TINY["timing"], "datasets": []}
+    done = run(tmp_path, config=config)
+    assert done.returncode == 0, done.stdout + done.stderr
+    results_folder = tmp_path / "results" / "tiny"
+    metrics = results.read(results_folder / "metrics.parquet", "metrics")
+    left = list(results_folder.rglob("disp_test*.nii.gz"))
+    left = [path for path in left if "runs" in path.parts]
+    assert len(metrics[metrics.metric == "seconds"]) == 24
+    assert 2 * 2 * 2 <= len(left) < 24
+    assert list((results_folder / "report" / "figures" / "cases").rglob("demons-worst.png"))
+    # Keeping all from now on repeats the judging, which must not need what is gone.
+    again = run(tmp_path, config={**config, "keep": "all"})
+    assert again.returncode == 0, again.stdout + again.stderr
+    pd.testing.assert_frame_equal(results.read(results_folder / "metrics.parquet", "metrics"), metrics)

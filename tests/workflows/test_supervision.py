@@ -1,0 +1,156 @@
+"""Every fault a method can have becomes a row, and costs no other pair its result."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from datasets.files import DataError, read_displacement
+from workflows.configuration.sources import ROOT
+from workflows.register import register
+
+FAULTS = {
+    "raise": ("failed", "register: RuntimeError: no overlap between the images"),
+    "mutate": ("failed", "read-only"),
+    "segfault": ("failed", "SIGSEGV"),
+    "exit": ("failed", "exit status 3"),
+    "killed": ("oom", "SIGKILL"),
+    "memory": ("oom", "allocate"),
+    "nan": ("invalid_output", "NaN"),
+    "shape": ("invalid_output", "expected shape (3, 10, 12, 14)"),
+    "integer": ("invalid_output", "int16"),
+    "huge": ("invalid_output", "voxels"),
+    "none_returned": ("invalid_output", "floating-point"),
+}
+
+
+def outcome(spec) -> dict[str, dict]:
+    register(spec)
+    pairs = json.loads((Path(spec["folder"]) / "registrations.json").read_text(encoding="utf-8"))["pairs"]
+    return {record["pair"]: record for record in pairs}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_a_row_and_the_next_pair_runs(make_dataset, registration, fault):
+    status, reason = FAULTS[fault]
+    records = outcome(registration(make_dataset(), fault=fault))
+    assert records["fixed__dark0"]["status"] == status
+    assert reason in records["fixed__dark0"]["reason"]
+    assert records["fixed__bright0"]["status"] == "ok"
+
+
+@pytest.mark.parametrize("fault", ["shout", "surroundings", "strided", "none"])
+def test_bad_manners_are_contained(make_dataset, registration, fault):
+    spec = registration(make_dataset(), fault=fault)
+    records = outcome(spec)
+    assert {record["status"] for record in records.values()} == {"ok"}
+    assert (Path(spec["folder"]) / "method.log").stat().st_size < 2_100_000
+    assert read_displacement(Path(spec["folder"]) / "disp_fixed_dark0.nii.gz").shape == (3, 10, 12, 14)
+
+
+def test_a_hanging_method_is_killed_at_the_limit(make_dataset, registration):
+    spec = registration(make_dataset(), fault="hang", time_limit=2)
+    records = outcome(spec)
+    assert records["fixed__dark0"]["status"] == "timeout"
+    assert "limit of 2 s" in records["fixed__dark0"]["reason"]
+    assert records["fixed__bright0"]["status"] == "ok"
+    assert not [
+        p for p in psutil.Process().children(recursive=True) if "workflows.running.worker" in " ".join(p.cmdline())
+    ]
+
+
+def test_a_method_that_cannot_be_loaded_fails_every_pair_with_the_reason(make_dataset, registration):
+    records = outcome(registration(make_dataset(dark=2), fault="load"))
+    assert {record["status"] for record in records.values()} == {"failed"}
+    assert all("libwarp.so" in record["reason"] for record in records.values())
+
+
+def test_nothing_recorded_is_registered_again(make_dataset, registration):
+    spec = registration(make_dataset(dark=2), fault="none")
+    first = outcome(spec)
+    (Path(spec["folder"]) / "registrations.json").unlink()
+    assert outcome(spec) == first
+
+
+def test_other_options_register_anew(make_dataset, registration):
+    data = make_dataset()
+    first = outcome(registration(data, fault="nan"))
+    second = outcome(registration(data, fault="none"))
+    assert first["fixed__dark0"]["status"] == "invalid_output"
+    assert second["fixed__dark0"]["status"] == "ok"
+
+
+def test_a_torn_record_is_registered_again(make_dataset, registration):
+    spec = registration(make_dataset(), fault="none")
+    outcome(spec)
+    records = Path(spec["folder"]) / "records.jsonl"
+    records.write_text(records.read_text(encoding="utf-8")[:-20])
+    again = outcome(spec)
+    assert {record["status"] for record in again.values()} == {"ok"}
+    assert outcome(spec) == again  # the new record does not hang on to the torn line
+
+
+def test_a_changed_image_is_refused_before_work(make_dataset, registration):
+    data = make_dataset()
+    path = data.image_path("dark0")
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(DataError, match=r"dark0\.nii\.gz: changed since it was prepared"):
+        register(registration(data))
+
+
+def test_different_grids_are_a_row(make_dataset, registration, tmp_path):
+    import numpy as np
+
+    from datasets.case import Pair, Writer, open_dataset
+    from tests.conftest import AFFINE, about
+
+    writer = Writer(tmp_path / "grids")
+    writer.image("fixed", np.random.default_rng(0).random((10, 12, 14)), AFFINE)
+    writer.image("moving", np.random.default_rng(1).random((10, 12, 15)), AFFINE)
+    writer.finish(about("grids", [Pair("fixed", "moving")]))
+    record = outcome(registration(open_dataset(tmp_path / "grids")))["fixed__moving"]
+    assert record["status"] == "failed"
+    assert "grids differ" in record["reason"]
+
+
+def test_the_truth_is_not_applicable_where_there_is_none(make_dataset, registration):
+    records = outcome(registration(make_dataset(), "methods.truth"))
+    assert {record["status"] for record in records.values()} == {"not_applicable"}
+
+
+@pytest.mark.parametrize("victim", ["step", "worker"])
+def test_a_killed_run_goes_on_where_it_was(make_dataset, registration, victim):
+    """SIGKILL in the middle: no orphan stays, and a repeat registers only what had no record."""
+    spec = registration(make_dataset(dark=1, bright=2), fault="hang", time_limit=3 if victim == "worker" else 600)
+    command = [sys.executable, "-m", "workflows.register", json.dumps(spec)]
+    step = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    log = Path(spec["folder"]) / "method.log"
+    _wait_until(lambda: log.exists() and psutil.Process(step.pid).children())
+    worker = psutil.Process(step.pid).children()[0]
+    if victim == "step":
+        step.kill()
+        step.wait()
+        _wait_until(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE)
+        records = outcome({**spec, "time_limit": 3})
+        assert records["fixed__dark0"]["status"] == "timeout"
+    else:
+        worker.send_signal(signal.SIGKILL)
+        assert step.wait(timeout=60) == 0
+        records = {
+            r["pair"]: r for r in json.loads((log.parent / "registrations.json").read_text(encoding="utf-8"))["pairs"]
+        }
+        assert records["fixed__dark0"]["status"] in ("oom", "failed", "timeout")
+    assert records["fixed__bright1"]["status"] == "ok"
+
+
+def _wait_until(condition, limit: float = 30) -> None:
+    deadline = time.monotonic() + limit
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)

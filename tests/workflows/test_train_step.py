@@ -1,0 +1,166 @@
+"""The training step: options become what the method's annotations say, and a student waits for its teacher."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from datasets.case import Pair, Writer
+from methods.blocks.cascades.distillation import Aldk
+from workflows.configuration import settings
+from workflows.planning import plan
+from workflows.train import train
+
+
+@pytest.fixture
+def folder(tmp_path):
+    writer, rng = Writer(tmp_path / "data"), np.random.default_rng(0)
+    for case in ("a", "b"):
+        writer.image(case, rng.random((16, 16, 16), dtype=np.float32), np.eye(4))
+    writer.finish({"name": "noise", "training": {"cases": ["a", "b"]}, "test": []})
+    return tmp_path
+
+
+def specification(folder, name, **changes):
+    return {
+        "method": name,
+        "module": "methods.recursive",
+        "params": {"base": "ldr", "stem": "dense", "channels": 2, "shrink": 1},
+        "training": {"iterations": 4, "batch": 2, "learning_rate": 0.001},
+        "teacher": None,
+        "watch": [],
+        "device": "cpu",
+        "seed": 0,
+        "threads": 1,
+        "dataset": str(folder / "data"),
+        "folder": str(folder / name / "seed0"),
+        "sources": [],
+        "libraries": {},
+        **changes,
+    }
+
+
+def outcome(folder, name, **changes):
+    (folder / name / "seed0").mkdir(parents=True, exist_ok=True)
+    train(specification(folder, name, **changes))
+    return json.loads((folder / name / "seed0" / "training.json").read_text(encoding="utf-8"))
+
+
+def student(folder, **aldk):
+    spec = specification(folder, "student")
+    training = {**spec["training"], "aldk": {"disc_channels": 2, **aldk}}
+    return outcome(folder, "student", training=training, teacher=str(folder / "teacher" / "seed0" / "training.json"))
+
+
+def test_a_student_learns_from_its_teachers_checkpoint(folder):
+    assert outcome(folder, "teacher")["status"] == "ok"
+    taught = student(folder)
+    assert taught["status"] == "ok"
+    curve = Path(taught["checkpoint"]).with_name("curve.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [number for number, line in enumerate(curve) if "adversarial" in line] == [3]
+
+
+def test_another_teacher_means_another_training(folder):
+    outcome(folder, "teacher")
+    before = student(folder)
+    weights = load_file(before["checkpoint"])  # the next training removes it
+    outcome(folder, "teacher", seed=1)
+    after = student(folder)
+    assert before["checkpoint"] != after["checkpoint"]
+    # Not the files: their headers name the teacher.
+    assert any(not torch.equal(weights[name], tensor) for name, tensor in load_file(after["checkpoint"]).items())
+
+
+def test_a_student_of_a_teacher_that_failed_fails_with_its_reason(folder):
+    assert outcome(folder, "teacher", training={"iterations": 4, "batch": 0})["status"] == "failed"
+    taught = student(folder)
+    assert taught["status"] == "failed"
+    assert "its teacher, teacher, could not be trained" in taught["reason"]
+    assert "batch must be positive" in taught["reason"]
+
+
+def test_a_wrong_switch_of_aldk_is_named(folder):
+    outcome(folder, "teacher")
+    assert "gamma must lie in [0, 1], got 3" in student(folder, gamma=3.0)["reason"]
+    assert "objective must be one of eq7_minimax, " in student(folder, objective="gan")["reason"]
+
+
+def test_a_mapping_becomes_the_dataclass_of_the_annotation():
+    from methods import recursive
+    from workflows.train import _built
+
+    assert _built(recursive.train, "aldk", {"gamma": 0.2}) == Aldk(gamma=0.2)
+    assert _built(recursive.train, "batch", 3) == 3
+    assert _built(recursive.train, "aldk", None) is None
+
+
+def test_a_students_training_waits_for_the_teacher_on_the_same_data():
+    class Wildcards:
+        method, dataset, seed = "ldr-1-aldk", "phantom-liver", "0"
+
+    mini = plan.Plan(settings.resolve({}))
+    expected = "results/mini/models/phantom-liver/rcn-3/seed0/training.json"
+    assert mini.teacher(Wildcards) == [expected]
+    assert json.loads(mini.train(Wildcards))["teacher"] == expected
+    Wildcards.method = "rcn-3"
+    assert mini.teacher(Wildcards) == []
+
+
+def test_snapshots_are_judged_on_the_watched_data_and_kept(folder):
+    writer, rng = Writer(folder / "watched"), np.random.default_rng(1)
+    for case in ("f", "m"):
+        writer.image(case, rng.random((16, 16, 16), dtype=np.float32), np.diag([2.0, 2.0, 2.0, 1.0]))
+    writer.landmarks(Pair("f", "m"), rng.random((7, 3)) * 15, rng.random((7, 3)) * 15)
+    writer.finish({"name": "watched", "test": [{"fixed": "f", "moving": "m"}]})
+    spec = {
+        "module": "methods.progressive",
+        "params": {"channels": 2, "levels": 2, "norm": "running"},  # norm concerns the registration alone
+        "training": {"iterations": 6, "transition": 1, "duration": 3, "snapshot_every": 3, "maps": 1},
+        "watch": [str(folder / "watched")],
+    }
+    done = outcome(folder, "grown", **spec)
+    assert done["status"] == "ok", done["reason"]
+    lines = (Path(done["kept"]) / "snapshots.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert [(row["iteration"], row["dataset"], row["pair"], row["count"]) for row in rows] == [
+        (3, "watched", "f__m", 7),
+        (6, "watched", "f__m", 7),
+    ]
+
+
+def test_a_diverged_training_keeps_its_curve(folder):
+    spec = {"module": "methods.progressive", "params": {"channels": 2, "levels": 2},
+            "training": {"iterations": 6, "transition": 1, "duration": 3, "learning_rate": 1e30}}  # fmt: skip
+    done = outcome(folder, "grown", **spec)
+    assert done["status"] == "diverged"
+    assert done["checkpoint"] == ""
+    assert (Path(done["kept"]) / "curve.jsonl").exists()
+
+
+def test_a_plan_runs_each_method_with_its_own_seeds():
+    chosen = plan.Plan(settings.resolve({}))
+    trainings = chosen.all_trainings()
+    for name, seeds in (("progressive", [0, 1, 2]), ("progressive-long", [0]), ("ldr-1", [0])):
+        found = sorted(Path(path).parent.name for path in trainings if Path(path).parts[-3] == name)
+        assert set(found) == {f"seed{seed}" for seed in seeds}
+    assert sum("/progressive/seed2/" in path for path in chosen.all_chunks("metrics.parquet")) == 3
+    specification = json.loads(chosen.train(SimpleNamespace(method="progressive", dataset="phantom-lidc", seed="1")))
+    assert [Path(path).name for path in specification["watch"]] == ["phantom-dirlab", "phantom-creatis", "phantom-popi"]
+    assert specification["training"]["pairs_seed"] == 0
+    watched = chosen.watched(SimpleNamespace(method="progressive"))
+    assert watched == [
+        f"results/mini/data/{name}/truth" for name in ("phantom-dirlab", "phantom-creatis", "phantom-popi")
+    ]
+
+
+def test_timing_takes_the_methods_of_each_data_set():
+    timed = {
+        (run["dataset"], run["method"]) for run in json.loads(plan.Plan(settings.resolve({})).timing(None))["runs"]
+    }
+    assert ("phantom-dirlab", "progressive") in timed
+    assert ("phantom-dirlab", "elastix-bspline") not in timed
+    assert ("phantom-liver", "elastix-bspline") in timed

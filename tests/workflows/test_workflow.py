@@ -1,0 +1,196 @@
+"""The pipeline as its user meets it: one command, from an empty folder to a page, killed and repeated."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+
+from workflows.configuration.settings import SettingsError
+from workflows.configuration.sources import ROOT
+from workflows.running import guard
+
+TINY = {
+    "profile": "tiny",
+    "seeds": [0],
+    "run": {"datasets": ["phantom-liver"], "methods": ["identity", "demons", "truth"]},
+    "timing": {"datasets": ["phantom-liver"], "pairs": 1, "rounds": 1},
+    "datasets": {"phantom-liver": {"params": {"shape": [24, 28, 32], "training": 0, "test": 4}, "chunks": 2}},
+}
+N_PAIRS = 12
+
+
+def command(folder: Path, *arguments: str, config: dict | None = None) -> list[str]:
+    path = folder / "tiny.json"
+    path.write_text(json.dumps(config or TINY))
+    snakefile = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
+    profile = ["--workflow-profile", str(ROOT / "profiles" / "default")]
+    return [sys.executable, "-m", "snakemake", *snakefile, *profile, "--cores", "2", "report",
+            "--configfile", str(path), *arguments]  # fmt: skip
+
+
+def run(folder: Path, *arguments: str, config: dict | None = None) -> subprocess.CompletedProcess:
+    return subprocess.run(command(folder, *arguments, config=config), capture_output=True, text=True, cwd=folder)
+
+
+def records(folder: Path) -> list[dict]:
+    paths = sorted((folder / "results" / "tiny" / "runs").rglob("records.jsonl"))
+    return [
+        json.loads(line) | {"path": str(path)}
+        for path in paths
+        for line in path.read_text(encoding="utf-8").splitlines()
+    ]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished run in a folder whose name has a space and a letter beyond ASCII."""
+    folder = tmp_path_factory.mktemp("a run é")
+    done = run(folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+def test_one_command_makes_rows_tables_figures_and_page(finished):
+    report = finished / "results" / "tiny" / "report"
+    for name in ("index.html", "failures.csv", "tables/overview.csv", "tables/overview.md", "tables/overview.tex"):
+        assert (report / name).stat().st_size > 0, name
+    assert (report / "figures" / "accuracy-time.svg").exists()
+    assert list((report / "figures" / "cases").rglob("*.png"))
+    metrics = pd.read_parquet(report.parent / "metrics.parquet")
+    seconds = metrics[(metrics.metric == "seconds") & (metrics.status == "ok")]
+    assert seconds.groupby("method").size().to_dict() == {"demons": N_PAIRS, "identity": N_PAIRS, "truth": N_PAIRS}
+    assert set(pd.read_parquet(report.parent / "timing.parquet").method) == {"demons"}
+
+
+def test_the_controls_bracket_the_metrics(finished):
+    metrics = pd.read_parquet(finished / "results" / "tiny" / "metrics.parquet")
+    mean = metrics[metrics.region == "mean"].groupby(["metric", "method"])["value"].mean()
+    assert mean["displacement_error", "truth"] == 0
+    assert mean["tre", "truth"] < 0.5 * 10  # half a voxel of the coarse grid, which is under 10 mm
+    assert mean["dice", "truth"] > mean["dice", "demons"] > mean["dice", "identity"]
+
+
+def test_repeating_the_command_does_nothing(finished):
+    before = records(finished)
+    again = run(finished)
+    assert "Nothing to be done" in again.stdout + again.stderr
+    assert records(finished) == before
+
+
+def test_a_changed_option_reruns_that_method_alone(finished):
+    config = json.loads(json.dumps(TINY))
+    config["methods"] = {"demons": {"time_limit": 99}}
+    dry = run(finished, "-n", config=config)
+    text = dry.stdout + dry.stderr
+    assert dry.returncode == 0, text
+    assert [line.split() for line in text.splitlines() if line.startswith("register ")][-1] == ["register", "2"]
+
+
+def test_a_killed_run_goes_on_and_registers_nothing_twice(tmp_path):
+    config = json.loads(json.dumps(TINY))
+    config["timing"]["datasets"] = []
+    process = subprocess.Popen(command(tmp_path, config=config), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _wait_until(lambda: len(records(tmp_path)) >= 3 or process.poll() is not None, 240)
+    assert process.poll() is None
+    family = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    workers = [p for p in family if _is_alive(p) and "workflows." in " ".join(p.cmdline())]
+    _wait_until(lambda: not any(map(_is_alive, workers)), 10)
+    kept = {(r["path"], r["pair"]): r["finished_utc"] for r in records(tmp_path)}
+    done = run(tmp_path, config=config)
+    assert done.returncode == 0, done.stdout + done.stderr
+    after = records(tmp_path)
+    keys = [(r["path"], r["pair"]) for r in after]
+    assert len(keys) == len(set(keys)) == 3 * N_PAIRS
+    assert kept.items() <= {(r["path"], r["pair"]): r["finished_utc"] for r in after}.items()
+
+
+def test_a_typing_error_is_one_line_before_any_work(tmp_path):
+    done = run(tmp_path, config={**TINY, "run": {"datasets": ["phantom-livr"], "methods": ["identity"]}})
+    lines = [line for line in (done.stdout + done.stderr).splitlines() if "profiles/default" not in line]
+    assert done.returncode != 0
+    assert lines == [
+        "WarpBench: configuration, run.datasets: unknown data set 'phantom-livr'; did you mean 'phantom-liver'?"
+    ]
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_damaged_download_ends_with_one_clear_line(tmp_path, monkeypatch):
+    (tmp_path / "mirror" / "brain_pair").mkdir(parents=True)
+    (tmp_path / "mirror" / "brain_pair" / "labels.npz").write_bytes(b"<html>quota exceeded</html>")
+    monkeypatch.setenv("WARPBENCH_MIRROR", str(tmp_path / "mirror"))
+    config = {**TINY, "run": {"datasets": ["brain-pair"], "methods": ["identity"]}}
+    config["timing"] = {**TINY["timing"], "datasets": []}
+    done = run(tmp_path, config=config)
+    assert done.returncode != 0
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("WarpBench: ")]
+    assert "labels.npz: wrong checksum (27 bytes" in line
+    assert line.endswith("replace this copy in the mirror folder")
+
+
+def test_a_duplicate_key_is_refused(tmp_path):
+    (tmp_path / "mine.yaml").write_text("profile: tiny\nseeds: [0]\nseeds: [1]\n")
+    arguments = command(tmp_path)
+    arguments[arguments.index("--configfile") + 1] = str(tmp_path / "mine.yaml")
+    done = subprocess.run(arguments, capture_output=True, text=True)
+    assert "WarpBench: " in done.stderr
+    assert "key 'seeds' appears twice" in done.stderr
+
+
+def test_a_second_run_in_the_same_folder_is_refused(tmp_path):
+    with guard.hold(tmp_path):
+        done = run(tmp_path)
+    assert done.returncode != 0
+    assert f"another run (process {os.getpid()}) is working here" in done.stderr
+
+
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
+    (tmp_path / "results").write_text("a file where a folder should be")
+    done = run(tmp_path)
+    assert done.returncode != 0
+    assert "WarpBench: results/tiny: no permission to write below" in done.stderr
+
+
+def test_a_read_only_folder_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(guard.os, "access", lambda path, mode: False)  # root may write everywhere
+    with pytest.raises(SettingsError, match="no permission"):
+        guard.check_writable(tmp_path / "results")
+
+
+@pytest.mark.parametrize("profile", sorted(p.stem for p in (ROOT / "workflows/config").glob("*.yaml")))
+def test_every_profile_plans_its_jobs(tmp_path, profile):
+    if profile == "catalogue":
+        pytest.skip("the catalogue is the base of every profile")
+    arguments = command(tmp_path, "-n")
+    arguments[arguments.index("--configfile") + 1] = str(ROOT / "workflows" / "config" / f"{profile}.yaml")
+    done = subprocess.run(arguments, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "report" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("line", ["-n", "-np", "--dry-run", "--dryrun", "--summary", "--lint"])
+def test_looking_claims_nothing(line):
+    assert guard.only_looking(["--cores", "all", "report", line])
+    assert not guard.only_looking(["--cores", "all", "report", "--rerun-incomplete"])
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _wait_until(condition, limit: float) -> None:
+    deadline = time.monotonic() + limit
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)

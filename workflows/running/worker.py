@@ -1,0 +1,146 @@
+"""The child process that holds one method and registers pairs on request (started by `workflows.running.supervisor`).
+
+Requests come as JSON lines on standard input, replies go as JSON lines to the file descriptor named on the command
+line; whatever the method prints ends in the log. Only the method's call is on the clock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import importlib
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.stopwatch import measure
+from datasets import geometry
+from datasets.case import Pair, check_same_grid
+from datasets.files import DataError, Volume, read_displacement, read_volume, write_displacement
+
+Reply = dict[str, Any]
+Register = Callable[..., Any]
+
+
+class InvalidOutputError(ValueError):
+    """What the method returned is not a displacement of the fixed grid."""
+
+
+def main() -> None:
+    _die_with_parent()
+    spec = json.loads(sys.argv[1])
+    with os.fdopen(int(sys.argv[2]), "w", buffering=1) as replies:
+        try:
+            started = time.perf_counter()
+            register, needs = _load(spec)
+            cost = _cost(spec)
+        except Exception as error:
+            traceback.print_exc()
+            replies.write(json.dumps({"status": _status(error), "reason": _reason(error, "load")}) + "\n")
+            return
+        ready = {"status": "ok", "load_seconds": time.perf_counter() - started, "cost": cost}
+        replies.write(json.dumps(ready) + "\n")
+        for line in sys.stdin:
+            replies.write(json.dumps(_answer(register, needs, json.loads(line))) + "\n")
+
+
+def _load(spec: Mapping[str, Any]) -> tuple[Register, tuple[str, ...]]:
+    module = importlib.import_module(spec["module"])
+    checkpoint = Path(spec["checkpoint"]) if spec.get("checkpoint") else None
+    register = module.load(device=spec["device"], seed=spec["seed"], checkpoint=checkpoint, **spec["params"])
+    return register, tuple(getattr(module, "NEEDS", ()))
+
+
+def _cost(spec: Mapping[str, Any]) -> dict[str, float]:
+    module = importlib.import_module(spec["module"])
+    return dict(module.cost(tuple(spec["shape"]), **spec["params"])) if hasattr(module, "cost") else {}
+
+
+def _answer(register: Register, needs: tuple[str, ...], request: Mapping[str, Any]) -> Reply:
+    """Register one pair; every fault becomes a reply."""
+    try:
+        fixed, moving, extras = _read(request, needs)
+        if missing := [name for name in needs if name not in extras]:
+            return {"status": "not_applicable", "reason": f"the data set has no {', '.join(missing)}"}
+        with _own_surroundings(), measure() as cost:
+            displacement = register(fixed.array, moving.array, fixed.spacing, **extras)
+        checked = _check(displacement, fixed.array.shape)
+        if request.get("out"):
+            write_displacement(Path(request["out"]), checked, fixed.affine)
+        return {"status": "ok", "reason": "", "seconds": cost.seconds, "peak_memory": cost.peak_memory}
+    except Exception as error:
+        if not isinstance(error, (DataError, InvalidOutputError)):
+            traceback.print_exc()
+        return {"status": _status(error), "reason": _reason(error, "register")}
+
+
+def _read(request: Mapping[str, Any], needs: tuple[str, ...]) -> tuple[Volume, Volume, dict[str, Any]]:
+    fixed, moving = read_volume(Path(request["fixed"])), read_volume(Path(request["moving"]))
+    check_same_grid(fixed, moving, Pair.from_name(request["pair"]))
+    extras = {}
+    for name in needs:
+        path = Path(request["extras"].get(name, ""))
+        if path.is_file():
+            extras[name] = read_displacement(path) if name == "true_displacement" else read_volume(path).array > 0.5
+    for array in (fixed.array, moving.array, *extras.values()):
+        array.flags.writeable = False  # a method that changed its input would spoil the next method's figures
+    return fixed, moving, extras
+
+
+def _check(displacement: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """The one gate: shape, dtype, finite values, and no displacement far beyond the volume."""
+    try:
+        checked = geometry.check_displacement(displacement, shape)
+    except (ValueError, TypeError) as error:
+        raise InvalidOutputError(str(error)) from error
+    if (largest := float(np.abs(checked).max())) > 2 * max(shape):
+        raise InvalidOutputError(f"displacement of {largest:.4g} voxels in a volume of shape {shape}")
+    return checked
+
+
+@contextlib.contextmanager
+def _own_surroundings() -> Iterator[None]:
+    """Give a call its own working and temporary folder, and put folder and environment back afterwards."""
+    before, environment = os.getcwd(), dict(os.environ)
+    with tempfile.TemporaryDirectory(prefix="warpbench-") as folder:
+        os.environ["TMPDIR"] = tempfile.tempdir = folder
+        os.chdir(folder)
+        try:
+            yield
+        finally:
+            tempfile.tempdir = None
+            os.chdir(before)
+            os.environ.clear()
+            os.environ.update(environment)
+
+
+def _status(error: Exception) -> str:
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return "oom"
+    return "invalid_output" if isinstance(error, InvalidOutputError) else "failed"
+
+
+def _reason(error: Exception, step: str) -> str:
+    text = " ".join(str(error).split())[:500]
+    return text if isinstance(error, (DataError, InvalidOutputError)) else f"{step}: {type(error).__name__}: {text}"
+
+
+def _die_with_parent() -> None:
+    """Ask the kernel (Linux) to kill this process when its parent dies, so that no orphan goes on registering."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+        if os.getppid() != int(sys.argv[3]):
+            sys.exit("the parent process has gone")
+
+
+if __name__ == "__main__":
+    main()
