@@ -1,4 +1,4 @@
-"""Measure the house: floors, docstrings, functions, loose dictionaries. Run ``python -m tests.house.measures [room]``."""
+"""Measure the house: floors, docstrings, functions, loose dictionaries (``python -m tests.house.measures``)."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def _report(room: str) -> str:
     return "\n".join(
         [
             f"{room}: {len(chain)} floors: " + " > ".join(name.removeprefix(f"{room}.") for name in chain),
-            f"  {lines_of(room)} lines; docstrings {documented_share(room):.0f} %; loose dictionaries {sum(loose.values())}",
+            f"  {lines_of(room)} lines; docstrings {documented_share(room):.0f} %; loose {sum(loose.values())}",
             f"  functions: median {statistics.median(lengths):.0f}, p90 {p90}, longest {lengths[-1]}",
             *(f"    long: {f.where} {f.lines}" for f in functions if f.lines > 50),
             *(f"    wide: {f.where} {f.parameters} ({f.positional} positional)" for f in functions

@@ -122,7 +122,8 @@ import locale, sys
 from pathlib import Path
 from tests.reports import report_inputs as t
 from datasets.case import open_dataset
-from reports import overview, tables
+from reports.overview import tables as overview
+from reports.tables import table as tables
 try:
     locale.setlocale(locale.LC_ALL, "de_DE.UTF-8")
 except locale.Error:
