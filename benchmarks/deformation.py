@@ -7,11 +7,12 @@ a name of its own here. The regularity functions take the Jacobian determinant, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from benchmarks.evidence import Compute, Evidence, Value
 from datasets import geometry
 
 SMALLEST = 1e-9  # determinants are clipped to this before their logarithm is taken
@@ -74,30 +75,45 @@ def displacement_error(
     return np.sqrt(_inside(squared, mask))
 
 
-def measure(displacement: ArrayLike, mask: ArrayLike | None = None) -> Iterator[tuple[str, str, str, float]]:
-    """Yield ``(metric, protocol, region, value)`` for the regularity of a displacement ``(3, D, H, W)``."""
-    forward = geometry.jacobian_determinant(displacement, scheme="forward")
-    yield "folding_count", "forward", "all", float(folding_count(forward))
-    yield "jacobian_std", "forward", "all", jacobian_std(forward)
-    central = geometry.jacobian_determinant(displacement, scheme="central")
-    for protocol, part in _protocols("central_grid", "central_mask", mask):
-        yield "folding_percent", protocol, "all", folding_percent(central, part)
-        yield "sdlogj", protocol, "all", sdlogj(central, part)
-        yield "sdlogj_l2r", protocol, "all", sdlogj_l2r(central, part)
+def forward(measure: Callable[[NDArray], float]) -> Compute:
+    """Make a metric of a number of the determinant by forward differences, over the whole grid."""
+
+    def compute(evidence: Evidence) -> Iterator[Value]:
+        yield Value("forward", "all", float(measure(evidence.once(_forward))))
+
+    return compute
 
 
-def measure_error(
-    displacement: ArrayLike, truth: ArrayLike, spacing: Sequence[float], mask: ArrayLike | None = None
-) -> Iterator[tuple[str, str, str, float]]:
-    """Yield ``(metric, protocol, region, value)`` for the error of a displacement against the true one."""
-    for protocol, part in _protocols("grid", "mask", mask):
-        error = displacement_error(displacement, truth, spacing, part)
-        for region, value in (("mean", np.mean), ("p95", lambda values: np.percentile(values, 95))):
-            yield "displacement_error", protocol, region, float(value(error)) if error.size else float("nan")
+def central(measure: Callable[[NDArray, ArrayLike | None], float]) -> Compute:
+    """Make a metric of a number of the determinant by central differences, over the mask and over the whole grid."""
+
+    def compute(evidence: Evidence) -> Iterator[Value]:
+        for protocol, mask in _protocols("central_mask", "central_grid", evidence.mask):
+            yield Value(protocol, "all", measure(evidence.once(_central), mask))
+
+    return compute
 
 
-def _protocols(whole: str, masked: str, mask: ArrayLike | None) -> list[tuple[str, ArrayLike | None]]:
-    return [(whole, None)] if mask is None else [(whole, None), (masked, mask)]
+def error_values(evidence: Evidence) -> Iterator[Value]:
+    """Yield the mean and the 95th percentile of the distance to the true displacement, over the mask and the grid."""
+    if evidence.true_displacement is None:
+        return
+    for protocol, mask in _protocols("mask", "grid", evidence.mask):
+        error = displacement_error(evidence.displacement, evidence.true_displacement, evidence.spacing, mask)
+        yield Value(protocol, "mean", float(np.mean(error)) if error.size else float("nan"))
+        yield Value(protocol, "p95", float(np.percentile(error, 95)) if error.size else float("nan"))
+
+
+def _forward(evidence: Evidence) -> NDArray:
+    return geometry.jacobian_determinant(evidence.displacement, scheme="forward")
+
+
+def _central(evidence: Evidence) -> NDArray:
+    return geometry.jacobian_determinant(evidence.displacement, scheme="central")
+
+
+def _protocols(masked: str, whole: str, mask: ArrayLike | None) -> list[tuple[str, ArrayLike | None]]:
+    return [(whole, None)] if mask is None else [(masked, mask), (whole, None)]
 
 
 def _folded(determinant: ArrayLike) -> NDArray[np.bool_]:

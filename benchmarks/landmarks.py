@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from benchmarks.evidence import Evidence, Value
 from datasets import geometry
 
 Protocol = Literal["continuous", "snapped"]
@@ -62,25 +63,30 @@ def displacement_correlation(
     return np.where(defined, np.mean(true * estimated, axis=0) / np.where(defined, spread[0] * spread[1], 1), np.nan)
 
 
-def measure(
-    displacement: ArrayLike, landmarks: tuple[ArrayLike, ArrayLike], spacing: Sequence[float]
-) -> Iterator[tuple[str, str, str, float]]:
-    """Yield ``(metric, protocol, region, value)``: mean, sd (ddof 0), median, p95 and the number of landmarks.
+def tre_values(evidence: Evidence) -> Iterator[Value]:
+    """Yield mean, sd (ddof 0), median, p95 and the number of landmarks.
 
-    With the count, the mean and the sd of several pairs can be pooled as if over all their landmarks. The correlation
-    of an axis is left out where it is undefined, and with it the mean of the three.
+    With the count, the mean and the sd of several pairs can be pooled as if over all their landmarks.
     """
+    if evidence.landmarks is None:
+        return
     for protocol in PROTOCOLS:
-        values = tre(displacement, *landmarks, spacing, protocol=protocol)
-        yield "tre", protocol, "mean", float(np.mean(values))
-        yield "tre", protocol, "sd", float(np.std(values))
-        yield "tre", protocol, "median", float(np.median(values))
-        yield "tre", protocol, "p95", float(np.percentile(values, 95))
-        yield "tre", protocol, "count", float(len(values))
-    correlation = displacement_correlation(displacement, *landmarks)
+        values = tre(evidence.displacement, *evidence.landmarks, evidence.spacing, protocol=protocol)
+        yield Value(protocol, "mean", float(np.mean(values)))
+        yield Value(protocol, "sd", float(np.std(values)))
+        yield Value(protocol, "median", float(np.median(values)))
+        yield Value(protocol, "p95", float(np.percentile(values, 95)))
+        yield Value(protocol, "count", float(len(values)))
+
+
+def correlation_values(evidence: Evidence) -> Iterator[Value]:
+    """Yield the correlation of each axis, but where it is undefined, and the mean where all three are defined."""
+    if evidence.landmarks is None:
+        return
+    correlation = displacement_correlation(evidence.displacement, *evidence.landmarks)
     for region, r in (("mean", correlation.mean()), *((f"axis_{axis}", r) for axis, r in enumerate(correlation))):
         if np.isfinite(r):
-            yield "landmark_correlation", "continuous", region, float(r)
+            yield Value("continuous", region, float(r))
 
 
 def pooled(counts: ArrayLike, means: ArrayLike, sds: ArrayLike) -> tuple[float, float]:

@@ -1,36 +1,48 @@
-"""The table of metrics, and `evaluate`, which computes whatever its inputs allow."""
+"""The table of metrics, and `evaluate`, which computes whatever its inputs allow.
+
+To add a metric, write a function that yields its `benchmarks.evidence.Value` and one entry of `METRICS`. Everything
+else reads the entry: the rows, the gate in continuous integration, the tables, their decimals and the page's glossary.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
-from typing import Any, Literal
+from typing import Literal, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from benchmarks import deformation, overlap
-from benchmarks import landmarks as landmark_errors
+from benchmarks import deformation, landmarks, overlap
+from benchmarks.evidence import Compute, Evidence, Needs
 from datasets import geometry
 
-Needs = Literal["labels", "landmarks", "displacement", "true_displacement", "none"]
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Metric:
-    """What a number means.
+    """All there is to know of a metric: how it is computed, what it means and how it is shown."""
 
-    ``needs`` is the truth it takes: ``displacement`` none but the displacement itself, ``none`` not even that.
-    ``protocols`` maps each protocol to one line, ``headline`` is the region that tables quote.
-    """
+    name: str  # in words, for the glossary
+    symbol: str = ""  # what heads of columns and axes print, where the name is too long for them
+    meaning: str  # one sentence
+    unit: str = "1"
+    higher_is_better: bool = False
+    needs: Needs = "none"  # the truth it takes; displacement: only the displacement itself; none: not even that
+    compute: Compute | None = None  # None where the registration, not the judge, gives the number
+    protocols: Mapping[str, str]  # each with its meaning; tables quote the first one that has values
+    region: str = "all"  # the region that tables quote
+    statistic: Literal["mean", "median"] = "mean"  # over pairs, as tables quote it
+    decimals: int = 3
+    digits: int | None = None  # at most this many significant digits, at most so many decimals
+    ranks: bool = False  # whether pairs are ranked by it; the first one in the table that has values is taken
+    column: bool = False  # whether the overview has a column of it
+    tolerance: float | None = 0.0  # what it may lose for another processor's rounding; None: the gate leaves it out
+    source: str = "this project"
 
-    unit: str
-    higher_is_better: bool
-    needs: Needs
-    protocols: Mapping[str, str]
-    headline: str
-    source: str
+    @property
+    def short(self) -> str:
+        """The name as heads of columns and axes print it."""
+        return self.symbol or self.name
 
 
 _MASK_WARP = {
@@ -38,63 +50,192 @@ _MASK_WARP = {
     "nearest": "label map warped by nearest neighbour, border clamp",
 }
 _CENTRAL = {
-    "central_grid": "central differences, all voxels of the fixed grid",
     "central_mask": "central differences, voxels of the fixed image's mask",
+    "central_grid": "central differences, all voxels of the fixed grid",
 }
 _FORWARD = {"forward": "forward differences, the voxels that have all three forward neighbours"}
 _CLOCK = {"register": "one call, while accuracy was measured, other jobs perhaps beside it; for speed see the timing"}
-_L2R = "Learn2Reg, doi:10.1109/TMI.2022.3213983"
-_RCN = "recursive cascaded networks, doi:10.1109/ICCV.2019.01070"
 _LDR = "light-weight deformable registration, arXiv:2110.01293"
 _PROGRESSIVE = "progressively trained networks, doi:10.1109/TMI.2019.2953788"
-_DERIVED = "this project"
 
 METRICS: Mapping[str, Metric] = {
-    "dice": Metric("1", True, "labels", _MASK_WARP, "mean", "Dice 1945, doi:10.2307/1932409"),
-    "jaccard": Metric("1", True, "labels", _MASK_WARP, "mean", "Jaccard 1912, doi:10.1111/j.1469-8137.1912.tb05611.x"),
+    "dice": Metric(
+        name="Dice",
+        meaning="Overlap of warped moving and fixed labels: twice the shared voxels over the sum of both.",
+        higher_is_better=True,
+        needs="labels",
+        compute=overlap.dice_values,
+        protocols=_MASK_WARP,
+        region="mean",
+        ranks=True,
+        column=True,
+        tolerance=0.005,
+        source="Dice 1945, doi:10.2307/1932409",
+    ),
+    "jaccard": Metric(
+        name="Jaccard",
+        meaning="Overlap of warped moving and fixed labels: shared voxels over voxels in either.",
+        higher_is_better=True,
+        needs="labels",
+        compute=overlap.jaccard_values,
+        protocols=_MASK_WARP,
+        region="mean",
+        tolerance=0.005,
+        source="Jaccard 1912, doi:10.1111/j.1469-8137.1912.tb05611.x",
+    ),
     "tre": Metric(
-        "mm",
-        False,
-        "landmarks",
-        {
+        name="Target registration error",
+        symbol="TRE",
+        meaning="Distance between a fixed landmark carried over and its moving partner.",
+        unit="mm",
+        needs="landmarks",
+        compute=landmarks.tre_values,
+        protocols={
             "continuous": "distance of the mapped fixed landmark as it is",
             "snapped": "mapped fixed landmark rounded to the nearest voxel first",
         },
-        "mean",
-        "Castillo et al. 2009, doi:10.1088/0031-9155/54/7/001",
+        region="mean",
+        decimals=2,
+        ranks=True,
+        column=True,
+        tolerance=0.05,
+        source="Castillo et al. 2009, doi:10.1088/0031-9155/54/7/001",
     ),
     "landmark_correlation": Metric(
-        "1",
-        True,
-        "landmarks",
-        {"continuous": "Pearson's r between true and estimated displacement along each array axis, mean of the three"},
-        "mean",
-        _PROGRESSIVE,
+        name="Landmark correlation",
+        meaning="How landmarks' displacements go with the true ones; blind to a wrong scale or offset.",
+        higher_is_better=True,
+        needs="landmarks",
+        compute=landmarks.correlation_values,
+        protocols={
+            "continuous": "Pearson's r between true and estimated displacement along each array axis, mean of the three"
+        },
+        region="mean",
+        tolerance=0.02,
+        source=_PROGRESSIVE,
     ),
-    "folding_count": Metric("voxels", False, "displacement", _FORWARD, "all", _LDR),
-    "folding_percent": Metric("%", False, "displacement", _CENTRAL, "all", _PROGRESSIVE),
-    "jacobian_std": Metric("1", False, "displacement", _FORWARD, "all", _RCN),
-    "sdlogj": Metric("1", False, "displacement", _CENTRAL, "all", "Leow et al. 2007, doi:10.1109/TMI.2007.892646"),
-    "sdlogj_l2r": Metric("1", False, "displacement", _CENTRAL, "all", _L2R),
     "displacement_error": Metric(
-        "mm",
-        False,
-        "true_displacement",
-        {"grid": "all voxels of the fixed grid", "mask": "voxels of the fixed image's mask"},
-        "mean",
-        _DERIVED,
+        name="Displacement error",
+        meaning="Length of the difference between the displacement found and the true one.",
+        unit="mm",
+        needs="true_displacement",
+        compute=deformation.error_values,
+        protocols={"mask": "voxels of the fixed image's mask", "grid": "all voxels of the fixed grid"},
+        region="mean",
+        decimals=2,
+        ranks=True,
+        column=True,
+        tolerance=0.05,
     ),
-    "seconds": Metric("s", False, "none", _CLOCK, "all", _DERIVED),
-    "peak_memory": Metric("MiB", False, "none", _CLOCK, "all", _DERIVED),
-    "parameters": Metric("1", False, "none", {"network": "trainable numbers of the network run"}, "all", _DERIVED),
-    "macs": Metric("1", False, "none", {"network": "multiply-accumulates of one registration"}, "all", _DERIVED),
+    "folding_count": Metric(
+        name="Folded voxels",
+        meaning="Voxels where the determinant of the Jacobian of x + u(x) is 0 or less.",
+        unit="voxels",
+        needs="displacement",
+        compute=deformation.forward(deformation.folding_count),
+        protocols=_FORWARD,
+        decimals=1,
+        tolerance=10.0,
+        source=_LDR,
+    ),
+    "folding_percent": Metric(
+        name="Folding",
+        meaning="Share of voxels where the determinant of the Jacobian of x + u(x) is 0 or less.",
+        unit="%",
+        needs="displacement",
+        compute=deformation.central(deformation.folding_percent),
+        protocols=_CENTRAL,
+        column=True,
+        tolerance=0.05,
+        source=_PROGRESSIVE,
+    ),
+    "jacobian_std": Metric(
+        name="Spread of the Jacobian determinant",
+        symbol="SD of det J",
+        meaning="Standard deviation of that determinant over the voxels: 0 where all volume changes alike.",
+        needs="displacement",
+        compute=deformation.forward(deformation.jacobian_std),
+        protocols=_FORWARD,
+        tolerance=0.01,
+        source="recursive cascaded networks, doi:10.1109/ICCV.2019.01070",
+    ),
+    "sdlogj": Metric(
+        name="Spread of the logarithm of the Jacobian determinant",
+        symbol="SDlogJ",
+        meaning="Standard deviation of the logarithm of that determinant over the voxels.",
+        needs="displacement",
+        compute=deformation.central(deformation.sdlogj),
+        protocols=_CENTRAL,
+        tolerance=0.02,
+        source="Leow et al. 2007, doi:10.1109/TMI.2007.892646",
+    ),
+    "sdlogj_l2r": Metric(
+        name="The same spread as the Learn2Reg evaluator computes it",
+        symbol="SDlogJ, Learn2Reg",
+        meaning="For comparison with its leaderboards alone: it adds 3 to the determinant before the logarithm.",
+        needs="displacement",
+        compute=deformation.central(deformation.sdlogj_l2r),
+        protocols=_CENTRAL,
+        tolerance=0.005,
+        source="Learn2Reg, doi:10.1109/TMI.2022.3213983",
+    ),
+    "seconds": Metric(
+        name="Time",
+        meaning="Time of one registration.",
+        unit="s",
+        protocols=_CLOCK,
+        statistic="median",
+        decimals=4,
+        digits=3,
+        column=True,
+        tolerance=None,
+    ),
+    "peak_memory": Metric(
+        name="Peak memory",
+        meaning="Largest memory in use during one registration.",
+        unit="MiB",
+        protocols=_CLOCK,
+        decimals=0,
+        tolerance=None,
+    ),
+    "parameters": Metric(
+        name="Parameters",
+        meaning="Size of the network.",
+        protocols={"network": "trainable numbers of the network run"},
+        decimals=0,
+    ),
+    "macs": Metric(
+        name="Multiply-accumulates",
+        symbol="MACs",
+        meaning="Work of the network.",
+        protocols={"network": "multiply-accumulates of one registration"},
+        decimals=0,
+    ),
     "full_parameters": Metric(
-        "1", False, "none", {"network": "trainable numbers of the same network at its paper's width"}, "all", _DERIVED
+        name="Parameters at the paper's width",
+        meaning="Size of the same network as its paper builds it.",
+        protocols={"network": "trainable numbers of the same network at its paper's width"},
+        decimals=0,
     ),
     "full_macs": Metric(
-        "1", False, "none", {"network": "multiply-accumulates at its paper's width and size"}, "all", _DERIVED
+        name="Multiply-accumulates at the paper's width and size",
+        symbol="MACs, paper",
+        meaning="Work of the same network as its paper builds and uses it.",
+        protocols={"network": "multiply-accumulates at its paper's width and size"},
+        decimals=0,
     ),
 }
+CLOCK = next(iter(METRICS["seconds"].protocols))  # protocol of the one row of a pair that carries its status
+
+
+class Row(TypedDict):
+    """One measured number."""
+
+    metric: str
+    protocol: str
+    region: str
+    value: float
+    unit: str
 
 
 def evaluate(
@@ -107,8 +248,8 @@ def evaluate(
     landmarks: tuple[ArrayLike, ArrayLike] | None = None,
     true_displacement: ArrayLike | None = None,
     mask: ArrayLike | None = None,
-) -> list[dict[str, Any]]:
-    """Compute every metric that the inputs allow; rows of metric, protocol, region, value and unit.
+) -> list[Row]:
+    """Compute every metric that the inputs allow, as rows of metric, protocol, region, value and unit.
 
     Args:
         displacement: ``(3, D, H, W)``, voxels of the fixed grid, pull-back.
@@ -129,16 +270,15 @@ def evaluate(
         raise ValueError("evaluate: fixed_labels and moving_labels go together, got only one of them")
     if len(spacing) != 3 or not np.all(np.asarray(spacing) > 0):
         raise ValueError(f"evaluate: spacing must be three positive numbers in mm, got {spacing!r}")
-    values = [deformation.measure(u, mask)]
-    if fixed_labels is not None and moving_labels is not None:
-        values.append(overlap.measure(u, fixed_labels, moving_labels, labels))
-    if landmarks is not None:
-        values.append(landmark_errors.measure(u, landmarks, spacing))
-    if true_displacement is not None:
-        values.append(deformation.measure_error(u, true_displacement, spacing, mask))
-    return [_row(*value) for value in chain(*values)]
+    evidence = Evidence(u, spacing, fixed_labels, moving_labels, labels, landmarks, true_displacement, mask)
+    return [
+        _row(name, metric, *value)
+        for name, metric in METRICS.items()
+        if metric.compute is not None and evidence.has(metric.needs)
+        for value in metric.compute(evidence)
+    ]
 
 
-def _row(metric: str, protocol: str, region: str, value: float) -> dict[str, Any]:
-    unit = "1" if region == "count" else METRICS[metric].unit
-    return {"metric": metric, "protocol": protocol, "region": region, "value": value, "unit": unit}
+def _row(name: str, metric: Metric, protocol: str, region: str, value: float) -> Row:
+    unit = "1" if region == "count" else metric.unit
+    return {"metric": name, "protocol": protocol, "region": region, "value": value, "unit": unit}

@@ -7,13 +7,15 @@ takes the label of the nearest moving voxel (Learn2Reg and most others).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import product
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from benchmarks.evidence import Evidence, Value
 from datasets import geometry
 
 Protocol = Literal["linear_thr128", "nearest"]
@@ -69,38 +71,57 @@ def overlaps(fixed: ArrayLike, warped: ArrayLike, labels: Sequence[int]) -> tupl
         return 2 * common / sizes, common / (sizes - common)
 
 
-def measure(
-    displacement: ArrayLike, fixed: ArrayLike, moving: ArrayLike, labels: Sequence[int] | None = None
-) -> Iterator[tuple[str, str, str, float]]:
-    """Yield ``(metric, protocol, region, value)`` of a displacement: each label, their mean, and how many it averages.
+def dice_values(evidence: Evidence) -> Iterator[Value]:
+    """Yield Dice of each label, the mean of the labels, and how many it averages; see `Scores`."""
+    return evidence.once(_scores).values("dice")
 
-    Args:
-        displacement: ``(3, D, H, W)``, voxels, pull-back.
-        fixed: label map ``(D, H, W)`` of the fixed image.
-        moving: label map of the moving image, same grid.
-        labels: the labels to score; all but 0 that either image has when None.
 
-    A label that the fixed or the (unwarped) moving image lacks cannot be scored: its value is NaN, and the mean leaves
-    it out. A label that both have and the warp loses scores 0.
+def jaccard_values(evidence: Evidence) -> Iterator[Value]:
+    """Yield Jaccard of each label, the mean of the labels, and how many it averages; see `Scores`."""
+    return evidence.once(_scores).values("jaccard")
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Dice and Jaccard of each of ``labels``, by protocol.
+
+    A label that the fixed or the (unwarped) moving image lacks is not ``shared`` and cannot be scored: its value is
+    NaN, and the mean leaves it out. A label that both have and the warp loses scores 0.
     """
-    fixed, moving = _label_map(fixed, "fixed labels"), _label_map(moving, "moving labels")
-    if not fixed.shape == moving.shape == np.shape(displacement)[1:]:
+
+    labels: Sequence[int]
+    shared: NDArray[np.bool_]
+    dice: Mapping[Protocol, NDArray]
+    jaccard: Mapping[Protocol, NDArray]
+
+    def values(self, name: Literal["dice", "jaccard"]) -> Iterator[Value]:
+        """Yield the values of one of the two scores."""
+        for protocol, scores in getattr(self, name).items():
+            mean = float(scores[self.shared].mean()) if self.shared.any() else float("nan")
+            yield Value(protocol, "mean", mean)
+            yield Value(protocol, "count", float(np.count_nonzero(self.shared)))
+            for label, score in zip(self.labels, np.where(self.shared, scores, np.nan), strict=True):
+                yield Value(protocol, f"label_{label}", float(score))
+
+
+def _scores(evidence: Evidence) -> Scores:
+    fixed, moving = (
+        _label_map(np.asarray(labels), f"{name} labels")
+        for name, labels in (("fixed", evidence.fixed_labels), ("moving", evidence.moving_labels))
+    )
+    if not fixed.shape == moving.shape == evidence.displacement.shape[1:]:
         raise ValueError(
-            f"overlap: grids differ, displacement {np.shape(displacement)[1:]}, fixed labels {fixed.shape}, "
+            f"overlap: grids differ, displacement {evidence.displacement.shape[1:]}, fixed labels {fixed.shape}, "
             f"moving labels {moving.shape}"
         )
-    if labels is None:
-        labels = [v for v in np.union1d(fixed, moving).tolist() if v != 0]
-    labels = list(dict.fromkeys(labels))
+    found = evidence.labels
+    if found is None:
+        found = [label for label in np.union1d(fixed, moving).tolist() if label != 0]
+    labels = list(dict.fromkeys(found))
     shared = (_count(fixed, labels) > 0) & (_count(moving, labels) > 0)
-    for protocol in PROTOCOLS:
-        values = overlaps(fixed, warp_labels(moving, displacement, protocol=protocol), labels)
-        for metric, value in zip(("dice", "jaccard"), values, strict=True):
-            value = np.where(shared, value, np.nan)
-            yield metric, protocol, "mean", float(value[shared].mean()) if shared.any() else float("nan")
-            yield metric, protocol, "count", float(np.count_nonzero(shared))
-            for label, one in zip(labels, value, strict=True):
-                yield metric, protocol, f"label_{label}", float(one)
+    warped = {each: warp_labels(moving, evidence.displacement, protocol=each) for each in PROTOCOLS}
+    scores = {each: overlaps(fixed, warped[each], labels) for each in PROTOCOLS}
+    return Scores(labels, shared, *({each: scores[each][place] for each in PROTOCOLS} for place in (0, 1)))
 
 
 def _majority(labels: NDArray[np.int32], points: NDArray) -> NDArray[np.int32]:

@@ -2,10 +2,11 @@
 
     python -m benchmarks.regression results/<profile>/metrics.parquet benchmarks/baselines/ci.csv [--update]
 
-Per (dataset, method, metric, protocol) the mean of the metric's headline region over pairs and seeds is compared with
+Per (dataset, method, metric, protocol) the mean of the metric's quoted region over pairs and seeds is compared with
 the baseline's. Exit code 0: none is worse by more than its tolerance; 1: some are, or are measured on fewer pairs than
 they were; 2: there is no baseline, or not for every number measured, or a file cannot be read. ``--update`` writes the
-baseline anew and keeps its tolerances. Seconds and memory are left out: they differ from machine to machine.
+baseline anew and keeps its tolerances. Metrics without a tolerance (seconds, memory) are left out, because they differ
+from machine to machine.
 """
 
 from __future__ import annotations
@@ -24,21 +25,6 @@ from benchmarks.metrics import METRICS
 
 KEY = ["dataset", "method", "metric", "protocol"]
 COLUMNS = [*KEY, "value", "n", "tolerance"]
-LEFT_OUT = ("seconds", "peak_memory")
-
-# What a number may lose for another processor's rounding in an iterative method; 0 where nothing here is listed.
-TOLERANCES: Mapping[str, float] = {
-    "dice": 0.005,
-    "jaccard": 0.005,
-    "tre": 0.05,
-    "landmark_correlation": 0.02,
-    "displacement_error": 0.05,
-    "folding_count": 10.0,
-    "folding_percent": 0.05,
-    "jacobian_std": 0.01,
-    "sdlogj": 0.02,
-    "sdlogj_l2r": 0.005,
-}
 
 
 class BaselineError(ValueError):
@@ -47,8 +33,8 @@ class BaselineError(ValueError):
 
 def summarise(metrics: pd.DataFrame) -> pd.DataFrame:
     """Mean and number of the values behind each (dataset, method, metric, protocol) of a metrics table."""
-    headline = metrics["metric"].map({name: metric.headline for name, metric in METRICS.items()})
-    chosen = metrics[(metrics["region"] == headline) & ~metrics["metric"].isin(LEFT_OUT) & (metrics["status"] == "ok")]
+    quoted = metrics["metric"].map({n: metric.region for n, metric in METRICS.items() if metric.tolerance is not None})
+    chosen = metrics[(metrics["region"] == quoted) & (metrics["status"] == "ok")]
     return chosen.dropna(subset="value").groupby(KEY, as_index=False).agg(value=("value", "mean"), n=("value", "count"))
 
 
@@ -84,7 +70,7 @@ def read_baseline(path: Path) -> pd.DataFrame:
 def update(measured: pd.DataFrame, path: Path) -> None:
     """Write a summary as the baseline, with the tolerances of the rows that were there."""
     kept = read_baseline(path).set_index(KEY)["tolerance"] if path.exists() else pd.Series(dtype=float)
-    defaults = measured["metric"].map(TOLERANCES).fillna(0.0)
+    defaults = measured["metric"].map({name: metric.tolerance for name, metric in METRICS.items()})
     tolerance = [kept.get(tuple(key), default) for key, default in zip(measured[KEY].values, defaults, strict=True)]
     path.parent.mkdir(parents=True, exist_ok=True)
     table = measured.assign(tolerance=tolerance)[COLUMNS].sort_values(KEY)

@@ -79,6 +79,7 @@ KEYS: Mapping[Kind, tuple[str, ...]] = {
     "runs": ("run",),
     "timing": ("dataset", "pair", "method", "seed", "device", "threads", "round"),
 }
+RUN_LEVEL = "*"  # the pair of a row that is of a whole run, such as the size of a network
 VALUE: Mapping[Kind, str] = {"metrics": "value", "timing": "seconds"}  # what a failed row lacks
 _MAY_MISS = ("value", "dirty", "load_average", "seconds", "load_before")
 

@@ -11,13 +11,15 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from benchmarks.metrics import METRICS
+from benchmarks.metrics import METRICS, Metric
+from benchmarks.ranking import RANKS, quote, ranking_metrics
+from benchmarks.results import RUN_LEVEL
 from reports.drawing import html as embed
 from reports.drawing.pictures import Labels
 from reports.drawing.style import save
 from reports.overview import figures
 from reports.overview import tables as overview
-from reports.overview.cases import RANKS, Case, draw_cases
+from reports.overview.cases import Case, draw_cases
 from reports.overview.failures import failure_frame, failure_table
 from reports.paper.layout import PaperRun
 from reports.paper.ledger import ledger_frame
@@ -29,22 +31,6 @@ from reports.tables.table import Table, csv_text, write_tables, write_text
 DisplacementPath = Callable[[str, str, int, str], Path]
 Curves = Mapping[tuple[str, str], pd.DataFrame]
 TEMPLATES = Path(__file__).parent / "templates"
-MEANINGS: Mapping[str, str] = {
-    "dice": "Overlap of warped moving and fixed labels: twice the shared voxels over the sum of both.",
-    "jaccard": "Overlap of warped moving and fixed labels: shared voxels over voxels in either.",
-    "tre": "Target registration error: distance between a fixed landmark carried over and its moving partner.",
-    "landmark_correlation": "How landmarks' displacements go with the true ones; blind to a wrong scale or offset.",
-    "displacement_error": "Length of the difference between the displacement found and the true one.",
-    "folding_count": "Voxels where the determinant of the Jacobian of x + u(x) is 0 or less.",
-    "folding_percent": "Share of voxels where the determinant of the Jacobian of x + u(x) is 0 or less.",
-    "jacobian_std": "Standard deviation of that determinant.",
-    "sdlogj": "Standard deviation of the logarithm of that determinant.",
-    "sdlogj_l2r": "The same as the Learn2Reg evaluator computes it.",
-    "seconds": "Time of one registration.",
-    "peak_memory": "Largest memory in use during one registration.",
-    "parameters": "Size of the network.",
-    "macs": "Work of the network.",
-}
 WEIGHT = 15_000_000  # bytes of pictures on the page
 MANY = 40  # combinations of method and data set from which only the worst case of each is drawn
 
@@ -170,7 +156,7 @@ def render(page: Mapping[str, Any]) -> str:
 
 def _check_names(metrics: pd.DataFrame, datasets: Datasets, methods: Methods) -> None:
     for what, column, known in (("data sets", "dataset", datasets), ("methods", "method", methods)):
-        if unknown := sorted(set(metrics[column].astype(str)) - {*known, summary.RUN_LEVEL}):
+        if unknown := sorted(set(metrics[column].astype(str)) - {*known, RUN_LEVEL}):
             raise ValueError(f"build: metrics has rows of {what} that are not described: {', '.join(unknown)}")
 
 
@@ -178,13 +164,13 @@ def _dataset_figures(
     folder: Path, metrics: pd.DataFrame, dataset: Any, methods: Methods, curves: Curves
 ) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     spreads, trained = [], []
-    for metric in summary.PRIMARY:
-        quote = summary.quote(metrics, dataset.name, metric)
-        figure = None if quote is None else figures.spread(metrics, dataset, quote, methods)
+    for metric in ranking_metrics():
+        quoted = quote(metrics, dataset.name, metric)
+        figure = None if quoted is None else figures.spread(metrics, dataset, quoted, methods)
         if figure is not None:
             name = f"{metric.replace('_', '-')}-{dataset.name}"
             save(figure, folder, name)
-            alt = f"{overview.NAMES[metric]} of every pair on {overview.display_title(dataset)}, a row for each method"
+            alt = f"{METRICS[metric].short} of every pair on {overview.display_title(dataset)}, a row for each method"
             spreads.append((alt, _inline(folder, name, alt)))
     for method in summary.ordered(methods):
         curve = curves.get((method, dataset.name))
@@ -250,13 +236,8 @@ def _about_run(runs: pd.DataFrame, datasets: Datasets) -> dict[str, Any]:
     }
 
 
-def _glossary(metrics: pd.DataFrame) -> list[dict[str, Any]]:
-    used = set(metrics.metric)
-    return [
-        {"name": name, "entry": entry, "title": overview.NAMES.get(name, name), "meaning": MEANINGS.get(name, "")}
-        for name, entry in METRICS.items()
-        if name in used
-    ]
+def _glossary(metrics: pd.DataFrame) -> dict[str, Metric]:
+    return {name: METRICS[name] for name in METRICS if name in set(metrics.metric)}
 
 
 def _provenance(runs: pd.DataFrame, methods: Methods) -> list[dict[str, Any]]:

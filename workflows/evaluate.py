@@ -3,41 +3,31 @@
 The specification: ``registrations`` (path of registrations.json), ``data`` (folder), ``dataset``, ``method``, ``seed``,
 ``chunk``, ``out`` (path of metrics.parquet), ``judge`` (source files that the numbers depend on) and ``keep``.
 
-``keep: extremes`` deletes displacements once they are judged: tens of thousands of pairs do not fit on a disk. What
-stays is what the report draws, `wanted`, and the rows, in ``judged-<what they depend on>.parquet`` beside: Snakemake
-deletes the output of a job that it repeats, and they could not be had again without registering anew.
+``keep: extremes`` deletes displacements once they are judged: tens of thousands of pairs do not fit on a disk. The
+pairs that a report may show stay (`benchmarks.ranking.shown_pairs`), and the rows stay beside, in ``judged-<what they
+depend on>.parquet``: Snakemake deletes the output of a job that it repeats, and they could not be had again without
+registering anew.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from benchmarks import results
-from benchmarks.metrics import METRICS
 from benchmarks.metrics import evaluate as measure
 from benchmarks.provenance import fingerprint
+from benchmarks.ranking import shown_pairs
+from benchmarks.results import RUN_LEVEL
 from datasets.case import Dataset, Pair, Truth, open_dataset
 from datasets.files import DataError, read_displacement, sha256
 from workflows.running.command import Spec, run_step
 
 logger = logging.getLogger(__name__)
 Row = dict[str, Any]
-
-
-# By which numbers the report ranks pairs (`reports.reading.summary`); an edit there is no reason to judge anew.
-RANKED_BY = {
-    "dice": ("linear_thr128", "nearest"),
-    "tre": ("continuous", "snapped"),
-    "displacement_error": ("mask", "grid"),
-}
-SIDE_BY_SIDE = 5  # pairs of one fixed image that are kept of every method, to be shown beside each other
 
 
 def evaluate(spec: Spec) -> None:
@@ -58,7 +48,7 @@ def evaluate(spec: Spec) -> None:
         results.write(judged, rows, "metrics")
     results.write(out, rows, "metrics")
     if spec["keep"] == "extremes":
-        _delete_unwanted(registrations, wanted(rows, data), source.parent)
+        _delete_unwanted(registrations, shown_pairs(rows, data, spec["method"]), source.parent)
 
 
 def _rows(spec: Spec, registrations: Mapping[str, Any], data: Dataset, truth: Truth) -> list[Row]:
@@ -79,28 +69,6 @@ def _judgement(spec: Spec, registrations: Mapping[str, Any]) -> str:
     return fingerprint([Path(path) for path in spec["judge"]], values)
 
 
-def wanted(rows: pd.DataFrame, data: Dataset) -> set[str]:
-    """Names of the pairs to keep: worst, median and best of these rows, and the first few that share a fixed image.
-
-    The order is the report's, so that the worst and the best of a whole run are the worst and the best of some chunk;
-    its median need not be the median of any. All pairs where there is nothing to rank by.
-    """
-    pairs = data.test_pairs
-    shared = Counter(pair.fixed for pair in pairs).most_common(1)  # as `reports.paper.figures.sections` chooses
-    together = [pair.name for pair in pairs if pair.fixed in dict(shared)][:SIDE_BY_SIDE]
-    for metric in sorted(RANKED_BY, key=lambda metric: metric != data.about.get("primary")):
-        for protocol in RANKED_BY[metric]:
-            chosen = rows[(rows.metric == metric) & (rows.protocol == protocol) & (rows.region == "mean")]
-            if len(chosen := chosen.dropna(subset="value")):
-                return {*together, *_extremes(chosen, METRICS[metric].higher_is_better)}
-    return {pair.name for pair in pairs}
-
-
-def _extremes(rows: pd.DataFrame, higher_is_better: bool) -> Sequence[str]:
-    ranked = rows.sort_values("pair").sort_values("value", ascending=higher_is_better, kind="stable").pair.tolist()
-    return [ranked[place] for place in (0, (len(ranked) - 1) // 2, -1)]
-
-
 def _delete_unwanted(registrations: Mapping[str, Any], kept: set[str], folder: Path) -> None:
     for record in registrations["pairs"]:
         if record["pair"] not in kept:
@@ -109,7 +77,7 @@ def _delete_unwanted(registrations: Mapping[str, Any], kept: set[str], folder: P
 
 def _cost_rows(cost: Mapping[str, float]) -> Iterator[Row]:
     for metric, value in cost.items():
-        yield _row("*", metric, "network", float(value), "1")
+        yield _row(RUN_LEVEL, metric, "network", float(value), "1")
 
 
 def _pair_rows(record: Mapping[str, Any], pair: Pair, data: Dataset, truth: Truth, folder: Path) -> Iterator[Row]:

@@ -9,15 +9,16 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmarks.metrics import METRICS
+from benchmarks.ranking import RANKS, primary, ranked
 from datasets.case import Dataset, Pair
 from datasets.files import read_displacement
 from reports.drawing.pictures import Labels, picture
 from reports.overview import tables as overview
 from reports.reading import summary
-from reports.reading.summary import Methods, Quote
+from reports.reading.summary import Methods
 from reports.tables.table import quantity
 
-RANKS = ("worst", "median", "best")
 DisplacementPath = Callable[[str, str, int, str], Path]
 
 
@@ -34,18 +35,6 @@ class Case:
     data: str = ""
 
 
-def ranked(metrics: pd.DataFrame, dataset: str, method: str, quote: Quote) -> list[tuple[str, str, int, float]]:
-    """Worst, median and best as (rank, pair, seed, value); ties go by name, an even count takes the worse middle."""
-    rows = summary.values(metrics, dataset, quote)
-    rows = rows[rows.method == method].assign(badness=lambda r: -r.value if quote.higher_is_better else r.value)
-    rows = rows.sort_values(["badness", "pair", "seed"], ascending=[False, True, True])
-    if rows.empty:
-        return []
-    places = (0, (len(rows) - 1) // 2, len(rows) - 1)
-    chosen = [rows.iloc[place] for place in places]
-    return [(rank, str(row.pair), int(row.seed), float(row.value)) for rank, row in zip(RANKS, chosen, strict=True)]
-
-
 def draw_cases(
     folder: Path,
     metrics: pd.DataFrame,
@@ -59,17 +48,18 @@ def draw_cases(
 
     ``ranks``: which of `RANKS` to draw.
     """
-    quote = summary.primary(metrics, dataset)
+    quote = primary(metrics, dataset)
     if quote is None:
         return []
     galleries = []
     for method in summary.ordered(methods):
         cases: dict[tuple[str, int], Case] = {}
-        for rank, name, seed, value in ranked(metrics, dataset.name, method, quote):
+        for each in ranked(metrics, dataset.name, method, quote):
+            rank, name, seed = each.rank, each.pair, each.seed
             if rank not in ranks:
                 continue
             path = folder / dataset.name / f"{method}-{rank}.png"
-            shown = f"{overview.NAMES[quote.metric]} {quantity(quote.metric, value)}"
+            shown = f"{METRICS[quote.metric].short} {quantity(quote.metric, each.value)}"
             first = cases.get((name, seed))
             if first is not None:
                 cases[name, seed] = _again(first, rank, path)

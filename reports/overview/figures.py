@@ -18,11 +18,12 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from matplotlib.transforms import Bbox
 
 from benchmarks.metrics import METRICS
+from benchmarks.ranking import Quote, primary, quote
 from datasets.case import Dataset
 from reports.drawing.style import INK, KINDS, PAPER, SOFT, style
-from reports.overview.tables import NAMES, display_title
+from reports.overview.tables import display_title
 from reports.reading import summary
-from reports.reading.summary import Datasets, Methods, Quote
+from reports.reading.summary import Datasets, Methods
 from reports.tables.table import direction
 
 NAMED = 10  # methods of a panel up to which names stand beside their points
@@ -35,19 +36,19 @@ def accuracy_time(metrics: pd.DataFrame, datasets: Datasets, methods: Methods, c
 
     ``clock`` says where the seconds were measured. Bars: SD over pairs of the accuracy, quartiles of the seconds.
     """
-    panels = [(dataset, quote) for dataset in datasets.values() if (quote := summary.primary(metrics, dataset))]
-    panels = [(data, quote) for data, quote in panels if _contested(metrics, data.name, quote, methods)]
+    panels = [(dataset, found) for dataset in datasets.values() if (found := primary(metrics, dataset))]
+    panels = [(data, found) for data, found in panels if _contested(metrics, data.name, found, methods)]
     if not panels:
         return None
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
-    points = [_points(metrics, dataset.name, quote, methods) for dataset, quote in panels]
+    points = [_points(metrics, dataset.name, found, methods) for dataset, found in panels]
     marks, key = _marks(points, methods, width=70 * columns)
     with style():
         figure = _figure(4.9 * columns, 3.7 * rows + 0.45 + 0.16 * len(key))
         grid = figure.subplots(rows, columns, squeeze=False)
-        for axes, (dataset, quote) in zip(grid.flat, panels, strict=False):
-            _panel(axes, metrics, dataset, quote, methods)
+        for axes, (dataset, found) in zip(grid.flat, panels, strict=False):
+            _panel(axes, metrics, dataset, found, methods)
         for axes in grid.flat[len(panels) :]:
             axes.set_axis_off()
         about = f"Squares: classical, circles: learned. Bars: SD over pairs, quartiles of time.\n{clock}"
@@ -112,12 +113,12 @@ def _figure(width: float, height: float) -> Figure:
     return figure
 
 
-def _points(metrics: pd.DataFrame, dataset: str, quote: Quote, methods: Methods) -> dict[str, tuple[float, ...]]:
+def _points(metrics: pd.DataFrame, dataset: str, accurate: Quote, methods: Methods) -> dict[str, tuple[float, ...]]:
     """For each contestant: median seconds with quartiles, mean accuracy with SD."""
-    clock = summary.quote(metrics, dataset, "seconds")
+    clock = quote(metrics, dataset, "seconds")
     if clock is None:
         return {}
-    accuracy, seconds = summary.per_pair(metrics, dataset, quote), summary.per_pair(metrics, dataset, clock)
+    accuracy, seconds = summary.per_pair(metrics, dataset, accurate), summary.per_pair(metrics, dataset, clock)
     points = {}
     for name in summary.contestants(methods):
         if name in accuracy and name in seconds:
@@ -235,9 +236,9 @@ def _box(axes: Axes, values: np.ndarray, row: float, kind: str) -> None:
 
 
 def _axis_label(quote: Quote) -> str:
-    unit = METRICS[quote.metric].unit
-    name = f"{NAMES[quote.metric]} {direction(quote.higher_is_better)}"
-    return f"{name} ({quote.protocol})" if unit == "1" else f"{name} in {unit} ({quote.protocol})"
+    metric = METRICS[quote.metric]
+    name = f"{metric.short} {direction(metric.higher_is_better)}"
+    return f"{name} ({quote.protocol})" if metric.unit == "1" else f"{name} in {metric.unit} ({quote.protocol})"
 
 
 def _label(methods: Methods, name: str) -> str:

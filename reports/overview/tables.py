@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from benchmarks.metrics import METRICS
+from benchmarks.ranking import Quote, primary, quote
 from datasets.case import Dataset
 from reports.reading import summary
-from reports.reading.summary import Datasets, Methods, Quote
+from reports.reading.summary import Datasets, Methods
 from reports.tables.table import NOTHING, Cell, Head, Table, direction, quantity
 
-NAMES: Mapping[str, str] = {
-    "dice": "Dice",
-    "jaccard": "Jaccard",
-    "tre": "TRE",
-    "landmark_correlation": "Landmark correlation",
-    "displacement_error": "Displacement error",
-    "folding_percent": "Folding",
-    "seconds": "Time",
-    "parameters": "Parameters",
-}
-COLUMNS = ("dice", "tre", "displacement_error", "folding_percent", "seconds")
 NO_CUDA = "not measured: no CUDA device"
 PARTIAL = "† Mean over the pairs that did not fail; not compared with the others."
 
@@ -38,7 +27,8 @@ def overview_frame(metrics: pd.DataFrame, datasets: Datasets, methods: Methods) 
     """Every number of the overview, one a row, parameters included."""
     frames = []
     for dataset in datasets.values():
-        quotes = [found for metric in COLUMNS if (found := summary.quote(metrics, dataset.name, metric))]
+        columns = [name for name, metric in METRICS.items() if metric.column]
+        quotes = [found for metric in columns if (found := quote(metrics, dataset.name, metric))]
         frames += [summary.summarise(metrics, dataset, methods, quotes), _parameter_rows(metrics, dataset, methods)]
     filled = [frame for frame in frames if len(frame)]
     return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=summary.SUMMARY)
@@ -69,11 +59,11 @@ def dataset_table(frame: pd.DataFrame, metrics: pd.DataFrame, dataset: Dataset, 
     return Table(caption, heads, rows, _partial_note(here))
 
 
-def quote_head(quote: Quote, title: str | None = None) -> Head:
+def quote_head(quote: Quote) -> Head:
     """Column head: name, arrow, protocol and unit."""
-    unit = METRICS[quote.metric].unit
-    detail = quote.protocol if unit == "1" else f"{quote.protocol}, {unit}"
-    return Head(title or f"{NAMES[quote.metric]} {direction(quote.higher_is_better)}", detail)
+    metric = METRICS[quote.metric]
+    detail = quote.protocol if metric.unit == "1" else f"{quote.protocol}, {metric.unit}"
+    return Head(f"{metric.short} {direction(metric.higher_is_better)}", detail)
 
 
 def quote_cell(row: pd.Series | None) -> Cell:
@@ -170,16 +160,16 @@ def _timing_cell(here: pd.DataFrame, method: str, setting: tuple[str, Any], phas
 def _accuracy_table(frame: pd.DataFrame, metrics: pd.DataFrame, datasets: Datasets, methods: Methods) -> Table:
     heads, columns = [Head("Method", number=False)], []
     for dataset in datasets.values():
-        quote = summary.primary(metrics, dataset)
-        found = None if quote is None else quote_head(quote)
+        quoted = primary(metrics, dataset)
+        found = None if quoted is None else quote_head(quoted)
         detail = "no accuracy measured" if found is None else f"{found.title}, {found.detail}"
         heads.append(Head(display_title(dataset), detail))
-        columns.append((dataset.name, quote))
+        columns.append((dataset.name, quoted))
     rows = []
     for method in summary.ordered(methods):
         cells = [
-            NOTHING if quote is None else quote_cell(_find(frame[frame.dataset == name], method, quote))
-            for name, quote in columns
+            NOTHING if by is None else quote_cell(_find(frame[frame.dataset == name], method, by))
+            for name, by in columns
         ]
         rows.append([Cell(_name(methods, method)), *cells])
     caption = "Accuracy of every method on every data set: mean ± SD over pairs. Best method in bold, controls apart."

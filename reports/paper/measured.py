@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.metrics import METRICS
+from benchmarks.ranking import Quote
+from benchmarks.results import RUN_LEVEL
 from benchmarks.statistics import Statistic, bootstrap_interval
 from datasets.case import Dataset
 from reports.overview.tables import display_title
@@ -18,7 +20,6 @@ from reports.paper.layout import Entry, PaperRun, dataset_keys, specification
 from reports.paper.pair_values import Choice, Missing, PairValues, first_reason, subjects
 from reports.paper.statistics import NAN, RESAMPLES
 from reports.reading import trainings
-from reports.reading.summary import RUN_LEVEL, Quote
 
 METHODS = ("method", "less", "against")  # parts of a cell that name one
 CALLS: Mapping[str, Statistic] = {"median": np.median, "mean": np.mean, "sd": np.std}  # of seconds
@@ -247,7 +248,7 @@ class Reader:
 
 
 def _quote(cell: Entry) -> Quote:
-    region = cell.get("region") or METRICS[cell["metric"]].headline
+    region = cell.get("region") or METRICS[cell["metric"]].region
     return Quote(cell["metric"], cell.get("protocol", ""), region)
 
 

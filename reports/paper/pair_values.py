@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
+from benchmarks.ranking import Quote
 from datasets.case import Dataset, Pair
 from reports.overview.tables import display_title
 from reports.reading import summary
-from reports.reading.summary import Quote
 
 POOLED = ("count", "mean", "sd")  # regions that a mean and sd over all landmarks are made of
 DIVERGED = "diverged"

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.landmarks import pooled
+from benchmarks.ranking import Quote, values
 from reports.overview.tables import display_title
 from reports.paper.layout import Entry, PaperRun
-from reports.reading import summary, trainings
+from reports.reading import trainings
 from reports.reading.growth import label
 from reports.reading.trainings import Training
 
@@ -167,7 +168,7 @@ def _pairs(run: PaperRun, found: Sequence[pd.DataFrame]) -> pd.DataFrame:
     rows = pd.concat(found)[columns] if found else pd.DataFrame(columns=columns)
     pairs = rows.drop_duplicates(PAIR).sort_values(PAIR, ignore_index=True)
     before = [
-        summary.values(run.metrics, dataset, summary.Quote("tre", "continuous", "mean")).assign(dataset=dataset)
+        values(run.metrics, dataset, Quote("tre", "continuous", "mean")).assign(dataset=dataset)
         for dataset in pairs.dataset.unique()
     ]
     if not before:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from benchmarks.ranking import quote, values
 from datasets import geometry
 from datasets.case import Dataset, Pair
 from datasets.files import Array, DataError, read_displacement
@@ -76,9 +77,9 @@ def kept(run: PaperRun, dataset: Dataset, method: str, pair: Pair) -> Kept:
 
 def tre(run: PaperRun, dataset: Dataset, method: str, pair: Pair) -> float | None:
     """Mean TRE in mm of a pair by a method's first seed, in the quoted protocol; None where it was not measured."""
-    quote = summary.quote(run.metrics, dataset.name, "tre")
-    if quote is None:
+    quoted = quote(run.metrics, dataset.name, "tre")
+    if quoted is None:
         return None
-    rows = summary.values(run.metrics, dataset.name, quote)
+    rows = values(run.metrics, dataset.name, quoted)
     rows = rows[(rows.method == method) & (rows.pair == pair.name) & (rows.seed == first_seed(run, dataset, method))]
     return float(rows.value.iloc[0]) if len(rows) else None

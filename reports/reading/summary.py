@@ -1,4 +1,4 @@
-"""From result rows to the numbers of a report: which protocol is quoted, mean, SD, median, failures, the best method.
+"""From result rows to the numbers of a report: mean, SD, median, failures, the best method.
 
 Seeds are averaged within a pair first, so that ``n`` counts pairs and ``sd`` is the spread over pairs (n - 1).
 """
@@ -6,66 +6,18 @@ Seeds are averaged within a pair first, so that ``n`` counts pairs and ``sd`` is
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from benchmarks.metrics import METRICS
+from benchmarks.metrics import CLOCK, METRICS
+from benchmarks.ranking import Quote, quote, values
+from benchmarks.results import RUN_LEVEL
 from datasets.case import Dataset
-from reports.tables.table import DECIMALS
 
 Methods = Mapping[str, Mapping[str, Any]]
 Datasets = Mapping[str, Dataset]
-
-RUN_LEVEL = "*"
-CLOCK = "register"  # protocol of the one row of metric seconds that carries a pair's status
-QUOTED: Mapping[str, tuple[tuple[str, ...], str]] = {
-    "dice": (("linear_thr128", "nearest"), "mean"),
-    "tre": (("continuous", "snapped"), "mean"),
-    "displacement_error": (("mask", "grid"), "mean"),
-    "folding_percent": (("central_mask", "central_grid"), "all"),
-    "seconds": ((CLOCK,), "all"),
-}
-PRIMARY = ("dice", "tre", "displacement_error")
-
-
-@dataclass(frozen=True)
-class Quote:
-    """The one variant of a metric that the tables of a data set quote."""
-
-    metric: str
-    protocol: str
-    region: str
-
-    @property
-    def higher_is_better(self) -> bool:
-        return METRICS[self.metric].higher_is_better
-
-
-def quote(metrics: pd.DataFrame, dataset: str, metric: str) -> Quote | None:
-    """The quoted variant: the first protocol of `QUOTED` that the data set has values for, or None."""
-    protocols, region = QUOTED[metric]
-    rows = metrics[_ok(metrics) & (metrics.dataset == dataset) & (metrics.metric == metric) & metrics.value.notna()]
-    present = set(rows[rows.region == region].protocol)
-    return next((Quote(metric, protocol, region) for protocol in protocols if protocol in present), None)
-
-
-def primary(metrics: pd.DataFrame, dataset: Dataset) -> Quote | None:
-    """The quote that figures and case choice go by: the data set's own ``primary``, else the first it has of Dice,
-    TRE and displacement error.
-    """
-    order = sorted(PRIMARY, key=lambda metric: metric != dataset.about.get("primary"))
-    quotes = (quote(metrics, dataset.name, metric) for metric in order)
-    return next((found for found in quotes if found), None)
-
-
-def values(metrics: pd.DataFrame, dataset: str, wanted: Quote) -> pd.DataFrame:
-    """Successful rows of one quote on one data set: columns method, pair, seed, value."""
-    rows = metrics[_ok(metrics) & (metrics.dataset == dataset) & (metrics.metric == wanted.metric)]
-    rows = rows[(rows.protocol == wanted.protocol) & (rows.region == wanted.region) & (rows.pair != RUN_LEVEL)]
-    return rows[["method", "pair", "seed", "value"]].astype({"value": float}).dropna(subset="value")
 
 
 def per_pair(metrics: pd.DataFrame, dataset: str, wanted: Quote) -> dict[str, pd.Series]:
@@ -92,7 +44,7 @@ def counts(metrics: pd.DataFrame, dataset: str, method: str) -> tuple[int, int, 
 def parameters(metrics: pd.DataFrame, dataset: str, method: str) -> int | None:
     """Trainable numbers of the method's network as trained on this data set, or None."""
     rows = metrics[(metrics.metric == "parameters") & (metrics.dataset == dataset) & (metrics.method == method)]
-    found = rows[_ok(rows)].value
+    found = rows[rows.status == "ok"].value
     return int(found.iloc[0]) if len(found) else None
 
 
@@ -146,7 +98,7 @@ SUMMARY = (
 
 
 def shown(row: Mapping[str, Any] | pd.Series) -> float:
-    """The number a table displays: the median of seconds, the mean of everything else."""
+    """The number a table displays: the mean, or the median as for seconds."""
     return float(row[row["statistic"]])
 
 
@@ -165,7 +117,7 @@ def _row(
         "region": wanted.region,
         "unit": METRICS[wanted.metric].unit,
         "higher_is_better": wanted.higher_is_better,
-        "statistic": "median" if wanted.metric == "seconds" else "mean",
+        "statistic": METRICS[wanted.metric].statistic,
         "mean": float(found.mean()) if len(found) else np.nan,
         "sd": float(found.std(ddof=1)) if len(found) > 1 else np.nan,
         "median": float(quartiles[1]),
@@ -182,11 +134,7 @@ def _mark_best(frame: pd.DataFrame, eligible: set[str]) -> pd.DataFrame:
         running = group[group.method.isin(eligible) & (group.failed == 0) & (group.n > 0)]
         if running.empty:
             continue
-        displayed = running.apply(shown, axis=1).round(DECIMALS.get(str(metric), 3))
+        displayed = running.apply(shown, axis=1).round(METRICS[str(metric)].decimals)
         top = displayed.max() if METRICS[str(metric)].higher_is_better else displayed.min()
         frame.loc[displayed.index[displayed == top], "best"] = True
     return frame
-
-
-def _ok(metrics: pd.DataFrame) -> pd.Series:
-    return metrics.status == "ok"

@@ -10,18 +10,16 @@ import io
 import math
 import re
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
 import pandas as pd
 
+from benchmarks.metrics import METRICS
+
 MINUS = "\N{MINUS SIGN}"
-DECIMALS: Mapping[str, int] = {
-    "dice": 3, "jaccard": 3, "tre": 2, "displacement_error": 2, "folding_count": 1, "folding_percent": 3,
-    "jacobian_std": 3, "sdlogj": 3, "sdlogj_l2r": 3, "seconds": 4, "peak_memory": 0, "parameters": 0, "macs": 0,
-}  # fmt: skip
 _LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
@@ -92,10 +90,10 @@ def number(value: float, decimals: int) -> str:
 
 
 def quantity(metric: str, value: float) -> str:
-    """A metric's value as text: fixed decimals, but seconds with three significant digits (at most four decimals)."""
-    decimals = DECIMALS.get(metric, 3)
-    if metric == "seconds" and value > 0:
-        decimals = min(decimals, max(0, 2 - math.floor(math.log10(value))))
+    """A metric's value as text, with its decimals, and no more significant digits than it says."""
+    decimals, digits = METRICS[metric].decimals, METRICS[metric].digits
+    if digits and value > 0:
+        decimals = min(decimals, max(0, digits - 1 - math.floor(math.log10(value))))
     return number(value, decimals)
 
 

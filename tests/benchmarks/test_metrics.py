@@ -212,7 +212,7 @@ def test_every_row_is_described_in_the_table():
     assert {key[:2] for key in keys} == {(n, p) for n, m in METRICS.items() if m.needs != "none" for p in m.protocols}
     for row in rows:
         assert row["unit"] == ("1" if row["region"] == "count" else METRICS[row["metric"]].unit)
-    assert {(n, m.headline) for n, m in METRICS.items() if m.needs != "none"} <= {(m, r) for m, _, r in keys}
+    assert {(n, m.region) for n, m in METRICS.items() if m.needs != "none"} <= {(m, r) for m, _, r in keys}
     json.dumps(rows, allow_nan=False)
 
 

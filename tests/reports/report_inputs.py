@@ -1,6 +1,8 @@
 """Made-up inputs of a report: small data sets, rows, runs, timings, and the page built from them."""
 
 import json
+import re
+from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
@@ -11,6 +13,11 @@ from datasets.case import Pair, Truth, Writer, open_dataset
 from datasets.files import write_displacement
 from reports import page
 
+AFFINES = {
+    "RAS": np.diag([1.0, 1.5, 2.0, 1.0]),
+    "LPI": np.diag([-1.0, -1.5, -2.0, 1.0]),
+    "PIR": np.array([[0, 0, 2.0, -9], [-1.0, 0, 0, 4], [0, -1.5, 0, 7], [0, 0, 0, 1]]),
+}
 SHAPE, SPACING = (18, 14, 11), (1.0, 1.5, 2.0)
 AFFINE = np.diag([-1.0, 1.5, 2.0, 1.0])
 REASON = "<worker> killed & 3_000 MB used, 95% of $limit\n{see #1}"
@@ -131,3 +138,30 @@ def build(folder, metrics, datasets, *, timing=None, curves=None):
                methods=METHODS, displacement_path=displacement_path, profile="te<st", training_curves=curves,
                labels=lambda dataset, case: Truth(datasets[dataset].folder).labels(case))  # fmt: skip
     return folder / "report"
+
+
+def extreme(affine, shape, world):
+    """Index of the voxel that lies farthest in a direction of RAS space."""
+    index = np.stack(np.meshgrid(*map(range, shape), indexing="ij")).reshape(3, -1)
+    return tuple(index[:, np.argmax(np.asarray(world) @ (affine[:3, :3] @ index))])
+
+
+class Links(HTMLParser):
+    """Collects what a page would load, its links, its ids, and pictures without text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.loads, self.links, self.ids, self.bare, self.headings = [], [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        values = dict(attrs)
+        if tag in ("script", "link", "iframe", "object"):
+            self.loads.append(tag)
+        self.loads += [v for k, v in attrs if k in ("src", "srcset", "poster", "data") and not v.startswith("data:")]
+        self.links += [v for k, v in attrs if k in ("href", "xlink:href")]
+        self.ids += [values["id"]] if "id" in values else []
+        if (tag == "img" and not values.get("alt")) or (tag == "svg" and not values.get("aria-label")):
+            self.bare.append(tag)
+        if re.fullmatch("h[1-6]", tag):
+            self.headings.append(int(tag[1]))

@@ -2,20 +2,20 @@
 
 import itertools
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks import ranking
 from benchmarks.metrics import METRICS
 from reports import page
 from reports.drawing.style import save
 from reports.overview import figures
 from reports.overview import tables as overview
-from reports.reading import summary
 from tests.reports.report_inputs import (
     METHODS,
+    Links,
     build,
     failed_row,
     frame,
@@ -26,27 +26,6 @@ from tests.reports.report_inputs import (
     timing_frame,
     write_dataset,
 )
-
-
-class Links(HTMLParser):
-    """Collects what a page would load, its links, its ids, and pictures without text."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.loads, self.links, self.ids, self.bare, self.headings = [], [], [], [], []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        values = dict(attrs)
-        if tag in ("script", "link", "iframe", "object"):
-            self.loads.append(tag)
-        self.loads += [v for k, v in attrs if k in ("src", "srcset", "poster", "data") and not v.startswith("data:")]
-        self.links += [v for k, v in attrs if k in ("href", "xlink:href")]
-        self.ids += [values["id"]] if "id" in values else []
-        if (tag == "img" and not values.get("alt")) or (tag == "svg" and not values.get("aria-label")):
-            self.bare.append(tag)
-        if re.fullmatch("h[1-6]", tag):
-            self.headings.append(int(tag[1]))
 
 
 def test_page_stands_alone(built):
@@ -92,9 +71,9 @@ def test_a_phantom_is_named_in_the_head_of_its_column(built):
 def test_a_data_set_may_name_its_own_primary_metric(tmp_path):
     data = write_dataset(tmp_path, "d", phantom=False, n_pairs=1)
     rows = [row("d", "a__b0", "syn", metric, 0.5) for metric in ("dice", "tre")]
-    assert summary.primary(frame(rows), data).metric == "dice"
+    assert ranking.primary(frame(rows), data).metric == "dice"
     own = type(data)(data.folder, {**data.about, "primary": "tre"})
-    assert summary.primary(frame(rows), own).metric == "tre"
+    assert ranking.primary(frame(rows), own).metric == "tre"
 
 
 def test_figures_are_written_and_repeat(built, tmp_path):
@@ -103,7 +82,7 @@ def test_figures_are_written_and_repeat(built, tmp_path):
         assert (folder / f"{name}.png").stat().st_size > 2000
         assert "</svg>" in (folder / f"{name}.svg").read_text(encoding="utf-8")
     metrics, datasets = small_metrics(), built[1]
-    quote = summary.primary(metrics, datasets["shells"])
+    quote = ranking.primary(metrics, datasets["shells"])
     save(figures.spread(metrics, datasets["shells"], quote, METHODS), tmp_path, "dice-shells")
     assert (tmp_path / "dice-shells.svg").read_bytes() == (folder / "dice-shells.svg").read_bytes()
 

@@ -6,24 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks import ranking
 from datasets import geometry
 from datasets.files import Volume
 from reports.drawing import pictures, planes, registration
-from reports.overview import cases, figures
-from reports.reading import summary
-from tests.reports.report_inputs import METHODS, frame, row
-
-AFFINES = {
-    "RAS": np.diag([1.0, 1.5, 2.0, 1.0]),
-    "LPI": np.diag([-1.0, -1.5, -2.0, 1.0]),
-    "PIR": np.array([[0, 0, 2.0, -9], [-1.0, 0, 0, 4], [0, -1.5, 0, 7], [0, 0, 0, 1]]),
-}
-
-
-def extreme(affine, shape, world):
-    """Index of the voxel that lies farthest in a direction of RAS space."""
-    index = np.stack(np.meshgrid(*map(range, shape), indexing="ij")).reshape(3, -1)
-    return tuple(index[:, np.argmax(np.asarray(world) @ (affine[:3, :3] @ index))])
+from reports.overview import figures
+from tests.reports.report_inputs import AFFINES, METHODS, extreme
 
 
 @pytest.mark.parametrize("name", AFFINES)
@@ -103,27 +91,16 @@ def test_outline_runs_between_labels():
                         ((2.5, 0.5), (2.5, 1.5))}  # fmt: skip
 
 
-def test_worst_median_and_best_case():
-    rows = [row("d", f"a__b{i}", "net", "dice", v) for i, v in enumerate((0.7, 0.5, 0.9, 0.6))]
-    rows += [row("d", f"a__b{i}", "net", "tre", v, unit="mm") for i, v in enumerate((1.0, 4.0, 4.0))]
-    metrics = frame(rows)
-    dice, tre = summary.quote(metrics, "d", "dice"), summary.quote(metrics, "d", "tre")
-    found = [(rank, pair) for rank, pair, _, _ in cases.ranked(metrics, "d", "net", dice)]
-    assert found == [("worst", "a__b1"), ("median", "a__b3"), ("best", "a__b2")]
-    found = [(rank, pair) for rank, pair, _, _ in cases.ranked(metrics, "d", "net", tre)]
-    assert found == [("worst", "a__b1"), ("median", "a__b2"), ("best", "a__b0")]  # ties go by name
-
-
 def test_pictures_are_small_and_complete(built):
     folder = built[0] / "figures" / "cases"
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*.png")}
-    expected = {f"shells/{m}-{r}.png" for m in METHODS for r in cases.RANKS}
-    expected |= {f"real/{m}-{r}.png" for m in ("identity", "syn", "net") for r in cases.RANKS}
+    expected = {f"shells/{m}-{r}.png" for m in METHODS for r in ranking.RANKS}
+    expected |= {f"real/{m}-{r}.png" for m in ("identity", "syn", "net") for r in ranking.RANKS}
     assert names == expected
     assert max(path.stat().st_size for path in folder.rglob("*.png")) <= 150_000
     # one pair: the three ranks are the same picture
-    assert len({(folder / "real" / f"syn-{rank}.png").read_bytes() for rank in cases.RANKS}) == 1
-    assert len({(folder / "shells" / f"syn-{rank}.png").read_bytes() for rank in cases.RANKS}) == 3
+    assert len({(folder / "real" / f"syn-{rank}.png").read_bytes() for rank in ranking.RANKS}) == 1
+    assert len({(folder / "shells" / f"syn-{rank}.png").read_bytes() for rank in ranking.RANKS}) == 3
 
 
 def test_shrink_obeys_its_limit():

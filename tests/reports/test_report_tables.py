@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from benchmarks import ranking
 from reports import page
 from reports.overview.failures import failure_frame
 from reports.reading import summary
@@ -45,7 +46,7 @@ def test_seeds_are_averaged_within_a_pair_and_ties_share_the_bold(tmp_path):
     data = write_dataset(tmp_path, "d", phantom=False, n_pairs=2)
     rows = [row("d", f"a__b{i}", "syn", "dice", v, seed=s) for i, s, v in ((0, 0, 0.2), (0, 1, 0.4), (1, 0, 0.5))]
     rows += [row("d", f"a__b{i}", "net", "dice", v) for i, v in ((0, 0.35), (1, 0.4502))]
-    found = summary.summarise(frame(rows), data, METHODS, [summary.Quote("dice", "linear_thr128", "mean")])
+    found = summary.summarise(frame(rows), data, METHODS, [ranking.Quote("dice", "linear_thr128", "mean")])
     found = found.set_index("method")
     assert found.loc["syn", "mean"] == pytest.approx(0.4)
     assert found.loc["syn", "n"] == 2
@@ -56,7 +57,7 @@ def test_lower_is_better_where_the_metric_says_so(tmp_path):
     data = write_dataset(tmp_path, "d", phantom=False, n_pairs=1)
     rows = [row("d", "a__b0", m, "tre", v, unit="mm") for m, v in (("identity", 1.0), ("syn", 2.5), ("net", 2.0))]
     metrics = frame([*rows, failed_row("d", "a__b0", "truth")])
-    quote = summary.primary(metrics, data)
+    quote = ranking.primary(metrics, data)
     found = summary.summarise(metrics, data, METHODS, [quote]).set_index("method")
     assert quote.metric == "tre"
     assert found.best[found.best].index.tolist() == ["net"]

@@ -8,11 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import results
+from benchmarks import ranking, results
 from datasets.case import Pair
 from datasets.files import DataError, write_displacement
-from reports.overview import cases
-from reports.reading import summary
 from tests.workflows.test_workflow import TINY, run
 from workflows import evaluate as step
 from workflows.configuration import settings
@@ -67,13 +65,13 @@ def test_all_displacements_stay_by_default(chunk):
 
 def test_extremes_stay_and_a_few_to_compare(chunk, monkeypatch):
     data, folder = chunk
-    monkeypatch.setattr(step, "SIDE_BY_SIDE", 2)
+    monkeypatch.setattr(ranking, "SIDE_BY_SIDE", 2)
     step.evaluate(spec(data, folder))
     metrics = results.read(folder / "metrics.parquet", "metrics")
-    ranked = cases.ranked(metrics, "tiny", "net", summary.primary(metrics, data))
-    assert [rank for rank, *_ in ranked] == ["worst", "median", "best"]
+    ranked = ranking.ranked(metrics, "tiny", "net", ranking.primary(metrics, data))
+    assert [each.rank for each in ranked] == ["worst", "median", "best"]
     together = [pair.name for pair in data.test_pairs[:2]]
-    assert kept(folder) == files(*together, *(name for _, name, *_ in ranked))
+    assert kept(folder) == files(*together, *(each.pair for each in ranked))
     assert 3 <= len(kept(folder)) <= 5
 
 
@@ -98,7 +96,7 @@ def test_judging_again_by_the_same_code_gives_the_same_rows(chunk):
 @pytest.mark.parametrize("what", ["code", "records", "truth"])
 def test_judging_anew_without_displacements_says_what_to_do(chunk, tmp_path, monkeypatch, what):
     data, folder = chunk
-    monkeypatch.setattr(step, "SIDE_BY_SIDE", 0)
+    monkeypatch.setattr(ranking, "SIDE_BY_SIDE", 0)
     code = tmp_path / "judge.py"
     code.write_text("a = 1")
     step.evaluate(spec(data, folder, judge=[code]))
@@ -127,45 +125,6 @@ def test_new_displacements_are_judged_by_the_edited_code(chunk, tmp_path):
             write_displacement(folder / pair.displacement_file, np.zeros((3, *image.array.shape)), image.affine)
         step.evaluate(spec(data, folder, judge=[code]))
     assert len(list(folder.glob("judged-*"))) == 1
-
-
-@pytest.mark.parametrize("metric", ["dice", "tre"])
-def test_the_choice_is_that_of_the_page_ties_included(make_dataset, metric):
-    data = make_dataset(dark=8, bright=0)
-    values = [0.5, 0.2, 0.9, 0.2, 0.9, np.nan, 0.5, 0.7]
-    protocol = step.RANKED_BY[metric][0]
-    rows = [
-        {"dataset": "tiny", "pair": pair.name, "method": "net", "seed": 0, "metric": metric, "protocol": protocol,
-         "region": "mean", "value": value, "status": "ok"}
-        for pair, value in zip(reversed(data.test_pairs), values, strict=True)
-    ]  # fmt: skip
-    frame = pd.DataFrame(rows)
-    ranked = cases.ranked(frame, "tiny", "net", summary.primary(frame, data))
-    together = {pair.name for pair in data.test_pairs[: step.SIDE_BY_SIDE]}
-    assert step.wanted(frame, data) == together | {name for _, name, *_ in ranked}
-
-
-def test_the_pairs_to_compare_are_those_that_share_most(make_dataset, monkeypatch):
-    data = make_dataset(dark=2, bright=0)
-    pairs = [Pair("a", "b"), Pair("c", "a"), Pair("c", "b"), Pair("c", "d"), Pair("b", "a")]
-    data.about["test"][:] = [vars(pair) for pair in pairs]
-    monkeypatch.setattr(step, "SIDE_BY_SIDE", 2)
-    row = {"metric": "dice", "protocol": "nearest", "region": "mean", "value": 0.5, "pair": "b__a"}
-    assert step.wanted(pd.DataFrame([row]), data) == {"c__a", "c__b", "b__a"}
-
-
-def test_nothing_to_rank_by_deletes_nothing(make_dataset):
-    data = make_dataset(dark=8, bright=0)
-    rows = pd.DataFrame(
-        {"metric": ["folding_count"], "protocol": "forward", "region": "all", "value": 1.0, "pair": "x"}
-    )
-    assert step.wanted(rows, data) == {pair.name for pair in data.test_pairs}
-
-
-def test_ranking_is_that_of_the_report():
-    for metric, protocols in step.RANKED_BY.items():
-        assert summary.QUOTED[metric] == (protocols, "mean")
-    assert tuple(step.RANKED_BY) == summary.PRIMARY
 
 
 def test_the_configuration_reaches_the_step():

@@ -16,8 +16,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 
+from benchmarks.metrics import METRICS
 from reports.drawing.style import INK, PAPER, SOFT, style
-from reports.overview.tables import NAMES
 from reports.paper.layout import Entry, PaperError, PaperRun
 from reports.paper.measured import Measured, Reader
 from reports.reading.registrations import player
@@ -176,8 +176,7 @@ def _lines(axes: Axes, series: Sequence[Series], column: Entry, hollow: bool) ->
         axes.errorbar(x, values, yerr=np.nan_to_num(ends).clip(0).T, color=colour, marker=marker, linestyle=line,
                       linewidth=1.3, markersize=5.5, elinewidth=0.9, capsize=2, label=one.label,
                       markerfacecolor=PAPER if hollow else colour)  # fmt: skip
-    name = NAMES.get(column["metric"], column["metric"])
-    axes.set_ylabel(f"{name} ({column['unit']}) {direction(True)}")
+    axes.set_ylabel(f"{METRICS[column['metric']].short} ({column['unit']}) {direction(True)}")
     axes.margins(y=0.2)
     axes.yaxis.set_major_locator(MaxNLocator(4))
     axes.tick_params(axis="x", length=0)
@@ -245,7 +244,7 @@ def _note(run: PaperRun, entry: Entry, measured: Sequence[Series], cells: Mappin
 
 def _gaps(measured: Sequence[Series], means: Sequence[Measured]) -> list[str]:
     """A sentence for accuracy and for the seconds of each device that says what is missing and why."""
-    name = NAMES.get(means[0].metric, means[0].metric) if means else "Accuracy"
+    name = METRICS[means[0].metric].short if means else "Accuracy"
     groups = {name: [value for one in measured for value in one.accuracy]}
     for device in measured[0].seconds:
         groups[f"{DEVICES.get(device, device)} seconds"] = [value for one in measured for value in one.seconds[device]]

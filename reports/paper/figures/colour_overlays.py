@@ -19,14 +19,14 @@ from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 from scipy import ndimage
 
+from benchmarks.metrics import METRICS
+from benchmarks.ranking import quote
 from datasets import geometry
 from datasets.case import Dataset, Pair
 from datasets.files import Array, Volume
 from reports.drawing.planes import Turned, oriented, oriented_displacement, oriented_points, oriented_spacing
 from reports.drawing.style import INK, PAPER, RULE, SOFT, style
-from reports.overview.tables import NAMES
 from reports.paper.layout import Entry, PaperRun
-from reports.reading import summary
 from reports.reading.registrations import kept, player, trained, tre
 from reports.tables.table import number
 
@@ -283,9 +283,10 @@ def _note(run: PaperRun, entry: Entry, chosen: Sequence[int], methods: Sequence[
     pairs = [dataset.test_pairs[place - 1] for place in chosen]
     if not all(run.landmarks and run.landmarks(dataset.name, pair.name) for pair in pairs):
         parts.append("A pair without landmarks: middle section, enlarged where its images differ most.")
-    quote = summary.quote(run.metrics, dataset.name, "tre")
-    if quote is not None:
-        parts.append(f"{NAMES['tre']}: mean over all landmarks of the pair ({quote.protocol}), not of the section.")
+    quoted = quote(run.metrics, dataset.name, "tre")
+    if quoted is not None:
+        name = METRICS["tre"].short
+        parts.append(f"{name}: mean over all landmarks of the pair ({quoted.protocol}), not of the section.")
     if short := [place for place in entry["pairs"] if place not in chosen]:
         parts.append(f"Pair {_listed(short)} not shown: there are {len(dataset.test_pairs)} test pairs.")
     if absent := [method for method in entry["methods"] if method not in methods]:

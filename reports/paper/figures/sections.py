@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
+from benchmarks.ranking import quote, values
 from datasets import geometry
 from datasets.case import Dataset, Pair
 from datasets.files import Array, read_displacement
@@ -192,10 +193,10 @@ def _seed(run: PaperRun, dataset: Dataset, method: str, pair: Pair) -> tuple[int
 
 
 def _dice(run: PaperRun, dataset: Dataset, method: str, pair: Pair, seed: int) -> str:
-    quote = summary.quote(run.metrics, dataset.name, "dice")
-    if quote is None:
+    quoted = quote(run.metrics, dataset.name, "dice")
+    if quoted is None:
         return "no Dice"
-    rows = summary.values(run.metrics, dataset.name, quote)
+    rows = values(run.metrics, dataset.name, quoted)
     found = rows[(rows.method == method) & (rows.pair == pair.name) & (rows.seed == seed)].value
     return f"Dice {number(100 * float(found.iloc[0]), 1)} %" if len(found) else "no Dice"
 
@@ -215,11 +216,11 @@ def _title(run: PaperRun, entry: Entry) -> str:
 def _note(run: PaperRun, entry: Entry, chosen: str, absent: Sequence[str]) -> str:
     """What a reader has to know: which sections these are, how labels were warped, what the Dice is of."""
     dataset = run.datasets[entry["dataset"]]
-    quote = summary.quote(run.metrics, dataset.name, "dice")
+    quoted = quote(run.metrics, dataset.name, "dice")
     parts = [f"{_title(run, entry)}.", chosen, "Patient's right on the left, front on top."]
     parts.append("Labels take the nearest moving voxel. White: warped and fixed labels agree; red: they differ.")
-    if quote is not None:
-        parts.append(f"Dice: whole volume, mean over labels ({quote.protocol}), not this section.")
+    if quoted is not None:
+        parts.append(f"Dice: whole volume, mean over labels ({quoted.protocol}), not this section.")
     if absent:
         parts.append(f"Not in this profile: {', '.join(absent)}.")
     return " ".join(parts)

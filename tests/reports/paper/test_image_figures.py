@@ -16,8 +16,7 @@ from reports.paper.figures import landmark_correlation as correlation_figure
 from reports.reading import registrations
 from reports.reading.trainings import Training
 from tests.reports.paper.paper_inputs import layout, make_run
-from tests.reports.report_inputs import failed_row, frame, row
-from tests.reports.test_report_pictures import AFFINES, extreme
+from tests.reports.report_inputs import AFFINES, extreme, failed_row, frame, row
 
 OVERLAYS = {"number": 8, "kind": "colour_overlays", "caption": "Overlays.", "dataset": "one", "pairs": [1, 2],
             "methods": ["syn", "net"]}  # fmt: skip

@@ -18,8 +18,7 @@ from reports.paper.figures import accuracy_time_by_cascade as cascade_figure
 from reports.paper.figures import sections as section_figure
 from reports.paper.layout import PaperError, known_papers, load_paper
 from tests.reports.paper.paper_inputs import dice_rows, layout, make_run, timing
-from tests.reports.report_inputs import failed_row, row
-from tests.reports.test_report_pictures import AFFINES, extreme
+from tests.reports.report_inputs import AFFINES, extreme, failed_row, row
 
 CASCADES = {"number": 5, "kind": "accuracy_time_by_cascade", "caption": "Lines & bars.", "dataset": "one", "table": 1,
             "series": [{"label": "One <net>", "methods": ["syn", "net"]}]}  # fmt: skip

@@ -12,8 +12,7 @@ from reports.paper.tables import write_paper_tables
 from reports.tables import table as tables
 from reports.tables.table import Cell, Group, Head, Table
 from tests.reports.paper.paper_inputs import dice_rows, make_run, size_rows, timing
-from tests.reports.report_inputs import METHODS, runs_frame
-from tests.reports.test_report_page import Links
+from tests.reports.report_inputs import METHODS, Links, runs_frame
 
 ROWS = [
     *dice_rows("shells", "syn", [0.69, 0.70, 0.72]),

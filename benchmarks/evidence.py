@@ -1,0 +1,54 @@
+"""What a metric is computed from, and the values it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, TypeVar, cast
+
+from numpy.typing import ArrayLike, NDArray
+
+Needs = Literal["labels", "landmarks", "displacement", "true_displacement", "none"]
+Result = TypeVar("Result")
+
+
+class Value(NamedTuple):
+    """One number of a metric: by which protocol, of which region."""
+
+    protocol: str
+    region: str
+    value: float
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """One displacement and the truth about its pair; `benchmarks.metrics.evaluate` says what each part is."""
+
+    displacement: NDArray
+    spacing: Sequence[float]
+    fixed_labels: ArrayLike | None = None
+    moving_labels: ArrayLike | None = None
+    labels: Sequence[int] | None = None
+    landmarks: tuple[ArrayLike, ArrayLike] | None = None
+    true_displacement: ArrayLike | None = None
+    mask: ArrayLike | None = None
+    _made: dict[object, object] = field(default_factory=dict[object, object], repr=False)
+
+    def has(self, needs: Needs) -> bool:
+        """Return whether the truth that a metric needs is here."""
+        there: dict[Needs, object] = {
+            "labels": self.fixed_labels,
+            "landmarks": self.landmarks,
+            "displacement": self.displacement,
+            "true_displacement": self.true_displacement,
+        }
+        return there.get(needs) is not None
+
+    def once(self, function: Callable[[Evidence], Result]) -> Result:
+        """Return ``function(self)``, computed at the first call only: several metrics share a determinant."""
+        if function not in self._made:
+            self._made[function] = function(self)
+        return cast(Result, self._made[function])
+
+
+Compute = Callable[[Evidence], Iterator[Value]]
