@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,20 +15,20 @@ from benchmarks.metrics import METRICS, Metric
 from benchmarks.ranking import RANKS, quote, ranking_metrics
 from benchmarks.results import RUN_LEVEL
 from reports.drawing import html as embed
-from reports.drawing.pictures import Labels
 from reports.drawing.style import save
 from reports.overview import figures
 from reports.overview import tables as overview
 from reports.overview.cases import Case, draw_cases
 from reports.overview.failures import failure_frame, failure_table
-from reports.paper.layout import PaperRun
+from reports.paper.cast import PaperRun
 from reports.paper.ledger import ledger_frame
 from reports.paper.page import write_paper
 from reports.reading import summary
-from reports.reading.summary import Datasets, Methods
+from reports.reading.run import Methods, Run
+from reports.reading.summary import Datasets
+from reports.reading.trainings import loss_curves
 from reports.tables.table import Table, csv_text, write_tables, write_text
 
-DisplacementPath = Callable[[str, str, int, str], Path]
 Curves = Mapping[tuple[str, str], pd.DataFrame]
 TEMPLATES = Path(__file__).parent / "templates"
 WEIGHT = 15_000_000  # bytes of pictures on the page
@@ -52,41 +52,15 @@ class Section:
     galleries: Sequence[tuple[str, Sequence[Case]]]
 
 
-def build(
-    folder: Path,
-    *,
-    metrics: pd.DataFrame,
-    runs: pd.DataFrame,
-    timing: pd.DataFrame | None,
-    datasets: Datasets,
-    methods: Methods,
-    displacement_path: DisplacementPath,
-    profile: str,
-    profile_about: str = "",
-    training_curves: Curves | None = None,
-    labels: Labels | None = None,
-    papers: Sequence[PaperRun] = (),
-) -> None:
-    """Write the report of a run into ``folder``.
+def build(folder: Path, run: Run, papers: Sequence[PaperRun] = ()) -> None:
+    """Write the report of a run: ``index.html``, ``failures.csv``, ``ledger.csv``, ``tables/`` and ``figures/``.
 
-    Args:
-        folder: where ``index.html``, ``failures.csv``, ``ledger.csv``, ``tables/`` and ``figures/`` go.
-        metrics: result rows (`benchmarks.results`).
-        runs: provenance rows, one per run.
-        timing: rows of the timing stage, or None when it was not run.
-        datasets: prepared data sets by name, in display order.
-        methods: for each method, in display order, ``label``, ``kind`` (classical, learned or control), ``cite``.
-        displacement_path: where the displacement of (data set, method, seed, pair name) lies; a file that is not
-            there leaves out that picture.
-        profile: name of the run's profile.
-        profile_about: what it is for and what it cuts.
-        training_curves: for (method, data set) the columns iteration and loss.
-        labels: gives the label map of (data set name, case) or None, for outlines in the pictures; None draws none.
-        papers: the papers whose tables, figures and ledger this run fills.
+    ``papers`` are the papers whose tables, figures and ledger the run fills.
 
     Raises:
-        ValueError: a row names a method or data set that ``methods`` or ``datasets`` lacks.
+        ValueError: a row names a method or data set that the run does not describe.
     """
+    metrics, datasets, methods, timing, runs = run.metrics, run.datasets, run.methods, run.timing, run.runs
     _check_names(metrics, datasets, methods)
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     frames = overview.overview_frame(metrics, datasets, methods), overview.label_frame(metrics, datasets, methods)
@@ -95,9 +69,9 @@ def build(
     failures = failure_table(failed, datasets, methods)
     tables = overview.overview_tables(frames[0], metrics, datasets, methods)
     ranks = RANKS if len(methods) * len(datasets) <= MANY else RANKS[:1]
-    sections = []
+    sections, curves = [], loss_curves(run.trainings)
     for dataset, table in zip(datasets.values(), tables[1:], strict=True):
-        drawn = _dataset_figures(folder / "figures", metrics, dataset, methods, training_curves or {})
+        drawn = _dataset_figures(folder / "figures", metrics, dataset, methods, curves)
         sections.append(
             Section(
                 dataset.name,
@@ -109,7 +83,7 @@ def build(
                 overview.label_table(frames[1], dataset, methods),
                 overview.timing_table(times, dataset, methods),
                 *drawn,
-                draw_cases(folder / "figures" / "cases", metrics, dataset, methods, displacement_path, labels, ranks),
+                draw_cases(folder / "figures" / "cases", run, dataset, ranks=ranks),
             )
         )
     label_tables = [section.labels for section in sections if section.labels]
@@ -124,8 +98,8 @@ def build(
     if scatter is not None:
         save(scatter, folder / "figures", "accuracy-time")
     page = {
-        "profile": profile,
-        "profile_about": profile_about,
+        "profile": run.profile,
+        "profile_about": run.about,
         "about": _about_run(runs, datasets),
         "overview": tables[0],
         "ranks": ranks,
@@ -137,7 +111,7 @@ def build(
         "n_failed": int((failed.status != "not_applicable").sum()),
         "n_idle": int((failed.status == "not_applicable").sum()),
         "timed": [] if timing is None else sorted(set(timing.dataset)),
-        "methods": [{"name": name, **methods[name]} for name in summary.ordered(methods)],
+        "methods": [methods[name] for name in summary.ordered(methods)],
         "glossary": _glossary(metrics),
         "runs": _provenance(runs, methods),
     }
@@ -175,8 +149,8 @@ def _dataset_figures(
     for method in summary.ordered(methods):
         curve = curves.get((method, dataset.name))
         if curve is not None and len(curve):
-            alt = f"Training loss of {methods[method]['label']} on {overview.display_title(dataset)}"
-            save(figures.training(curve, str(methods[method]["label"])), folder,
+            alt = f"Training loss of {methods[method].label} on {overview.display_title(dataset)}"
+            save(figures.training(curve, methods[method].label), folder,
                          f"training-{method}-{dataset.name}")  # fmt: skip
             trained.append((alt, _inline(folder, f"training-{method}-{dataset.name}", alt)))
     return spreads, trained
@@ -243,6 +217,6 @@ def _glossary(metrics: pd.DataFrame) -> dict[str, Metric]:
 def _provenance(runs: pd.DataFrame, methods: Methods) -> list[dict[str, Any]]:
     rows = runs.sort_values(["dataset", "method", "seed"]).to_dict("records")
     for row in rows:
-        row["label"] = str(methods.get(row["method"], {}).get("label", row["method"]))
+        row["label"] = methods[row["method"]].label if row["method"] in methods else row["method"]
         row["params"] = ", ".join(f"{key}={value}" for key, value in json.loads(row["params"] or "{}").items())
     return rows

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from datasets.case import Pair, Writer, open_dataset
+from reports.reading.trainings import Training
 from tests.reports.report_inputs import build, small_metrics, timing_frame, write_dataset
 
 AFFINE = np.diag([-1.5, -1.0, 2.0, 1.0])
@@ -104,6 +105,8 @@ def built(tmp_path_factory):
         "shells": write_dataset(folder, "shells", phantom=True, n_pairs=3),
         "real": write_dataset(folder, "real", phantom=False, n_pairs=1),
     }
-    curve = pd.DataFrame({"iteration": range(50), "loss": np.exp(-np.arange(50) / 9)})
-    report = build(folder, small_metrics(), datasets, timing=timing_frame(), curves={("net", "shells"): curve})
+    curve = pd.DataFrame({"iteration": range(50), "total": np.exp(-np.arange(50) / 9)})
+    curve.to_json(folder / "curve.jsonl", orient="records", lines=True, double_precision=15)
+    trainings = [Training("net", "shells", 0, "ok", "", folder)]
+    report = build(folder, small_metrics(), datasets, timing=timing_frame(), trainings=trainings)
     return report, datasets

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +16,8 @@ from datasets.files import Array
 from reports.drawing.planes import planes
 from reports.drawing.registration import DPI, colours, draw
 from reports.drawing.style import style
+from reports.reading.run import Labels
 
-Labels = Callable[[str, str], Array | None]  # of (data set name, case)
 LIMIT = 150_000  # bytes
 SCALES = (1.0, 0.85, 0.7, 0.55, 0.45, 0.35)
 

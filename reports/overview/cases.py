@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import pandas as pd
 
 from benchmarks.metrics import METRICS
 from benchmarks.ranking import RANKS, primary, ranked
 from datasets.case import Dataset, Pair
 from datasets.files import read_displacement
-from reports.drawing.pictures import Labels, picture
+from reports.drawing.pictures import picture
 from reports.overview import tables as overview
 from reports.reading import summary
-from reports.reading.summary import Methods
+from reports.reading.run import Labels, Run
 from reports.tables.table import quantity
-
-DisplacementPath = Callable[[str, str, int, str], Path]
 
 
 @dataclass(frozen=True)
@@ -36,25 +32,19 @@ class Case:
 
 
 def draw_cases(
-    folder: Path,
-    metrics: pd.DataFrame,
-    dataset: Dataset,
-    methods: Methods,
-    displacement_path: DisplacementPath,
-    labels: Labels | None,
-    ranks: Sequence[str] = RANKS,
+    folder: Path, run: Run, dataset: Dataset, *, ranks: Sequence[str] = RANKS
 ) -> list[tuple[str, list[Case]]]:
     """Write ``<folder>/<dataset>/<method>-<rank>.png``; return the cases of each method, a registration once.
 
     ``ranks``: which of `RANKS` to draw.
     """
-    quote = primary(metrics, dataset)
+    quote = primary(run.metrics, dataset)
     if quote is None:
         return []
     galleries = []
-    for method in summary.ordered(methods):
+    for method in summary.ordered(run.methods):
         cases: dict[tuple[str, int], Case] = {}
-        for each in ranked(metrics, dataset.name, method, quote):
+        for each in ranked(run.metrics, dataset.name, method, quote):
             rank, name, seed = each.rank, each.pair, each.seed
             if rank not in ranks:
                 continue
@@ -64,14 +54,14 @@ def draw_cases(
             if first is not None:
                 cases[name, seed] = _again(first, rank, path)
                 continue
-            source = displacement_path(dataset.name, method, seed, name)
-            label = str(methods[method]["label"])
+            source = run.displacement_path(dataset.name, method, seed, name)
+            label = run.label(method)
             title = f"{label} on {overview.display_title(dataset)}: {name}, {shown}"
-            drawn = _draw(dataset, name, source, path, title, labels)
+            drawn = _draw(dataset, name, source, path, title, run.labels)
             alt = f"{label}, {rank} case, pair {name}: fixed, moving, warped, differences, grid, Jacobian determinant"
             cases[name, seed] = Case(rank, name, seed, shown, path if drawn else None, alt)
         if cases:
-            galleries.append((str(methods[method]["label"]), list(cases.values())))
+            galleries.append((run.label(method), list(cases.values())))
     return galleries
 
 

@@ -33,7 +33,7 @@ def failure_table(frame: pd.DataFrame, datasets: Datasets, methods: Methods) -> 
     heads.append(Head("Reason", width="8cm", number=False))
     rows = [
         [
-            Cell(str(methods.get(row.method, {}).get("label", row.method))),
+            Cell(methods[row.method].label if row.method in methods else row.method),
             Cell(
                 str(datasets[row.dataset].about.get("title", row.dataset)) if row.dataset in datasets else row.dataset
             ),

@@ -63,7 +63,7 @@ def accuracy_time(metrics: pd.DataFrame, datasets: Datasets, methods: Methods, c
 def _marks(points: Sequence[Mapping[str, object]], methods: Methods, width: int) -> tuple[dict[str, str], list[str]]:
     """What stands beside each method's point, and lines that explain it: numbers where names would be too many."""
     shown = [name for name in summary.contestants(methods) if any(name in panel for panel in points)]
-    labels = {name: str(methods[name]["label"]) for name in shown}
+    labels = {name: methods[name].label for name in shown}
     if max(map(len, points)) <= NAMED:
         return labels, []
     numbers = {name: str(number) for number, name in enumerate(shown, start=1)}
@@ -81,7 +81,7 @@ def spread(metrics: pd.DataFrame, dataset: Dataset, quote: Quote, methods: Metho
         figure = _figure(6.4, 0.95 + 0.36 * len(names))
         axes = figure.subplots()
         for row, name in enumerate(names):
-            _box(axes, by_method[name].sort_index().to_numpy(), len(names) - 1 - row, methods[name]["kind"])
+            _box(axes, by_method[name].sort_index().to_numpy(), len(names) - 1 - row, methods[name].kind)
         axes.set_yticks(range(len(names))[::-1], [_label(methods, name) for name in names])
         axes.set_ylim(-0.6, len(names) - 0.4)
         axes.grid(visible=False, axis="y")
@@ -135,7 +135,7 @@ def _contested(metrics: pd.DataFrame, dataset: str, quote: Quote, methods: Metho
 def _panel(axes: Axes, metrics: pd.DataFrame, dataset: Dataset, quote: Quote, methods: Methods) -> None:
     points = _points(metrics, dataset.name, quote, methods)
     for name, (x, low, high, y, sd) in points.items():
-        marker, colour = KINDS[methods[name]["kind"]]
+        marker, colour = KINDS[methods[name].kind]
         bars = {"yerr": [[sd], [sd]], "xerr": [[max(x - low, 0)], [max(high - x, 0)]]}
         axes.errorbar(x, y, **bars, fmt=marker, color=colour, markersize=6, elinewidth=0.9, capsize=2,
                       markeredgecolor=PAPER, markeredgewidth=0.6)  # fmt: skip
@@ -242,4 +242,4 @@ def _axis_label(quote: Quote) -> str:
 
 
 def _label(methods: Methods, name: str) -> str:
-    return "Before registration" if name == "identity" else str(methods[name]["label"])
+    return "Before registration" if name == "identity" else methods[name].label

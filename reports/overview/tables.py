@@ -131,7 +131,7 @@ def timing_table(frame: pd.DataFrame, dataset: Dataset, methods: Methods) -> Tab
         heads += [Head("First call ↓", "s")] if threads is not None else []
     rows = []
     for method in summary.ordered(methods):
-        if methods[method]["kind"] == "control":
+        if methods[method].kind == "control":
             continue
         cells = [
             _timing_cell(here, method, setting, phase)
@@ -200,7 +200,7 @@ def _partial_note(frame: pd.DataFrame) -> tuple[str, ...]:
 
 
 def _name(methods: Methods, method: str) -> str:
-    label = str(methods[method].get("label", method))
+    label = methods[method].label
     return f"Before registration ({label.lower()})" if method == "identity" else label
 
 

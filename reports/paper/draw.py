@@ -8,6 +8,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from reports.drawing.style import save
+from reports.paper.cast import PaperRun
 from reports.paper.figures import accuracy_time_by_cascade as cascade_figure
 from reports.paper.figures import colour_overlays as overlay_figure
 from reports.paper.figures import displacement_densities as density_figure
@@ -17,7 +18,7 @@ from reports.paper.figures import level_maps as level_figure
 from reports.paper.figures import schedule_states as schedule_figure
 from reports.paper.figures import sections as section_figure
 from reports.paper.figures import snapshot_scatter as snapshot_figure
-from reports.paper.layout import Entry, PaperError, PaperRun
+from reports.paper.layout import Entry, PaperError
 
 Draw = Callable[[PaperRun, Entry], tuple[Figure | None, str]]
 KINDS: Mapping[str, tuple[Draw, tuple[str, ...]]] = {  # how a kind is drawn, and what its entry has to say
@@ -33,7 +34,7 @@ KINDS: Mapping[str, tuple[Draw, tuple[str, ...]]] = {  # how a kind is drawn, an
 }
 
 
-def draw_figures(run: PaperRun, folder: Path) -> list[tuple[int, str, Path | None, str]]:
+def draw_figures(stage: PaperRun, folder: Path) -> list[tuple[int, str, Path | None, str]]:
     """Write ``<folder>/<paper>-fig<N>.{svg,png}`` for every figure of the paper that the run has numbers for.
 
     Returns:
@@ -44,9 +45,9 @@ def draw_figures(run: PaperRun, folder: Path) -> list[tuple[int, str, Path | Non
         PaperError: an entry of the paper's YAML has an unknown kind or names what the paper does not have.
     """
     drawn: list[tuple[int, str, Path | None, str]] = []
-    for entry in run.paper.figures:
-        name = f"{run.paper.key}-fig{entry['number']}"
-        figure, text = _kind(run, entry)(run, entry)
+    for entry in stage.paper.figures:
+        name = f"{stage.paper.key}-fig{entry['number']}"
+        figure, text = _kind(stage, entry)(stage, entry)
         if figure is None:
             drawn.append((entry["number"], entry["caption"], None, text))
         else:
@@ -55,8 +56,8 @@ def draw_figures(run: PaperRun, folder: Path) -> list[tuple[int, str, Path | Non
     return drawn
 
 
-def _kind(run: PaperRun, entry: Entry) -> Draw:
-    where = f"{run.paper.key}: figure {entry['number']}"
+def _kind(stage: PaperRun, entry: Entry) -> Draw:
+    where = f"{stage.paper.key}: figure {entry['number']}"
     if entry["kind"] not in KINDS:
         raise PaperError(f"{where}: kind must be one of {', '.join(KINDS)}, got {entry['kind']!r}")
     draw, needed = KINDS[entry["kind"]]
@@ -64,6 +65,6 @@ def _kind(run: PaperRun, entry: Entry) -> Draw:
         raise PaperError(f"{where}: kind {entry['kind']} needs {', '.join(missing)}")
     named = [entry["dataset"]] if "dataset" in entry else entry.get("datasets", [])
     for key in named:
-        if key not in run.paper.datasets:
-            raise PaperError(f"{where}: dataset {key!r} is none of {', '.join(run.paper.datasets)}")
+        if key not in stage.paper.datasets:
+            raise PaperError(f"{where}: dataset {key!r} is none of {', '.join(stage.paper.datasets)}")
     return draw

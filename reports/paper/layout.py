@@ -7,7 +7,7 @@ row and the row's ``cells`` together, the later over the earlier.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,8 @@ import jsonschema
 import pandas as pd
 import yaml
 
-from datasets.case import Dataset
-from datasets.files import Array
-from reports.drawing.pictures import Labels
 from reports.paper.printed import PaperError, read_printed
-from reports.reading.summary import Methods
-from reports.reading.trainings import Training
 
-DisplacementPath = Callable[[str, str, int, str], Path]
-Landmarks = Callable[[str, str], tuple[Array, Array] | None]  # of data set and pair: fixed and moving, voxels (n, 3)
 Entry = Mapping[str, Any]
 
 PAPERS = Path(__file__).parents[1] / "papers"
@@ -48,48 +41,6 @@ class Paper:
     figures: Sequence[Entry]
     printed: pd.DataFrame
     training: str = ""  # the data set that its networks learn from
-
-
-@dataclass(frozen=True)
-class PaperRun:
-    """What one run of a profile measured, seen from one paper.
-
-    ``datasets`` maps a paper's key to the prepared data set that plays it; a key that nothing plays is absent.
-    """
-
-    paper: Paper
-    metrics: pd.DataFrame
-    timing: pd.DataFrame | None
-    runs: pd.DataFrame
-    datasets: Mapping[str, Dataset]
-    methods: Methods
-    displacement_path: DisplacementPath
-    labels: Labels | None = None
-    landmarks: Landmarks | None = None
-    trainings: Sequence[Training] = ()
-    about: str = ""  # what the profile cuts
-
-    def is_stand_in(self, key: str) -> bool:
-        """Whether what plays ``key`` is another data set, or a part of it alone. KeyError where nothing plays it."""
-        return self.datasets[key].name != key or bool(self.pairs_note(key))
-
-    def pairs_note(self, key: str) -> str:
-        """How many of the paper's test pairs its own data set has here; empty where all, or where another plays it."""
-        data, wanted = self.datasets[key], self.paper.datasets[key].get("pairs")
-        here = len(data.test_pairs)
-        if data.name != key or wanted in (None, here):
-            return ""
-        if here < wanted:
-            return f"has {here} of the paper's {wanted} pairs"
-        return f"has {here} pairs, the paper's {wanted}"
-
-    def trained_elsewhere(self, method: str) -> str:
-        """What a method learned from where that is not the paper's training data alone; empty where it is, or where
-        nothing is known of it.
-        """
-        learned = sorted({each.dataset for each in self.trainings if each.method == method})
-        own = self.paper.training
-        return " and ".join(learned) if own and set(learned) - {own} else ""
 
 
 def known_papers() -> list[str]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from reports.overview.tables import display_title
-from reports.paper.layout import Entry, Paper, PaperRun, cells, dataset_keys, find, specification
+from reports.paper.cast import PaperRun
+from reports.paper.layout import Entry, Paper, cells, dataset_keys, find, specification
 from reports.paper.measured import Measured, Reader
 from reports.paper.printed import MULTIPLES, Printed, is_blank, read_number
 from reports.tables.table import MINUS, Cell, Head, Table, exact, number
@@ -63,31 +63,31 @@ class Judged:
         return self.measured.stand_in or self.measured.narrow
 
 
-def judge(run: PaperRun) -> list[Judged]:
+def judge(stage: PaperRun) -> list[Judged]:
     """Every printed cell of the paper, in the order of its CSV, with what the run measured and a verdict."""
-    reader, judged = Reader(run), []
-    tables = {table["number"]: table for table in run.paper.tables}
-    for cell in run.paper.printed.to_dict("records"):
+    reader, judged = Reader(stage), []
+    tables = {table["number"]: table for table in stage.paper.tables}
+    for cell in stage.paper.printed.to_dict("records"):
         table = tables[cell["table"]]
         row, column = find(table["rows"], cell["row"]), find(table["columns"], cell["column"])
         measured = reader.cell(table, row, column)
         what = specification(table, row, column)
-        verdict, remark = _verdict(cell["printed"], measured, what, run.paper)
+        verdict, remark = _verdict(cell["printed"], measured, what, stage.paper)
         in_print = [f"in print: {cell['note']}"] if cell["note"] else []
-        notes = (*_circumstances(run, what, measured), *measured.notes, *in_print)
+        notes = (*_circumstances(stage, what, measured), *measured.notes, *in_print)
         printed = cell["printed"], cell["value"]
-        judged.append(Judged(run.paper.key, table, row, column, *printed, measured, verdict, remark, notes, what))
+        judged.append(Judged(stage.paper.key, table, row, column, *printed, measured, verdict, remark, notes, what))
     return judged
 
 
-def beside(run: PaperRun) -> list[Judged]:
+def beside(stage: PaperRun) -> list[Judged]:
     """The cells of rows that the paper does not have: measured, and nothing printed to compare with."""
-    reader, found = Reader(run), []
-    for table in run.paper.tables:
+    reader, found = Reader(stage), []
+    for table in stage.paper.tables:
         for row, column in cells(table, printed=False):
             measured, what = reader.cell(table, row, column), specification(table, row, column)
-            notes = (*_circumstances(run, what, measured), *measured.notes)
-            found.append(Judged(run.paper.key, table, row, column, "", math.nan, measured, OURS, "", notes, what))
+            notes = (*_circumstances(stage, what, measured), *measured.notes)
+            found.append(Judged(stage.paper.key, table, row, column, "", math.nan, measured, OURS, "", notes, what))
     return found
 
 
@@ -211,23 +211,18 @@ def _number_verdict(printed: Printed, measured: Measured, tolerance: float | Non
     return ("reproduced" if inside else "differs"), f"printed value {place} of the {what} ± {half:g}"
 
 
-def _circumstances(run: PaperRun, cell: Entry, measured: Measured) -> list[str]:
+def _circumstances(stage: PaperRun, cell: Entry, measured: Measured) -> list[str]:
     """What a reader has to know before comparing: other data, to test on or to learn from, another width."""
     if measured.reason and not measured.outcome:
         return []
     notes = []
     if measured.stand_in:
-        played = [key for key in dataset_keys(cell) if run.is_stand_in(key)]
-        plays = [
-            f"{display_title(run.datasets[key])}, which "
-            f"{run.pairs_note(key) or 'plays ' + str(run.paper.datasets[key]['title'])}"
-            for key in played
-        ]
-        notes += [f"on {'; '.join(plays)}"] if plays else []
-        if "pair" in cell and any(map(run.pairs_note, played)):
+        played = [player for key in dataset_keys(cell) if (player := stage.players[key]).stand_in]
+        notes += [f"on {'; '.join(player.in_ledger() for player in played)}"] if played else []
+        if "pair" in cell and any(player.note for player in played):
             notes.append(f"pair {cell['pair']} of these may be another one of the paper's")
     if measured.learned:
-        notes.append(f"trained on {measured.learned}, the paper's on {run.paper.training}")
+        notes.append(f"trained on {measured.learned}, the paper's on {stage.paper.training}")
     if measured.narrow and measured.metric != "parameters":
         notes.append("a network narrower than the paper's")
     if measured.threads is not None:

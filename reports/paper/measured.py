@@ -16,7 +16,8 @@ from benchmarks.statistics import Statistic, bootstrap_interval
 from datasets.case import Dataset
 from reports.overview.tables import display_title
 from reports.paper import statistics as cell_statistics
-from reports.paper.layout import Entry, PaperRun, dataset_keys, specification
+from reports.paper.cast import PaperRun
+from reports.paper.layout import Entry, dataset_keys, specification
 from reports.paper.pair_values import Choice, Missing, PairValues, first_reason, subjects
 from reports.paper.statistics import NAN, RESAMPLES
 from reports.reading import trainings
@@ -60,10 +61,10 @@ class Measured:
 class Reader:
     """Reads the rows of a run for cells of a paper."""
 
-    def __init__(self, run: PaperRun) -> None:
-        self.run = run
-        self._pairs = PairValues(run.metrics)
-        sizes = run.metrics[(run.metrics.pair == RUN_LEVEL) & (run.metrics.status == "ok")]
+    def __init__(self, stage: PaperRun) -> None:
+        self.stage = stage
+        self._pairs = PairValues(stage.run.metrics)
+        sizes = stage.run.metrics[(stage.run.metrics.pair == RUN_LEVEL) & (stage.run.metrics.status == "ok")]
         self._sizes: dict[tuple[str, str, str], float] = {}
         for size in sizes.itertuples():
             self._sizes.setdefault((size.dataset, size.method, size.metric), float(size.value))
@@ -75,15 +76,14 @@ class Reader:
         if "not_run" in cell:
             return replace(blank, reason=cell["not_run"])
         for key in dataset_keys(cell):
-            if key not in self.run.datasets:
-                title = self.run.paper.datasets[key]["title"]
-                return replace(blank, reason=f"no data set plays {title} in this profile")
+            if absent := self.stage.players[key].absent:
+                return replace(blank, reason=absent)
         methods = [cell[name] for name in METHODS if name in cell]
-        if absent := [method for method in methods if method not in self.run.methods]:
+        if absent := [method for method in methods if method not in self.stage.run.methods]:
             return replace(blank, reason=f"method {absent[0]} is not in this profile")
         if "setting" in cell:
             return self._setting(blank, cell)
-        datasets = tuple(self.run.datasets[key] for key in dataset_keys(cell))
+        datasets = tuple(self.stage.datasets[key] for key in dataset_keys(cell))
         if "device" in cell:
             return self._seconds(blank, datasets[0], cell)
         if cell["metric"] == "parameters":
@@ -95,9 +95,9 @@ class Reader:
 
     def _blank(self, cell: Entry) -> Measured:
         """A cell without a number yet."""
-        played = [key for key in dataset_keys(cell) if key in self.run.datasets]
-        names = " + ".join(self.run.datasets[key].name for key in played)
-        stand_in = any(map(self.run.is_stand_in, played))
+        played = [key for key in dataset_keys(cell) if key in self.stage.datasets]
+        names = " + ".join(self.stage.datasets[key].name for key in played)
+        stand_in = any(self.stage.players[key].stand_in for key in played)
         if "setting" in cell:
             return Measured(names, stand_in, "setting", _path(cell), "as configured")
         metric = cell.get("metric", "")
@@ -110,7 +110,7 @@ class Reader:
 
     def _learned(self, cell: Entry) -> str:
         """What the methods of a cell learned from where that is not the paper's training data."""
-        named = (self.run.trained_elsewhere(cell[name]) for name in METHODS if name in cell)
+        named = (self.stage.trained_elsewhere(cell[name]) for name in METHODS if name in cell)
         return "; ".join(dict.fromkeys(filter(None, named)))
 
     def _over_pairs(self, blank: Measured, choices: Sequence[Choice], cell: Entry) -> Measured:
@@ -161,8 +161,8 @@ class Reader:
 
     def _setting(self, blank: Measured, cell: Entry) -> Measured:
         """A number that a training wrote down: how the run was set up, which no data set changes."""
-        own = self.run.paper.training
-        training = trainings.find(self.run.trainings, cell["method"], cell.get("seed"), own=own)
+        own = self.stage.paper.training
+        training = trainings.find(self.stage.run.trainings, cell["method"], cell.get("seed"), own=own)
         if training is None:
             return replace(blank, reason=f"{cell['method']} is not trained in this run")
         about = training.about(cell["file"])
@@ -199,7 +199,7 @@ class Reader:
 
     def _timed(self, dataset: Dataset, cell: Entry) -> pd.DataFrame | str:
         """The timed calls of a cell's method, or of the one timed for it; else why there are none."""
-        if self.run.timing is None or self.run.timing.empty:
+        if self.stage.run.timing is None or self.stage.run.timing.empty:
             return "timing not run"
         found: pd.DataFrame | str = ""
         for device in ("cuda", "cpu") if cell["device"] == "any" else (cell["device"],):
@@ -209,7 +209,7 @@ class Reader:
         return found
 
     def _timed_on(self, device: str, dataset: Dataset, cell: Entry) -> pd.DataFrame | str:
-        timing = self.run.timing[self.run.timing.device.str.startswith(device)]
+        timing = self.stage.run.timing[self.stage.run.timing.device.str.startswith(device)]
         if timing.empty:
             return "no CUDA device" if device == "cuda" else f"no timing on {device} in this run"
         timing = timing[timing.dataset == dataset.name]
@@ -225,7 +225,7 @@ class Reader:
         """Parameters of the network that was run; what data set it ran on does not matter, its width does."""
         size, full = (self._number(dataset, method, metric) for metric in ("parameters", "full_parameters"))
         if size is None:
-            if self.run.methods[method]["kind"] != "learned":
+            if self.stage.run.methods[method].kind != "learned":
                 return replace(blank, reason="no network", stand_in=False)
             quote = Quote("parameters", blank.protocol, "all")
             missing = self._pairs.why_none(dataset, Choice((dataset,), method), quote)

@@ -10,10 +10,9 @@ import pandas as pd
 
 from benchmarks.landmarks import pooled
 from benchmarks.ranking import Quote, values
-from reports.overview.tables import display_title
-from reports.paper.layout import Entry, PaperRun
+from reports.paper.cast import PaperRun
+from reports.paper.layout import Entry
 from reports.reading import trainings
-from reports.reading.growth import label
 from reports.reading.trainings import Training
 
 COLUMNS = ("iteration", "dataset", "pair", "count", "mean")
@@ -60,15 +59,15 @@ class Snapshots:
         return sorted((line for line in self.lines if line.training.method == method), key=_seed)
 
 
-def read(run: PaperRun, entry: Entry) -> Snapshots:
+def read(stage: PaperRun, entry: Entry) -> Snapshots:
     """The snapshots of an entry's ``methods`` on its ``datasets``, by default all that the paper tests on.
 
     Of trainings on one data set: the paper's, else that of the first one listed.
     """
-    names = [run.datasets[key].name for key in played(run, entry)]
-    learned = trainings.choose(run.trainings, entry["methods"], run.paper.training)
-    there = {method: _trainings(run, method, learned) for method in entry["methods"]}
-    known = {training.method for training in run.trainings}
+    names = [stage.datasets[key].name for key in played(stage, entry)]
+    learned = trainings.choose(stage.run.trainings, entry["methods"], stage.paper.training)
+    there = {method: _trainings(stage, method, learned) for method in entry["methods"]}
+    known = {training.method for training in stage.run.trainings}
     missing = [
         f"no training of {method}{f' on {learned}' if method in known else ''}"
         for method, some in there.items()
@@ -79,55 +78,43 @@ def read(run: PaperRun, entry: Entry) -> Snapshots:
         rows, why = _rows(training, names)
         missing += [why] if why else []
         found += [(training, rows)] if not why else []
-    pairs = _pairs(run, [rows for _, rows in found])
-    lines = [_line(run, training, rows, pairs) for training, rows in found]
+    pairs = _pairs(stage, [rows for _, rows in found])
+    lines = [_line(stage, training, rows, pairs) for training, rows in found]
     missing += [f"no snapshot of {title(line)} has all pairs" for line in lines if line.tre.empty]
     return Snapshots([line for line in lines if len(line.tre)], pairs, missing)
 
 
-def played(run: PaperRun, entry: Entry) -> list[str]:
+def played(stage: PaperRun, entry: Entry) -> list[str]:
     """The paper's data sets of an entry, by default all, that the profile plays."""
-    return [key for key in entry.get("datasets", run.paper.datasets) if key in run.datasets]
+    return [key for key in entry.get("datasets", stage.paper.datasets) if key in stage.datasets]
 
 
 def title(line: Line) -> str:
     return f"{line.label} (seed {line.training.seed})"
 
 
-def judged(run: PaperRun, entry: Entry, snapshots: Snapshots) -> list[str]:
+def judged(stage: PaperRun, entry: Entry, snapshots: Snapshots) -> list[str]:
     """The paper's data sets of an entry that the pairs are of."""
     names = set(snapshots.pairs.dataset)
-    return [key for key in played(run, entry) if run.datasets[key].name in names]
+    return [key for key in played(stage, entry) if stage.datasets[key].name in names]
 
 
-def cast(run: PaperRun, keys: Sequence[str]) -> str:
-    """What plays these data sets of the paper, and whose stand-ins they are."""
-    shown = []
-    for key in keys:
-        title, few = str(run.paper.datasets[key]["title"]), run.pairs_note(key)
-        if few:
-            shown.append(f"{title}, which {few}")
-        else:
-            shown.append(f"{display_title(run.datasets[key])} for {title}" if run.is_stand_in(key) else title)
-    return "; ".join(shown)
-
-
-def note(run: PaperRun, entry: Entry, snapshots: Snapshots) -> list[str]:
+def note(stage: PaperRun, entry: Entry, snapshots: Snapshots) -> list[str]:
     """What a reader has to know of the errors: over which pairs, whether of stand-ins, what is left out."""
-    many, keys = len(snapshots.pairs), judged(run, entry, snapshots)
+    many, keys = len(snapshots.pairs), judged(stage, entry, snapshots)
     parts = [
         f"TRE is the mean over {snapshots.landmarks:,} landmarks of {many} test pair{'s' * (many != 1)} "
-        f"({cast(run, keys)})."
+        f"({stage.title(keys)})."
     ]
-    if absent := [run.paper.datasets[key]["title"] for key in entry.get("datasets", run.paper.datasets)
+    if absent := [stage.paper.datasets[key]["title"] for key in entry.get("datasets", stage.paper.datasets)
                   if key not in keys]:  # fmt: skip
         parts.append(f"No snapshot was judged on {', '.join(absent)}, which the paper has as well.")
     learned = [line.training.dataset for line in snapshots.lines]
-    if any(map(run.is_stand_in, keys)):
+    if any(stage.players[key].stand_in for key in keys):
         parts.append("Measured on stand-ins, so that no value is a reproduction.")
-    elif run.paper.training and set(learned) != {run.paper.training}:
+    elif stage.paper.training and set(learned) != {stage.paper.training}:
         parts.append("Trained on other data than the paper's, so that no value is a reproduction.")
-    parts += trainings.others(run.trainings, entry["methods"], learned[0])
+    parts += trainings.others(stage.run.trainings, entry["methods"], learned[0])
     parts += [
         f"{line.partial} snapshots of {title(line)} without all pairs are left out."
         for line in snapshots.lines
@@ -136,8 +123,8 @@ def note(run: PaperRun, entry: Entry, snapshots: Snapshots) -> list[str]:
     return parts
 
 
-def _trainings(run: PaperRun, method: str, dataset: str) -> list[Training]:
-    found = (each for each in run.trainings if (each.method, each.dataset) == (method, dataset))
+def _trainings(stage: PaperRun, method: str, dataset: str) -> list[Training]:
+    found = (each for each in stage.run.trainings if (each.method, each.dataset) == (method, dataset))
     return sorted(found, key=lambda each: each.seed)
 
 
@@ -162,13 +149,13 @@ def _rows(training: Training, names: Sequence[str]) -> tuple[pd.DataFrame, str]:
     return good, "" if len(good) else f"no snapshot of {who} has an error that is a number"
 
 
-def _pairs(run: PaperRun, found: Sequence[pd.DataFrame]) -> pd.DataFrame:
+def _pairs(stage: PaperRun, found: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Every pair that any snapshot has, with its landmarks and its error before registration."""
     columns = [*PAIR, "count"]
     rows = pd.concat(found)[columns] if found else pd.DataFrame(columns=columns)
     pairs = rows.drop_duplicates(PAIR).sort_values(PAIR, ignore_index=True)
     before = [
-        values(run.metrics, dataset, Quote("tre", "continuous", "mean")).assign(dataset=dataset)
+        values(stage.run.metrics, dataset, Quote("tre", "continuous", "mean")).assign(dataset=dataset)
         for dataset in pairs.dataset.unique()
     ]
     if not before:
@@ -177,9 +164,9 @@ def _pairs(run: PaperRun, found: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return pairs.merge(level[[*PAIR, "before"]], on=PAIR, how="left")
 
 
-def _line(run: PaperRun, training: Training, rows: pd.DataFrame, pairs: pd.DataFrame) -> Line:
+def _line(stage: PaperRun, training: Training, rows: pd.DataFrame, pairs: pd.DataFrame) -> Line:
     """The pooled error of each snapshot that has all pairs: a mean over fewer would be of other landmarks."""
     by_iteration = rows.groupby("iteration")
     whole = by_iteration.size() == len(pairs)
     tre = by_iteration.apply(lambda group: float(np.average(group["mean"], weights=group["count"])))
-    return Line(training, label(run, training.method), tre[whole].sort_index(), int((~whole).sum()))
+    return Line(training, stage.run.label(training.method), tre[whole].sort_index(), int((~whole).sum()))

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from reports.overview.tables import display_title
-from reports.paper.layout import Entry, PaperRun, dataset_keys
+from reports.paper.cast import PaperRun
+from reports.paper.layout import Entry, dataset_keys
 from reports.paper.ledger import OURS, Judged, row_name, shown
 from reports.paper.printed import DASHES
 from reports.tables.table import MINUS, Cell, Group, Head, Table, exact, write_tables
@@ -32,30 +32,30 @@ class Reasons:
         return f"{outcome or 'n. m.'} [{self.found.index(reason) + 1}]"
 
 
-def write_paper_tables(folder: Path, run: PaperRun, judged: Sequence[Judged]) -> list[Table]:
+def write_paper_tables(folder: Path, stage: PaperRun, judged: Sequence[Judged]) -> list[Table]:
     """Write ``<paper>-table<N>.{csv,md,tex}`` for every table of the paper; return the tables.
 
     ``judged`` are the printed cells and those of rows that the paper does not have (`reports.paper.ledger.beside`).
     """
     tables = []
-    for entry in run.paper.tables:
+    for entry in stage.paper.tables:
         here = {(each.row["key"], each.column["key"]): each for each in judged if each.table is entry}
-        table = paper_table(run, entry, here)
-        write_tables(folder, f"{run.paper.key}-table{entry['number']}", table_frame(entry, here), [table])
+        table = paper_table(stage, entry, here)
+        write_tables(folder, f"{stage.paper.key}-table{entry['number']}", table_frame(entry, here), [table])
         tables.append(table)
     return tables
 
 
-def paper_table(run: PaperRun, entry: Entry, judged: Cells) -> Table:
+def paper_table(stage: PaperRun, entry: Entry, judged: Cells) -> Table:
     """One table in the paper's layout; a gain or an SD stands in the cell of the number that it belongs to."""
     columns = [column for column in entry["columns"] if not {"gain_of", "sd_of"} & set(column)]
     heads = [Head(title, number=False) for title in entry["head"]]
-    heads += [_head(run, column) for column in columns]
+    heads += [_head(stage, column) for column in columns]
     reasons, rows = Reasons(), []
     for row in entry["rows"]:
         numbers = [_cell(_parts(entry, row, column, judged), reasons) for column in columns]
         rows.append([*map(Cell, row["labels"]), *numbers])
-    return Table(_caption(run, entry), heads, rows, [*_notes(run, judged, reasons), *_readings(entry)])
+    return Table(_caption(stage, entry), heads, rows, [*_notes(stage, judged, reasons), *_readings(entry)])
 
 
 def table_frame(entry: Entry, judged: Cells) -> pd.DataFrame:
@@ -80,26 +80,15 @@ def _units(column: Entry, judged: Cells) -> set[str]:
     return {each.cell["unit"] for (_, key), each in judged.items() if key == column["key"]}
 
 
-def _head(run: PaperRun, column: Entry) -> Head:
+def _head(stage: PaperRun, column: Entry) -> Head:
     """A column's head; its group says which data set was measured where that is the column's own."""
-    played, title = "", ""
+    played = ""
     if isinstance(column.get("dataset"), str):
-        title = run.paper.datasets[column["dataset"]]["title"]
-        played = _played(run, column["dataset"], title if column.get("group") != title else "")
+        player = stage.players[column["dataset"]]
+        played = player.in_table(named=column.get("group") != player.title)
     if "group" in column:
         return Head(column["label"], group=Group(column["group"], played))
     return Head(column["label"], played)
-
-
-def _played(run: PaperRun, key: str, title: str) -> str:
-    """What plays a data set, which is named where ``title`` is not empty."""
-    if key not in run.datasets:
-        return f"no data set plays {title or 'it'}"
-    if few := run.pairs_note(key):
-        return f"on {title}, which {few}" if title else few
-    if run.is_stand_in(key):
-        return f"{title} played by {display_title(run.datasets[key])}".strip()
-    return f"on {title}" if title else "measured on it"
 
 
 def _parts(entry: Entry, row: Entry, column: Entry, judged: Cells) -> list[Judged]:
@@ -137,25 +126,25 @@ def _joined(texts: Sequence[str], parts: Sequence[Judged]) -> str:
     return between.join(texts) + unit
 
 
-def _caption(run: PaperRun, entry: Entry) -> str:
+def _caption(stage: PaperRun, entry: Entry) -> str:
     title = entry.get("title", f"Table {ROMAN[entry['number']]}")
-    return f"{title} of {run.paper.cite}: {entry['caption']}"
+    return f"{title} of {stage.paper.cite}: {entry['caption']}"
 
 
-def _notes(run: PaperRun, judged: Cells, reasons: Reasons) -> Iterator[str]:
+def _notes(stage: PaperRun, judged: Cells, reasons: Reasons) -> Iterator[str]:
     set_up = all("setting" in each.cell for each in judged.values())
     what = "As training was set up in this run" if set_up else "Measured in this run"
     yield f"{what}; in brackets what the paper prints, ({MINUS}) where it prints no number."
     if any(each.verdict == OURS for each in judged.values()):
         yield "Rows without brackets are not in the paper."
-    if played := _players(run, judged):
+    if played := _players(stage, judged):
         yield played
     if any(each.stand_in for each in judged.values()):
         yield "Stand-ins: numbers of other data or narrower networks than the paper's are no reproductions."
     if learned := _learned(judged):
-        yield f"Trained on other data than the paper's ({run.paper.training}): {learned}."
-    if run.about:
-        yield run.about
+        yield f"Trained on other data than the paper's ({stage.paper.training}): {learned}."
+    if stage.run.about:
+        yield stage.run.about
     if failed := [each.verdict == OURS for each in judged.values() if each.measured.failed]:
         where = [*(["the ledger"] if not all(failed) else []), *(["the notes on rows of ours"] if any(failed) else [])]
         verb = "count" if any(failed) else "counts"
@@ -199,10 +188,10 @@ def _ours(judged: Cells) -> str:
     return "; ".join(f"{row}: {', '.join(found)}" for row, found in notes.items() if found)
 
 
-def _players(run: PaperRun, judged: Cells) -> str:
+def _players(stage: PaperRun, judged: Cells) -> str:
     """Which data sets play those that no head names, because the rows or the whole table do."""
     keys = [key for each in judged.values() if "dataset" not in each.column for key in dataset_keys(each.cell)]
-    played = [_played(run, key, run.paper.datasets[key]["title"]) for key in dict.fromkeys(keys)]
+    played = [stage.players[key].in_table(named=True) for key in dict.fromkeys(keys)]
     return f"Data sets: {'; '.join(played)}." if played else ""
 
 

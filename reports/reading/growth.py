@@ -14,7 +14,6 @@ from matplotlib.axes import Axes
 
 from datasets.files import Array
 from reports.drawing.style import INK
-from reports.paper.layout import Entry, PaperRun
 from reports.reading.trainings import Training
 
 LOOKS = (("#009e73", "-"), ("#cc79a7", "--"), ("#56b4e9", "-."), ("#e69f00", ":"), (INK, "-"))
@@ -86,18 +85,6 @@ def look(level: int) -> tuple[str, str]:
 def name(letter: str, level: int) -> str:
     """A letter with the level as subscript."""
     return letter + "".join(chr(ord("\N{SUBSCRIPT ZERO}") + int(digit)) for digit in str(level))
-
-
-def label(run: PaperRun, method: str) -> str:
-    return str(run.methods[method]["label"]) if method in run.methods else method
-
-
-def trained_on(training: Training, entry: Entry) -> str:
-    """What a training learned from; the entry's ``training`` has the ``name`` and ``title`` of the paper's own data."""
-    own = entry.get("training")
-    if not own:
-        return training.dataset
-    return own["title"] if training.dataset == own["name"] else f"{training.dataset}, a stand-in for {own['title']}"
 
 
 def _steps(schedule: Schedule) -> bool:

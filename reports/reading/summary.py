@@ -15,8 +15,8 @@ from benchmarks.metrics import CLOCK, METRICS
 from benchmarks.ranking import Quote, quote, values
 from benchmarks.results import RUN_LEVEL
 from datasets.case import Dataset
+from reports.reading.run import Methods
 
-Methods = Mapping[str, Mapping[str, Any]]
 Datasets = Mapping[str, Dataset]
 
 
@@ -55,7 +55,7 @@ def ordered(methods: Methods) -> list[str]:
 
 
 def contestants(methods: Methods) -> list[str]:
-    return [name for name in ordered(methods) if methods[name]["kind"] != "control"]
+    return [name for name in ordered(methods) if methods[name].kind != "control"]
 
 
 def label_quotes(metrics: pd.DataFrame, dataset: Dataset) -> list[tuple[str, Quote]]:

@@ -24,7 +24,7 @@ A method may have been trained on several data sets: `choose` says whose trainin
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,6 +74,26 @@ class Training:
         return path if path and path.exists() else None
 
 
+def first_seed(seeds: Iterable[int]) -> int | None:
+    """Return the seed that pictures and figures are of: the first one, which is the main run, whatever came of it.
+
+    Where it failed no other seed steps in for it: a picture chosen from those that succeeded would look better than
+    the method is. None where there is no seed.
+    """
+    return min(map(int, seeds), default=None)
+
+
+def loss_curves(trainings: Sequence[Training]) -> dict[tuple[str, str], pd.DataFrame]:
+    """Return the loss of each method's first seed, by method and training data set; a failed training has none."""
+    curves = {}
+    for method, dataset in dict.fromkeys((each.method, each.dataset) for each in trainings):
+        training = find(trainings, method, own=dataset)
+        rows = training.rows("curve.jsonl") if training and training.status == "ok" else None
+        if rows is not None:
+            curves[method, dataset] = rows.rename(columns={"total": "loss"})
+    return curves
+
+
 def choose(trainings: Sequence[Training], methods: Sequence[str], own: str = "") -> str:
     """The data set whose trainings of these methods are read: ``own`` where any is on it, else that of the first one
     listed; empty where there is none.
@@ -87,8 +107,8 @@ def find(trainings: Sequence[Training], method: str, seed: int | None = None, *,
     there is none.
     """
     dataset = choose(trainings, [method], own)
-    found = [each for each in trainings if (each.method, each.dataset) == (method, dataset)]
-    return min((each for each in found if seed in (None, each.seed)), key=lambda each: each.seed, default=None)
+    found = {each.seed: each for each in trainings if (each.method, each.dataset) == (method, dataset)}
+    return found.get(first_seed(found) if seed is None else seed)
 
 
 def others(trainings: Sequence[Training], methods: Sequence[str], dataset: str) -> list[str]:

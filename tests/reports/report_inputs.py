@@ -12,6 +12,7 @@ from datasets import geometry
 from datasets.case import Pair, Truth, Writer, open_dataset
 from datasets.files import write_displacement
 from reports import page
+from reports.reading.run import Method, Run
 
 AFFINES = {
     "RAS": np.diag([1.0, 1.5, 2.0, 1.0]),
@@ -22,10 +23,10 @@ SHAPE, SPACING = (18, 14, 11), (1.0, 1.5, 2.0)
 AFFINE = np.diag([-1.0, 1.5, 2.0, 1.0])
 REASON = "<worker> killed & 3_000 MB used, 95% of $limit\n{see #1}"
 METHODS = {
-    "identity": {"label": "Identity", "kind": "control", "cite": ""},
-    "syn": {"label": "ANTs SyN", "kind": "classical", "cite": "doi:10.1016/j.media.2007.06.004"},
-    "net": {"label": "Network & co", "kind": "learned", "cite": "see https://example.org/net"},
-    "truth": {"label": "Truth", "kind": "control", "cite": None},
+    "identity": Method("Identity", "control"),
+    "syn": Method("ANTs SyN", "classical", "doi:10.1016/j.media.2007.06.004"),
+    "net": Method("Network & co", "learned", "see https://example.org/net"),
+    "truth": Method("Truth", "control"),
 }
 
 
@@ -124,7 +125,12 @@ def timing_frame():
     )  # fmt: skip
 
 
-def build(folder, metrics, datasets, *, timing=None, curves=None):
+def make_run(metrics, datasets, displacement_path, *, runs=None, timing=None, **more):
+    """What a run of `METHODS` left."""
+    return Run(metrics, timing, runs_frame() if runs is None else runs, datasets, METHODS, displacement_path, **more)
+
+
+def build(folder, metrics, datasets, *, timing=None, trainings=()):
     def displacement_path(dataset, method, seed, pair):
         path = folder / "displacements" / f"{dataset}-{method}-{seed}-{pair}.nii.gz"
         if not path.exists():
@@ -134,9 +140,9 @@ def build(folder, metrics, datasets, *, timing=None, curves=None):
             write_displacement(path, wave, AFFINE)
         return path
 
-    page.build(folder / "report", metrics=metrics, runs=runs_frame(), timing=timing, datasets=datasets,
-               methods=METHODS, displacement_path=displacement_path, profile="te<st", training_curves=curves,
-               labels=lambda dataset, case: Truth(datasets[dataset].folder).labels(case))  # fmt: skip
+    run = make_run(metrics, datasets, displacement_path, timing=timing, profile="te<st", trainings=trainings,
+                   labels=lambda dataset, case: Truth(datasets[dataset].folder).labels(case))  # fmt: skip
+    page.build(folder / "report", run)
     return folder / "report"
 
 

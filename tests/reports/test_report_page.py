@@ -19,6 +19,7 @@ from tests.reports.report_inputs import (
     build,
     failed_row,
     frame,
+    make_run,
     row,
     rows_of,
     runs_frame,
@@ -100,10 +101,8 @@ def test_page_without_a_single_success(tmp_path):
 def test_page_without_failures_timing_or_kept_displacements(tmp_path):
     datasets = {"d": write_dataset(tmp_path, "d", phantom=False, n_pairs=1)}
     rows = rows_of("d", "identity", [0.4]) + rows_of("d", "net", [0.6])
-    page.build(
-        tmp_path / "report", metrics=frame(rows), runs=runs_frame().iloc[:0], timing=None, datasets=datasets,
-        methods=METHODS, displacement_path=lambda *_: tmp_path / "absent.nii.gz", profile="x",
-    )  # fmt: skip
+    run = make_run(frame(rows), datasets, lambda *_: tmp_path / "absent.nii.gz", runs=runs_frame().iloc[:0])
+    page.build(tmp_path / "report", run)
     text = (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
     assert "No failures: every registration of this run finished." in text
     assert "displacement of this pair was not kept" in text
@@ -112,12 +111,10 @@ def test_page_without_failures_timing_or_kept_displacements(tmp_path):
 
 
 def test_undescribed_methods_are_refused(tmp_path):
+    datasets = {"d": write_dataset(tmp_path, "d", phantom=False, n_pairs=1)}
+    run = make_run(frame([row("d", "a__b0", "stranger", "dice", 0.5)]), datasets, lambda *_: tmp_path)
     with pytest.raises(ValueError, match="methods that are not described: stranger"):
-        page.build(
-            tmp_path, metrics=frame([row("d", "a__b0", "stranger", "dice", 0.5)]), runs=runs_frame(), timing=None,
-            datasets={"d": write_dataset(tmp_path, "d", phantom=False, n_pairs=1)}, methods=METHODS,
-            displacement_path=lambda *_: tmp_path, profile="x",
-        )  # fmt: skip
+        page.build(tmp_path, run)
 
 
 def test_timing_shows_cuda_where_it_was_measured(built):

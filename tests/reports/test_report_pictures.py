@@ -11,6 +11,7 @@ from datasets import geometry
 from datasets.files import Volume
 from reports.drawing import pictures, planes, registration
 from reports.overview import figures
+from reports.reading.run import Method
 from tests.reports.report_inputs import AFFINES, METHODS, extreme
 
 
@@ -112,7 +113,7 @@ def test_shrink_obeys_its_limit():
 
 
 def test_many_methods_are_numbered_and_explained_and_few_are_named():
-    methods = {f"m{i}": {"label": f"Method {i}", "kind": "learned"} for i in range(12)}
+    methods = {f"m{i}": Method(f"Method {i}", "learned") for i in range(12)}
     few, many = (dict.fromkeys(list(methods)[:count], ()) for count in (3, 12))
     named, nothing = figures._marks([few], methods, 60)
     assert named == {f"m{i}": f"Method {i}" for i in range(3)}

@@ -18,9 +18,9 @@ from matplotlib.ticker import MaxNLocator
 
 from benchmarks.metrics import METRICS
 from reports.drawing.style import INK, PAPER, SOFT, style
-from reports.paper.layout import Entry, PaperError, PaperRun
+from reports.paper.cast import PaperRun
+from reports.paper.layout import Entry, PaperError
 from reports.paper.measured import Measured, Reader
-from reports.reading.registrations import player
 from reports.tables.table import direction, quantity
 
 NAN = float("nan")
@@ -77,7 +77,7 @@ class Columns:
         ]
 
 
-def draw(run: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
+def draw(stage: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
     """Draw the figure.
 
     The entry names a ``dataset`` and a ``table`` of the paper and gives ``series``, each a ``label`` and ``methods``
@@ -89,8 +89,8 @@ def draw(run: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
     Raises:
         PaperError: the table lacks a method, or accuracy or seconds on the data set.
     """
-    table, columns = _columns(run, entry)
-    rows, reader = {row["method"]: row for row in table["rows"]}, Reader(run)
+    table, columns = _columns(stage, entry)
+    rows, reader = {row["method"]: row for row in table["rows"]}, Reader(stage)
     cells: dict[tuple[str, str], Measured] = {}
 
     def measure(method: str, column: Entry) -> Value:
@@ -100,7 +100,7 @@ def draw(run: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
         return Value(cell.value, cell.low, cell.high, text, cell.reason)
 
     def printed(method: str, column: Entry) -> Value:
-        frame = run.paper.printed
+        frame = stage.paper.printed
         here = (frame.table == table["number"]) & (frame.row == rows[method]["key"]) & (frame.column == column["key"])
         cell = frame[here].iloc[0]
         return Value(float(cell.value), text=cell.printed, reason="not printed")
@@ -108,14 +108,14 @@ def draw(run: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
     measured = columns.series(entry, measure)
     if not any(value.known for one in measured for value in one.values()):
         return None, "; ".join(_reasons(value for one in measured for value in one.values()))
-    figure = _draw(run, entry, columns, measured, columns.series(entry, printed))
-    return figure, _note(run, entry, measured, cells)
+    figure = _draw(stage, entry, columns, measured, columns.series(entry, printed))
+    return figure, _note(stage, entry, measured, cells)
 
 
-def _columns(run: PaperRun, entry: Entry) -> tuple[Entry, Columns]:
+def _columns(stage: PaperRun, entry: Entry) -> tuple[Entry, Columns]:
     """The table that the figure draws from, and its columns on the figure's data set."""
-    where = f"{run.paper.key}: figure {entry['number']}"
-    table = next((table for table in run.paper.tables if table["number"] == entry["table"]), None)
+    where = f"{stage.paper.key}: figure {entry['number']}"
+    table = next((table for table in stage.paper.tables if table["number"] == entry["table"]), None)
     if table is None:
         raise PaperError(f"{where}: there is no table {entry['table']}")
     here = [column for column in table["columns"] if column["dataset"] == entry["dataset"]]
@@ -133,12 +133,12 @@ def _columns(run: PaperRun, entry: Entry) -> tuple[Entry, Columns]:
 
 
 def _draw(
-    run: PaperRun, entry: Entry, columns: Columns, measured: Sequence[Series], printed: Sequence[Series]
+    stage: PaperRun, entry: Entry, columns: Columns, measured: Sequence[Series], printed: Sequence[Series]
 ) -> Figure:
-    blocks = [(_measured_title(run, entry["dataset"]), measured, False)]
+    blocks = [(_measured_title(stage, entry["dataset"]), measured, False)]
     if any(value.known for one in printed for value in one.values()):
-        title = run.paper.datasets[entry["dataset"]]["title"]
-        blocks.append((f"printed ({title}; {run.paper.hardware or 'hardware not stated'})", printed, True))
+        title = stage.paper.datasets[entry["dataset"]]["title"]
+        blocks.append((f"printed ({title}; {stage.paper.hardware or 'hardware not stated'})", printed, True))
     height = len(blocks) * (HEIGHT + TITLES)
     with style():
         figure = Figure(figsize=(WIDTH * len(columns.seconds), height), layout="constrained")
@@ -148,8 +148,8 @@ def _draw(
     return figure
 
 
-def _measured_title(run: PaperRun, key: str) -> str:
-    return f"measured ({player(run, key)}; {'; '.join(_chips(run)) or 'hardware not recorded'})"
+def _measured_title(stage: PaperRun, key: str) -> str:
+    return f"measured ({stage.players[key].in_figure()}; {'; '.join(_chips(stage)) or 'hardware not recorded'})"
 
 
 def _block(part: SubFigure, title: str, series: Sequence[Series], columns: Columns, hollow: bool) -> None:
@@ -221,11 +221,12 @@ def _reasons(values: Iterable[Value]) -> list[str]:
     return list(dict.fromkeys(value.reason for value in values if not value.known))
 
 
-def _note(run: PaperRun, entry: Entry, measured: Sequence[Series], cells: Mapping[tuple[str, str], Measured]) -> str:
+def _note(stage: PaperRun, entry: Entry, measured: Sequence[Series], cells: Mapping[tuple[str, str], Measured]) -> str:
     """What a reader has to know of the measured numbers: statistic, protocol, what is missing and why."""
     means = [cell for cell in cells.values() if cell.statistic == "mean" and not cell.reason]
     clocks = [cell for cell in cells.values() if cell.statistic == "median" and not cell.reason]
-    parts = ["Measured on a stand-in, so that no value is a reproduction."] if run.is_stand_in(entry["dataset"]) else []
+    stand_in = stage.players[entry["dataset"]].stand_in
+    parts = ["Measured on a stand-in, so that no value is a reproduction."] if stand_in else []
     if means:
         pairs, protocols = _span(cell.n for cell in means), sorted({cell.protocol for cell in means})
         parts.append(f"Lines: mean over {pairs} pairs ({', '.join(protocols)}) with its 95 % bootstrap interval.")
@@ -261,8 +262,8 @@ def _span(numbers: Iterable[int | None]) -> str:
     return "-".join(str(number) for number in dict.fromkeys((known[0], known[-1]))) if known else "unknown"
 
 
-def _chips(run: PaperRun) -> list[str]:
+def _chips(stage: PaperRun) -> list[str]:
     """The processors on record of the run."""
-    if run.runs.empty:
+    if stage.run.runs.empty:
         return []
-    return sorted({str(chip) for chip in (*run.runs.cpu, *run.runs.gpu) if chip and str(chip) != "none"})
+    return sorted({str(chip) for chip in (*stage.run.runs.cpu, *stage.run.runs.gpu) if chip and str(chip) != "none"})

@@ -26,8 +26,9 @@ from datasets.case import Dataset, Pair
 from datasets.files import Array, Volume
 from reports.drawing.planes import Turned, oriented, oriented_displacement, oriented_points, oriented_spacing
 from reports.drawing.style import INK, PAPER, RULE, SOFT, style
-from reports.paper.layout import Entry, PaperRun
-from reports.reading.registrations import kept, player, trained, tre
+from reports.paper.cast import PaperRun
+from reports.paper.layout import Entry
+from reports.reading.registrations import kept, tre
 from reports.tables.table import number
 
 FIXED, MOVING = "#ff8000", "#007fff"  # their channels add up to white
@@ -72,7 +73,7 @@ class Row:
     ratio: float
 
 
-def draw(run: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
+def draw(stage: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
     """Draw the figure.
 
     The entry names a ``dataset`` of the paper, ``methods``, and the ``pairs`` to show by their number, from 1.
@@ -80,21 +81,21 @@ def draw(run: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
     Returns:
         The figure and what the run adds to its caption, or None and why nothing can be drawn.
     """
-    dataset = run.datasets.get(entry["dataset"])
+    dataset = stage.datasets.get(entry["dataset"])
     if dataset is None:
-        return None, f"no data set plays {run.paper.datasets[entry['dataset']]['title']} in this profile"
-    methods = [method for method in entry["methods"] if method in run.methods]
+        return None, stage.players[entry["dataset"]].absent
+    methods = [method for method in entry["methods"] if method in stage.run.methods]
     if not methods:
         return None, f"none of {', '.join(entry['methods'])} is in this profile"
     pairs = dataset.test_pairs
     chosen = [place for place in entry["pairs"] if 1 <= place <= len(pairs)]
     if not chosen:
         return None, f"{dataset.name} has {len(pairs)} test pairs, none of them pair {_listed(entry['pairs'])}"
-    rows = [_row(run, dataset, methods, pairs[place - 1], f"pair {place}") for place in chosen]
+    rows = [_row(stage, dataset, methods, pairs[place - 1], f"pair {place}") for place in chosen]
     if all(panel.colours is None for row in rows for panel in row.panels[1:]):
         return None, "; ".join(dict.fromkeys(panel.why for row in rows for panel in row.panels[1:]))
-    heads = ["before", *(str(run.methods[method]["label"]) for method in methods)]
-    return _draw(rows, heads, player(run, entry["dataset"])), _note(run, entry, chosen, methods)
+    heads = ["before", *(stage.run.methods[method].label for method in methods)]
+    return _draw(rows, heads, stage.players[entry["dataset"]].in_figure()), _note(stage, entry, chosen, methods)
 
 
 def overlay(fixed: ArrayLike, moving: ArrayLike) -> Array:
@@ -148,22 +149,22 @@ def _cut(volume: Array, index: int) -> Array:
     return volume[:, index].T
 
 
-def _row(run: PaperRun, dataset: Dataset, methods: Sequence[str], pair: Pair, title: str) -> Row:
+def _row(stage: PaperRun, dataset: Dataset, methods: Sequence[str], pair: Pair, title: str) -> Row:
     volume, other = dataset.image(pair.fixed), dataset.image(pair.moving)
     fixed, moving = (oriented(image.array, volume.affine) for image in (volume, other))
     spacing = oriented_spacing(volume)
-    place = choose_place(fixed, moving, spacing, _landmarks(run, dataset, pair, volume))
+    place = choose_place(fixed, moving, spacing, _landmarks(stage, dataset, pair, volume))
     shown = _cut(fixed, place.index)
     top = max(float(np.percentile(image, 99.5)) for image in (shown, _cut(moving, place.index))) or 1.0
 
     def panel(section: Array, method: str) -> Panel:
-        return Panel(overlay(shown / top, section / top), _tre(run, dataset, method, pair))
+        return Panel(overlay(shown / top, section / top), _tre(stage, dataset, method, pair))
 
     panels = [panel(_cut(moving, place.index), "identity")]
     for method in methods:
-        found = kept(run, dataset, method, pair)
+        found = kept(stage.run, dataset, method, pair)
         if found.displacement is None:
-            panels.append(Panel(None, _tre(run, dataset, method, pair), found.why))
+            panels.append(Panel(None, _tre(stage, dataset, method, pair), found.why))
         else:
             u = oriented_displacement(found.displacement, volume.affine)
             panels.append(panel(warped_coronal(moving, u, place.index), method))
@@ -171,14 +172,14 @@ def _row(run: PaperRun, dataset: Dataset, methods: Sequence[str], pair: Pair, ti
     return Row(title, panels, place, rows * spacing[2] / (columns * spacing[0]))
 
 
-def _landmarks(run: PaperRun, dataset: Dataset, pair: Pair, volume: Volume) -> tuple[Array, Array] | None:
+def _landmarks(stage: PaperRun, dataset: Dataset, pair: Pair, volume: Volume) -> tuple[Array, Array] | None:
     """A pair's landmarks, turned as `oriented` turns the images."""
-    found = run.landmarks(dataset.name, pair.name) if run.landmarks else None
+    found = stage.run.landmarks(dataset.name, pair.name) if stage.run.landmarks else None
     return None if found is None or not len(found[0]) else tuple(oriented_points(points, volume) for points in found)
 
 
-def _tre(run: PaperRun, dataset: Dataset, method: str, pair: Pair) -> str:
-    value = tre(run, dataset, method, pair)
+def _tre(stage: PaperRun, dataset: Dataset, method: str, pair: Pair) -> str:
+    value = tre(stage.run, dataset, method, pair)
     return "TRE not measured" if value is None else f"TRE {number(value, 2)} mm"
 
 
@@ -274,16 +275,16 @@ def _write(axes: Axes, x: float, y: float, text: str, **options: object) -> None
     axes.text(x, y, text, **{"fontsize": 7, "va": "center", **options})
 
 
-def _note(run: PaperRun, entry: Entry, chosen: Sequence[int], methods: Sequence[str]) -> str:
+def _note(stage: PaperRun, entry: Entry, chosen: Sequence[int], methods: Sequence[str]) -> str:
     """What a reader has to know: whose pairs, which section and part, what the TRE is of, what is missing."""
-    dataset = run.datasets[entry["dataset"]]
-    parts = [f"{player(run, entry['dataset'])}. First seed. Head on top, patient's right on the left."]
+    dataset = stage.datasets[entry["dataset"]]
+    parts = [f"{stage.players[entry['dataset']].in_figure()}. First seed. Head on top, patient's right on the left."]
     parts.append("Section through the median fixed landmark; enlarged (white frame) around the one that moves most of")
     parts.append(f"those within {NEAR:g} mm of the section.")
     pairs = [dataset.test_pairs[place - 1] for place in chosen]
-    if not all(run.landmarks and run.landmarks(dataset.name, pair.name) for pair in pairs):
+    if not all(stage.run.landmarks and stage.run.landmarks(dataset.name, pair.name) for pair in pairs):
         parts.append("A pair without landmarks: middle section, enlarged where its images differ most.")
-    quoted = quote(run.metrics, dataset.name, "tre")
+    quoted = quote(stage.run.metrics, dataset.name, "tre")
     if quoted is not None:
         name = METRICS["tre"].short
         parts.append(f"{name}: mean over all landmarks of the pair ({quoted.protocol}), not of the section.")
@@ -291,7 +292,7 @@ def _note(run: PaperRun, entry: Entry, chosen: Sequence[int], methods: Sequence[
         parts.append(f"Pair {_listed(short)} not shown: there are {len(dataset.test_pairs)} test pairs.")
     if absent := [method for method in entry["methods"] if method not in methods]:
         parts.append(f"Not in this profile: {', '.join(absent)}.")
-    return " ".join([*parts, *trained(run, methods)])
+    return " ".join([*parts, *stage.trained(methods)])
 
 
 def _listed(places: Sequence[int]) -> str:

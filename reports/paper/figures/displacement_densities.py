@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 
 from datasets.files import Array
 from reports.drawing.style import INK, KINDS, SOFT, style
-from reports.paper.layout import Entry, PaperRun
-from reports.reading.growth import label, trained_on
+from reports.paper.cast import PaperRun, trained_on
+from reports.paper.layout import Entry
 from reports.reading.trainings import Training, find, others
 from reports.tables.table import number
 
@@ -58,7 +58,7 @@ class Density:
         return float(max(abs(self.edges[filled[0]]), abs(self.edges[filled[-1] + 1])))
 
 
-def draw(run: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
+def draw(stage: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
     """Draw the figure.
 
     The first of the entry's ``methods`` is the one whose training kept the displacements of its pairs.
@@ -66,7 +66,7 @@ def draw(run: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
     Returns:
         The figure and what the run adds to its caption, or None and why nothing can be drawn.
     """
-    training = find(run.trainings, entry["methods"][0], own=run.paper.training)
+    training = find(stage.run.trainings, entry["methods"][0], own=stage.paper.training)
     if training is None:
         return None, f"no training of {entry['methods'][0]}"
     table = training.table("displacements.csv")
@@ -81,7 +81,7 @@ def draw(run: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
     known = {component: one for component, one in found.items() if one is not None}
     if not known:
         return None, f"the displacements of {entry['methods'][0]} have no voxel in any range"
-    return _draw(found), " ".join(_note(run, entry, training, known))
+    return _draw(found), " ".join(_note(stage, entry, training, known))
 
 
 def density(rows: pd.DataFrame) -> Density | None:
@@ -127,19 +127,19 @@ def _panel(axes: Axes, one: Density) -> None:
     axes.text(0.98, 0.97, text, transform=axes.transAxes, ha="right", va="top", fontsize=8, color=INK)
 
 
-def _note(run: PaperRun, entry: Entry, training: Training, known: Mapping[str, Density]) -> list[str]:
+def _note(stage: PaperRun, entry: Entry, training: Training, known: Mapping[str, Density]) -> list[str]:
     """What a reader has to know: of how many voxels, of whose pairs, and by which spacing the mm are."""
     counts = sorted({one.voxels for one in known.values()})
     voxels = " to ".join(f"{count:,}" for count in dict.fromkeys((counts[0], counts[-1])))
     parts = [
-        f"{voxels} voxels of {_pairs(training)}, from the training of {label(run, training.method)} "
+        f"{voxels} voxels of {_pairs(training)}, from the training of {stage.run.label(training.method)} "
         f"(seed {training.seed}) on {trained_on(training, entry)}.",
         _spacing(training),
         "Mean absolute value and SD in mm, from the ranges that are drawn.",
     ]
     absent = [component for component in NAMES if component not in known]
     parts += [f"No voxels of component {', '.join(absent)}."] if absent else []
-    return parts + others(run.trainings, [training.method], training.dataset)
+    return parts + others(stage.run.trainings, [training.method], training.dataset)
 
 
 def _pairs(training: Training) -> str:

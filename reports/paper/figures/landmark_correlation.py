@@ -21,8 +21,9 @@ from numpy.typing import ArrayLike
 from datasets import geometry
 from datasets.files import Array
 from reports.drawing.style import INK, KINDS, PAPER, SOFT, style
-from reports.paper.layout import Entry, PaperRun
-from reports.reading.registrations import kept, player, trained
+from reports.paper.cast import PaperRun
+from reports.paper.layout import Entry
+from reports.reading.registrations import kept
 from reports.tables.table import number
 
 AXES = (("x", "left-right", "left"), ("y", "anterior-posterior", "back"), ("z", "head-foot", "head"))
@@ -40,7 +41,7 @@ class Sample:
     missing: Mapping[str, int]
 
 
-def draw(run: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
+def draw(stage: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
     """Draw the figure.
 
     The entry names ``datasets`` of the paper and ``methods``.
@@ -48,26 +49,25 @@ def draw(run: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
     Returns:
         The figure and what the run adds to its caption, or None and why nothing can be drawn.
     """
-    cast = [key for key in entry["datasets"] if key in run.datasets]
+    cast = [key for key in entry["datasets"] if key in stage.datasets]
     if not cast:
-        titles = [run.paper.datasets[key]["title"] for key in entry["datasets"]]
-        return None, f"no data set plays {', '.join(titles)} in this profile"
-    methods = [method for method in entry["methods"] if method in run.methods]
+        return None, stage.unplayed(entry["datasets"])
+    methods = [method for method in entry["methods"] if method in stage.run.methods]
     if not methods:
         return None, f"none of {', '.join(entry['methods'])} is in this profile"
-    samples = {method: read_sample(run, cast, method) for method in methods}
+    samples = {method: read_sample(stage, cast, method) for method in methods}
     if not any(len(sample.true) for sample in samples.values()):
         return None, "; ".join(dict.fromkeys(why for sample in samples.values() for why in sample.missing))
-    return _draw(run, cast, samples), _note(run, entry, cast, samples)
+    return _draw(stage, cast, samples), _note(stage, entry, cast, samples)
 
 
-def read_sample(run: PaperRun, keys: Sequence[str], method: str) -> Sample:
+def read_sample(stage: PaperRun, keys: Sequence[str], method: str) -> Sample:
     """The displacements of all landmarks of the data sets that play ``keys``, estimated by a method's first seed."""
     true, estimated, missing = [np.empty((0, 3))], [np.empty((0, 3))], {}
-    for dataset in (run.datasets[key] for key in keys):
+    for dataset in (stage.datasets[key] for key in keys):
         for pair in dataset.test_pairs:
-            landmarks = run.landmarks(dataset.name, pair.name) if run.landmarks else None
-            found = kept(run, dataset, method, pair) if landmarks else None
+            landmarks = stage.run.landmarks(dataset.name, pair.name) if stage.run.landmarks else None
+            found = kept(stage.run, dataset, method, pair) if landmarks else None
             if found is None or found.displacement is None:
                 why = found.why if found else "no landmarks"
                 missing[why] = missing.get(why, 0) + 1
@@ -93,7 +93,7 @@ def agreement(true: Array, estimated: Array) -> tuple[float, float, float]:
     return r, float(slope), float(intercept)
 
 
-def _draw(run: PaperRun, cast: Sequence[str], samples: Mapping[str, Sample]) -> Figure:
+def _draw(stage: PaperRun, cast: Sequence[str], samples: Mapping[str, Sample]) -> Figure:
     limits = [_limits(samples.values(), axis) for axis in range(3)]
     with style():
         figure = Figure(figsize=(3 * SIDE + 0.3, len(samples) * SIDE + TITLES), dpi=150, layout="constrained")
@@ -101,13 +101,13 @@ def _draw(run: PaperRun, cast: Sequence[str], samples: Mapping[str, Sample]) -> 
         grid = figure.subplots(len(samples), 3, squeeze=False)
         for line, (method, sample) in zip(grid, samples.items(), strict=True):
             for axis, (axes, limit) in enumerate(zip(line, limits, strict=True)):
-                _panel(axes, sample, axis, limit, KINDS[run.methods[method]["kind"]][1])
-            line[0].set_ylabel(f"{textwrap.fill(str(run.methods[method]['label']), 34)}\nestimated (mm)")
+                _panel(axes, sample, axis, limit, KINDS[stage.run.methods[method].kind][1])
+            line[0].set_ylabel(f"{textwrap.fill(stage.run.methods[method].label, 34)}\nestimated (mm)")
         for axes, (name, along, _) in zip(grid[0], AXES, strict=True):
             axes.set_title(f"{name}: {along}")
         for axes, (_, _, positive) in zip(grid[-1], AXES, strict=True):
             axes.set_xlabel(f"true (mm, + to the {positive})")
-        title = textwrap.fill("; ".join(player(run, key) for key in cast), 115)
+        title = textwrap.fill(stage.title(cast), 115)
         figure.suptitle(title, x=0.01, ha="left", fontsize=8, color=SOFT)
         figure.legend(handles=_handles(), loc="outside lower center", ncols=2, fontsize=8, handlelength=2.4)
     return figure
@@ -161,17 +161,17 @@ def _handles() -> list[Line2D]:
     ]
 
 
-def _note(run: PaperRun, entry: Entry, cast: Sequence[str], samples: Mapping[str, Sample]) -> str:
+def _note(stage: PaperRun, entry: Entry, cast: Sequence[str], samples: Mapping[str, Sample]) -> str:
     """What a reader has to know: whose landmarks and how many, what a sign means, what is missing and why."""
-    parts = [f"{'; '.join(player(run, key) for key in cast)}. First seed, all landmarks of all pairs pooled."]
+    parts = [f"{stage.title(cast)}. First seed, all landmarks of all pairs pooled."]
     parts.append("Displacement of the fixed landmark to the moving one; estimated: read at the fixed landmark.")
     parts.append("r: Pearson; slope: least squares of the estimated on the true displacement.")
     for method, sample in samples.items():
         gaps = [f"{count} {'pair' if count == 1 else 'pairs'} ({why})" for why, count in sample.missing.items()]
         left_out = f"; left out: {', '.join(gaps)}" if gaps else ""
-        parts.append(f"{run.methods[method]['label']}: {len(sample.true):,} landmarks{left_out}.")
-    if unplayed := [run.paper.datasets[key]["title"] for key in entry["datasets"] if key not in cast]:
-        parts.append(f"No data set plays {', '.join(unplayed)} in this profile.")
+        parts.append(f"{stage.run.methods[method].label}: {len(sample.true):,} landmarks{left_out}.")
+    if unplayed := stage.unplayed(entry["datasets"]):
+        parts.append(f"{unplayed[0].upper()}{unplayed[1:]}.")
     if absent := [method for method in entry["methods"] if method not in samples]:
         parts.append(f"Not in this profile: {', '.join(absent)}.")
-    return " ".join([*parts, *trained(run, list(samples))])
+    return " ".join([*parts, *stage.trained(list(samples))])

@@ -13,7 +13,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from reports.drawing.style import PAPER, RULE, SOFT, style
 from reports.paper import snapshots
-from reports.paper.layout import Entry, PaperError, PaperRun
+from reports.paper.cast import PaperRun, trained_on
+from reports.paper.layout import Entry, PaperError
 from reports.paper.snapshots import Line, Snapshots
 from reports.reading import growth
 from reports.reading.growth import ALPHA, Schedule
@@ -24,7 +25,7 @@ LOOKS = (("#d55e00", (0, (4, 1.2))), ("#0072b2", "-"), ("#009e73", ":"), ("#cc79
 FEW, MANY = 40, 150  # snapshots up to which each has a marker, and from which lines are running medians
 
 
-def draw(run: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
+def draw(stage: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
     """Draw the figure.
 
     The entry names ``methods``, whose snapshots are shown; the schedule is that of the last one that has any. It may
@@ -38,14 +39,14 @@ def draw(run: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
     """
     if len(entry["methods"]) > len(LOOKS):
         raise PaperError(
-            f"{run.paper.key}: figure {entry['number']}: only {len(LOOKS)} methods can be told apart, "
+            f"{stage.paper.key}: figure {entry['number']}: only {len(LOOKS)} methods can be told apart, "
             f"got {len(entry['methods'])}"
         )
-    plan, why = _plan(run, entry)
-    found = snapshots.read(run, entry)
+    plan, why = _plan(stage, entry)
+    found = snapshots.read(stage, entry)
     if plan is None and not found.lines:
         return None, "; ".join(dict.fromkeys([*found.missing, why]))
-    return _draw(entry, plan, why, found), " ".join(_note(run, entry, plan, found))
+    return _draw(entry, plan, why, found), " ".join(_note(stage, entry, plan, found))
 
 
 def log_scale(values: Sequence[float]) -> bool:
@@ -68,11 +69,11 @@ def set_log(axes: Axes, which: str) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def _plan(run: PaperRun, entry: Entry) -> tuple[Schedule | None, str]:
+def _plan(stage: PaperRun, entry: Entry) -> tuple[Schedule | None, str]:
     """The schedule of the last method that followed one, or None and why there is none."""
-    reasons, own = [], choose(run.trainings, entry["methods"], run.paper.training)
+    reasons, own = [], choose(stage.run.trainings, entry["methods"], stage.paper.training)
     for method in reversed(entry["methods"]):
-        training = find([each for each in run.trainings if each.dataset == own], method)
+        training = find([each for each in stage.run.trainings if each.dataset == own], method)
         plan, why = growth.read(training) if training else (None, f"no training of {method}")
         if plan is not None:
             return plan, ""
@@ -149,20 +150,20 @@ def _empty(axes: Axes, why: str) -> None:
     axes.set(ylim=(0, 1), yticks=[])
 
 
-def _note(run: PaperRun, entry: Entry, plan: Schedule | None, found: Snapshots) -> list[str]:
+def _note(stage: PaperRun, entry: Entry, plan: Schedule | None, found: Snapshots) -> list[str]:
     """What a reader has to know: the levels, over which pairs the error is, what was left out and why."""
     parts = []
     if plan is not None:
         sizes = ", ".join(f"{growth.name(ALPHA, level)}: {size}" for level, size in enumerate(plan.sizes))
         parts.append(f"A: the schedule as recorded{f' ({sizes})' if sizes else ''}; transitions are shaded.")
     if found.lines:
-        parts += snapshots.note(run, entry, found)
+        parts += snapshots.note(stage, entry, found)
         if (widest := max(map(window, found.lines))) > 1:
             parts.append(f"Lines: running median of {widest} snapshots; pale: every snapshot of the first seeds.")
         parts.append(_last(entry, found))
         if not np.isfinite(found.before):
             parts.append("The error before registration is not drawn: identity was not run on all of these pairs.")
-    parts += [f"Trained on {on}." for on in dict.fromkeys(growth.trained_on(line.training, entry)
+    parts += [f"Trained on {on}." for on in dict.fromkeys(trained_on(line.training, entry)
                                                           for line in found.lines)]  # fmt: skip
     parts += [_ended(line) for line in found.lines if line.training.status != "ok"]
     return parts + [f"Not drawn: {why}." for why in found.missing]

@@ -20,8 +20,8 @@ from matplotlib.patches import Rectangle
 
 from datasets.files import Array
 from reports.drawing.style import INK, PAPER, RULE, SOFT, style
-from reports.paper.layout import Entry, PaperRun
-from reports.reading.growth import label, trained_on
+from reports.paper.cast import PaperRun, trained_on
+from reports.paper.layout import Entry
 from reports.reading.trainings import Training, find, others
 from reports.tables.table import number
 
@@ -69,7 +69,7 @@ class Row:
     apart: bool = False  # whether a gap parts it from the row above
 
 
-def draw(run: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
+def draw(stage: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
     """Draw the figure.
 
     The first of the entry's ``methods`` is the one that grows; of the others, results are shown at its iterations.
@@ -78,20 +78,20 @@ def draw(run: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
         The figure and what the run adds to its caption, or None and why nothing can be drawn.
     """
     method, *rest = entry["methods"]
-    training = find(run.trainings, method, own=run.paper.training)
+    training = find(stage.run.trainings, method, own=stage.paper.training)
     maps, why = read_maps(training, method)
     if maps is None or training is None:
         return None, why
     if maps.levels is None:
         return None, f"{method} left no maps of its levels"
     chosen = np.unique(np.linspace(0, len(maps.iteration) - 1, SHOWN).round().astype(int))
-    rows = [*_level_rows(maps, chosen, _grids(training, maps)), _result_row(label(run, method), maps, chosen)]
+    rows = [*_level_rows(maps, chosen, _grids(training, maps)), _result_row(stage.run.label(method), maps, chosen)]
     notes = [_about(training, maps, chosen)]
     for other in rest:
-        row, note = _other_row(run, other, maps, chosen, training)
+        row, note = _other_row(stage, other, maps, chosen, training)
         rows.append(row)
         notes.append(note)
-    notes += others(run.trainings, entry["methods"], training.dataset)
+    notes += others(stage.run.trainings, entry["methods"], training.dataset)
     top = _top(maps)
     heads = [f"{int(iteration):,}" for iteration in maps.iteration[chosen]]
     about = f"one synthetic pair, made from {trained_on(training, entry)}"
@@ -164,21 +164,21 @@ def _result_row(title: str, maps: Maps, chosen: Sequence[int]) -> Row:
     return Row(f"{title}: weighted sum", [Panel(maps.result[at]) for at in chosen], apart=True)
 
 
-def _other_row(run: PaperRun, method: str, maps: Maps, chosen: Sequence[int], first: Training) -> tuple[Row, str]:
+def _other_row(stage: PaperRun, method: str, maps: Maps, chosen: Sequence[int], first: Training) -> tuple[Row, str]:
     """Results of another network of the ``first`` one's seed and training data, at its iterations where they are known;
     why not, where none is.
     """
-    training = find(run.trainings, method, first.seed, own=first.dataset)
+    training = find(stage.run.trainings, method, first.seed, own=first.dataset)
     other, why = read_maps(training, method)
     if training and training.dataset != first.dataset:
         other, why = None, f"{method} was not trained on {first.dataset}"
     if other is not None and not _same_pair(maps, other):
         other, why = None, f"the maps of {method} are of another pair"
     if other is None:
-        return Row(label(run, method), [Panel(None, why="none") for _ in chosen]), f"Not shown: {why}."
+        return Row(stage.run.label(method), [Panel(None, why="none") for _ in chosen]), f"Not shown: {why}."
     places = [other.at(int(maps.iteration[at])) for at in chosen]
     panels = [Panel(None, why="not kept") if place is None else Panel(other.result[place]) for place in places]
-    return Row(label(run, method), panels), ""
+    return Row(stage.run.label(method), panels), ""
 
 
 def _same_pair(maps: Maps, other: Maps) -> bool:

@@ -17,8 +17,9 @@ from matplotlib.ticker import MaxNLocator
 
 from reports.drawing import level_sketch
 from reports.drawing.style import INK, SOFT, style
-from reports.paper.layout import Entry, PaperRun
-from reports.reading.growth import ALPHA, Schedule, draw_weights, label, name, read, trained_on
+from reports.paper.cast import PaperRun, trained_on
+from reports.paper.layout import Entry
+from reports.reading.growth import ALPHA, Schedule, draw_weights, name, read
 from reports.reading.trainings import find, others
 
 WIDTH, SKETCH, CURVES = 3.25, 2.35, 1.15  # inches: of one state, and the heights of its two panels
@@ -33,7 +34,7 @@ class Moment:
     why: str = ""
 
 
-def draw(run: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
+def draw(stage: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
     """Draw the figure.
 
     The first of the entry's ``methods`` is the one whose training recorded the weights of its levels.
@@ -41,7 +42,7 @@ def draw(run: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
     Returns:
         The figure and what the run adds to its caption, or None and why nothing can be drawn.
     """
-    training = find(run.trainings, entry["methods"][0], own=run.paper.training)
+    training = find(stage.run.trainings, entry["methods"][0], own=stage.paper.training)
     if training is None:
         return None, f"no training of {entry['methods'][0]}"
     schedule, why = read(training)
@@ -52,7 +53,7 @@ def draw(run: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
     found = moments(schedule)
     times = ", ".join(f"{schedule.iteration[moment.row]:g}" for moment in found if moment.row is not None)
     parts = [
-        f"Weights that the training of {label(run, entry['methods'][0])} (seed {training.seed}, on "
+        f"Weights that the training of {stage.run.label(entry['methods'][0])} (seed {training.seed}, on "
         f"{trained_on(training, entry)}) recorded at iterations {times}, counted from 0.",
         f"{name(level_sketch.BETA, 0)} is {name(ALPHA, 0)}, {name(level_sketch.GAMMA, 0)} the rest to 1.",
         "Dotted: without weight, not in use.",
@@ -60,7 +61,7 @@ def draw(run: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
     if schedule.levels > 2:
         parts.append(f"Later levels ({schedule.levels} in all) are not sketched.")
     parts += _ended(training.status, schedule)
-    return _draw(schedule, found), " ".join([*parts, *others(run.trainings, [training.method], training.dataset)])
+    return _draw(schedule, found), " ".join([*parts, *others(stage.run.trainings, [training.method], training.dataset)])
 
 
 def moments(schedule: Schedule) -> list[Moment]:

@@ -20,9 +20,9 @@ from datasets.case import Dataset, Pair
 from datasets.files import Array, read_displacement
 from reports.drawing.planes import Turned, oriented, oriented_displacement, oriented_spacing
 from reports.drawing.sections import AGREE, EMPTY, MISMATCH, Panel, Row, draw_rows
-from reports.paper.layout import Entry, PaperRun
+from reports.paper.cast import PaperRun
+from reports.paper.layout import Entry
 from reports.reading import summary
-from reports.reading.registrations import player
 from reports.tables.table import number
 
 AXIAL = 2  # of the axes that `oriented` turns to
@@ -45,7 +45,7 @@ class Scan:
     labels: Array | None
 
 
-def draw(run: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
+def draw(stage: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
     """Draw the figure.
 
     The entry names a ``dataset`` of the paper, ``methods``, and how many ``moving`` images to show.
@@ -53,17 +53,17 @@ def draw(run: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
     Returns:
         The figure and what the run adds to its caption, or None and why nothing can be drawn.
     """
-    dataset = run.datasets.get(entry["dataset"])
+    dataset = stage.datasets.get(entry["dataset"])
     if dataset is None:
-        return None, f"no data set plays {run.paper.datasets[entry['dataset']]['title']} in this profile"
-    methods = [method for method in entry["methods"] if method in run.methods]
-    absent = [method for method in entry["methods"] if method not in run.methods]
+        return None, stage.players[entry["dataset"]].absent
+    methods = [method for method in entry["methods"] if method in stage.run.methods]
+    absent = [method for method in entry["methods"] if method not in stage.run.methods]
     if not methods:
         return None, f"none of {', '.join(absent)} is in this profile"
 
     @cache
     def scan(case: str) -> Scan:
-        return _scan(run, dataset, case)
+        return _scan(stage, dataset, case)
 
     columns, chosen = _choose(dataset, entry["moving"], scan)
     rows = [
@@ -71,14 +71,14 @@ def draw(run: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
         Row("fixed", [Panel(_cut(scan(column.pair.fixed).image, column.index)) for column in columns]),
     ]
     for place, method in enumerate(methods):
-        title = f"({chr(ord('a') + place)}) {run.methods[method]['label']}"
-        rows += _method_rows(run, dataset, method, columns, scan, title)
+        title = f"({chr(ord('a') + place)}) {stage.run.methods[method].label}"
+        rows += _method_rows(stage, dataset, method, columns, scan, title)
     if all(panel.image is None for row in rows[2:] for panel in row.panels):
         return None, "; ".join(dict.fromkeys(panel.why for row in rows[2:] for panel in row.panels))
     top = max(float(panel.image.max()) for panel in rows[1].panels) or 1.0  # one grey scale, that of the fixed image
-    ratio, title = _ratio(dataset, columns[0].pair.fixed), _title(run, entry)
+    ratio, title = _ratio(dataset, columns[0].pair.fixed), _title(stage, entry)
     figure = draw_rows(rows, [column.title for column in columns], title, ratio=ratio, top=top)
-    return figure, _note(run, entry, chosen, absent)
+    return figure, _note(stage, entry, chosen, absent)
 
 
 def overlay(fixed: Array, warped: Array) -> Array:
@@ -134,9 +134,9 @@ def _spread(occupied: Array, wanted: int) -> list[int]:
     return sorted({int(occupied[round(place)]) for place in places})
 
 
-def _scan(run: PaperRun, dataset: Dataset, case: str) -> Scan:
+def _scan(stage: PaperRun, dataset: Dataset, case: str) -> Scan:
     volume = dataset.image(case)
-    labels = run.labels(dataset.name, case) if run.labels else None
+    labels = stage.run.labels(dataset.name, case) if stage.run.labels else None
     if labels is not None:
         wanted = dataset.about.get("evaluated_labels") or np.unique(labels[labels > 0])
         labels = oriented(np.where(np.isin(labels, wanted), labels, 0), volume.affine)
@@ -154,19 +154,19 @@ def _cut(volume: Array, index: int) -> Array:
 
 
 def _method_rows(
-    run: PaperRun, dataset: Dataset, method: str, columns: Sequence[Column], scan: Callable[[str], Scan], title: str
+    stage: PaperRun, dataset: Dataset, method: str, columns: Sequence[Column], scan: Callable[[str], Scan], title: str
 ) -> list[Row]:
-    panels = [_method_panels(run, dataset, method, column, scan) for column in columns]
+    panels = [_method_panels(stage, dataset, method, column, scan) for column in columns]
     warped, overlays = zip(*panels, strict=True)
     return [Row(title, warped), Row("overlap", overlays, text=True)]
 
 
 def _method_panels(
-    run: PaperRun, dataset: Dataset, method: str, column: Column, scan: Callable[[str], Scan]
+    stage: PaperRun, dataset: Dataset, method: str, column: Column, scan: Callable[[str], Scan]
 ) -> tuple[Panel, Panel]:
     """Warped section and overlap of one registration, or twice why there is none."""
-    seed, why = _seed(run, dataset, method, column.pair)
-    path = None if seed is None else run.displacement_path(dataset.name, method, seed, column.pair.name)
+    seed, why = _seed(stage, dataset, method, column.pair)
+    path = None if seed is None else stage.run.displacement_path(dataset.name, method, seed, column.pair.name)
     if path is None or not path.exists():
         nothing = Panel(None, why=why or "not kept")
         return nothing, nothing
@@ -178,13 +178,13 @@ def _method_panels(
     if fixed.labels is None or moving.labels is None:
         return warped, Panel(None, why="no labels")
     labels = warped_section(moving.labels, turned, column.index, order=0)
-    below = _dice(run, dataset, method, column.pair, seed)
+    below = _dice(stage, dataset, method, column.pair, seed)
     return warped, Panel(overlay(_cut(fixed.labels, column.index), labels), below)
 
 
-def _seed(run: PaperRun, dataset: Dataset, method: str, pair: Pair) -> tuple[int | None, str]:
+def _seed(stage: PaperRun, dataset: Dataset, method: str, pair: Pair) -> tuple[int | None, str]:
     """The first seed with which a pair was registered, or None and why there is none."""
-    rows = summary.registrations(run.metrics)
+    rows = summary.registrations(stage.run.metrics)
     rows = rows[(rows.dataset == dataset.name) & (rows.method == method) & (rows.pair == pair.name)]
     if rows.empty:
         return None, "not registered"
@@ -192,11 +192,11 @@ def _seed(run: PaperRun, dataset: Dataset, method: str, pair: Pair) -> tuple[int
     return (int(done.seed.min()), "") if len(done) else (None, str(rows.status.iloc[0]).replace("_", " "))
 
 
-def _dice(run: PaperRun, dataset: Dataset, method: str, pair: Pair, seed: int) -> str:
-    quoted = quote(run.metrics, dataset.name, "dice")
+def _dice(stage: PaperRun, dataset: Dataset, method: str, pair: Pair, seed: int) -> str:
+    quoted = quote(stage.run.metrics, dataset.name, "dice")
     if quoted is None:
         return "no Dice"
-    rows = values(run.metrics, dataset.name, quoted)
+    rows = values(stage.run.metrics, dataset.name, quoted)
     found = rows[(rows.method == method) & (rows.pair == pair.name) & (rows.seed == seed)].value
     return f"Dice {number(100 * float(found.iloc[0]), 1)} %" if len(found) else "no Dice"
 
@@ -209,15 +209,15 @@ def _ratio(dataset: Dataset, case: str) -> float:
     return rows * down / (columns * right)
 
 
-def _title(run: PaperRun, entry: Entry) -> str:
-    return player(run, entry["dataset"])
+def _title(stage: PaperRun, entry: Entry) -> str:
+    return stage.players[entry["dataset"]].in_figure()
 
 
-def _note(run: PaperRun, entry: Entry, chosen: str, absent: Sequence[str]) -> str:
+def _note(stage: PaperRun, entry: Entry, chosen: str, absent: Sequence[str]) -> str:
     """What a reader has to know: which sections these are, how labels were warped, what the Dice is of."""
-    dataset = run.datasets[entry["dataset"]]
-    quoted = quote(run.metrics, dataset.name, "dice")
-    parts = [f"{_title(run, entry)}.", chosen, "Patient's right on the left, front on top."]
+    dataset = stage.datasets[entry["dataset"]]
+    quoted = quote(stage.run.metrics, dataset.name, "dice")
+    parts = [f"{_title(stage, entry)}.", chosen, "Patient's right on the left, front on top."]
     parts.append("Labels take the nearest moving voxel. White: warped and fixed labels agree; red: they differ.")
     if quoted is not None:
         parts.append(f"Dice: whole volume, mean over labels ({quoted.protocol}), not this section.")

@@ -14,17 +14,17 @@ from scipy.stats import gaussian_kde
 
 from reports.drawing.style import KINDS, SOFT, style
 from reports.paper import snapshots
+from reports.paper.cast import PaperRun, trained_on
 from reports.paper.figures.learning_curves import log_scale, set_log
-from reports.paper.layout import Entry, PaperError, PaperRun
+from reports.paper.layout import Entry, PaperError
 from reports.paper.snapshots import Snapshots
-from reports.reading.growth import label, trained_on
 
 Points = NDArray[np.float64]  # (n, 2): error of the first and of the second method
 FEWEST, SIDE, SHADES = 5, 72, 7  # points of a density; its grid; its steps of grey
 MANY = 2000  # points from which they are drawn as one picture
 
 
-def draw(run: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
+def draw(stage: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
     """Draw the figure.
 
     The entry names two ``methods``, along x and along y, and may name the ``datasets`` whose test pairs count.
@@ -36,9 +36,9 @@ def draw(run: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
         PaperError: there are not two methods.
     """
     if len(entry["methods"]) != 2:
-        where = f"{run.paper.key}: figure {entry['number']}"
+        where = f"{stage.paper.key}: figure {entry['number']}"
         raise PaperError(f"{where}: a scatter is of two methods, got {len(entry['methods'])}")
-    found = snapshots.read(run, entry)
+    found = snapshots.read(stage, entry)
     points = matched(found, *entry["methods"])
     if not points:
         why = "the two methods share no snapshot of the same iteration and seed"
@@ -46,8 +46,8 @@ def draw(run: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
     everything = np.concatenate(list(points.values()))
     log = log_scale(everything.ravel().tolist())
     shade = density(np.log10(everything) if log else everything)
-    names = [label(run, method) for method in entry["methods"]]
-    return _draw(points, names, shade, log), " ".join(_note(run, entry, found, points, shade is not None, log))
+    names = [stage.run.label(method) for method in entry["methods"]]
+    return _draw(points, names, shade, log), " ".join(_note(stage, entry, found, points, shade is not None, log))
 
 
 def matched(found: Snapshots, first: str, second: str) -> dict[int, Points]:
@@ -126,16 +126,16 @@ def _below(points: Points) -> int:
 
 
 def _note(
-    run: PaperRun, entry: Entry, found: Snapshots, points: Mapping[int, Points], shaded: bool, log: bool
+    stage: PaperRun, entry: Entry, found: Snapshots, points: Mapping[int, Points], shaded: bool, log: bool
 ) -> list[str]:
     """What a reader has to know: the share below the line, over which pairs, what the grey is or why there is none."""
-    everything, (first, second) = np.concatenate(list(points.values())), (label(run, m) for m in entry["methods"])
+    everything, (first, second) = np.concatenate(list(points.values())), (stage.run.label(m) for m in entry["methods"])
     below, count = _below(everything), len(everything)
     seeds = f"seed{'s' * (len(points) > 1)} {', '.join(map(str, sorted(points)))}"
     parts = [
         f"In {below} of {count} snapshots ({100 * below / count:.0f} %; {seeds}) the TRE of {second} is below that of "
         f"{first} after as many updates; snapshots of one training are not independent.",
-        *snapshots.note(run, entry, found),
+        *snapshots.note(stage, entry, found),
     ]
     parts.append("Grey: kernel density." if shaded else "No density: too few points, or points on a line.")
     if log:

@@ -1,12 +1,15 @@
 """Made-up inputs of a paper's tables: a small paper on disk, what plays its data sets, and rows that fill its cells."""
 
 import copy
+from dataclasses import replace
 
 import pandas as pd
 import yaml
 
-from reports.paper.layout import PaperRun, load_paper
+from reports.paper.cast import PaperRun
+from reports.paper.layout import load_paper
 from reports.paper.printed import COLUMNS
+from reports.reading.run import Method, Run
 from tests.reports.report_inputs import failed_row, frame, row, write_dataset
 
 DICE = {"metric": "dice", "protocol": "linear_thr128", "unit": "%", "factor": 100, "decimals": 1}
@@ -112,15 +115,24 @@ def timing(method, seconds, *, dataset="one", device="cpu", threads=2, status="o
 def make_run(tmp_path, rows, *, plays, timing=None, methods=("syn", "net"), layout=None, cells=None):
     """What a run measured; ``plays`` maps a paper's key to the name of the prepared data set."""
     known = {
-        "syn": {"label": "SyN", "kind": "classical", "cite": ""},
-        "net": {"label": "Net", "kind": "learned", "cite": ""},
+        "syn": Method("SyN", "classical"),
+        "net": Method("Net", "learned"),
     }
     paper = load_paper("toy", folder=write_paper(tmp_path / "papers", layout=layout, cells=cells))
     data = {
         key: write_dataset(tmp_path, name, phantom=name != key, n_pairs=3, shape=(6, 5, 4))
         for key, name in plays.items()
     }
-    return PaperRun(
-        paper=paper, metrics=frame(rows), timing=timing, runs=pd.DataFrame(), datasets=data,
+    run = Run(
+        metrics=frame(rows), timing=timing, runs=pd.DataFrame(), datasets={},
         methods={name: known[name] for name in methods}, displacement_path=lambda *_: tmp_path / "absent",
     )  # fmt: skip
+    return varied(PaperRun(paper, run, {}), plays=data)
+
+
+def varied(stage, *, paper=None, plays=None, **parts):
+    """The same with ``parts`` of its run changed, or its paper, or the data sets by the key that each plays."""
+    cast = stage.cast if plays is None else {key: data.name for key, data in plays.items()}
+    if plays is not None:
+        parts["datasets"] = {data.name: data for data in plays.values()}
+    return PaperRun(paper or stage.paper, replace(stage.run, **parts), cast)

@@ -4,7 +4,9 @@ import json
 
 import pandas as pd
 
-from reports.paper.layout import PaperRun, load_paper
+from reports.paper.cast import PaperRun
+from reports.paper.layout import load_paper
+from reports.reading.run import Method, Run
 from reports.reading.trainings import Training
 from tests.reports.report_inputs import failed_row, frame, row, write_dataset
 
@@ -15,9 +17,9 @@ CLASSICAL = ("ants-syn-lung", "elastix-bspline", "demons")
 PAPER = load_paper("progressive")
 PRINTED = PAPER.printed.set_index(["table", "row", "column"]).value
 METHODS = {
-    **{name: {"label": name, "kind": "classical", "cite": ""} for name in ("identity", *CLASSICAL)},
+    **{name: Method(name, "classical") for name in ("identity", *CLASSICAL)},
     **{
-        name: {"label": name, "kind": "learned", "cite": ""}
+        name: Method(name, "learned")
         for name in ("progressive-baseline", "progressive", "progressive-square", *SCHEDULES.values())
     },
 }
@@ -94,11 +96,12 @@ def make_run(folder, rows, plays=None, *, bends=BENDS, times=None, methods=METHO
         for key, count in PAIRS.items()
         if key not in absent
     }
-    return PaperRun(
-        paper=PAPER, metrics=frame(rows), timing=times, runs=pd.DataFrame(), datasets=data, methods=methods,
-        displacement_path=lambda *_: folder / "absent", about="Cut: less of everything.",
+    run = Run(
+        metrics=frame(rows), timing=times, runs=pd.DataFrame(), datasets={one.name: one for one in data.values()},
+        methods=methods, displacement_path=lambda *_: folder / "absent", about="Cut: less of everything.",
         trainings=[Training("progressive", "lidc", 0, "ok", "", training)],
     )  # fmt: skip
+    return PaperRun(PAPER, run, {key: plays[key] for key in data})
 
 
 OWN = {key: key for key in PAIRS}

@@ -15,7 +15,7 @@ from reports.paper.figures import colour_overlays as overlay_figure
 from reports.paper.figures import landmark_correlation as correlation_figure
 from reports.reading import registrations
 from reports.reading.trainings import Training
-from tests.reports.paper.paper_inputs import layout, make_run
+from tests.reports.paper.paper_inputs import layout, make_run, varied
 from tests.reports.report_inputs import AFFINES, extreme, failed_row, frame, row
 
 OVERLAYS = {"number": 8, "kind": "colour_overlays", "caption": "Overlays.", "dataset": "one", "pairs": [1, 2],
@@ -60,8 +60,8 @@ def block_run(tmp_path, figures=(OVERLAYS,), rows=None):
         write_displacement(path, u, AFFINE)
         return path
 
-    run = make_run(tmp_path, rows, plays={}, layout={**layout(), "figures": list(figures)})
-    return replace(run, datasets={"one": data}, displacement_path=displacement_path,
+    stage = make_run(tmp_path, rows, plays={}, layout={**layout(), "figures": list(figures)})
+    return varied(stage, plays={"one": data}, displacement_path=displacement_path,
                    landmarks=lambda _, pair: Truth(data.folder).landmarks(Pair.from_name(pair)))  # fmt: skip
 
 
@@ -70,10 +70,10 @@ def svg_of(drawn):
 
 
 def test_equal_input_gives_equal_files(tmp_path):
-    run = block_run(tmp_path, (OVERLAYS, CORRELATION))
+    stage = block_run(tmp_path, (OVERLAYS, CORRELATION))
     folders = [tmp_path / "once", tmp_path / "again"]
     for folder in folders:
-        assert all(path is not None for _, _, path, _ in draw_figures(run, folder))
+        assert all(path is not None for _, _, path, _ in draw_figures(stage, folder))
     names = sorted(f"toy-fig{number}.{end}" for number in (8, 9) for end in ("png", "svg"))
     assert [path.name for path in sorted(folders[0].iterdir())] == names
     for name in names:
@@ -81,12 +81,12 @@ def test_equal_input_gives_equal_files(tmp_path):
 
 
 def test_what_networks_learned_from_is_told_where_it_is_not_the_papers(tmp_path):
-    run = block_run(tmp_path, (OVERLAYS, CORRELATION))
-    run = replace(run, paper=replace(run.paper, training="own"))
+    stage = block_run(tmp_path, (OVERLAYS, CORRELATION))
+    stage = varied(stage, paper=replace(stage.paper, training="own"))
     told = "Trained on toys, the paper's on own: Net."
     for dataset in ("toys", "own"):
-        run = replace(run, trainings=[Training("net", dataset, 0, "ok", "", None)])
-        captions = [caption for _, caption, *_ in draw_figures(run, tmp_path / dataset)]
+        stage = varied(stage, trainings=[Training("net", dataset, 0, "ok", "", None)])
+        captions = [caption for _, caption, *_ in draw_figures(stage, tmp_path / dataset)]
         assert [told in caption for caption in captions] == 2 * [dataset == "toys"]
 
 
@@ -96,13 +96,13 @@ def test_what_networks_learned_from_is_told_where_it_is_not_the_papers(tmp_path)
 def test_only_the_first_seed_counts_even_where_it_failed(tmp_path):
     rows = block_rows("syn", 5, (1,)) + block_rows("net", 5)
     diverged = failed_row("lungs", PAIRS[0].name, "syn", status="diverged")
-    run = block_run(tmp_path, rows=[*rows, diverged, failed_row("lungs", PAIRS[1].name, "syn", "invalid_output")])
-    data = run.datasets["one"]
-    assert [registrations.kept(run, data, "syn", pair).why for pair in PAIRS] == ["diverged", "invalid output"]
-    assert registrations.tre(run, data, "syn", PAIRS[0]) is None
-    assert registrations.tre(run, data, "net", PAIRS[0]) == 5
-    assert registrations.kept(run, data, "net", PAIRS[0]).displacement.shape == (3, *SHAPE)
-    assert registrations.kept(run, data, "absent", PAIRS[0]).why == "not registered"
+    stage = block_run(tmp_path, rows=[*rows, diverged, failed_row("lungs", PAIRS[1].name, "syn", "invalid_output")])
+    data = stage.datasets["one"]
+    assert [registrations.kept(stage.run, data, "syn", pair).why for pair in PAIRS] == ["diverged", "invalid output"]
+    assert registrations.tre(stage.run, data, "syn", PAIRS[0]) is None
+    assert registrations.tre(stage.run, data, "net", PAIRS[0]) == 5
+    assert registrations.kept(stage.run, data, "net", PAIRS[0]).displacement.shape == (3, *SHAPE)
+    assert registrations.kept(stage.run, data, "absent", PAIRS[0]).why == "not registered"
 
 
 @pytest.mark.parametrize(("write", "why"), [
@@ -114,12 +114,12 @@ def test_only_the_first_seed_counts_even_where_it_failed(tmp_path):
      "displacement: 2880 of 2880 values are NaN or infinite"),
 ])  # fmt: skip
 def test_displacements_that_cannot_be_drawn_say_why(tmp_path, write, why):
-    run = block_run(tmp_path, (OVERLAYS, CORRELATION))
+    stage = block_run(tmp_path, (OVERLAYS, CORRELATION))
     write(tmp_path / "u.nii.gz")
-    run = replace(run, displacement_path=lambda *_: tmp_path / "u.nii.gz")
-    found = registrations.kept(run, run.datasets["one"], "net", PAIRS[0])
+    stage = varied(stage, displacement_path=lambda *_: tmp_path / "u.nii.gz")
+    found = registrations.kept(stage.run, stage.datasets["one"], "net", PAIRS[0])
     assert (found.displacement, found.why) == (None, why)
-    assert [(path, told) for _, _, path, told in draw_figures(run, tmp_path / "figures")] == [(None, why)] * 2
+    assert [(path, told) for _, _, path, told in draw_figures(stage, tmp_path / "figures")] == [(None, why)] * 2
 
 
 # Overlays
@@ -177,7 +177,7 @@ def test_without_landmarks_the_part_where_images_differ_most_is_enlarged():
 @pytest.mark.parametrize("name", AFFINES)
 @pytest.mark.parametrize(("world", "place"), [((-1, 0.1, 2), "right top"), ((1, 0.1, -2), "left bottom")])
 def test_overlays_show_left_on_the_right_and_the_head_on_top(tmp_path, name, world, place):
-    affine, run = AFFINES[name], block_run(tmp_path)
+    affine, stage = AFFINES[name], block_run(tmp_path)
     image, writer = np.full(SHAPE, 0.1), Writer(tmp_path / "spots")
     index = list(extreme(affine, SHAPE, world))
     (front,) = np.flatnonzero(np.argmax(np.abs(affine[:3, :3]), axis=0) == 1)
@@ -186,15 +186,15 @@ def test_overlays_show_left_on_the_right_and_the_head_on_top(tmp_path, name, wor
     for case in ("f0", "m0"):
         writer.image(case, image, affine)
     writer.finish({"name": "spots"})
-    shown = overlay_figure._row(replace(run, landmarks=None), open_dataset(tmp_path / "spots"), [], PAIRS[0], "")
+    shown = overlay_figure._row(varied(stage, landmarks=None), open_dataset(tmp_path / "spots"), [], PAIRS[0], "")
     bright = shown.panels[0].colours[..., 1]
     (y, x), (rows, columns) = np.argwhere(bright == bright.max())[0], bright.shape
     assert (x, y) == ((columns - 1, 0) if place == "right top" else (0, rows - 1))
 
 
 def test_registered_images_agree_and_unregistered_ones_do_not(tmp_path):
-    run = block_run(tmp_path)
-    shown = overlay_figure._row(run, run.datasets["one"], ["syn", "net"], PAIRS[0], "pair 1")
+    stage = block_run(tmp_path)
+    shown = overlay_figure._row(stage, stage.datasets["one"], ["syn", "net"], PAIRS[0], "pair 1")
     before, unmoved, aligned = (panel.colours for panel in shown.panels)
     orange = np.isclose(before, to_rgb(overlay_figure.FIXED), atol=0.01).all(axis=-1)
     blue = np.isclose(before, to_rgb(overlay_figure.MOVING), atol=0.01).all(axis=-1)
@@ -220,8 +220,8 @@ def test_overlays_say_whose_pairs_they_are_and_their_error(tmp_path):
 def test_what_is_missing_from_the_overlays_is_told(tmp_path):
     rows = [*block_rows("syn", 5)[4:], failed_row("lungs", PAIRS[0].name, "syn", status="diverged")]
     entry = {**OVERLAYS, "pairs": [1, 2, 8], "methods": ["syn", "absent", "net"]}
-    run = replace(block_run(tmp_path, (entry,), rows + block_rows("net", 1)), landmarks=None)
-    ((_, caption, path, _),) = draw_figures(run, tmp_path / "figures")
+    stage = varied(block_run(tmp_path, (entry,), rows + block_rows("net", 1)), landmarks=None)
+    ((_, caption, path, _),) = draw_figures(stage, tmp_path / "figures")
     text = svg_of(path)
     assert text.count(">diverged<") == 2  # the image and what is enlarged of it
     assert text.count(">TRE not measured<") == 3  # twice before, once diverged
@@ -230,14 +230,14 @@ def test_what_is_missing_from_the_overlays_is_told(tmp_path):
 
 
 @pytest.mark.parametrize(("entry", "changed", "reason"), [
-    ({}, {"datasets": {}}, "no data set plays ONE in this profile"),
+    ({}, {"plays": {}}, "no data set plays ONE in this profile"),
     ({}, {"methods": {}}, "none of syn, net is in this profile"),
     ({"pairs": [7, 8]}, {}, "lungs has 2 test pairs, none of them pair 7, 8"),
     ({}, {"metrics": frame(block_rows("identity", 6))}, "not registered"),
 ])  # fmt: skip
 def test_overlays_of_nothing_are_not_drawn(tmp_path, entry, changed, reason):
-    run = replace(block_run(tmp_path, [{**OVERLAYS, **entry}]), **changed)
-    assert draw_figures(run, tmp_path / "figures") == [(8, "Overlays.", None, reason)]
+    stage = varied(block_run(tmp_path, [{**OVERLAYS, **entry}]), **changed)
+    assert draw_figures(stage, tmp_path / "figures") == [(8, "Overlays.", None, reason)]
 
 
 # Landmark correlation
@@ -260,8 +260,8 @@ def test_agreement_against_a_line_and_where_it_is_undefined():
 
 
 def test_displacements_of_landmarks_are_pooled_over_pairs(tmp_path):
-    run = block_run(tmp_path)
-    sample = correlation_figure.read_sample(run, ["one"], "net")
+    stage = block_run(tmp_path)
+    sample = correlation_figure.read_sample(stage, ["one"], "net")
     mm = STEPS * [-1.0, -1.5, 2.0]  # axes point to the right, to the front, to the head
     np.testing.assert_allclose(sample.true, np.concatenate([mm, mm]))
     np.testing.assert_allclose(sample.estimated, np.tile(SHIFT * [-1.0, -1.5, 2.0], (8, 1)), atol=1e-5)
@@ -269,12 +269,12 @@ def test_displacements_of_landmarks_are_pooled_over_pairs(tmp_path):
 
 
 def test_correlation_says_r_slope_and_count(tmp_path):
-    run = block_run(tmp_path, (CORRELATION,))
+    stage = block_run(tmp_path, (CORRELATION,))
     path = tmp_path / "u.nii.gz"
     x = geometry.identity_grid(SHAPE)
     write_displacement(path, np.stack([x[0] - 3, 0 * x[1], 0 * x[2] + 1]), AFFINE)  # read at the fixed landmarks
-    run = replace(run, displacement_path=lambda dataset, method, *_: path if method == "net" else tmp_path / "none")
-    ((number, caption, drawn, _),) = draw_figures(run, tmp_path / "figures")
+    stage = varied(stage, displacement_path=lambda dataset, method, *_: path if method == "net" else tmp_path / "none")
+    ((number, caption, drawn, _),) = draw_figures(stage, tmp_path / "figures")
     text, estimated = svg_of(drawn), np.tile(LANDMARKS[:, 0] - 3, 2)
     r, slope = np.corrcoef(np.tile(STEPS[:, 0], 2), estimated)[0, 1], np.polyfit(np.tile(STEPS[:, 0], 2), estimated, 1)
     assert number == 9
@@ -289,20 +289,20 @@ def test_correlation_says_r_slope_and_count(tmp_path):
 
 
 def test_points_beyond_the_frame_are_counted(tmp_path):
-    run = block_run(tmp_path, (CORRELATION,))
+    stage = block_run(tmp_path, (CORRELATION,))
     path, u = tmp_path / "u.nii.gz", np.zeros((3, *SHAPE), np.float32)
     u[0, 3, 2, 2] = 400  # at the first landmark
     write_displacement(path, u, AFFINE)
-    ((*_, drawn, _),) = draw_figures(replace(run, displacement_path=lambda *_: path), tmp_path / "figures")
+    ((*_, drawn, _),) = draw_figures(varied(stage, displacement_path=lambda *_: path), tmp_path / "figures")
     assert svg_of(drawn).count(">2 beyond<") == 2  # that landmark in both pairs, for both methods
 
 
 @pytest.mark.parametrize(("changed", "reason"), [
-    ({"datasets": {}}, "no data set plays ONE, TWO in this profile"),
+    ({"plays": {}}, "no data set plays ONE, TWO in this profile"),
     ({"methods": {}}, "none of syn, net is in this profile"),
     ({"landmarks": None}, "no landmarks"),
     ({"metrics": frame(block_rows("identity", 6))}, "not registered"),
 ])  # fmt: skip
 def test_correlation_of_nothing_is_not_drawn(tmp_path, changed, reason):
-    run = replace(block_run(tmp_path, [CORRELATION]), **changed)
-    assert draw_figures(run, tmp_path / "figures") == [(9, "Points.", None, reason)]
+    stage = varied(block_run(tmp_path, [CORRELATION]), **changed)
+    assert draw_figures(stage, tmp_path / "figures") == [(9, "Points.", None, reason)]

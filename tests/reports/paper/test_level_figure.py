@@ -13,7 +13,7 @@ from reports.paper.draw import draw_figures
 from reports.paper.figures import level_maps as level_figure
 from reports.reading.trainings import Training, find
 from reports.tables.table import MINUS
-from tests.reports.paper.paper_inputs import layout, make_run
+from tests.reports.paper.paper_inputs import layout, make_run, varied
 
 LEVELS = {"number": 7, "kind": "level_maps", "caption": "Maps.", "methods": ["net", "syn"]}
 TRUTH = np.outer(np.linspace(-1, 1, 6), np.linspace(1, 4, 5))  # from -4 to 4
@@ -44,8 +44,8 @@ def training(tmp_path, method, arrays, *, shape=(8, 5, 6), seed=0, status="ok"):
 
 
 def drawn(tmp_path, trainings, entry=LEVELS):
-    run = make_run(tmp_path, [], plays={}, layout={**layout(), "figures": [entry]})
-    ((number, caption, path, why),) = draw_figures(replace(run, trainings=trainings), tmp_path / "figures")
+    stage = make_run(tmp_path, [], plays={}, layout={**layout(), "figures": [entry]})
+    ((number, caption, path, why),) = draw_figures(varied(stage, trainings=trainings), tmp_path / "figures")
     assert number == 7
     text = path.with_name(f"{path.name}.svg").read_text(encoding="utf-8") if path else ""
     return text, caption, why
@@ -86,11 +86,11 @@ def test_colours_are_symmetric_pale_without_weight_and_grey_where_no_number():
 
 
 def test_levels_without_weight_are_pale_and_the_others_are_not(tmp_path):
-    run = make_run(tmp_path, [], plays={}, layout={**layout(), "figures": []})
-    run = replace(run, trainings=[training(tmp_path, "net", grown())])
-    figure, _ = level_figure.draw(run, {**LEVELS, "methods": ["net"]})
+    stage = make_run(tmp_path, [], plays={}, layout={**layout(), "figures": []})
+    stage = varied(stage, trainings=[training(tmp_path, "net", grown())])
+    figure, _ = level_figure.draw(stage, {**LEVELS, "methods": ["net"]})
     shown = [np.asarray(image.get_array()) for image in figure.axes[0].images]  # row by row
-    maps, _ = level_figure.read_maps(run.trainings[0], "net")
+    maps, _ = level_figure.read_maps(stage.run.trainings[0], "net")
     for level in range(3):
         for at in range(3):
             expected = level_figure.colours(maps.levels[at, level], 4.0, pale=ALPHA[at, level] == 0)

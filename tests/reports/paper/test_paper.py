@@ -9,7 +9,7 @@ from reports.paper import layout as paper
 from reports.paper.layout import PaperError, load_paper
 from reports.paper.printed import COLUMNS, is_blank, read_number
 from reports.reading.trainings import Training
-from tests.reports.paper.paper_inputs import csv_frame, layout, make_run, write_paper
+from tests.reports.paper.paper_inputs import csv_frame, layout, make_run, varied, write_paper
 
 
 def test_a_paper_is_read(tmp_path):
@@ -129,9 +129,9 @@ def test_files_that_cannot_be_read(tmp_path):
 
 
 def test_a_stand_in_has_another_name(tmp_path):
-    run = make_run(tmp_path, [], plays={"one": "one", "two": "shells"})
-    assert not run.is_stand_in("one")
-    assert run.is_stand_in("two")
+    stage = make_run(tmp_path, [], plays={"one": "one", "two": "shells"})
+    assert not stage.players["one"].stand_in
+    assert stage.players["two"].stand_in
 
 
 @pytest.mark.parametrize(("pairs", "note"), [
@@ -141,19 +141,19 @@ def test_own_data_with_other_pairs_is_a_stand_in(tmp_path, pairs, note):
     changed = layout()
     for entry in changed["datasets"].values():
         entry.update({"pairs": pairs} if pairs else {})
-    run = make_run(tmp_path, [], plays={"one": "one", "two": "shells"}, layout=changed)
-    assert run.pairs_note("one") == note
-    assert run.is_stand_in("one") == bool(note)
-    assert run.pairs_note("two") == ""  # another data set has no pair of the paper's
+    stage = make_run(tmp_path, [], plays={"one": "one", "two": "shells"}, layout=changed)
+    assert stage.players["one"].note == note
+    assert stage.players["one"].stand_in == bool(note)
+    assert stage.players["two"].note == ""  # another data set has no pair of the paper's
 
 
 def test_what_a_network_learned_from(tmp_path):
-    run = make_run(tmp_path, [], plays={}, layout={**layout(), "training": "own"})
+    stage = make_run(tmp_path, [], plays={}, layout={**layout(), "training": "own"})
     on = [Training(method, data, 0, "ok", "", None)
           for method, data in (("syn", "own"), ("net", "toys"), ("net", "own"))]  # fmt: skip
-    run = replace(run, trainings=on)
-    assert [run.trained_elsewhere(method) for method in ("syn", "net", "none")] == ["", "own and toys", ""]
-    unnamed = replace(run, paper=replace(run.paper, training=""))
+    stage = varied(stage, trainings=on)
+    assert [stage.trained_elsewhere(method) for method in ("syn", "net", "none")] == ["", "own and toys", ""]
+    unnamed = varied(stage, paper=replace(stage.paper, training=""))
     assert unnamed.trained_elsewhere("net") == ""
 
 

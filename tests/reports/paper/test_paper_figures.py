@@ -1,7 +1,5 @@
 """Figures of a paper: what they show and say, that equal input gives equal files, and why one is not drawn."""
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,7 +15,7 @@ from reports.paper.draw import KINDS, draw_figures
 from reports.paper.figures import accuracy_time_by_cascade as cascade_figure
 from reports.paper.figures import sections as section_figure
 from reports.paper.layout import PaperError, known_papers, load_paper
-from tests.reports.paper.paper_inputs import dice_rows, layout, make_run, timing
+from tests.reports.paper.paper_inputs import dice_rows, layout, make_run, timing, varied
 from tests.reports.report_inputs import AFFINES, extreme, failed_row, row
 
 CASCADES = {"number": 5, "kind": "accuracy_time_by_cascade", "caption": "Lines & bars.", "dataset": "one", "table": 1,
@@ -44,8 +42,8 @@ def svg_of(drawn):
 
 
 def test_cascade_figure_shows_what_was_measured_and_what_is_printed(tmp_path):
-    run = filled(tmp_path)
-    ((number, caption, path, why_not),) = draw_figures(run, tmp_path / "figures")
+    stage = filled(tmp_path)
+    ((number, caption, path, why_not),) = draw_figures(stage, tmp_path / "figures")
     assert (number, path, why_not) == (5, tmp_path / "figures" / "toy-fig5", "")
     assert path.with_name("toy-fig5.png").stat().st_size > 10_000
     text = svg_of(path)
@@ -59,8 +57,8 @@ def test_cascade_figure_shows_what_was_measured_and_what_is_printed(tmp_path):
 
 
 def test_cascade_figure_draws_the_means_the_intervals_and_the_medians(tmp_path):
-    run = filled(tmp_path)
-    figure, _ = cascade_figure.draw(run, CASCADES)
+    stage = filled(tmp_path)
+    figure, _ = cascade_figure.draw(stage, CASCADES)
     above, _, below, *_ = figure.axes
     points = above.containers[0].lines[0].get_ydata()
     np.testing.assert_allclose(points, [60, 85])
@@ -79,12 +77,14 @@ def test_real_data_are_not_called_a_stand_in(tmp_path):
 
 
 def test_without_a_cuda_device_the_panel_says_so(tmp_path):
-    run = filled(tmp_path)
-    ((_, caption, path, _),) = draw_figures(run, tmp_path / "figures")
+    stage = filled(tmp_path)
+    ((_, caption, path, _),) = draw_figures(stage, tmp_path / "figures")
     assert ">not measured: no CUDA device<" in svg_of(path)
     assert "GPU seconds not measured: no CUDA device." in caption
     gpu = timing("syn", [0.125, 0.125], dataset="shells", device="cuda:0")
-    ((_, caption, path, _),) = draw_figures(replace(run, timing=pd.concat([run.timing, gpu])), tmp_path / "figures")
+    ((_, caption, path, _),) = draw_figures(
+        varied(stage, timing=pd.concat([stage.run.timing, gpu])), tmp_path / "figures"
+    )
     assert "no CUDA device" not in svg_of(path)
     assert ">0.125<" in svg_of(path)
     assert "no CUDA device" not in caption
@@ -95,8 +95,8 @@ def test_what_is_missing_from_the_cascades_is_told(tmp_path):
     assert "CPU seconds not measured: timing not run." in caption
     assert ">not measured: timing not run<" in svg_of(path)
     rows = dice_rows("shells", "syn", [0.5, None, 0.7])
-    run = toy(tmp_path, [CASCADES], rows, times=timing("syn", [2.0], dataset="shells"), methods=["syn"])
-    ((_, caption, path, _),) = draw_figures(run, tmp_path / "figures")
+    stage = toy(tmp_path, [CASCADES], rows, times=timing("syn", [2.0], dataset="shells"), methods=["syn"])
+    ((_, caption, path, _),) = draw_figures(stage, tmp_path / "figures")
     assert "Dice not measured in part: method net is not in this profile." in caption
     assert "Failed and left out of dice of syn: 1." in caption
     assert ">n. m.<" in svg_of(path)
@@ -107,8 +107,8 @@ def test_what_is_missing_from_the_cascades_is_told(tmp_path):
     ({"one": "shells"}, (), "method syn is not in this profile; method net is not in this profile"),
 ])  # fmt: skip
 def test_cascade_figure_without_any_number_is_not_drawn(tmp_path, plays, methods, reason):
-    run = toy(tmp_path, [CASCADES], plays=plays, methods=methods)
-    assert draw_figures(run, tmp_path / "figures") == [(5, "Lines & bars.", None, reason)]
+    stage = toy(tmp_path, [CASCADES], plays=plays, methods=methods)
+    assert draw_figures(stage, tmp_path / "figures") == [(5, "Lines & bars.", None, reason)]
     assert not (tmp_path / "figures").exists()
 
 
@@ -122,18 +122,18 @@ def test_cascade_figure_without_any_number_is_not_drawn(tmp_path, plays, methods
     ({"series": 4 * CASCADES["series"]}, "only 3 series can be told apart, got 4"),
 ])  # fmt: skip
 def test_an_entry_that_cannot_be_drawn_is_one_line(tmp_path, entry, message):
-    run = toy(tmp_path, [{**CASCADES, **entry}])
+    stage = toy(tmp_path, [{**CASCADES, **entry}])
     with pytest.raises(PaperError) as error:
-        draw_figures(run, tmp_path / "figures")
+        draw_figures(stage, tmp_path / "figures")
     assert str(error.value) == f"toy: figure 5: {message}"
 
 
 @pytest.mark.parametrize("key", known_papers())
 def test_figures_of_every_paper_are_known_kinds_and_say_why_they_are_not_drawn(tmp_path, key):
-    run = replace(toy(tmp_path, []), paper=load_paper(key), datasets={}, methods={})
-    drawn = draw_figures(run, tmp_path / "figures")
-    assert [number for number, *_ in drawn] == [entry["number"] for entry in run.paper.figures]
-    assert all(entry["kind"] in KINDS for entry in run.paper.figures)
+    stage = varied(toy(tmp_path, []), paper=load_paper(key), datasets={}, methods={})
+    drawn = draw_figures(stage, tmp_path / "figures")
+    assert [number for number, *_ in drawn] == [entry["number"] for entry in stage.paper.figures]
+    assert all(entry["kind"] in KINDS for entry in stage.paper.figures)
     assert all(path is None and why_not for _, _, path, why_not in drawn)
 
 
@@ -171,8 +171,8 @@ def block_run(tmp_path, pairs, figures=(SECTIONS,), methods=("syn", "net")):
         write_displacement(path, u, AFFINE)
         return path
 
-    run = toy(tmp_path, figures, rows, plays={}, methods=methods)
-    return replace(run, datasets={"one": data}, displacement_path=displacement_path,
+    stage = toy(tmp_path, figures, rows, plays={}, methods=methods)
+    return varied(stage, plays={"one": data}, displacement_path=displacement_path,
                    labels=lambda dataset, case: Truth(data.folder).labels(case))  # fmt: skip
 
 
@@ -220,8 +220,8 @@ def test_sections_show_the_largest_plane_and_mark_the_mismatch_in_red(tmp_path):
 
 
 def test_only_evaluated_labels_count(tmp_path):
-    run = block_run(tmp_path, [Pair("fixed", "moving"), Pair("fixed", "more")])
-    (scan,) = [section_figure._scan(run, run.datasets["one"], "fixed")]
+    stage = block_run(tmp_path, [Pair("fixed", "moving"), Pair("fixed", "more")])
+    (scan,) = [section_figure._scan(stage, stage.datasets["one"], "fixed")]
     assert set(np.unique(scan.labels)) == {0, 1}
     assert np.count_nonzero(scan.labels) == np.count_nonzero(blocks() == 1)
 
@@ -229,14 +229,14 @@ def test_only_evaluated_labels_count(tmp_path):
 @pytest.mark.parametrize("name", AFFINES)
 @pytest.mark.parametrize(("world", "place"), [((-1, 2, 0.1), "right top"), ((1, -2, 0.1), "left bottom")])
 def test_sections_show_left_on_the_right_and_the_front_on_top(tmp_path, name, world, place):
-    affine, shape, run = AFFINES[name], (6, 5, 7), toy(tmp_path, [])
+    affine, shape, stage = AFFINES[name], (6, 5, 7), toy(tmp_path, [])
     image = np.zeros(shape)
     spot = extreme(affine, shape, world)
     image[spot] = 1
     writer = Writer(tmp_path / "spots")
     writer.image("a", image, affine)
     writer.finish({"name": "spots"})
-    scan = section_figure._scan(run, open_dataset(tmp_path / "spots"), "a")
+    scan = section_figure._scan(stage, open_dataset(tmp_path / "spots"), "a")
     shown = section_figure._cut(scan.image, section_figure.section_of_largest_area(scan.image > 0))
     (y, x), (rows, columns) = np.argwhere(shown)[0], shown.shape
     assert (x, y) == ((columns - 1, 0) if place == "right top" else (0, rows - 1))
@@ -249,8 +249,8 @@ def test_fewer_moving_images_than_wanted_are_told(tmp_path):
 
 
 def test_five_sections_where_no_pairs_share_a_fixed_image(tmp_path):
-    run = block_run(tmp_path, [Pair("f0", "m0"), Pair("f1", "m1")])
-    ((_, caption, path, _),) = draw_figures(run, tmp_path / "figures")
+    stage = block_run(tmp_path, [Pair("f0", "m0"), Pair("f1", "m1")])
+    ((_, caption, path, _),) = draw_figures(stage, tmp_path / "figures")
     assert "No two test pairs share a fixed image" in caption
     assert "axial sections of pair f0__m0, from head to foot." in caption
     shown = {number for number in range(1, 9) if f">section {number} of 8<" in svg_of(path)}
@@ -260,16 +260,16 @@ def test_five_sections_where_no_pairs_share_a_fixed_image(tmp_path):
 
 def test_what_is_missing_from_the_sections_is_told(tmp_path):
     pairs = [Pair("fixed", "m0"), Pair("fixed", "m1")]
-    run = block_run(tmp_path, pairs, [{**SECTIONS, "methods": ["syn", "absent", "net"]}])
-    kept = run.displacement_path
+    stage = block_run(tmp_path, pairs, [{**SECTIONS, "methods": ["syn", "absent", "net"]}])
+    kept = stage.run.displacement_path
 
     def some(dataset, method, seed, pair):
         return tmp_path / "nowhere" if (method, pair) == ("net", "fixed__m1") else kept(dataset, method, seed, pair)
 
-    rows = run.metrics[(run.metrics.method != "syn") | (run.metrics.pair != "fixed__m0")]
+    rows = stage.run.metrics[(stage.run.metrics.method != "syn") | (stage.run.metrics.pair != "fixed__m0")]
     failed = pd.DataFrame([failed_row("shells", "fixed__m0", "syn", status="timeout")])
-    run = replace(run, displacement_path=some, metrics=pd.concat([rows, failed], ignore_index=True))
-    ((_, caption, path, _),) = draw_figures(run, tmp_path / "figures")
+    stage = varied(stage, displacement_path=some, metrics=pd.concat([rows, failed], ignore_index=True))
+    ((_, caption, path, _),) = draw_figures(stage, tmp_path / "figures")
     text = svg_of(path)
     assert text.count(">not kept<") == text.count(">timeout<") == 2  # the image and the overlap
     assert text.count(">Dice 60.0 %<") == text.count(">Dice 100.0 %<") == 1
@@ -277,32 +277,32 @@ def test_what_is_missing_from_the_sections_is_told(tmp_path):
 
 
 def test_sections_without_anything_to_show_are_not_drawn(tmp_path):
-    run = block_run(tmp_path, [Pair("fixed", "m0"), Pair("fixed", "m1")])
+    stage = block_run(tmp_path, [Pair("fixed", "m0"), Pair("fixed", "m1")])
     for changed, reason in (
-        (replace(run, datasets={}), "no data set plays ONE in this profile"),
-        (replace(run, methods={}), "none of syn, net is in this profile"),
-        (replace(run, displacement_path=lambda *_: tmp_path / "nowhere"), "not kept"),
+        (varied(stage, plays={}), "no data set plays ONE in this profile"),
+        (varied(stage, methods={}), "none of syn, net is in this profile"),
+        (varied(stage, displacement_path=lambda *_: tmp_path / "nowhere"), "not kept"),
     ):
         assert draw_figures(changed, tmp_path / "figures") == [(6, "Sections.", None, reason)]
-    ((_, _, path, _),) = draw_figures(replace(run, labels=None), tmp_path / "figures")
+    ((_, _, path, _),) = draw_figures(varied(stage, labels=None), tmp_path / "figures")
     assert svg_of(path).count(">no labels<") == 4
     assert count(pixels_of(path), MISMATCH) < 400  # none but the legend
 
 
 def test_a_displacement_of_another_grid_is_refused(tmp_path):
-    run = block_run(tmp_path, [Pair("fixed", "m0"), Pair("fixed", "m1")])
+    stage = block_run(tmp_path, [Pair("fixed", "m0"), Pair("fixed", "m1")])
     path = tmp_path / "small.nii.gz"
     write_displacement(path, np.zeros((3, 4, 5, 6), np.float32), AFFINE)
     with pytest.raises(ValueError, match=r"small.nii.gz: expected shape \(3, 12, 10, 8\)"):
-        draw_figures(replace(run, displacement_path=lambda *_: path), tmp_path / "figures")
+        draw_figures(varied(stage, displacement_path=lambda *_: path), tmp_path / "figures")
 
 
 def test_equal_input_gives_equal_files(tmp_path):
     pairs = [Pair("fixed", "m0"), Pair("fixed", "m1")]
-    run = block_run(tmp_path, pairs, [CASCADES, SECTIONS])
+    stage = block_run(tmp_path, pairs, [CASCADES, SECTIONS])
     folders = [tmp_path / "once", tmp_path / "again"]
     for folder in folders:
-        assert all(path is not None for _, _, path, _ in draw_figures(run, folder))
+        assert all(path is not None for _, _, path, _ in draw_figures(stage, folder))
     names = ["toy-fig5.png", "toy-fig5.svg", "toy-fig6.png", "toy-fig6.svg"]
     assert [path.name for path in sorted(folders[0].iterdir())] == names
     for name in names:

@@ -2,6 +2,7 @@
 
 import csv
 import re
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -22,15 +23,15 @@ ROWS = [
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def stage(tmp_path_factory):
     times = timing("syn", [9.0, 9.5, 11.0], dataset="shells")
     return make_run(tmp_path_factory.mktemp("run"), ROWS, plays={"one": "shells"}, timing=times)
 
 
 @pytest.fixture(scope="module")
-def written(run, tmp_path_factory):
+def written(stage, tmp_path_factory):
     folder = tmp_path_factory.mktemp("tables")
-    return folder, write_paper_tables(folder, run, judge(run))[0]
+    return folder, write_paper_tables(folder, stage, judge(stage))[0]
 
 
 def test_the_layout_is_the_papers(written):
@@ -83,8 +84,8 @@ def test_notes_say_what_a_reader_must_know(written):
 
 
 def test_a_table_of_the_papers_own_data_needs_no_warning(tmp_path):
-    run = make_run(tmp_path, dice_rows("one", "syn", [0.7, 0.7]), plays={"one": "one"})
-    table = write_paper_tables(tmp_path / "t", run, judge(run))[0]
+    stage = make_run(tmp_path, dice_rows("one", "syn", [0.7, 0.7]), plays={"one": "one"})
+    table = write_paper_tables(tmp_path / "t", stage, judge(stage))[0]
     assert table.heads[2].group == Group("ONE", "measured on it")
     assert table.heads[4].group == Group("Cost", "on ONE")
     assert not any("stand-in" in note.lower() or "†" in note for note in table.notes)
@@ -134,20 +135,17 @@ def test_a_table_without_groups_or_printed_cells_is_as_before():
     assert tables.markdown([table]).splitlines()[2:] == ["| A | B |", "| :--- | ---: |", "| x | **1** |"]
 
 
-def test_all_formats_repeat(run, written, tmp_path):
-    write_paper_tables(tmp_path, run, judge(run))
+def test_all_formats_repeat(stage, written, tmp_path):
+    write_paper_tables(tmp_path, stage, judge(stage))
     for path in written[0].iterdir():
         assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path
 
 
 @pytest.fixture(scope="module")
-def report(run, tmp_path_factory):
+def report(stage, tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
-    page.build(
-        folder, metrics=run.metrics, runs=runs_frame().iloc[:0], timing=run.timing,
-        datasets={"shells": run.datasets["one"]}, methods={**METHODS, **run.methods},
-        displacement_path=run.displacement_path, profile="x", papers=[run],
-    )  # fmt: skip
+    whole = replace(stage.run, runs=runs_frame().iloc[:0], methods={**METHODS, **stage.run.methods})
+    page.build(folder, whole, [replace(stage, run=whole)])
     return folder
 
 
@@ -171,10 +169,10 @@ def test_the_page_shows_the_paper(report):
     assert all(b - a <= 1 for a, b in zip(found.headings, found.headings[1:], strict=False))
 
 
-def test_the_report_has_the_ledger(report, run):
+def test_the_report_has_the_ledger(report, stage):
     with (report / "ledger.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == len(run.paper.printed)
+    assert len(rows) == len(stage.paper.printed)
     gain = next(each for each in rows if each["column"] == "one_dice_gain")
     assert gain | {"low": "", "high": "", "note": ""} == {
         "paper": "toy", "table": "1", "row": "taught", "column": "one_dice_gain", "dataset": "shells",

@@ -1,13 +1,12 @@
 """Made-up leavings of trainings: schedules, snapshots and displacements, as `reports.reading.trainings` reads them."""
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from reports.reading.trainings import Training
-from tests.reports.paper.paper_inputs import layout, make_run
+from tests.reports.paper.paper_inputs import layout, make_run, varied
 from tests.reports.report_inputs import row
 
 PAIRS = [("shells", "a__b0", 10), ("shells", "a__b1", 40), ("two", "a__b0", 150)]
@@ -66,5 +65,5 @@ def toy(tmp_path, figures, trainings, *, before=BEFORE, plays=None, methods=("sy
     rows = [row(dataset, pair, "identity", "tre", value, unit="mm")
             for (dataset, pair, _), value in zip(PAIRS, before, strict=False)]  # fmt: skip
     plays = {"one": "shells", "two": "two"} if plays is None else plays
-    run = make_run(tmp_path, rows, plays=plays, methods=methods, layout={**layout(), "figures": list(figures)})
-    return replace(run, trainings=trainings)
+    stage = make_run(tmp_path, rows, plays=plays, methods=methods, layout={**layout(), "figures": list(figures)})
+    return varied(stage, trainings=trainings)

@@ -1,0 +1,64 @@
+"""A finished run as reports read it. It knows nothing of papers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from datasets.case import Dataset
+from datasets.files import Array
+from reports.reading.trainings import Training
+
+DisplacementPath = Callable[[str, str, int, str], Path]  # of data set, method, seed and pair
+Labels = Callable[[str, str], Array | None]  # of data set and case: the label map
+Landmarks = Callable[[str, str], tuple[Array, Array] | None]  # of data set and pair: fixed and moving, voxels (n, 3)
+
+
+@dataclass(frozen=True)
+class Method:
+    """How a method is named on the page: ``kind`` is classical, learned or control, ``cite`` its source."""
+
+    label: str
+    kind: str
+    cite: str = ""
+
+
+Methods = Mapping[str, Method]
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything that one run of a profile left.
+
+    Args:
+        metrics: result rows (`benchmarks.results`).
+        timing: rows of the timing stage, or None when it was not run.
+        runs: provenance rows, one per run.
+        datasets: prepared data sets by name, in display order.
+        methods: methods by name, in display order.
+        displacement_path: where a displacement lies; a file that is not there leaves out its picture.
+        labels: the label map of a case, for outlines in pictures; None draws none.
+        landmarks: the landmarks of a pair.
+        trainings: every training of the run.
+        profile: name of the run's profile.
+        about: what the profile is for and what it cuts.
+    """
+
+    metrics: pd.DataFrame
+    timing: pd.DataFrame | None
+    runs: pd.DataFrame
+    datasets: Mapping[str, Dataset]
+    methods: Methods
+    displacement_path: DisplacementPath
+    labels: Labels | None = None
+    landmarks: Landmarks | None = None
+    trainings: Sequence[Training] = ()
+    profile: str = ""
+    about: str = ""
+
+    def label(self, method: str) -> str:
+        """Return the label of a method, its name where the run does not have it."""
+        return self.methods[method].label if method in self.methods else method
