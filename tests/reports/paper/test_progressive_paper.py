@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports.paper import page, statistics
+from reports.paper import statistics
 from reports.paper.layout import cells
 from reports.paper.ledger import TIMES, beside, judge, ledger_frame
 from reports.paper.tables import write_paper_tables
@@ -283,7 +283,7 @@ def test_a_part_of_the_papers_own_data_is_a_stand_in(tmp_path):
     for table in (two, three):
         assert any("on DIR-Lab, which has 3 of the paper's 10 pairs" in note for note in table.notes)
     assert stage.players["dirlab"].in_figure() == "Real shells, which has 3 of the paper's 10 pairs"
-    player = next(each for each in page._players(stage) if each.title == "DIR-Lab")
+    player = stage.players["dirlab"]
     assert (player.stand_in, player.note) == (True, "has 3 of the paper's 10 pairs")
 
 
