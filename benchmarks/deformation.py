@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.evidence import Compute, Evidence, Value
 from datasets import geometry
+from datasets.files import Array
 
 SMALLEST = 1e-9  # determinants are clipped to this before their logarithm is taken
 _SHIFT, _CUT = 3, 2  # Learn2Reg's
@@ -75,7 +76,7 @@ def displacement_error(
     return np.sqrt(_inside(squared, mask))
 
 
-def forward(measure: Callable[[NDArray], float]) -> Compute:
+def forward(measure: Callable[[Array], float]) -> Compute:
     """Make a metric of a number of the determinant by forward differences, over the whole grid."""
 
     def compute(evidence: Evidence) -> Iterator[Value]:
@@ -84,7 +85,7 @@ def forward(measure: Callable[[NDArray], float]) -> Compute:
     return compute
 
 
-def central(measure: Callable[[NDArray, ArrayLike | None], float]) -> Compute:
+def central(measure: Callable[[Array, ArrayLike | None], float]) -> Compute:
     """Make a metric of a number of the determinant by central differences, over the mask and over the whole grid."""
 
     def compute(evidence: Evidence) -> Iterator[Value]:
@@ -104,11 +105,11 @@ def error_values(evidence: Evidence) -> Iterator[Value]:
         yield Value(protocol, "p95", float(np.percentile(error, 95)) if error.size else float("nan"))
 
 
-def _forward(evidence: Evidence) -> NDArray:
+def _forward(evidence: Evidence) -> Array:
     return geometry.jacobian_determinant(evidence.displacement, scheme="forward")
 
 
-def _central(evidence: Evidence) -> NDArray:
+def _central(evidence: Evidence) -> Array:
     return geometry.jacobian_determinant(evidence.displacement, scheme="central")
 
 
@@ -120,7 +121,7 @@ def _folded(determinant: ArrayLike) -> NDArray[np.bool_]:
     return ~(np.asarray(determinant) > 0)  # a determinant that overflowed to NaN is no success
 
 
-def _inside(values: ArrayLike, mask: ArrayLike | None) -> NDArray:
+def _inside(values: ArrayLike, mask: ArrayLike | None) -> Array:
     values = np.asarray(values)
     if mask is None:
         return values.ravel()
@@ -130,7 +131,7 @@ def _inside(values: ArrayLike, mask: ArrayLike | None) -> NDArray:
     return values[mask]
 
 
-def _std_log(values: NDArray) -> float:
+def _std_log(values: Array) -> float:
     if not values.size:
         return float("nan")
     return float(np.std(np.log(np.clip(values.astype(np.float64), SMALLEST, 1 / SMALLEST))))

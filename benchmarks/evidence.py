@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeVar, cast
 
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+
+from datasets.files import Array
 
 Needs = Literal["labels", "landmarks", "displacement", "true_displacement", "none"]
 Result = TypeVar("Result")
@@ -24,7 +26,7 @@ class Value(NamedTuple):
 class Evidence:
     """One displacement and the truth about its pair; `benchmarks.metrics.evaluate` says what each part is."""
 
-    displacement: NDArray
+    displacement: Array
     spacing: Sequence[float]
     fixed_labels: ArrayLike | None = None
     moving_labels: ArrayLike | None = None

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Literal
+from typing import Literal, SupportsInt
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.evidence import Evidence, Value
 from datasets import geometry
+from datasets.files import Array
 
 Protocol = Literal["linear_thr128", "nearest"]
 PROTOCOLS: tuple[Protocol, ...] = ("linear_thr128", "nearest")
@@ -46,7 +47,7 @@ def warp_labels(labels: ArrayLike, displacement: ArrayLike, *, protocol: Protoco
     """
     labels, displacement = _label_map(labels, "labels"), np.asarray(displacement)
     if protocol == "nearest":
-        return geometry.warp(labels, displacement, order=0)
+        return np.asarray(geometry.warp(labels, displacement, order=0), np.int32)
     if protocol != "linear_thr128":
         raise ValueError(f"warp_labels: protocol must be one of {PROTOCOLS}, got {protocol!r}")
     warped = np.empty(displacement.shape[1:], np.int32)
@@ -57,7 +58,7 @@ def warp_labels(labels: ArrayLike, displacement: ArrayLike, *, protocol: Protoco
     return warped
 
 
-def overlaps(fixed: ArrayLike, warped: ArrayLike, labels: Sequence[int]) -> tuple[NDArray, NDArray]:
+def overlaps(fixed: ArrayLike, warped: ArrayLike, labels: Sequence[int]) -> tuple[Array, Array]:
     """Return Dice and Jaccard of each of ``labels`` between two label maps, as two ``(len(labels),)`` arrays.
 
     A label that neither map has gives NaN.
@@ -91,8 +92,8 @@ class Scores:
 
     labels: Sequence[int]
     shared: NDArray[np.bool_]
-    dice: Mapping[Protocol, NDArray]
-    jaccard: Mapping[Protocol, NDArray]
+    dice: Mapping[Protocol, Array]
+    jaccard: Mapping[Protocol, Array]
 
     def values(self, name: Literal["dice", "jaccard"]) -> Iterator[Value]:
         """Yield the values of one of the two scores."""
@@ -119,12 +120,15 @@ def _scores(evidence: Evidence) -> Scores:
         found = [label for label in np.union1d(fixed, moving).tolist() if label != 0]
     labels = list(dict.fromkeys(found))
     shared = (_count(fixed, labels) > 0) & (_count(moving, labels) > 0)
-    warped = {each: warp_labels(moving, evidence.displacement, protocol=each) for each in PROTOCOLS}
-    scores = {each: overlaps(fixed, warped[each], labels) for each in PROTOCOLS}
-    return Scores(labels, shared, *({each: scores[each][place] for each in PROTOCOLS} for place in (0, 1)))
+    dice: dict[Protocol, Array] = {}
+    jaccard: dict[Protocol, Array] = {}
+    for protocol in PROTOCOLS:
+        warped = warp_labels(moving, evidence.displacement, protocol=protocol)
+        dice[protocol], jaccard[protocol] = overlaps(fixed, warped, labels)
+    return Scores(labels, shared, dice, jaccard)
 
 
-def _majority(labels: NDArray[np.int32], points: NDArray) -> NDArray[np.int32]:
+def _majority(labels: NDArray[np.int32], points: Array) -> NDArray[np.int32]:
     """Label whose trilinear share at each of ``points`` ``(3, n)`` exceeds the threshold, or ``NO_LABEL``."""
     last = np.asarray(labels.shape)[:, None] - 1
     points = np.clip(points, 0, last)
@@ -138,7 +142,7 @@ def _majority(labels: NDArray[np.int32], points: NDArray) -> NDArray[np.int32]:
     return winner
 
 
-def _heaviest(corners: NDArray[np.int32], fraction: NDArray) -> NDArray[np.int32]:
+def _heaviest(corners: NDArray[np.int32], fraction: Array) -> NDArray[np.int32]:
     weights = np.stack(
         [
             np.prod([f if side else 1 - f for side, f in zip(corner, fraction, strict=True)], axis=0)
@@ -184,5 +188,5 @@ def _masks(first: ArrayLike, second: ArrayLike) -> tuple[NDArray[np.bool_], NDAr
     return first, second
 
 
-def _ratio(part: int, whole: int) -> float:
-    return part / whole if whole else float("nan")
+def _ratio(part: SupportsInt, whole: SupportsInt) -> float:
+    return int(part) / int(whole) if whole else float("nan")

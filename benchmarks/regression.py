@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 import pandas as pd
@@ -32,7 +32,7 @@ class BaselineError(ValueError):
 
 
 def summarise(metrics: pd.DataFrame) -> pd.DataFrame:
-    """Mean and number of the values behind each (dataset, method, metric, protocol) of a metrics table."""
+    """Return mean and number of the values behind each (dataset, method, metric, protocol) of a table."""
     quoted = metrics["metric"].map({n: metric.region for n, metric in METRICS.items() if metric.tolerance is not None})
     chosen = metrics[(metrics["region"] == quoted) & (metrics["status"] == "ok")]
     return chosen.dropna(subset="value").groupby(KEY, as_index=False).agg(value=("value", "mean"), n=("value", "count"))
@@ -78,7 +78,7 @@ def update(measured: pd.DataFrame, path: Path) -> None:
 
 
 def markdown(comparison: pd.DataFrame) -> str:
-    """The comparison as a Markdown table."""
+    """Return the comparison as a Markdown table."""
     head = [*KEY, "baseline", "measured", "tolerance", "verdict"]
     lines = [f"| {' | '.join(head)} |", f"|{'|'.join(['---'] * 4 + ['---:'] * 3 + ['---'])}|"]
     for row in comparison.to_dict("records"):
@@ -88,7 +88,10 @@ def markdown(comparison: pd.DataFrame) -> str:
 
 
 def main(arguments: Sequence[str] | None = None, out: TextIO | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.regression", description=__doc__.splitlines()[0])
+    """Run the command line; return its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.regression", description="Compare the accuracy of a run with a baseline."
+    )
     parser.add_argument("metrics", type=Path, help="metrics.parquet of the run")
     parser.add_argument("baseline", type=Path, help="baseline CSV")
     parser.add_argument("--update", action="store_true", help="write the baseline anew, keeping its tolerances")
@@ -109,7 +112,7 @@ def main(arguments: Sequence[str] | None = None, out: TextIO | None = None) -> i
     return int(comparison["verdict"].isin(["worse", "missing", "fewer pairs"]).any())
 
 
-def _verdict(row: Mapping[str, float]) -> str:
+def _verdict(row: Mapping[Hashable, Any]) -> str:
     if np.isnan(row["value"]):
         return "missing"
     gain = row["value"] - row["value_baseline"]

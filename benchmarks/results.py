@@ -4,6 +4,8 @@
 value. ``runs``: where the numbers of a run came from. ``timing``: one timed call a row.
 """
 
+# pyright: reportUnknownMemberType=false
+# (the stubs of pyarrow leave members half typed)
 from __future__ import annotations
 
 import os
@@ -81,6 +83,12 @@ KEYS: Mapping[Kind, tuple[str, ...]] = {
 }
 RUN_LEVEL = "*"  # the pair of a row that is of a whole run, such as the size of a network
 VALUE: Mapping[Kind, str] = {"metrics": "value", "timing": "seconds"}  # what a failed row lacks
+_TYPES: Mapping[pa.DataType, tuple[type, ...]] = {
+    pa.string(): (str,),
+    pa.int64(): (int, np.integer),
+    pa.bool_(): (bool, np.bool_),
+    pa.float64(): (int, float, np.integer, np.floating),
+}
 _MAY_MISS = ("value", "dirty", "load_average", "seconds", "load_before")
 
 
@@ -161,10 +169,8 @@ def _check_column(column: pd.Series, kind: Kind, where: str) -> None:
     if missing.any() and column.name not in _MAY_MISS:
         raise ResultsError(f"{where}: column {column.name} misses a value in row {int(np.argmax(missing))}")
     wanted = COLUMNS[kind][str(column.name)]
-    types = {pa.string(): str, pa.int64(): (int, np.integer), pa.bool_(): (bool, np.bool_)}
-    allowed = types.get(wanted, (int, float, np.integer, np.floating))
     for value in column[~missing].unique():
-        if not isinstance(value, allowed) or (isinstance(value, (bool, np.bool_)) and wanted != pa.bool_()):
+        if not isinstance(value, _TYPES[wanted]) or (type(value) in _TYPES[pa.bool_()] and wanted != pa.bool_()):
             raise ResultsError(f"{where}: column {column.name} must be {wanted}, got {value!r}")
         if wanted == pa.float64() and not np.isfinite(value):
             raise ResultsError(f"{where}: column {column.name} must be finite or NaN, got {value}")

@@ -7,47 +7,78 @@ peer took. Ratios of one session carry over to another machine; seconds do not.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import msgspec
 import pandas as pd
 
 COLUMNS = ["name", "ours_s", "peer", "peer_s", "ratio", "threads", "device"]
 
 
-def ratios(benchmarks: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """One row per kernel and peer of the entries of a pytest-benchmark file; ``ratio`` is peer over ours.
+@dataclass(frozen=True)
+class Info:
+    """What a test says of itself: who was timed, on how many threads and which device."""
+
+    who: str
+    threads: int
+    device: str
+
+
+@dataclass(frozen=True)
+class Stats:
+    """Seconds of one test."""
+
+    median: float
+
+
+@dataclass(frozen=True)
+class Timed:
+    """One entry of a pytest-benchmark file; a group is one kernel at one size."""
+
+    group: str
+    extra_info: Info
+    stats: Stats
+
+
+@dataclass(frozen=True)
+class Session:
+    """A pytest-benchmark file."""
+
+    benchmarks: list[Timed]
+
+
+def ratios(benchmarks: Sequence[Timed]) -> pd.DataFrame:
+    """Return one row per kernel and peer of the entries of a pytest-benchmark file; ``ratio`` is peer over ours.
 
     A kernel without a peer keeps its seconds and has an empty peer.
     """
     return pd.DataFrame(list(_rows(benchmarks)), columns=COLUMNS)
 
 
-def _rows(benchmarks: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    for group in dict.fromkeys(entry["group"] for entry in benchmarks):
-        entries = {e["extra_info"]["who"]: e for e in benchmarks if e["group"] == group}
-        if "ours" not in entries:
+def _rows(benchmarks: Sequence[Timed]) -> Iterator[tuple[str | float, ...]]:
+    for group in dict.fromkeys(timed.group for timed in benchmarks):
+        by_who = {timed.extra_info.who: timed for timed in benchmarks if timed.group == group}
+        if "ours" not in by_who:
             continue
-        ours = entries.pop("ours")
-        seconds = ours["stats"]["median"]
-        about = {"name": group, "ours_s": seconds, **{k: ours["extra_info"][k] for k in ("threads", "device")}}
-        for peer, entry in entries.items():
-            median = entry["stats"]["median"]
-            yield {**about, "peer": peer, "peer_s": median, "ratio": median / seconds}
-        if not entries:
-            yield {**about, "peer": "", "peer_s": float("nan"), "ratio": float("nan")}
+        ours = by_who.pop("ours")
+        seconds, where = ours.stats.median, (ours.extra_info.threads, ours.extra_info.device)
+        for peer, timed in by_who.items():
+            yield group, seconds, peer, timed.stats.median, timed.stats.median / seconds, *where
+        if not by_who:
+            yield group, seconds, "", float("nan"), float("nan"), *where
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path)
     path = parser.parse_args(arguments).file
     try:
-        table = ratios(json.loads(path.read_text(encoding="utf-8"))["benchmarks"])
-    except (OSError, json.JSONDecodeError, KeyError) as error:
+        table = ratios(msgspec.json.decode(path.read_bytes(), type=Session).benchmarks)
+    except (OSError, msgspec.MsgspecError) as error:
         sys.exit(f"error: {path}: not a pytest-benchmark file ({error})")
     table.to_csv(path.with_suffix(".csv"), index=False, float_format="%.6g")
     sys.stdout.write(table.to_string(index=False, float_format="%.4g") + "\n")

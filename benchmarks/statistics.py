@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-Alternative = Literal["two-sided", "greater", "less"]
-Statistic = Callable[[NDArray[np.float64]], float]
-Array = NDArray[np.float64]
+from datasets.files import Array
 
+Alternative = Literal["two-sided", "greater", "less"]
+Statistic = Callable[[Array], float]
+Resample = Callable[[np.random.Generator], NDArray[np.int64]]  # how often each value counts
 _EXACT_UP_TO = 300  # the exact distribution takes n^3 additions
 
 
@@ -54,10 +55,10 @@ def bootstrap_interval(
         Lower and upper bound; NaN for both when there is nothing to resample (one value, or every resample alike).
     """
     values = _finite(values, "bootstrap_interval")
-    draw = _draw_values(len(values)) if subjects is None else _draw_subjects(subjects, len(values))
+    resample = _of_values(len(values)) if subjects is None else _of_subjects(subjects, len(values))
     replicates, differ, first = np.full(n, np.nan), False, None
     for i in range(n):
-        counts = draw(rng)
+        counts = resample(rng)
         if counts.sum() == 0:  # a resample of subjects that hold no pair together says nothing
             continue
         replicates[i] = statistic(np.repeat(values, counts))
@@ -66,8 +67,7 @@ def bootstrap_interval(
     if not differ:
         return float("nan"), float("nan")
     tail = 50 * (1 - level)
-    low, high = np.nanpercentile(replicates, (tail, 100 - tail))
-    return float(low), float(high)
+    return float(np.nanpercentile(replicates, tail)), float(np.nanpercentile(replicates, 100 - tail))
 
 
 def ratio_interval(
@@ -75,15 +75,15 @@ def ratio_interval(
 ) -> tuple[float, float]:
     """Return the percentile bootstrap interval of the ratio of two medians, such as two methods' seconds.
 
-    Both samples are resampled on their own; NaN for both bounds when a sample has fewer than two values.
+    Use it for ratios of times. Both samples are resampled on their own; NaN for both bounds when a sample has fewer
+    than two values.
     """
     samples = [_finite(values, "ratio_interval") for values in (numerator, denominator)]
     if min(map(len, samples)) < 2:
         return float("nan"), float("nan")
-    above, below = (np.median(rng.choice(values, (n, len(values))), axis=1) for values in samples)
+    above, below = (np.asarray(np.median(rng.choice(values, (n, len(values))), axis=1)) for values in samples)
     tail = 50 * (1 - level)
-    low, high = np.percentile(above / below, (tail, 100 - tail))
-    return float(low), float(high)
+    return float(np.percentile(above / below, tail)), float(np.percentile(above / below, 100 - tail))
 
 
 def wilcoxon(differences: ArrayLike, *, alternative: Alternative = "two-sided") -> SignedRank:
@@ -110,7 +110,7 @@ def wilcoxon(differences: ArrayLike, *, alternative: Alternative = "two-sided") 
 def holm(p_values: ArrayLike) -> Array:
     """Return p values adjusted for their number by Holm's step-down method; NaN stay NaN and do not count.
 
-    Holm 1979, https://www.jstor.org/stable/4615733.
+    Use it where several claims are tested together. Holm 1979, https://www.jstor.org/stable/4615733.
     """
     p = np.asarray(p_values, dtype=np.float64)
     adjusted = np.full(p.shape, np.nan)
@@ -121,7 +121,7 @@ def holm(p_values: ArrayLike) -> Array:
 
 
 def _exact_p(ranks: Array, positive: float, alternative: Alternative) -> float:
-    """Probability over all sign patterns; ranks are doubled, so that mean ranks of ties are whole numbers."""
+    """Return the share of sign patterns; ranks are doubled, so that mean ranks of ties are whole numbers."""
     doubled = np.rint(2 * ranks).astype(int)
     chance = np.zeros(doubled.sum() + 1)
     chance[0] = 1
@@ -133,13 +133,11 @@ def _exact_p(ranks: Array, positive: float, alternative: Alternative) -> float:
     return {"greater": greater, "less": less}.get(alternative, min(1.0, 2 * min(greater, less)))
 
 
-def _draw_values(size: int) -> Callable[[np.random.Generator], NDArray[np.int64]]:
+def _of_values(size: int) -> Resample:
     return lambda rng: np.bincount(rng.integers(size, size=size), minlength=size)
 
 
-def _draw_subjects(
-    subjects: Sequence[Sequence[Hashable]], size: int
-) -> Callable[[np.random.Generator], NDArray[np.int64]]:
+def _of_subjects(subjects: Sequence[Sequence[Hashable]], size: int) -> Resample:
     members = [list(dict.fromkeys(each)) for each in subjects]
     if len(members) != size:
         raise ValueError(f"bootstrap_interval: {size} values, but subjects of {len(members)}")
@@ -152,11 +150,11 @@ def _draw_subjects(
     for row, each in zip(index, members, strict=True):
         row[: len(each)] = [column.get(name, fixed) for name in each]
 
-    def draw(rng: np.random.Generator) -> NDArray[np.int64]:
+    def resample(rng: np.random.Generator) -> NDArray[np.int64]:
         drawn = rng.integers(fixed, size=fixed) if fixed else np.empty(0, np.int64)
         return np.append(np.bincount(drawn, minlength=fixed), 1)[index].prod(axis=1)
 
-    return draw
+    return resample
 
 
 def _finite(values: ArrayLike, where: str) -> Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +32,7 @@ def interleave(tasks: Sequence[Task], rounds: int) -> Iterator[tuple[int, Task]]
 
 
 @contextmanager
-def measure() -> Iterator[Cost]:
+def measure() -> Generator[Cost]:
     """Measure the body of a ``with`` statement; the yielded `Cost` is filled when it ends, by an error too."""
     cost = Cost()
     reset_peak_memory()
