@@ -27,7 +27,8 @@ from reports.reading import summary
 from reports.reading.run import Methods, Run
 from reports.reading.summary import Datasets
 from reports.reading.trainings import loss_curves
-from reports.tables.table import Table, csv_text, write_tables, write_text
+from reports.tables.table import Table
+from reports.tables.write import csv_text, write_tables, write_text
 
 Curves = Mapping[tuple[str, str], pd.DataFrame]
 TEMPLATES = Path(__file__).parent / "templates"

@@ -17,7 +17,7 @@ from matplotlib.path import Path
 from datasets.files import Array
 from reports.drawing.planes import Plane, grid_lines, outline
 from reports.drawing.style import INK, PAPER, RULE, SOFT, style
-from reports.tables.table import MINUS
+from reports.tables.numbers import MINUS
 
 COLUMNS = ("fixed", "moving", "warped", f"|fixed {MINUS} moving|", f"|fixed {MINUS} warped|", "grid x + u(x)", "det J")
 FOLDED, FIXED_EDGE, WARPED_EDGE = "#ff00c8", "#f0a500", "#35c4f0"

@@ -15,7 +15,7 @@ from reports.drawing.pictures import picture
 from reports.overview import tables as overview
 from reports.reading import summary
 from reports.reading.run import Labels, Run
-from reports.tables.table import quantity
+from reports.tables.numbers import quantity
 
 
 @dataclass(frozen=True)

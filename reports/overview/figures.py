@@ -24,7 +24,7 @@ from reports.drawing.style import INK, KINDS, PAPER, SOFT, style
 from reports.overview.tables import display_title
 from reports.reading import summary
 from reports.reading.summary import Datasets, Methods
-from reports.tables.table import direction
+from reports.tables.numbers import direction
 
 NAMED = 10  # methods of a panel up to which names stand beside their points
 _OFFSETS = [(9, 0, "left"), (-9, 0, "right"), (0, 11, "center"), (0, -11, "center"),

@@ -11,7 +11,8 @@ from benchmarks.ranking import Quote, primary, quote
 from datasets.case import Dataset
 from reports.reading import summary
 from reports.reading.summary import Datasets, Methods
-from reports.tables.table import NOTHING, Cell, Head, Table, direction, quantity
+from reports.tables.numbers import direction, quantity
+from reports.tables.table import NOTHING, Cell, Head, Table
 
 NO_CUDA = "not measured: no CUDA device"
 PARTIAL = "† Mean over the pairs that did not fail; not compared with the others."

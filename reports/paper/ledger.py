@@ -13,7 +13,8 @@ from reports.paper.cast import PaperRun
 from reports.paper.layout import Entry, Paper, cells, dataset_keys, find, specification
 from reports.paper.measured import Measured, Reader
 from reports.paper.printed import MULTIPLES, Printed, is_blank, read_number
-from reports.tables.table import MINUS, Cell, Head, Table, exact, number
+from reports.tables.numbers import MINUS, exact, number
+from reports.tables.table import Cell, Head, Table
 
 COLUMNS = (
     "paper", "table", "row", "column", "dataset", "stand_in", "metric", "protocol", "statistic", "printed", "measured",

@@ -14,7 +14,9 @@ from reports.paper.cast import PaperRun
 from reports.paper.layout import Entry, dataset_keys
 from reports.paper.ledger import OURS, Judged, row_name, shown
 from reports.paper.printed import DASHES
-from reports.tables.table import MINUS, Cell, Group, Head, Table, exact, write_tables
+from reports.tables.numbers import MINUS, exact
+from reports.tables.table import Cell, Group, Head, Table
+from reports.tables.write import write_tables
 
 ROMAN = ("0", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X")
 Cells = Mapping[tuple[str, str], Judged]  # of (row, column)

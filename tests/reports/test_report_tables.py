@@ -13,7 +13,8 @@ from benchmarks import ranking
 from reports import page
 from reports.overview.failures import failure_frame
 from reports.reading import summary
-from reports.tables import table as tables
+from reports.tables import latex
+from reports.tables.numbers import MINUS, quantity
 from tests.reports.report_inputs import METHODS, REASON, failed_row, frame, row, write_dataset
 
 
@@ -83,8 +84,8 @@ def test_failures_of_several_seeds_name_the_seed():
 
 
 def test_latex_escapes_and_balances(built):
-    special = r"\a{b}&%$#_~^<>|" + f"\n± ↑†{tables.MINUS}"
-    escaped = tables.latex_escape(special)
+    special = r"\a{b}&%$#_~^<>|" + f"\n± ↑†{MINUS}"
+    escaped = latex.escape(special)
     bare = re.sub(r"\\[&%$#_{}]", "", re.sub(r"\$\\?[a-z-]+\$", "", escaped))
     assert not re.search(r"[&%$#_~^<>|\n±↑†\u2212]", bare)
     assert escaped.startswith(r"\textbackslash{}a\{b\}\&\%\$\#\_")
@@ -110,12 +111,12 @@ def test_markdown_rows_have_as_many_cells_as_heads(built):
 
 
 @pytest.mark.parametrize(("metric", "value", "text"), [
-    ("dice", 0.7805, "0.780"), ("tre", -0.001, "0.00"), ("tre", -1.25, f"{tables.MINUS}1.25"),
+    ("dice", 0.7805, "0.780"), ("tre", -0.001, "0.00"), ("tre", -1.25, f"{MINUS}1.25"),
     ("seconds", 0.00061, "0.0006"),
     ("seconds", 0.3041, "0.304"), ("seconds", 20.26, "20.3"), ("seconds", 1234.5, "1234"),
 ])  # fmt: skip
 def test_quantities_as_text(metric, value, text):
-    assert tables.quantity(metric, value) == text
+    assert quantity(metric, value) == text
 
 
 _CHILD = """
@@ -124,7 +125,7 @@ from pathlib import Path
 from tests.reports import report_inputs as t
 from datasets.case import open_dataset
 from reports.overview import tables as overview
-from reports.tables import table as tables
+from reports.tables.write import write_tables
 try:
     locale.setlocale(locale.LC_ALL, "de_DE.UTF-8")
 except locale.Error:
@@ -133,9 +134,9 @@ folder, out = Path(sys.argv[1]), Path(sys.argv[2])
 datasets = {name: open_dataset(folder / name) for name in ("shells", "real")}
 metrics = t.small_metrics().sample(frac=1, random_state=int(sys.argv[3])).reset_index(drop=True)
 frame = overview.overview_frame(metrics, datasets, t.METHODS)
-tables.write_tables(out, "overview", frame, overview.overview_tables(frame, metrics, datasets, t.METHODS))
+write_tables(out, "overview", frame, overview.overview_tables(frame, metrics, datasets, t.METHODS))
 labels = overview.label_frame(metrics, datasets, t.METHODS)
-tables.write_tables(out, "labels", labels, [overview.label_table(labels, d, t.METHODS) for d in datasets.values()])
+write_tables(out, "labels", labels, [overview.label_table(labels, d, t.METHODS) for d in datasets.values()])
 """
 
 

@@ -21,7 +21,7 @@ from reports.drawing.style import INK, PAPER, SOFT, style
 from reports.paper.cast import PaperRun
 from reports.paper.layout import Entry, PaperError
 from reports.paper.measured import Measured, Reader
-from reports.tables.table import direction, quantity
+from reports.tables.numbers import direction, quantity
 
 NAN = float("nan")
 DEVICES: Mapping[str, str] = {"cpu": "CPU", "cuda": "GPU"}

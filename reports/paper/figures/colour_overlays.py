@@ -29,7 +29,7 @@ from reports.drawing.style import INK, PAPER, RULE, SOFT, style
 from reports.paper.cast import PaperRun
 from reports.paper.layout import Entry
 from reports.reading.registrations import kept, tre
-from reports.tables.table import number
+from reports.tables.numbers import number
 
 FIXED, MOVING = "#ff8000", "#007fff"  # their channels add up to white
 CORONAL = 1  # of the axes that `oriented` turns to

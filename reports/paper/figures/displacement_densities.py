@@ -16,7 +16,7 @@ from reports.drawing.style import INK, KINDS, SOFT, style
 from reports.paper.cast import PaperRun, trained_on
 from reports.paper.layout import Entry
 from reports.reading.trainings import Training, find, others
-from reports.tables.table import number
+from reports.tables.numbers import number
 
 NAMES: Mapping[str, str] = {"x": "x, to the left", "y": "y, to posterior", "z": "z, to superior"}
 COLUMNS = ("component", "low", "high", "count")

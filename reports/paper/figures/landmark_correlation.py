@@ -24,7 +24,7 @@ from reports.drawing.style import INK, KINDS, PAPER, SOFT, style
 from reports.paper.cast import PaperRun
 from reports.paper.layout import Entry
 from reports.reading.registrations import kept
-from reports.tables.table import number
+from reports.tables.numbers import number
 
 AXES = (("x", "left-right", "left"), ("y", "anterior-posterior", "back"), ("z", "head-foot", "head"))
 TO_PATIENT = np.array([-1.0, -1.0, 1.0])  # from right, front, head (NIfTI) to left, back, head

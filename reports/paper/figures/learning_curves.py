@@ -19,7 +19,7 @@ from reports.paper.snapshots import Line, Snapshots
 from reports.reading import growth
 from reports.reading.growth import ALPHA, Schedule
 from reports.reading.trainings import choose, find
-from reports.tables.table import number
+from reports.tables.numbers import number
 
 LOOKS = (("#d55e00", (0, (4, 1.2))), ("#0072b2", "-"), ("#009e73", ":"), ("#cc79a7", "-."))
 FEW, MANY = 40, 150  # snapshots up to which each has a marker, and from which lines are running medians

@@ -23,7 +23,7 @@ from reports.drawing.style import INK, PAPER, RULE, SOFT, style
 from reports.paper.cast import PaperRun, trained_on
 from reports.paper.layout import Entry
 from reports.reading.trainings import Training, find, others
-from reports.tables.table import number
+from reports.tables.numbers import number
 
 COLOURS = colormaps["RdBu_r"]
 UNKNOWN = "#8a8a8a"  # no number

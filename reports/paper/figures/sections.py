@@ -23,7 +23,7 @@ from reports.drawing.sections import AGREE, EMPTY, MISMATCH, Panel, Row, draw_ro
 from reports.paper.cast import PaperRun
 from reports.paper.layout import Entry
 from reports.reading import summary
-from reports.tables.table import number
+from reports.tables.numbers import number
 
 AXIAL = 2  # of the axes that `oriented` turns to
 

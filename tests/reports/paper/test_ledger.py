@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.statistics import bootstrap_interval
 from reports.paper.ledger import COLUMNS, VERDICTS, judge, ledger_frame, ledger_table, shown, verdict_counts
-from reports.tables.table import MINUS
+from reports.tables.numbers import MINUS
 from tests.reports.paper.paper_inputs import csv_frame, dice_rows, layout, make_run, size_rows, timing
 from tests.reports.report_inputs import failed_row, row
 

@@ -12,7 +12,7 @@ from reports.drawing.style import PAPER
 from reports.paper.draw import draw_figures
 from reports.paper.figures import level_maps as level_figure
 from reports.reading.trainings import Training, find
-from reports.tables.table import MINUS
+from reports.tables.numbers import MINUS
 from tests.reports.paper.paper_inputs import layout, make_run, varied
 
 LEVELS = {"number": 7, "kind": "level_maps", "caption": "Maps.", "methods": ["net", "syn"]}

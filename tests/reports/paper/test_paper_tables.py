@@ -10,7 +10,9 @@ import pytest
 from reports import page
 from reports.paper.ledger import judge
 from reports.paper.tables import write_paper_tables
-from reports.tables import table as tables
+from reports.tables.latex import latex
+from reports.tables.markdown import markdown
+from reports.tables.numbers import MINUS
 from reports.tables.table import Cell, Group, Head, Table
 from tests.reports.paper.paper_inputs import dice_rows, make_run, size_rows, timing
 from tests.reports.report_inputs import METHODS, Links, runs_frame
@@ -64,8 +66,8 @@ def test_measured_and_printed_stand_in_one_cell(written):
     assert shown[3] == ("n. m. [1]", "80.0")
     assert shown[4:] == [("9.50", "0.69"), ("n. m. [2]", "0.16"), ("0.04M", "0.56M")]
     assert [(cell.text, cell.printed) for cell in plain[2:]] == [
-        ("70.3", "70.0"), ("n. m. [1]", "5 + 5"), ("9.50", "9.5"), ("n. m. [2]", tables.MINUS),
-        ("n. m. [3]", tables.MINUS),
+        ("70.3", "70.0"), ("n. m. [1]", "5 + 5"), ("9.50", "9.5"), ("n. m. [2]", MINUS),
+        ("n. m. [3]", MINUS),
     ]  # fmt: skip
 
 
@@ -130,9 +132,9 @@ def test_latex(written):
 def test_a_table_without_groups_or_printed_cells_is_as_before():
     table = Table("C", [Head("A", number=False), Head("B")], [[Cell("x"), Cell("1", best=True)]])
     assert table.groups() == [(None, 2)]
-    assert tables.latex([table]).count("\\\\") == 2
-    assert "multicolumn" not in tables.latex([table])
-    assert tables.markdown([table]).splitlines()[2:] == ["| A | B |", "| :--- | ---: |", "| x | **1** |"]
+    assert latex([table]).count("\\\\") == 2
+    assert "multicolumn" not in latex([table])
+    assert markdown([table]).splitlines()[2:] == ["| A | B |", "| :--- | ---: |", "| x | **1** |"]
 
 
 def test_all_formats_repeat(stage, written, tmp_path):

@@ -12,7 +12,7 @@ from reports.paper.layout import cells
 from reports.paper.ledger import TIMES, beside, judge, ledger_frame
 from reports.paper.tables import write_paper_tables
 from reports.reading.trainings import Training
-from reports.tables.table import MINUS
+from reports.tables.numbers import MINUS
 from tests.reports.paper.paper_inputs import size_rows, timing, varied
 from tests.reports.paper.progressive_inputs import (
     BENDS,

@@ -1,0 +1,84 @@
+"""Tables as LaTeX floats; a document needs ``booktabs`` and ``graphicx`` only."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterable, Sequence
+
+from reports.tables.numbers import MINUS
+from reports.tables.table import Cell, Table
+
+_LATEX = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}", '"': "''", "±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$",
+    MINUS: "$-$", "\N{EN DASH}": "--", "—": "---", "†": r"\textdagger{}", "·": r"$\cdot$",
+    "\N{MULTIPLICATION SIGN}": r"$\times$", "…": r"\ldots{}", "µ": r"$\mu$", "≤": r"$\leq$", "≥": r"$\geq$",
+    "\u202f": r"\,", "δ": r"$\delta$", "Δ": r"$\Delta$", "∘": r"$\circ$",
+    "“": "``", "”": "''", "\N{RIGHT SINGLE QUOTATION MARK}": "'", "[": "{[}", "]": "{]}",
+}  # fmt: skip
+
+
+def latex(tables: Iterable[Table]) -> str:
+    """Return tables as LaTeX floats."""
+    return "\n".join(_table(table) for table in tables)
+
+
+def escape(text: str) -> str:
+    """Return text that LaTeX prints as it stands; control characters and line ends become spaces."""
+    flat = re.sub(r"[\x00-\x1f\x7f]+", " ", text)
+    return "".join(_LATEX.get(character, character) for character in flat)
+
+
+def _table(table: Table) -> str:
+    columns = "".join(f"p{{{head.width}}}" if head.width else "r" if head.number else "l" for head in table.heads)
+    lines = [r"\begin{table}[htbp]", r"\centering", rf"\caption{{{escape(table.caption)}}}"]
+    if sum(any(cell.printed for cell in row) for row in table.rows) > 12:
+        lines.append(r"\renewcommand{\arraystretch}{0.7}")  # two lines a row have to fit a page
+    lines.append(r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%")
+    lines += [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", *_groups(table)]
+    lines.append(_row(escape(head.title) for head in table.heads))
+    if any(head.detail for head in table.heads):
+        lines.append(_row(rf"{{\footnotesize {escape(head.detail)}}}" for head in table.heads))
+    lines += [r"\midrule", *(line for row in table.rows for line in _rows(row))]
+    lines += [r"\bottomrule", r"\end{tabular}}"]
+    size = r"\footnotesize" if sum(map(len, table.notes)) < 1500 else r"\scriptsize"
+    lines += [r"\raggedright"] if table.notes else []
+    lines += [rf"\par\smallskip{size} {escape(note)}" for note in table.notes]
+    return "\n".join([*lines, r"\end{table}"]) + "\n"
+
+
+def _groups(table: Table) -> list[str]:
+    """The row of groups, each with a rule below it; nothing where a table has none."""
+    if not any(head.group for head in table.heads):
+        return []
+    cells, rules, column = [], [], 1
+    for group, width in table.groups():
+        if group is None:
+            cells += [""] * width
+        else:
+            stack = [rf"\footnotesize {escape(line)}" for line in textwrap.wrap(group.detail, 12 * width)]
+            text = r" \\ ".join([escape(group.title), *stack])
+            cells.append(rf"\multicolumn{{{width}}}{{c}}{{\shortstack{{{text}}}}}")
+            rules.append(rf"\cmidrule(lr){{{column}-{column + width - 1}}}")
+        column += width
+    return [_row(cells), "".join(rules)]
+
+
+def _rows(row: Sequence[Cell]) -> list[str]:
+    """A row, and below it what a paper prints in its place."""
+    lines = [_row(_cell(cell) for cell in row)]
+    if any(cell.printed for cell in row):
+        printed = (rf"{{\footnotesize({escape(cell.printed)})}}" if cell.printed else "" for cell in row)
+        lines += [_row(printed), r"\addlinespace[2pt]"]
+    return lines
+
+
+def _cell(cell: Cell) -> str:
+    text = escape(cell.text)
+    return rf"\textbf{{{text}}}" if cell.best else text
+
+
+def _row(cells: Iterable[str]) -> str:
+    return " & ".join(cells) + r" \\"
