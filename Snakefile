@@ -12,7 +12,7 @@ include: "workflows/rules/report.smk"
 
 
 onerror:
-    for line in guard.faults(Path(RESULTS) / "logs", STARTED):
+    for line in guard.faults(LAYOUT.logs, STARTED):
         sys.stderr.write(f"WarpBench: {line}\n")
 
 

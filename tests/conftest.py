@@ -11,6 +11,7 @@ import pytest
 from datasets.case import Pair, Writer, open_dataset
 from reports.reading.trainings import Training
 from tests.reports.report_inputs import build, small_metrics, timing_frame, write_dataset
+from workflows.planning.specs import MethodSpec, RegisterSpec, RunSpec
 
 AFFINE = np.diag([-1.5, -1.0, 2.0, 1.0])
 SHAPE = (10, 12, 14)
@@ -53,24 +54,10 @@ def registration(tmp_path):
     """Return a function that makes the specification of `workflows.register` for a data set and a module."""
 
     def make(data, module: str = "tests.workflows.faulty", *, folder: str = "run", time_limit: float = 60, **params):
-        return {
-            "method": "method",
-            "module": module,
-            "params": params,
-            "device": "cpu",
-            "seed": 0,
-            "threads": 1,
-            "time_limit": time_limit,
-            "dataset": data.name,
-            "data": str(data.folder),
-            "chunk": 0,
-            "chunks": 1,
-            "training": None,
-            "truth": False,
-            "sources": [str(Path(__file__).parent / "workflows" / "faulty.py")],
-            "libraries": {},
-            "folder": str(tmp_path / folder),
-        }
+        by = MethodSpec(method="method", module=module, params=params, device="cpu", seed=0, libraries={})
+        run = RunSpec(by=by, dataset=data.name, data=data.folder, training=None, time_limit=time_limit)
+        sources = [Path(__file__).parent / "workflows" / "faulty.py"]
+        return RegisterSpec(run=run, chunk=0, chunks=1, sources=sources, folder=tmp_path / folder)
 
     return make
 

@@ -1,8 +1,5 @@
 """Judge one chunk of registrations; failures are rows. Only this step and `workflows.running.watcher` read the truth.
 
-The specification: ``registrations`` (path of registrations.json), ``data`` (folder), ``dataset``, ``method``, ``seed``,
-``chunk``, ``out`` (path of metrics.parquet), ``judge`` (source files that the numbers depend on) and ``keep``.
-
 ``keep: extremes`` deletes displacements once they are judged: tens of thousands of pairs do not fit on a disk. The
 pairs that a report may show stay (`benchmarks.ranking.shown_pairs`), and the rows stay beside, in ``judged-<what they
 depend on>.parquet``: Snakemake deletes the output of a job that it repeats, and they could not be had again without
@@ -11,9 +8,9 @@ registering anew.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,58 +18,61 @@ from benchmarks import results
 from benchmarks.metrics import evaluate as measure
 from benchmarks.provenance import fingerprint
 from benchmarks.ranking import shown_pairs
+from benchmarks.records import PairRecord, Registrations, read
 from benchmarks.results import RUN_LEVEL
-from datasets.case import Dataset, Pair, Truth, open_dataset
+from datasets.case import DATASET_JSON, Dataset, Pair, Truth, open_dataset
 from datasets.files import DataError, read_displacement, sha256
-from workflows.running.command import Spec, run_step
+from workflows.planning.layout import ChunkFolder
+from workflows.planning.specs import EvaluateSpec
+from workflows.running.command import job
 
 logger = logging.getLogger(__name__)
 Row = dict[str, Any]
 
 
-def evaluate(spec: Spec) -> None:
+def evaluate(spec: EvaluateSpec) -> None:
     """Write the metric rows of a chunk, then delete the displacements that are not to be kept."""
-    source, out = Path(spec["registrations"]), Path(spec["out"])
-    registrations = json.loads(source.read_text(encoding="utf-8"))
-    data, truth = open_dataset(Path(spec["data"])), Truth(Path(spec["data"]))
+    chunk = ChunkFolder(spec.folder)
+    registrations = read(chunk.registrations, Registrations)
+    data, truth = open_dataset(spec.data), Truth(spec.data)
     data.check_files(("truth",))
-    judged = source.with_name(f"judged-{_judgement(spec, registrations)}.parquet")
+    judged = chunk.judged(_judgement(spec, registrations))
     if judged.exists():
         logger.info("judged before, by the same code: %s", judged.name)
         rows = results.read(judged, "metrics")
     else:
-        rows = results.validate(_rows(spec, registrations, data, truth), "metrics", where=str(source))
-    if spec["keep"] == "extremes" and not judged.exists():
-        for stale in source.parent.glob("judged-*.parquet"):
+        found = list(_rows(spec, registrations, data, truth))
+        rows = results.validate(found, "metrics", where=str(chunk.registrations))
+    if spec.keep == "extremes" and not judged.exists():
+        for stale in chunk.folder.glob(chunk.judged("*").name):
             stale.unlink()
         results.write(judged, rows, "metrics")
-    results.write(out, rows, "metrics")
-    if spec["keep"] == "extremes":
-        _delete_unwanted(registrations, shown_pairs(rows, data, spec["method"]), source.parent)
+    results.write(chunk.metrics, rows, "metrics")
+    if spec.keep == "extremes":
+        _delete_unwanted(registrations, shown_pairs(rows, data, spec.method), chunk)
 
 
-def _rows(spec: Spec, registrations: Mapping[str, Any], data: Dataset, truth: Truth) -> list[Row]:
-    key = {name: spec[name] for name in ("dataset", "method", "seed")} | {"run": registrations["run"]["run"]}
-    rows = [{**key, **row} for row in _cost_rows(registrations["cost"])] if spec["chunk"] == 0 else []
-    for record in registrations["pairs"]:
-        pair = Pair.from_name(record["pair"])
-        rows += [{**key, **row} for row in _pair_rows(record, pair, data, truth, Path(spec["registrations"]).parent)]
-        logger.info("%s: %s", pair.name, record["status"])
-    return rows
+def _rows(spec: EvaluateSpec, registrations: Registrations, data: Dataset, truth: Truth) -> Iterator[Row]:
+    key = {"dataset": spec.dataset, "method": spec.method, "seed": spec.seed, "run": registrations.run.run}
+    if spec.chunk == 0:
+        yield from ({**key, **row} for row in _cost_rows(registrations.cost))
+    for record in registrations.pairs:
+        yield from ({**key, **row} for row in _pair_rows(record, data, truth, ChunkFolder(spec.folder)))
+        logger.info("%s: %s", record.pair, record.status)
 
 
-def _judgement(spec: Spec, registrations: Mapping[str, Any]) -> str:
+def _judgement(spec: EvaluateSpec, registrations: Registrations) -> str:
     """Identify what determines the rows: the records, the truth (by dataset.json's checksums) and the judge's code."""
-    values = {name: spec[name] for name in ("dataset", "method", "seed", "chunk")}
-    values["registrations"] = json.dumps([registrations["run"]["run"], registrations["pairs"], registrations["cost"]])
-    values["data"] = sha256(Path(spec["data"]) / "dataset.json")
-    return fingerprint([Path(path) for path in spec["judge"]], values)
+    values = {name: getattr(spec, name) for name in ("dataset", "method", "seed", "chunk")}
+    values["registrations"] = [registrations.run.run, list(map(asdict, registrations.pairs)), registrations.cost]
+    values["data"] = sha256(spec.data / DATASET_JSON)
+    return fingerprint(spec.judge, values)
 
 
-def _delete_unwanted(registrations: Mapping[str, Any], kept: set[str], folder: Path) -> None:
-    for record in registrations["pairs"]:
-        if record["pair"] not in kept:
-            (folder / Pair.from_name(record["pair"]).displacement_file).unlink(missing_ok=True)
+def _delete_unwanted(registrations: Registrations, kept: set[str], chunk: ChunkFolder) -> None:
+    for record in registrations.pairs:
+        if record.pair not in kept:
+            chunk.displacement(Pair.from_name(record.pair)).unlink(missing_ok=True)
 
 
 def _cost_rows(cost: Mapping[str, float]) -> Iterator[Row]:
@@ -80,15 +80,13 @@ def _cost_rows(cost: Mapping[str, float]) -> Iterator[Row]:
         yield _row(RUN_LEVEL, metric, "network", float(value), "1")
 
 
-def _pair_rows(record: Mapping[str, Any], pair: Pair, data: Dataset, truth: Truth, folder: Path) -> Iterator[Row]:
-    status, reason = record["status"], record["reason"]
-    ok = status == "ok"
-    yield _row(pair.name, "seconds", "register", record["seconds"] if ok else None, "s", status=status, reason=reason)
-    if not ok:
+def _pair_rows(record: PairRecord, data: Dataset, truth: Truth, chunk: ChunkFolder) -> Iterator[Row]:
+    pair, status, reason = Pair.from_name(record.pair), record.status, record.reason
+    yield _row(pair.name, "seconds", "register", record.seconds, "s", status=status, reason=reason)
+    if status != "ok":
         return
-    yield _row(pair.name, "peak_memory", "register", record["peak_memory"], "MiB")
-    displacement = _displacement(folder / pair.displacement_file)
-    for row in judge(displacement, pair, data, truth):
+    yield _row(pair.name, "peak_memory", "register", record.peak_memory, "MiB")
+    for row in judge(_displacement(chunk.displacement(pair)), pair, data, truth):
         yield {"pair": pair.name, "status": "ok", "reason": "", **row}
 
 
@@ -127,4 +125,5 @@ def _row(
 
 
 if __name__ == "__main__":
-    run_step(evaluate, __doc__)
+    with job(EvaluateSpec, __doc__) as this:
+        evaluate(this.spec)

@@ -1,4 +1,4 @@
-"""Obtain one data set and write it in prepared form: ``{"name", "module", "params", "folder"}``."""
+"""Obtain one data set and write it in prepared form."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import importlib
 import logging
 import shutil
 from collections.abc import Iterable
-from pathlib import Path
 
 from datasets.case import Dataset, open_dataset
 from datasets.files import DataError
-from workflows.running.command import Spec, run_step
+from workflows.planning.specs import PrepareSpec
+from workflows.running.command import job
 
 logger = logging.getLogger(__name__)
 
 
-def prepare(spec: Spec) -> None:
+def prepare(spec: PrepareSpec) -> None:
     """Call the module's ``prepare`` and make sure that what it wrote can be registered."""
-    folder = Path(spec["folder"])
+    folder = spec.folder
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     logger.info("preparing")
-    importlib.import_module(f"datasets.{spec['module']}").prepare(folder, name=spec["name"], **spec["params"])
+    importlib.import_module(f"datasets.{spec.module}").prepare(folder, name=spec.name, **spec.params)
     data = open_dataset(folder)
     known = {path.name.removesuffix(".nii.gz") for path in (folder / "images").glob("*.nii.gz")}
     named = {case for pair in data.test_pairs for case in (pair.fixed, pair.moving)} | set(data.training_cases)
@@ -45,4 +45,5 @@ def _trained(data: Dataset) -> set[str]:
 
 
 if __name__ == "__main__":
-    run_step(prepare, __doc__)
+    with job(PrepareSpec, __doc__) as this:
+        prepare(this.spec)

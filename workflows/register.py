@@ -1,151 +1,130 @@
 """Register one chunk of the test pairs of a data set with one method, under supervision.
 
-The specification: ``method, module, params, device, seed, threads, time_limit, dataset (name), data (folder), chunk,
-chunks, training (path of training.json or null), sources, libraries, folder``. Each finished pair is one line of
-``records.jsonl``, written at once; a repeated run skips the pairs it finds there, unless code, data, options or weights
-have changed. ``registrations.json`` appears when the chunk is complete, failed pairs included.
+Each finished pair is one line of ``records.jsonl``, written at once; a repeated run skips the pairs it finds there,
+unless code, data, options or weights have changed. ``registrations.json`` appears when the chunk is complete, failed
+pairs included.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock
 
 from benchmarks.provenance import collect, fingerprint
-from datasets.case import Dataset, Pair, Truth, open_dataset
-from datasets.files import DataError, read_volume, sha256
-from workflows.running.command import Spec, run_step, write_text
+from benchmarks.records import PairRecord, Registrations, RunRow, TrainingOutcome, encode, read, read_lines, text_of
+from datasets.case import DATASET_JSON, Dataset, Pair, open_dataset
+from datasets.files import DataError, sha256
+from workflows.planning.layout import ChunkFolder, pairs_of
+from workflows.planning.specs import RegisterSpec
+from workflows.running.command import job, write_text
+from workflows.running.messages import Reply, request, start
 from workflows.running.supervisor import Worker
 
 logger = logging.getLogger(__name__)
-Record = dict[str, Any]
 
 
-def register(spec: Spec) -> None:
+def register(spec: RegisterSpec, threads: int) -> None:
     """Register the chunk's pairs that have no record yet, then write registrations.json."""
-    folder = Path(spec["folder"])
-    folder.mkdir(parents=True, exist_ok=True)
-    data = open_dataset(Path(spec["data"]))
+    chunk, data = ChunkFolder(spec.folder), open_dataset(spec.run.data)
+    chunk.folder.mkdir(parents=True, exist_ok=True)
     data.check_files()
     if not data.test_pairs:
         raise DataError(f"{data.folder}: has no test pairs, it is for training alone; take it out of run.datasets")
-    training = json.loads(Path(spec["training"]).read_text(encoding="utf-8")) if spec["training"] else None
-    run = run_id(spec, training)
+    training = read(spec.run.training, TrainingOutcome) if spec.run.training else None
     # The orphan of a killed run may still be here for a second or two; it must not write beside us.
-    with FileLock(folder / ".lock", timeout=60):
-        records = read_records(folder / "records.jsonl", run)
-        pairs = data.test_pairs[spec["chunk"] :: spec["chunks"]]
-        logger.info("%d pairs, %d already done", len(pairs), len(records))
-        greeting = _register_all(spec, data, training, run, pairs, records)
-    about = {"run": {**_provenance(spec, training), "run": run}, "cost": greeting.get("cost", {})}
-    about["pairs"] = [records[pair.name] for pair in pairs]
-    write_text(folder / "registrations.json", json.dumps(about, indent=1))
+    with FileLock(chunk.lock, timeout=60):
+        session = Session(spec, threads, data, training)
+        cost = session.register_all()
+    by = spec.run.by
+    about = collect(
+        dataset=spec.run.dataset,
+        method=by.method,
+        seed=by.seed,
+        module=by.module,
+        params=by.params,
+        device=by.device,
+        threads=threads,
+        libraries=by.libraries,
+        checkpoint_sha=training.sha256 if training else "",
+    )
+    done = [session.records[pair.name] for pair in session.pairs]
+    write_text(chunk.registrations, text_of(Registrations(run=RunRow(run=session.run, **about), cost=cost, pairs=done)))
 
 
-def run_id(spec: Spec, training: Mapping[str, Any] | None) -> str:
-    """Identify what determines the result: code, options, seed, libraries, data and weights; not the chunk."""
-    names = ("method", "module", "params", "device", "seed", "threads", "time_limit", "libraries")
-    values = {name: spec[name] for name in names}
-    values["data"] = sha256(Path(spec["data"]) / "dataset.json")
-    values["weights"] = training and (training.get("sha256") or training["reason"])
-    return fingerprint([Path(path) for path in spec["sources"]], values)
+class Session:
+    """The registration of one chunk: its pairs, and the records that there are of them."""
 
+    def __init__(self, spec: RegisterSpec, threads: int, data: Dataset, training: TrainingOutcome | None) -> None:
+        self.spec, self.threads, self.data, self.training = spec, threads, data, training
+        self.chunk = ChunkFolder(spec.folder)
+        self.pairs: Sequence[Pair] = pairs_of(data.test_pairs, spec.chunk, spec.chunks)
+        self.run = run_id(spec, threads, training)
+        self.records = {each.pair: each for each in read_lines(self.chunk.records, PairRecord) if each.run == self.run}
+        logger.info("%d pairs, %d already done", len(self.pairs), len(self.records))
 
-def read_records(path: Path, run: str) -> dict[str, Record]:
-    """Read the records of this run by pair; a torn last line (power cut) and other runs' records are left out."""
-    records = {}
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+    def register_all(self) -> dict[str, float]:
+        """Register the pairs that have no record; return the size of the method's network."""
+        if self.training and self.training.status != "ok":
+            failed = Reply(status=self.training.status, reason=self.training.reason)
+            self.records |= {pair.name: self._record(pair, failed) for pair in self.pairs}
+            return {}
+        worker = Worker(start(self.spec.run, self.data, self.training, self.threads), self.chunk.printed)
         try:
-            record = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        if record["run"] == run:
-            records[record["pair"]] = record
-    return records
+            greeting = worker.start()
+            for number, pair in enumerate(self.pairs, start=1):
+                if pair.name not in self.records:
+                    reply = self._register(worker, pair)
+                    logger.info("%d/%d %s: %s", number, len(self.pairs), pair.name, _summary(reply))
+            return greeting.cost
+        finally:
+            worker.stop()
+
+    def _register(self, worker: Worker, pair: Pair) -> Reply:
+        asked = request(self.spec.run, self.data, pair, self.chunk.displacement(pair))
+        reply = worker.call(asked, self.spec.run.time_limit)
+        self.records[pair.name] = self._record(pair, reply)
+        _append(self.chunk.records, self.records[pair.name])
+        return reply
+
+    def _record(self, pair: Pair, reply: Reply) -> PairRecord:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        return PairRecord(run=self.run, pair=pair.name, finished_utc=now, process=os.getpid(), **asdict(reply))
 
 
-def _register_all(
-    spec: Spec,
-    data: Dataset,
-    training: Mapping[str, Any] | None,
-    run: str,
-    pairs: list[Pair],
-    records: dict[str, Record],
-) -> Mapping[str, Any]:
-    folder = Path(spec["folder"])
-    if training and training["status"] != "ok":
-        for pair in pairs:
-            records[pair.name] = _record(run, pair, {"status": training["status"], "reason": training["reason"]})
-        return {}
-    worker = Worker(worker_spec(spec, data, training), folder / "method.log")
-    try:
-        greeting = worker.start()
-        for number, pair in enumerate(pairs, start=1):
-            if pair.name in records:
-                continue
-            reply = worker.call(request(spec, data, pair, folder / pair.displacement_file), spec["time_limit"])
-            records[pair.name] = _record(run, pair, reply)
-            _append(folder / "records.jsonl", records[pair.name])
-            logger.info("%d/%d %s: %s", number, len(pairs), pair.name, _summary(reply))
-        return greeting
-    finally:
-        worker.stop()
-
-
-def worker_spec(spec: Spec, data: Dataset, training: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What the child process is told at its start."""
-    names = ("module", "params", "device", "seed", "threads")
-    first = data.test_pairs[0].fixed
-    shape = list(read_volume(data.image_path(first)).array.shape)
-    return {**{name: spec[name] for name in names}, "checkpoint": training and training["checkpoint"], "shape": shape}
-
-
-def request(spec: Spec, data: Dataset, pair: Pair, out: Path | None) -> dict[str, Any]:
-    """What the child process is told of one pair: paths of what the method may see, and of the result."""
-    extras = {"fixed_mask": data.mask_path(pair.fixed), "moving_mask": data.mask_path(pair.moving)}
-    if spec.get("truth"):  # the positive control alone
-        extras["true_displacement"] = Truth(data.folder).displacement_path(pair)
-    return {
-        "pair": pair.name,
-        "fixed": str(data.image_path(pair.fixed).resolve()),
-        "moving": str(data.image_path(pair.moving).resolve()),
-        "extras": {name: str(path.resolve()) for name, path in extras.items()},
-        "out": str(out.resolve()) if out else None,
+def run_id(spec: RegisterSpec, threads: int, training: TrainingOutcome | None) -> str:
+    """Identify what determines the result: code, options, seed, libraries, data and weights; not the chunk."""
+    values = {
+        **asdict(spec.run.by),
+        "threads": threads,
+        "time_limit": spec.run.time_limit,
+        "data": sha256(spec.run.data / DATASET_JSON),
+        "weights": training and (training.sha256 or training.reason),
     }
+    return fingerprint(spec.sources, values)
 
 
-def _record(run: str, pair: Pair, reply: Mapping[str, Any]) -> Record:
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    return {"run": run, "pair": pair.name, "finished_utc": now, "process": os.getpid(), **reply}
-
-
-def _append(path: Path, record: Record) -> None:
+def _append(path: Path, record: PairRecord) -> None:
     # A line that a power cut has torn must not swallow the one after it.
     torn = path.exists() and not path.read_bytes().endswith(b"\n")
-    with open(path, "a", encoding="utf-8") as stream:
-        stream.write(("\n" if torn else "") + json.dumps(record) + "\n")
+    with open(path, "ab") as stream:
+        stream.write((b"\n" if torn else b"") + encode(record) + b"\n")
         stream.flush()
         os.fsync(stream.fileno())
 
 
-def _summary(reply: Mapping[str, Any]) -> str:
-    return f"ok, {reply['seconds']:.2f} s" if reply["status"] == "ok" else f"{reply['status']}, {reply['reason']}"
-
-
-def _provenance(spec: Spec, training: Mapping[str, Any] | None) -> dict[str, Any]:
-    names = ("dataset", "method", "seed", "module", "params", "device", "threads", "libraries")
-    return collect(**{name: spec[name] for name in names}, checkpoint_sha=(training or {}).get("sha256", ""))
+def _summary(reply: Reply) -> str:
+    return f"ok, {reply.seconds:.2f} s" if reply.seconds is not None else f"{reply.status}, {reply.reason}"
 
 
 if __name__ == "__main__":
-    started = time.perf_counter()
-    run_step(register, __doc__)
-    logger.info("done in %.1f s", time.perf_counter() - started)
+    with job(RegisterSpec, __doc__) as this:
+        began = time.perf_counter()
+        register(this.spec, this.threads)
+        logger.info("done in %.1f s", time.perf_counter() - began)

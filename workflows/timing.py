@@ -1,20 +1,19 @@
 """Time methods against each other, alone on the machine, apart from accuracy.
 
-The specification: ``runs`` (each like that of `workflows.register`), ``pairs``, ``rounds``, ``log`` (folder) and
-``out``. Per data set, first with one thread and then with all that ``--threads`` grants, one worker a method is loaded;
-then methods take turns pair by pair, round after round, so that a drift of the machine hits all alike. A method's first
-call is kept apart (``phase`` first), the rest are warm. On the clock is the method's call alone: images in memory,
-displacement on the host. A method may be there once for each device.
+Per data set, first with one thread and then with all that are granted, one worker a method is loaded; then methods take
+turns pair by pair, round after round, so that a drift of the machine hits all alike. A method's first call is kept
+apart (``phase`` first), the rest are warm. On the clock is the method's call alone: images in memory, displacement on
+the host. A method may be there once for each device.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -22,91 +21,94 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from benchmarks import results
+from benchmarks.records import TrainingOutcome, read
 from benchmarks.stopwatch import interleave
 from datasets.case import Dataset, Pair, open_dataset
 from datasets.files import DataError
-from workflows.register import request, worker_spec
-from workflows.running.command import Spec, run_step
+from workflows.planning.specs import RunSpec, TimingSpec
+from workflows.running.command import job
+from workflows.running.messages import Reply, request, start
 from workflows.running.supervisor import Worker
 
 logger = logging.getLogger(__name__)
 Row = dict[str, Any]
-Contestant = Worker | Mapping[str, Any]
-Contestants = Mapping[tuple[str, str], Contestant]  # by method and device
 MACHINE_LOCK = Path(tempfile.gettempdir()) / "warpbench-timing.lock"
 
 
-def timing(spec: Spec) -> None:
+def timing(spec: TimingSpec, threads: int) -> None:
     """Write timing.parquet: one row a call."""
     rows: list[Row] = []
     try:
         with FileLock(MACHINE_LOCK, timeout=3600, mode=0o666):  # two checkouts on one machine must not overlap
-            for _, group in groupby(spec["runs"], key=lambda run: run["dataset"]):
-                runs = list(group)
-                for threads in sorted({1, spec["threads"]}):
-                    rows += _time(runs, threads, spec)
+            for _, runs in groupby(spec.runs, key=lambda run: run.dataset):
+                together = list(runs)
+                for count in sorted({1, threads}):
+                    rows += _time(together, count, spec)
     except Timeout as error:
         raise DataError(f"{MACHINE_LOCK}: another timing run held this machine for an hour; run again later") from error
-    results.write(Path(spec["out"]), rows, "timing")
+    results.write(spec.out, rows, "timing")
 
 
-def _time(runs: list[Spec], threads: int, spec: Spec) -> Iterator[Row]:
-    data = open_dataset(Path(runs[0]["data"]))
-    pairs = data.test_pairs[: spec["pairs"]]
-    workers = {_key(run): _contestant({**run, "threads": threads}, data, Path(spec["log"])) for run in runs}
-    load = os.getloadavg()[0]
+@dataclass(frozen=True)
+class Contestant:
+    """A method to be timed: its worker, or the outcome of its training where that failed."""
+
+    run: RunSpec
+    worker: Worker | Reply
+
+    def call(self, data: Dataset, pair: Pair) -> Reply:
+        """Register a pair; an untrained network is not timed."""
+        if isinstance(self.worker, Reply):
+            return self.worker
+        return self.worker.call(request(self.run, data, pair, None), self.run.time_limit)
+
+
+def _time(runs: list[RunSpec], threads: int, spec: TimingSpec) -> Iterator[Row]:
+    data = open_dataset(runs[0].data)
+    pairs = data.test_pairs[: spec.pairs]
+    contestants = [_contestant(run, data, threads, spec.logs) for run in runs]
+    workers = [contestant.worker for contestant in contestants if isinstance(contestant.worker, Worker)]
+    about = {"dataset": data.name, "threads": threads, "load_before": os.getloadavg()[0]}
     # Children die with the thread that started them: the pool has to outlive them.
     with ThreadPoolExecutor(threads) as pool:
         try:
-            list(pool.map(Worker.start, _workers(workers)))  # loading is not on the clock
-            for run in runs:  # each method's first call, which pays for caches and lazy imports
-                yield _call(run, data, pairs[0], threads, 0, load, workers)
-            turns = [(pair, run) for pair in pairs for run in runs]
-            for number, (pair, run) in interleave(turns, spec["rounds"]):
-                yield _call(run, data, pair, threads, number + 1, load, workers)
+            list(pool.map(Worker.start, workers))  # loading is not on the clock
+            for contestant in contestants:  # each method's first call, which pays for caches and lazy imports
+                yield {**about, **_call(contestant, data, pairs[0], 0)}
+            turns = [(pair, contestant) for pair in pairs for contestant in contestants]
+            for number, (pair, contestant) in interleave(turns, spec.rounds):
+                yield {**about, **_call(contestant, data, pair, number + 1)}
         finally:
-            for worker in _workers(workers):
+            for worker in workers:
                 worker.stop()
 
 
-def _workers(contestants: Contestants) -> list[Worker]:
-    return [contestant for contestant in contestants.values() if isinstance(contestant, Worker)]
+def _contestant(run: RunSpec, data: Dataset, threads: int, logs: Path) -> Contestant:
+    training = read(run.training, TrainingOutcome) if run.training else None
+    if training and training.status != "ok":
+        return Contestant(run, Reply(status=training.status, reason=training.reason))
+    printed = logs / f"timing-{run.by.method}-{run.by.device}.log"
+    return Contestant(run, Worker(start(run, data, training, threads), printed))
 
 
-def _contestant(run: Spec, data: Dataset, log: Path) -> Contestant:
-    """A method's worker, or the outcome of its training where that failed: an untrained network is not timed."""
-    training = json.loads(Path(run["training"]).read_text(encoding="utf-8")) if run["training"] else None
-    if training and training["status"] != "ok":
-        return {"status": training["status"], "reason": training["reason"]}
-    return Worker(worker_spec(run, data, training), log / f"timing-{'-'.join(_key(run))}.log")
-
-
-def _key(run: Spec) -> tuple[str, str]:
-    return run["method"], run["device"]
-
-
-def _call(run: Spec, data: Dataset, pair: Pair, threads: int, number: int, load: float, workers: Contestants) -> Row:
-    worker = workers[_key(run)]
-    limit = run["time_limit"]
-    reply = worker.call(request(run, data, pair, None), limit) if isinstance(worker, Worker) else worker
-    seconds = reply.get("seconds", float("nan"))
-    about = (run["method"], run["device"], data.name, threads, number, reply["status"], seconds)
-    logger.info("timing %s (%s) on %s, %d threads, round %d: %s, %.2f s", *about)
+def _call(contestant: Contestant, data: Dataset, pair: Pair, number: int) -> Row:
+    reply, by = contestant.call(data, pair), contestant.run.by
+    seconds = float("nan") if reply.seconds is None else reply.seconds
+    about = (by.method, by.device, data.name, number, reply.status, seconds)
+    logger.info("%s (%s) on %s, round %d: %s, %.2f s", *about)
     return {
-        "dataset": data.name,
         "pair": pair.name,
-        "method": run["method"],
-        "seed": run["seed"],
-        "device": run["device"],
-        "threads": threads,
+        "method": by.method,
+        "seed": by.seed,
+        "device": by.device,
         "round": number,
         "phase": "warm" if number else "first",
         "seconds": seconds,
-        "load_before": load,
-        "status": reply["status"],
-        "reason": reply["reason"],
+        "status": reply.status,
+        "reason": reply.reason,
     }
 
 
 if __name__ == "__main__":
-    run_step(timing, __doc__)
+    with job(TimingSpec, __doc__) as this:
+        timing(this.spec, this.threads)

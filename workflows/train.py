@@ -1,73 +1,72 @@
-"""Train one method on one data set; a training that diverges or fails is a result too.
-
-The specification: ``method, module, params, training, teacher (path of its training.json or null), watch (folders of
-data sets that snapshots are judged on), device, seed, threads, dataset (folder), folder, sources, libraries``. The step
-writes ``training.json`` (status, reason, checkpoint, sha256, seconds, and the ``kept`` folder of curves and the like)
-into ``folder``.
-"""
+"""Train one method on one data set; a training that diverges or fails is a result too."""
 
 from __future__ import annotations
 
 import dataclasses
 import importlib
 import inspect
-import json
 import logging
 import os
 import shutil
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from benchmarks.provenance import fingerprint
-from datasets.case import open_dataset
+from benchmarks.records import TrainingOutcome, read, text_of
+from datasets.case import DATASET_JSON, open_dataset
 from datasets.files import sha256
-from workflows.running.command import Spec, run_step, write_text
+from workflows.planning.layout import TrainingFolder
+from workflows.planning.specs import TrainSpec
+from workflows.running.command import job, write_text
 from workflows.running.supervisor import THREAD_VARIABLES
 from workflows.running.watcher import Watcher
 
 logger = logging.getLogger(__name__)
-STATE, SNAPSHOTS = "state", "snapshots.jsonl"
+SNAPSHOTS = "snapshots.jsonl"
 
 
-def train(spec: Spec) -> None:
+def train(spec: TrainSpec, threads: int) -> None:
     """Train, resuming from the state of an interrupted run of the same code, data and options."""
     for variable in THREAD_VARIABLES:  # before the module below imports its libraries
-        os.environ[variable] = str(spec["threads"])
-    folder = Path(spec["folder"])
-    state = _state_folder(folder, spec)
+        os.environ[variable] = str(threads)
+    here = TrainingFolder(spec.folder)
+    state = _state_folder(here, spec)
     started = time.perf_counter()
+    outcome = TrainingOutcome(
+        dataset=spec.dataset, method=spec.by.method, seed=spec.by.seed, status="ok", reason="", kept=str(state)
+    )
     try:
-        checkpoint = _call(spec, state)
-        outcome = {"status": "ok", "reason": "", "checkpoint": str(checkpoint), "sha256": sha256(checkpoint)}
+        checkpoint = _call(spec, state, threads)
+        outcome = replace(outcome, checkpoint=str(checkpoint), sha256=sha256(checkpoint))
     except Exception as error:
         traceback.print_exc()
         status = "diverged" if type(error).__name__ == "DivergedError" else "failed"
-        outcome = {"status": status, "reason": f"training: {' '.join(str(error).split())[:500]}", "checkpoint": ""}
-    outcome["kept"] = str(state)
-    outcome["seconds"] = time.perf_counter() - started
-    write_text(folder / "training.json", json.dumps(outcome, indent=1))
-    logger.info("training %s in %.0f s", outcome["status"], outcome["seconds"])
+        outcome = replace(outcome, status=status, reason=f"training: {' '.join(str(error).split())[:500]}")
+    outcome = replace(outcome, seconds=time.perf_counter() - started)
+    write_text(here.outcome, text_of(outcome))
+    logger.info("training %s in %.0f s", outcome.status, outcome.seconds)
 
 
-def _call(spec: Spec, state: Path) -> Path:
-    module = importlib.import_module(spec["module"])
+def _call(spec: TrainSpec, state: Path, threads: int) -> Path:
+    module = importlib.import_module(spec.by.module)
     import torch
 
-    torch.set_num_threads(spec["threads"])
+    torch.set_num_threads(threads)
     # Some options concern the registration alone.
     known = inspect.signature(module.train).parameters
-    options = {name: value for name, value in spec["params"].items() if name in known} | spec["training"]
+    options = {name: value for name, value in spec.by.params.items() if name in known} | dict(spec.training)
     options = {name: _built(module.train, name, value) for name, value in options.items()}
-    if spec["teacher"]:
-        options["teacher"] = _checkpoint_of(Path(spec["teacher"]))
-    if spec["watch"]:
-        options["watch"] = Watcher([Path(folder) for folder in spec["watch"]], state / SNAPSHOTS)
-    data = open_dataset(Path(spec["dataset"]))
+    if spec.teacher:
+        options["teacher"] = _checkpoint_of(read(spec.teacher, TrainingOutcome))
+    if spec.watch:
+        options["watch"] = Watcher(spec.watch, state / SNAPSHOTS)
+    data = open_dataset(spec.data)
     data.check_files()
-    return module.train(data, state, device=spec["device"], seed=spec["seed"], **options)
+    return module.train(data, state, device=spec.by.device, seed=spec.by.seed, **options)
 
 
 def _built(function: Callable[..., Any], name: str, value: Any) -> Any:
@@ -80,25 +79,19 @@ def _kinds(annotation: Any) -> tuple[Any, ...]:
     return get_args(annotation) or (annotation,)
 
 
-def _checkpoint_of(training: Path) -> Path:
-    outcome = json.loads(training.read_text(encoding="utf-8"))
-    if outcome["status"] != "ok":
-        raise ValueError(f"its teacher, {training.parent.parent.name}, could not be trained: {outcome['reason']}")
-    return Path(outcome["checkpoint"])
+def _checkpoint_of(teacher: TrainingOutcome) -> Path:
+    if teacher.status != "ok":
+        raise ValueError(f"its teacher, {teacher.method}, could not be trained: {teacher.reason}")
+    return Path(teacher.checkpoint)
 
 
-def _state_folder(folder: Path, spec: Spec) -> Path:
+def _state_folder(here: TrainingFolder, spec: TrainSpec) -> Path:
     """The folder of this training's state; states of other code, data or options are removed."""
-    values: dict[str, Any] = {
-        name: spec[name] for name in ("module", "params", "training", "device", "seed", "libraries")
-    }
-    values["data"] = sha256(Path(spec["dataset"]) / "dataset.json")
-    values["teacher"] = spec["teacher"] and json.loads(Path(spec["teacher"]).read_text(encoding="utf-8")).get(
-        "sha256", ""
-    )
-    state = folder / STATE / fingerprint([Path(path) for path in spec["sources"]], values)
-    if state.parent.is_dir():
-        for stale in state.parent.iterdir():
+    values = {**asdict(spec.by), "training": spec.training, "data": sha256(spec.data / DATASET_JSON)}
+    values["teacher"] = read(spec.teacher, TrainingOutcome).sha256 if spec.teacher else None
+    state = here.states / fingerprint(spec.sources, values)
+    if here.states.is_dir():
+        for stale in here.states.iterdir():
             if stale != state:
                 shutil.rmtree(stale)
     state.mkdir(parents=True, exist_ok=True)
@@ -106,4 +99,5 @@ def _state_folder(folder: Path, spec: Spec) -> Path:
 
 
 if __name__ == "__main__":
-    run_step(train, __doc__)
+    with job(TrainSpec, __doc__) as this:
+        train(this.spec, this.threads)

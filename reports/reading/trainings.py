@@ -32,6 +32,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmarks import records
 from datasets.files import Array
 
 
@@ -74,6 +75,7 @@ class Training:
         return path if path and path.exists() else None
 
 
+<<<<<<< HEAD
 def first_seed(seeds: Iterable[int]) -> int | None:
     """Return the seed that pictures and figures are of: the first one, which is the main run, whatever came of it.
 
@@ -92,6 +94,12 @@ def loss_curves(trainings: Sequence[Training]) -> dict[tuple[str, str], pd.DataF
         if rows is not None:
             curves[method, dataset] = rows.rename(columns={"total": "loss"})
     return curves
+=======
+def read(path: Path) -> Training:
+    """Read a training from its training.json."""
+    end = records.read(path, records.TrainingOutcome)
+    return Training(end.method, end.dataset, end.seed, end.status, end.reason, Path(end.kept) if end.kept else None)
+>>>>>>> 5ecbb46 (One layout of results, typed specifications handed over as files, records that say whose they are)
 
 
 def choose(trainings: Sequence[Training], methods: Sequence[str], own: str = "") -> str:

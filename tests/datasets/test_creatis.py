@@ -18,6 +18,7 @@ from datasets.chest_ct.metaimage import read_metaimage, read_points
 from datasets.files import DataError, sha256
 from tests.datasets.chest_inputs import SHAPE, SPACING, draw_chest, expected_hu, landmarks, seen_hu
 from workflows import prepare as step
+from workflows.planning.specs import PrepareSpec
 
 OFFSET = (-120.5, -164.0625, -98.25)
 BEFORE = float(np.linalg.norm((landmarks()[0] - landmarks()[1]) * SPACING, axis=1).mean())
@@ -144,7 +145,7 @@ def check_pair(data, truth, pair):
 
 def test_six_patients_in_the_papers_order(tmp_path, site):
     folder = tmp_path / "data"
-    spec = {"name": "creatis", "module": "creatis", "params": {"shape": [40, 36, 44]}, "folder": str(folder)}
+    spec = PrepareSpec(name="creatis", module="creatis", params={"shape": [40, 36, 44]}, folder=folder)
     step.prepare(spec)
     data, truth = open_dataset(folder), Truth(folder)
     tags = ["bl", "ng", "dx", "gt", "mm2", "bh"]

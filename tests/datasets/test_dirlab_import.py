@@ -18,6 +18,7 @@ from tests.datasets.chest_inputs import SHAPE, SPACING, draw_chest, expected_hu,
 from tests.datasets.test_dirlab import dirqa_file
 from workflows import prepare as step
 from workflows.evaluate import judge
+from workflows.planning.specs import PrepareSpec
 
 PHASES = {"T00": "inhale", "T50": "exhale"}
 COUNT = 12
@@ -127,7 +128,7 @@ def test_all_ten_in_order_zipped_or_not(tmp_path, mirror):
     for number in range(1, 11):
         put(mirror / ("below" if number % 2 else "."), number, unpacked=number % 2 == 1)
     folder = tmp_path / "data"
-    step.prepare({"name": "dirlab", "module": "dirlab", "params": {"shape": [16, 12, 20]}, "folder": str(folder)})
+    step.prepare(PrepareSpec(name="dirlab", module="dirlab", params={"shape": [16, 12, 20]}, folder=folder))
     data = open_dataset(folder)
     assert data.test_pairs == [Pair(f"case{n:02d}-T00", f"case{n:02d}-T50") for n in range(1, 11)]
     assert len(set(data.about["subjects"].values())) == 10

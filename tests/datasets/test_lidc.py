@@ -16,6 +16,7 @@ from datasets.chest_ct.dicom import Series, corner_aligned, read_series
 from datasets.files import DataError
 from tests.datasets.dicom_inputs import FIRST, GAP, SIZE, SPACING, put_series, put_slice, values_of
 from workflows import prepare as step
+from workflows.planning.specs import PrepareSpec
 
 SHAPE = (4, 6, 8)
 
@@ -140,7 +141,7 @@ def test_a_folder_is_imported_for_training(tmp_path):
     collection(tmp_path / "cache" / "lidc")
     folder = tmp_path / "data"
     params = {"subjects": 3, "shape": list(SHAPE)}
-    step.prepare({"name": "lidc", "module": "lidc", "params": params, "folder": str(folder)})
+    step.prepare(PrepareSpec(name="lidc", module="lidc", params=params, folder=folder))
     data = open_dataset(folder)
     cases = ["LIDC-IDRI-0001", "LIDC-IDRI-0002", "LIDC-IDRI-0003"]
     assert data.training_cases == cases

@@ -12,6 +12,7 @@ from datasets.phantoms.fields import Grid, mesh
 from datasets.phantoms.lung import pair as lung_pair
 from datasets.phantoms.lung import prepare as lung
 from workflows.configuration.settings import resolve
+from workflows.planning.specs import PrepareSpec
 from workflows.prepare import prepare
 
 # The landmark distances and counts that the progressive networks' paper prints, row by row.
@@ -42,7 +43,7 @@ def standin(request, catalogue, tmp_path_factory):
     """A data set of the catalogue, drawn small by the pipeline's own step."""
     folder, entry = tmp_path_factory.mktemp(request.param), catalogue[request.param]
     params = {**entry["params"], "shape": SMALL}
-    prepare({"name": request.param, "module": entry["module"], "params": params, "folder": str(folder / "data")})
+    prepare(PrepareSpec(name=request.param, module=entry["module"], params=params, folder=folder / "data"))
     return open_dataset(folder / "data"), Truth(folder / "data")
 
 
@@ -160,7 +161,7 @@ def test_cropped_scans_keep_their_place_in_the_world(cropped):
 
 def test_a_training_set_without_test_pairs(tmp_path):
     params = {**TINY, "training": 1, "test": 0, "title": "Chests"}
-    prepare({"name": "chests", "module": "phantom", "params": params, "folder": str(tmp_path / "data")})
+    prepare(PrepareSpec(name="chests", module="phantom", params=params, folder=tmp_path / "data"))
     data = open_dataset(tmp_path / "data")
     data.check_files(("images", "masks", "truth"))
     assert (data.about["title"], data.test_pairs, data.about["severity"]) == ("Chests", [], {})

@@ -13,6 +13,7 @@ from datasets.case import Pair, Truth, open_dataset
 from datasets.files import DataError, sha256
 from datasets.rcn import lists
 from workflows import prepare as step
+from workflows.planning.specs import PrepareSpec
 from workflows.register import register
 
 SHAPE = (5, 7, 9)
@@ -165,7 +166,7 @@ def test_the_step_accepts_a_set_without_test_pairs(tmp_path, mirror, make):
     make(mirror)
     collection = make.__name__.replace("_", "-")
     folder = tmp_path / "data" / collection
-    step.prepare({"name": collection, "module": "rcn_hdf5", "params": {"collection": collection}, "folder": folder})
+    step.prepare(PrepareSpec(name=collection, module="rcn_hdf5", params={"collection": collection}, folder=folder))
     assert open_dataset(folder).training_pairs
     assert all((folder / part).is_dir() for part in ("images", "masks", "truth"))  # the outputs of the rule
 
@@ -174,7 +175,7 @@ def test_registering_a_training_set_is_refused(tmp_path, mirror, registration):
     liver_training(mirror)
     data, _ = imported(tmp_path, "liver-training")
     with pytest.raises(DataError, match="no test pairs, it is for training alone"):
-        register(registration(data))
+        register(registration(data), 1)
 
 
 def test_a_missing_file_says_what_to_get_and_where_to_put_it(tmp_path, mirror):

@@ -2,7 +2,6 @@
 
 import json
 import re
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,12 +10,18 @@ import pytest
 from benchmarks import ranking, results
 from datasets.case import Pair
 from datasets.files import DataError, write_displacement
-from tests.workflows.test_workflow import TINY, run
+from tests.workflows.pipeline_inputs import TINY, run
 from workflows import evaluate as step
 from workflows.configuration import settings
 from workflows.planning import plan
+from workflows.planning.specs import EvaluateSpec
 
 DARK = 9
+RUN = {
+    "run": "r1", "dataset": "tiny", "method": "net", "seed": 0, "module": "methods.net", "params": "{}",
+    "checkpoint_sha": "", "commit": "", "dirty": None, "started_utc": "", "cpu": "", "gpu": "", "threads": 1,
+    "device": "cpu", "precision": "float32", "python": "", "platform": "", "load_average": None, "versions": "{}",
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -31,19 +36,17 @@ def chunk(make_dataset, tmp_path):
         if not failed:
             image = data.image(pair.fixed)
             write_displacement(folder / pair.displacement_file, rng.normal(0, 1, (3, *image.array.shape)), image.affine)
-        record = {"pair": pair.name, "status": "failed" if failed else "ok", "reason": "why" if failed else ""}
-        records.append({**record, "seconds": 1.0, "peak_memory": 10.0})
-    about = {"run": {"run": "r1"}, "cost": {"parameters": 3}, "pairs": records}
-    (folder / "registrations.json").write_text(json.dumps(about))
+        cost = {} if failed else {"seconds": 1.0, "peak_memory": 10.0}
+        records.append({"run": "r1", "pair": pair.name, "finished_utc": "", "process": 1,
+                        "status": "failed" if failed else "ok", "reason": "why" if failed else "", **cost})  # fmt: skip
+    (folder / "registrations.json").write_text(json.dumps({"run": RUN, "cost": {"parameters": 3}, "pairs": records}))
     return data, folder
 
 
-def spec(data, folder, keep="extremes", judge=()):
-    return {
-        "registrations": str(folder / "registrations.json"), "data": str(data.folder), "dataset": "tiny",
-        "method": "net", "seed": 0, "chunk": 0, "out": str(folder / "metrics.parquet"), "keep": keep,
-        "judge": [str(path) for path in judge],
-    }  # fmt: skip
+def spec(data, folder, keep="extremes", judge=()) -> EvaluateSpec:
+    return EvaluateSpec(
+        dataset="tiny", method="net", seed=0, chunk=0, data=data.folder, folder=folder, keep=keep, judge=list(judge)
+    )
 
 
 def kept(folder) -> set[str]:
@@ -131,9 +134,9 @@ def test_the_configuration_reaches_the_step():
     for keep in ("all", "extremes"):
         made = plan.Plan(settings.resolve({"keep": keep}))
         wildcards = type("W", (), {"dataset": "phantom-liver", "method": "identity", "seed": "0", "chunk": "0"})
-        given = json.loads(made.evaluate(wildcards))
-        assert given["keep"] == keep
-        assert {"overlap.py", "geometry.py", "evaluate.py"} <= {Path(path).name for path in given["judge"]}
+        given = made.evaluate(wildcards)
+        assert given.keep == keep
+        assert {"overlap.py", "geometry.py", "evaluate.py"} <= {path.name for path in given.judge}
     assert settings.resolve({}).config["keep"] == "all"
     with pytest.raises(settings.SettingsError, match="keep"):
         settings.resolve({"keep": "some"})

@@ -6,11 +6,12 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
+from dataclasses import replace
 
 import psutil
 import pytest
 
+from benchmarks.records import text_of
 from datasets.files import DataError, read_displacement
 from workflows.configuration.sources import ROOT
 from workflows.register import register
@@ -31,8 +32,8 @@ FAULTS = {
 
 
 def outcome(spec) -> dict[str, dict]:
-    register(spec)
-    pairs = json.loads((Path(spec["folder"]) / "registrations.json").read_text(encoding="utf-8"))["pairs"]
+    register(spec, 1)
+    pairs = json.loads((spec.folder / "registrations.json").read_text(encoding="utf-8"))["pairs"]
     return {record["pair"]: record for record in pairs}
 
 
@@ -50,8 +51,8 @@ def test_bad_manners_are_contained(make_dataset, registration, fault):
     spec = registration(make_dataset(), fault=fault)
     records = outcome(spec)
     assert {record["status"] for record in records.values()} == {"ok"}
-    assert (Path(spec["folder"]) / "method.log").stat().st_size < 2_100_000
-    assert read_displacement(Path(spec["folder"]) / "disp_fixed_dark0.nii.gz").shape == (3, 10, 12, 14)
+    assert (spec.folder / "method.log").stat().st_size < 2_100_000
+    assert read_displacement(spec.folder / "disp_fixed_dark0.nii.gz").shape == (3, 10, 12, 14)
 
 
 def test_a_hanging_method_is_killed_at_the_limit(make_dataset, registration):
@@ -74,7 +75,7 @@ def test_a_method_that_cannot_be_loaded_fails_every_pair_with_the_reason(make_da
 def test_nothing_recorded_is_registered_again(make_dataset, registration):
     spec = registration(make_dataset(dark=2), fault="none")
     first = outcome(spec)
-    (Path(spec["folder"]) / "registrations.json").unlink()
+    (spec.folder / "registrations.json").unlink()
     assert outcome(spec) == first
 
 
@@ -89,7 +90,7 @@ def test_other_options_register_anew(make_dataset, registration):
 def test_a_torn_record_is_registered_again(make_dataset, registration):
     spec = registration(make_dataset(), fault="none")
     outcome(spec)
-    records = Path(spec["folder"]) / "records.jsonl"
+    records = spec.folder / "records.jsonl"
     records.write_text(records.read_text(encoding="utf-8")[:-20])
     again = outcome(spec)
     assert {record["status"] for record in again.values()} == {"ok"}
@@ -101,7 +102,7 @@ def test_a_changed_image_is_refused_before_work(make_dataset, registration):
     path = data.image_path("dark0")
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     with pytest.raises(DataError, match=r"dark0\.nii\.gz: changed since it was prepared"):
-        register(registration(data))
+        register(registration(data), 1)
 
 
 def test_different_grids_are_a_row(make_dataset, registration, tmp_path):
@@ -125,19 +126,21 @@ def test_the_truth_is_not_applicable_where_there_is_none(make_dataset, registrat
 
 
 @pytest.mark.parametrize("victim", ["step", "worker"])
-def test_a_killed_run_goes_on_where_it_was(make_dataset, registration, victim):
+def test_a_killed_run_goes_on_where_it_was(make_dataset, registration, tmp_path, victim):
     """SIGKILL in the middle: no orphan stays, and a repeat registers only what had no record."""
     spec = registration(make_dataset(dark=1, bright=2), fault="hang", time_limit=3 if victim == "worker" else 600)
-    command = [sys.executable, "-m", "workflows.register", json.dumps(spec)]
+    path = tmp_path / "register-method-tiny-0.json"
+    path.write_text(text_of(spec))
+    command = [sys.executable, "-m", "workflows.register", str(path)]
     step = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
-    log = Path(spec["folder"]) / "method.log"
+    log = spec.folder / "method.log"
     _wait_until(lambda: log.exists() and psutil.Process(step.pid).children())
     worker = psutil.Process(step.pid).children()[0]
     if victim == "step":
         step.kill()
         step.wait()
         _wait_until(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE)
-        records = outcome({**spec, "time_limit": 3})
+        records = outcome(replace(spec, run=replace(spec.run, time_limit=3)))
         assert records["fixed__dark0"]["status"] == "timeout"
     else:
         worker.send_signal(signal.SIGKILL)

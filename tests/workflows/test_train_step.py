@@ -1,6 +1,7 @@
 """The training step: options become what the method's annotations say, and a student waits for its teacher."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,10 +10,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from benchmarks.records import TrainingOutcome, read
 from datasets.case import Pair, Writer
 from methods.blocks.cascades.distillation import Aldk
 from workflows.configuration import settings
 from workflows.planning import plan
+from workflows.planning.specs import MethodSpec, TrainSpec
 from workflows.train import train
 
 
@@ -25,68 +28,63 @@ def folder(tmp_path):
     return tmp_path
 
 
-def specification(folder, name, **changes):
-    return {
-        "method": name,
-        "module": "methods.recursive",
-        "params": {"base": "ldr", "stem": "dense", "channels": 2, "shrink": 1},
-        "training": {"iterations": 4, "batch": 2, "learning_rate": 0.001},
-        "teacher": None,
-        "watch": [],
-        "device": "cpu",
-        "seed": 0,
-        "threads": 1,
-        "dataset": str(folder / "data"),
-        "folder": str(folder / name / "seed0"),
-        "sources": [],
-        "libraries": {},
-        **changes,
-    }
+def specification(folder, name, *, module="methods.recursive", params=None, seed=0, **changes) -> TrainSpec:
+    params = params or {"base": "ldr", "stem": "dense", "channels": 2, "shrink": 1}
+    spec = TrainSpec(
+        by=MethodSpec(method=name, module=module, params=params, device="cpu", seed=seed, libraries={}),
+        dataset="noise",
+        data=folder / "data",
+        training={"iterations": 4, "batch": 2, "learning_rate": 0.001},
+        teacher=None,
+        watch=[],
+        sources=[],
+        folder=folder / name / "seed0",
+    )
+    return replace(spec, **changes)
 
 
-def outcome(folder, name, **changes):
+def outcome(folder, name, **changes) -> TrainingOutcome:
     (folder / name / "seed0").mkdir(parents=True, exist_ok=True)
-    train(specification(folder, name, **changes))
-    return json.loads((folder / name / "seed0" / "training.json").read_text(encoding="utf-8"))
+    train(specification(folder, name, **changes), 1)
+    return read(folder / name / "seed0" / "training.json", TrainingOutcome)
 
 
 def student(folder, **aldk):
-    spec = specification(folder, "student")
-    training = {**spec["training"], "aldk": {"disc_channels": 2, **aldk}}
-    return outcome(folder, "student", training=training, teacher=str(folder / "teacher" / "seed0" / "training.json"))
+    training = {**specification(folder, "student").training, "aldk": {"disc_channels": 2, **aldk}}
+    return outcome(folder, "student", training=training, teacher=folder / "teacher" / "seed0" / "training.json")
 
 
 def test_a_student_learns_from_its_teachers_checkpoint(folder):
-    assert outcome(folder, "teacher")["status"] == "ok"
+    assert outcome(folder, "teacher").status == "ok"
     taught = student(folder)
-    assert taught["status"] == "ok"
-    curve = Path(taught["checkpoint"]).with_name("curve.jsonl").read_text(encoding="utf-8").splitlines()
+    assert taught.status == "ok"
+    curve = Path(taught.checkpoint).with_name("curve.jsonl").read_text(encoding="utf-8").splitlines()
     assert [number for number, line in enumerate(curve) if "adversarial" in line] == [3]
 
 
 def test_another_teacher_means_another_training(folder):
     outcome(folder, "teacher")
     before = student(folder)
-    weights = load_file(before["checkpoint"])  # the next training removes it
+    weights = load_file(before.checkpoint)  # the next training removes it
     outcome(folder, "teacher", seed=1)
     after = student(folder)
-    assert before["checkpoint"] != after["checkpoint"]
+    assert before.checkpoint != after.checkpoint
     # Not the files: their headers name the teacher.
-    assert any(not torch.equal(weights[name], tensor) for name, tensor in load_file(after["checkpoint"]).items())
+    assert any(not torch.equal(weights[name], tensor) for name, tensor in load_file(after.checkpoint).items())
 
 
 def test_a_student_of_a_teacher_that_failed_fails_with_its_reason(folder):
-    assert outcome(folder, "teacher", training={"iterations": 4, "batch": 0})["status"] == "failed"
+    assert outcome(folder, "teacher", training={"iterations": 4, "batch": 0}).status == "failed"
     taught = student(folder)
-    assert taught["status"] == "failed"
-    assert "its teacher, teacher, could not be trained" in taught["reason"]
-    assert "batch must be positive" in taught["reason"]
+    assert taught.status == "failed"
+    assert "its teacher, teacher, could not be trained" in taught.reason
+    assert "batch must be positive" in taught.reason
 
 
 def test_a_wrong_switch_of_aldk_is_named(folder):
     outcome(folder, "teacher")
-    assert "gamma must lie in [0, 1], got 3" in student(folder, gamma=3.0)["reason"]
-    assert "objective must be one of eq7_minimax, " in student(folder, objective="gan")["reason"]
+    assert "gamma must lie in [0, 1], got 3" in student(folder, gamma=3.0).reason
+    assert "objective must be one of eq7_minimax, " in student(folder, objective="gan").reason
 
 
 def test_a_mapping_becomes_the_dataclass_of_the_annotation():
@@ -105,7 +103,7 @@ def test_a_students_training_waits_for_the_teacher_on_the_same_data():
     mini = plan.Plan(settings.resolve({}))
     expected = "results/mini/models/phantom-liver/rcn-3/seed0/training.json"
     assert mini.teacher(Wildcards) == [expected]
-    assert json.loads(mini.train(Wildcards))["teacher"] == expected
+    assert str(mini.train(Wildcards).teacher) == expected
     Wildcards.method = "rcn-3"
     assert mini.teacher(Wildcards) == []
 
@@ -120,11 +118,11 @@ def test_snapshots_are_judged_on_the_watched_data_and_kept(folder):
         "module": "methods.progressive",
         "params": {"channels": 2, "levels": 2, "norm": "running"},  # norm concerns the registration alone
         "training": {"iterations": 6, "transition": 1, "duration": 3, "snapshot_every": 3, "maps": 1},
-        "watch": [str(folder / "watched")],
+        "watch": [folder / "watched"],
     }
     done = outcome(folder, "grown", **spec)
-    assert done["status"] == "ok", done["reason"]
-    lines = (Path(done["kept"]) / "snapshots.jsonl").read_text(encoding="utf-8").splitlines()
+    assert done.status == "ok", done.reason
+    lines = (Path(done.kept) / "snapshots.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
     assert [(row["iteration"], row["dataset"], row["pair"], row["count"]) for row in rows] == [
         (3, "watched", "f__m", 7),
@@ -136,9 +134,9 @@ def test_a_diverged_training_keeps_its_curve(folder):
     spec = {"module": "methods.progressive", "params": {"channels": 2, "levels": 2},
             "training": {"iterations": 6, "transition": 1, "duration": 3, "learning_rate": 1e30}}  # fmt: skip
     done = outcome(folder, "grown", **spec)
-    assert done["status"] == "diverged"
-    assert done["checkpoint"] == ""
-    assert (Path(done["kept"]) / "curve.jsonl").exists()
+    assert done.status == "diverged"
+    assert done.checkpoint == ""
+    assert (Path(done.kept) / "curve.jsonl").exists()
 
 
 def test_a_plan_runs_each_method_with_its_own_seeds():
@@ -147,10 +145,10 @@ def test_a_plan_runs_each_method_with_its_own_seeds():
     for name, seeds in (("progressive", [0, 1, 2]), ("progressive-long", [0]), ("ldr-1", [0])):
         found = sorted(Path(path).parent.name for path in trainings if Path(path).parts[-3] == name)
         assert set(found) == {f"seed{seed}" for seed in seeds}
-    assert sum("/progressive/seed2/" in path for path in chosen.all_chunks("metrics.parquet")) == 3
-    specification = json.loads(chosen.train(SimpleNamespace(method="progressive", dataset="phantom-lidc", seed="1")))
-    assert [Path(path).name for path in specification["watch"]] == ["phantom-dirlab", "phantom-creatis", "phantom-popi"]
-    assert specification["training"]["pairs_seed"] == 0
+    assert sum("/progressive/seed2/" in path for path in chosen.all_metrics()) == 3
+    specification = chosen.train(SimpleNamespace(method="progressive", dataset="phantom-lidc", seed="1"))
+    assert [path.name for path in specification.watch] == ["phantom-dirlab", "phantom-creatis", "phantom-popi"]
+    assert specification.training["pairs_seed"] == 0
     watched = chosen.watched(SimpleNamespace(method="progressive"))
     assert watched == [
         f"results/mini/data/{name}/truth" for name in ("phantom-dirlab", "phantom-creatis", "phantom-popi")
@@ -158,9 +156,7 @@ def test_a_plan_runs_each_method_with_its_own_seeds():
 
 
 def test_timing_takes_the_methods_of_each_data_set():
-    timed = {
-        (run["dataset"], run["method"]) for run in json.loads(plan.Plan(settings.resolve({})).timing(None))["runs"]
-    }
+    timed = {(run.dataset, run.by.method) for run in plan.Plan(settings.resolve({})).timing(None).runs}
     assert ("phantom-dirlab", "progressive") in timed
     assert ("phantom-dirlab", "elastix-bspline") not in timed
     assert ("phantom-liver", "elastix-bspline") in timed

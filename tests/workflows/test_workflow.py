@@ -4,48 +4,16 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pandas as pd
 import psutil
 import pytest
 
+from tests.workflows.pipeline_inputs import N_PAIRS, TINY, command, records, run
 from workflows.configuration.settings import SettingsError
 from workflows.configuration.sources import ROOT
 from workflows.running import guard
-
-TINY = {
-    "profile": "tiny",
-    "seeds": [0],
-    "run": {"datasets": ["phantom-liver"], "methods": ["identity", "demons", "truth"]},
-    "timing": {"datasets": ["phantom-liver"], "pairs": 1, "rounds": 1},
-    "datasets": {"phantom-liver": {"params": {"shape": [24, 28, 32], "training": 0, "test": 4}, "chunks": 2}},
-}
-N_PAIRS = 12
-
-
-def command(folder: Path, *arguments: str, config: dict | None = None) -> list[str]:
-    path = folder / "tiny.json"
-    path.write_text(json.dumps(config or TINY))
-    snakefile = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
-    profile = ["--workflow-profile", str(ROOT / "profiles" / "default")]
-    return [sys.executable, "-m", "snakemake", *snakefile, *profile, "--cores", "2", "report",
-            "--configfile", str(path), *arguments]  # fmt: skip
-
-
-def run(folder: Path, *arguments: str, config: dict | None = None) -> subprocess.CompletedProcess:
-    return subprocess.run(command(folder, *arguments, config=config), capture_output=True, text=True, cwd=folder)
-
-
-def records(folder: Path) -> list[dict]:
-    paths = sorted((folder / "results" / "tiny" / "runs").rglob("records.jsonl"))
-    return [
-        json.loads(line) | {"path": str(path)}
-        for path in paths
-        for line in path.read_text(encoding="utf-8").splitlines()
-    ]
 
 
 @pytest.fixture(scope="module")

@@ -5,24 +5,31 @@ from pathlib import Path
 
 from workflows.configuration import settings, sources
 from workflows.planning import plan
-from workflows.running import guard, supervisor
+from workflows.planning.desk import Desk
+from workflows.running import guard, runner
 
+LOOKING = guard.only_looking(sys.argv[1:])
 try:
     PLAN = plan.Plan(settings.resolve(config, workflow.config_settings.configfiles))
-    RESULTS = PLAN.results
-    if workflow.is_main_process and not guard.only_looking(sys.argv[1:]):
-        guard.check_writable(Path(RESULTS))
+    LAYOUT = PLAN.layout
+    if workflow.is_main_process and not LOOKING:
+        guard.check_writable(LAYOUT.results)
         CLAIM = guard.hold(Path("."))
 except settings.SettingsError as error:
     sys.exit(f"WarpBench: {error}")
 
 if workflow.is_main_process:
-    supervisor.announce_runner()
+    runner.announce_runner()
 # The steps run as `python -m workflows.<step>`, from whatever directory the run was started in.
 os.environ["PYTHONPATH"] = os.pathsep.join(
     filter(None, [str(sources.ROOT), os.environ.get("PYTHONPATH")])
 )
 PYTHON = sys.executable
+DESK = Desk(LAYOUT, writes=not LOOKING)
+# The patterns of the rules: paths with wildcards in place of names.
+DATA = LAYOUT.data("{dataset}")
+TRAINING = LAYOUT.training("{dataset}", "{method}", "{seed}")
+CHUNK = LAYOUT.chunk("{dataset}", "{method}", "{seed}", "{chunk}")
 STARTED = time.time()
 
 

@@ -1,51 +1,51 @@
 rule register:
     input:
-        about=f"{RESULTS}/data/{{dataset}}/dataset.json",
-        images=f"{RESULTS}/data/{{dataset}}/images",
-        masks=f"{RESULTS}/data/{{dataset}}/masks",
+        about=LAYOUT.description("{dataset}"),
+        images=DATA / "images",
+        masks=DATA / "masks",
         truth=PLAN.truth,
         training=PLAN.training,
         code=PLAN.method_code,
     output:
-        f"{RESULTS}/runs/{{dataset}}/{{method}}/seed{{seed}}/chunk{{chunk}}/registrations.json",
+        CHUNK.registrations,
     log:
-        f"{RESULTS}/logs/register/{{dataset}}-{{method}}-seed{{seed}}-chunk{{chunk}}.log",
+        LAYOUT.log("register", "{dataset}", "{method}", "seed{seed}", "chunk{chunk}"),
     resources:
         gpu=lambda wildcards: PLAN.gpus(wildcards.method),
     params:
-        spec=PLAN.register,
+        spec=DESK.hand(PLAN.register),
     shell:
         "{PYTHON} -m workflows.register {params.spec:q} --threads {threads} 2>&1 | tee {log}"
 
 
 rule evaluate:
     input:
-        registrations=rules.register.output[0],
-        about=f"{RESULTS}/data/{{dataset}}/dataset.json",
-        truth=f"{RESULTS}/data/{{dataset}}/truth",
+        registrations=CHUNK.registrations,
+        about=LAYOUT.description("{dataset}"),
+        truth=DATA / "truth",
         code=plan.code("workflows.evaluate"),
     output:
-        f"{RESULTS}/runs/{{dataset}}/{{method}}/seed{{seed}}/chunk{{chunk}}/metrics.parquet",
+        CHUNK.metrics,
     log:
-        f"{RESULTS}/logs/evaluate/{{dataset}}-{{method}}-seed{{seed}}-chunk{{chunk}}.log",
+        LAYOUT.log("evaluate", "{dataset}", "{method}", "seed{seed}", "chunk{chunk}"),
     priority: 30  # before anything else makes more displacements
     params:
-        spec=PLAN.evaluate,
+        spec=DESK.hand(PLAN.evaluate),
     shell:
         "{PYTHON} -m workflows.evaluate {params.spec:q} > {log} 2>&1"
 
 
 rule collect:
     input:
-        metrics=PLAN.all_chunks("metrics.parquet"),
-        registrations=PLAN.all_chunks("registrations.json"),
+        metrics=PLAN.all_metrics(),
+        registrations=PLAN.all_registrations(),
         code=plan.code("workflows.collect"),
     output:
-        metrics=f"{RESULTS}/metrics.parquet",
-        runs=f"{RESULTS}/runs.parquet",
+        metrics=LAYOUT.metrics,
+        runs=LAYOUT.runs,
     log:
-        f"{RESULTS}/logs/collect.log",
+        LAYOUT.log("collect"),
     params:
-        spec=PLAN.collect,
+        spec=DESK.hand(PLAN.collect),
     shell:
         "{PYTHON} -m workflows.collect {params.spec:q} > {log} 2>&1"

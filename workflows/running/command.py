@@ -1,37 +1,42 @@
-"""What the steps share as commands: one JSON specification as argument, a log, and one clear line for a fault."""
+"""The frame of every step as a command: one specification, a log, and one clear line for a fault."""
 
 from __future__ import annotations
 
 import argparse
-import json
+import contextlib
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Generic, TypeVar
 
+from benchmarks.records import read
 from datasets.files import DataError
-from workflows.running.supervisor import end_with_runner
+from workflows.running.runner import end_with_runner
 
-Spec = Mapping[str, Any]
+T = TypeVar("T")
 
 
-def run_step(step: Callable[[Spec], None], usage: str) -> None:
-    """Run a step on the specification that the command line gives."""
+@dataclass(frozen=True)
+class Job(Generic[T]):
+    """What the command line asks of a step: its specification, and how many threads it may use."""
+
+    spec: T
+    threads: int
+
+
+@contextlib.contextmanager
+def job(kind: type[T], usage: str | None) -> Iterator[Job[T]]:
+    """Read the command line of a step whose specification is of a ``kind``; end with one line where it fails."""
     parser = argparse.ArgumentParser(description=usage, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "specification", help="a JSON object, or a file with one; `snakemake -p -n` prints those of a run"
-    )
+    parser.add_argument("specification", type=Path, help="a JSON file, such as those in results/mini/specifications")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads the step may use")
     arguments = parser.parse_args()
     end_with_runner()
+    _log(arguments.specification)
     try:
-        spec = {"threads": arguments.threads, **_specification(arguments.specification)}
-        # Steps run side by side and share a terminal: each line says whose it is.
-        whose = " ".join(Path(spec[name]).name for name in ("method", "dataset", "name") if name in spec)
-        form = f"%(asctime)s {whose}: %(message)s" if whose else "%(asctime)s %(message)s"
-        logging.basicConfig(level=logging.INFO, format=form, datefmt="%H:%M:%S", stream=sys.stderr)
-        step(spec)
+        yield Job(read(arguments.specification, kind), arguments.threads)
     except DataError as error:  # of data, results or settings
         sys.exit(f"error: {error}")
     except PermissionError as error:
@@ -48,8 +53,8 @@ def write_text(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-def _specification(argument: str) -> Spec:
-    try:
-        return json.loads(argument if argument.lstrip().startswith("{") else Path(argument).read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, FileNotFoundError) as error:
-        raise DataError(f"the specification is not JSON ({error})") from error
+def _log(specification: Path) -> None:
+    # Steps run side by side and share a terminal: each line says whose it is, by the file between step and digest.
+    whose = "-".join(specification.stem.split("-")[1:-1])
+    form = f"%(asctime)s {whose}: %(message)s" if whose else "%(asctime)s %(message)s"
+    logging.basicConfig(level=logging.INFO, format=form, datefmt="%H:%M:%S", stream=sys.stderr)

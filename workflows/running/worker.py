@@ -9,25 +9,25 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import importlib
-import json
 import os
 import signal
 import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.records import decode, encode
 from benchmarks.stopwatch import measure
 from datasets import geometry
 from datasets.case import Pair, check_same_grid
-from datasets.files import DataError, Volume, read_displacement, read_volume, write_displacement
+from datasets.files import Array, DataError, Volume, read_displacement, read_volume, write_displacement
+from workflows.running.messages import Greeting, Reply, Request, Start
 
-Reply = dict[str, Any]
 Register = Callable[..., Any]
 
 
@@ -36,60 +36,60 @@ class InvalidOutputError(ValueError):
 
 
 def main() -> None:
+    """Load the method that the command line names, then answer requests until there are no more."""
     _die_with_parent()
-    spec = json.loads(sys.argv[1])
-    with os.fdopen(int(sys.argv[2]), "w", buffering=1) as replies:
+    message = decode(sys.argv[1].encode(), Start)
+    with os.fdopen(int(sys.argv[2]), "wb", buffering=0) as replies:
         try:
             started = time.perf_counter()
-            register, needs = _load(spec)
-            cost = _cost(spec)
+            register, needs = _load(message)
+            ready = Greeting(status="ok", load_seconds=time.perf_counter() - started, cost=_cost(message))
         except Exception as error:
             traceback.print_exc()
-            replies.write(json.dumps({"status": _status(error), "reason": _reason(error, "load")}) + "\n")
+            replies.write(encode(Greeting(status=_status(error), reason=_reason(error, "load"))) + b"\n")
             return
-        ready = {"status": "ok", "load_seconds": time.perf_counter() - started, "cost": cost}
-        replies.write(json.dumps(ready) + "\n")
-        for line in sys.stdin:
-            replies.write(json.dumps(_answer(register, needs, json.loads(line))) + "\n")
+        replies.write(encode(ready) + b"\n")
+        for line in sys.stdin.buffer:
+            replies.write(encode(_answer(register, needs, decode(line, Request))) + b"\n")
 
 
-def _load(spec: Mapping[str, Any]) -> tuple[Register, tuple[str, ...]]:
-    module = importlib.import_module(spec["module"])
-    checkpoint = Path(spec["checkpoint"]) if spec.get("checkpoint") else None
-    register = module.load(device=spec["device"], seed=spec["seed"], checkpoint=checkpoint, **spec["params"])
+def _load(message: Start) -> tuple[Register, tuple[str, ...]]:
+    module = importlib.import_module(message.module)
+    checkpoint = Path(message.checkpoint) if message.checkpoint else None
+    register = module.load(device=message.device, seed=message.seed, checkpoint=checkpoint, **message.params)
     return register, tuple(getattr(module, "NEEDS", ()))
 
 
-def _cost(spec: Mapping[str, Any]) -> dict[str, float]:
-    module = importlib.import_module(spec["module"])
-    return dict(module.cost(tuple(spec["shape"]), **spec["params"])) if hasattr(module, "cost") else {}
+def _cost(message: Start) -> dict[str, float]:
+    module = importlib.import_module(message.module)
+    return dict(module.cost(message.shape, **message.params)) if hasattr(module, "cost") else {}
 
 
-def _answer(register: Register, needs: tuple[str, ...], request: Mapping[str, Any]) -> Reply:
+def _answer(register: Register, needs: tuple[str, ...], request: Request) -> Reply:
     """Register one pair; every fault becomes a reply."""
     try:
         fixed, moving, extras = _read(request, needs)
         if missing := [name for name in needs if name not in extras]:
-            return {"status": "not_applicable", "reason": f"the data set has no {', '.join(missing)}"}
+            return Reply(status="not_applicable", reason=f"the data set has no {', '.join(missing)}")
         with _own_surroundings(), measure() as cost:
             displacement = register(fixed.array, moving.array, fixed.spacing, **extras)
         checked = _check(displacement, fixed.array.shape)
-        if request.get("out"):
-            write_displacement(Path(request["out"]), checked, fixed.affine)
-        return {"status": "ok", "reason": "", "seconds": cost.seconds, "peak_memory": cost.peak_memory}
+        if request.out:
+            write_displacement(request.out, checked, fixed.affine)
+        return Reply(status="ok", reason="", seconds=cost.seconds, peak_memory=cost.peak_memory)
     except Exception as error:
         if not isinstance(error, (DataError, InvalidOutputError)):
             traceback.print_exc()
-        return {"status": _status(error), "reason": _reason(error, "register")}
+        return Reply(status=_status(error), reason=_reason(error, "register"))
 
 
-def _read(request: Mapping[str, Any], needs: tuple[str, ...]) -> tuple[Volume, Volume, dict[str, Any]]:
-    fixed, moving = read_volume(Path(request["fixed"])), read_volume(Path(request["moving"]))
-    check_same_grid(fixed, moving, Pair.from_name(request["pair"]))
-    extras = {}
+def _read(request: Request, needs: tuple[str, ...]) -> tuple[Volume, Volume, dict[str, Array]]:
+    fixed, moving = read_volume(request.fixed), read_volume(request.moving)
+    check_same_grid(fixed, moving, Pair.from_name(request.pair))
+    extras: dict[str, Array] = {}
     for name in needs:
-        path = Path(request["extras"].get(name, ""))
-        if path.is_file():
+        path = request.extras.get(name)
+        if path and path.is_file():
             extras[name] = read_displacement(path) if name == "true_displacement" else read_volume(path).array > 0.5
     for array in (fixed.array, moving.array, *extras.values()):
         array.flags.writeable = False  # a method that changed its input would spoil the next method's figures

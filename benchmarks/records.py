@@ -1,0 +1,126 @@
+"""The outcomes that a run leaves as JSON: of a training (``training.json``) and of registrations.
+
+Written by the steps of `workflows`, read by them and by `reports`; each file names the data set, method and seed that
+it belongs to.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from datasets.files import DataError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingOutcome:
+    """The end of a training: ``status`` is ok, diverged or failed; paths are empty where nothing was left.
+
+    ``kept`` is the folder of curves and the like, ``sha256`` the digest of the ``checkpoint`` with the weights.
+    """
+
+    dataset: str
+    method: str
+    seed: int
+    status: str
+    reason: str
+    checkpoint: str = ""
+    sha256: str = ""
+    kept: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairRecord:
+    """The outcome of one registered pair: a status of `benchmarks.results.STATUSES`, and its cost where it is ok.
+
+    ``seconds`` is the method's own time, ``peak_memory`` in MiB.
+    """
+
+    run: str
+    pair: str
+    finished_utc: str
+    process: int
+    status: str
+    reason: str
+    seconds: float | None = None
+    peak_memory: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRow:
+    """One row of the ``runs`` table: where the numbers of a run came from (`benchmarks.provenance`)."""
+
+    run: str
+    dataset: str
+    method: str
+    seed: int
+    module: str
+    params: str
+    checkpoint_sha: str
+    commit: str
+    dirty: bool | None
+    started_utc: str
+    cpu: str
+    gpu: str
+    threads: int
+    device: str
+    precision: str
+    python: str
+    platform: str
+    load_average: float | None
+    versions: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registrations:
+    """The registrations of a chunk: the run, the size of its network by name of number, and every pair."""
+
+    run: RunRow
+    cost: dict[str, float]
+    pairs: list[PairRecord]
+
+
+def read(path: Path, kind: type[T]) -> T:
+    """Read a JSON file as ``kind``; raise `DataError` that names the file and what is wrong in it."""
+    try:
+        return decode(path.read_bytes(), kind)
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file") from error
+    except msgspec.MsgspecError as error:
+        raise DataError(f"{path}: not a {kind.__name__} ({error})") from error
+
+
+def read_lines(path: Path, kind: type[T]) -> Iterator[T]:
+    """Read a file of JSON lines, which may be missing; torn lines (power cut) and others are left out."""
+    for line in path.read_bytes().splitlines() if path.exists() else []:
+        with contextlib.suppress(msgspec.MsgspecError):
+            yield decode(line, kind)
+
+
+def decode(text: bytes, kind: type[T]) -> T:
+    """Return JSON text as ``kind``; raise `msgspec.MsgspecError` where it is no such thing."""
+    return msgspec.json.decode(text, type=kind, dec_hook=_build)
+
+
+def encode(value: object) -> bytes:
+    """Return a dataclass as JSON in one line, the same for equal ones; paths become text."""
+    return msgspec.json.encode(value, enc_hook=os.fspath, order="deterministic")
+
+
+def text_of(value: object) -> str:
+    """Return a dataclass as the text of a JSON file, indented for people who look into it."""
+    return msgspec.json.format(encode(value), indent=1).decode() + "\n"
+
+
+def _build(kind: type, value: str) -> object:
+    """Build what JSON does not know: paths."""
+    return kind(value)

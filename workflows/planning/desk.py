@@ -1,0 +1,40 @@
+"""Specifications are handed over as files, whose paths are what the rules pass to the steps.
+
+What a job needs may be longer than a command line can hold. The name of the file ends in a digest of its content, so
+that Snakemake sees by the path that a job has to run again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from benchmarks.records import encode, text_of
+from workflows.planning.layout import Layout
+from workflows.planning.plan import Wildcards
+from workflows.running.command import write_text
+
+PARTS = {"dataset": "", "method": "", "seed": "seed", "chunk": "chunk"}  # how each wildcard reads in a file's name
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Writes specifications below ``layout``; not in a run that only looks (``writes`` is false)."""
+
+    layout: Layout
+    writes: bool
+
+    def hand(self, specify: Callable[[Wildcards], object]) -> Callable[[Wildcards], str]:
+        """Return the parameter function of a rule: the path of the specification that ``specify`` makes for a job."""
+
+        def path(wildcards: Wildcards) -> str:
+            spec = specify(wildcards)
+            digest = hashlib.sha256(encode(spec)).hexdigest()[:12]
+            what = [f"{part}{getattr(wildcards, name)}" for name, part in PARTS.items() if hasattr(wildcards, name)]
+            file = self.layout.specification(specify.__name__, what, digest)
+            if self.writes and not file.exists():
+                write_text(file, text_of(spec))
+            return str(file)
+
+        return path

@@ -1,0 +1,136 @@
+"""Every path below ``results/``, and which pairs of a data set make up which chunk.
+
+Folders know their files, so that a step names none by itself. With ``{dataset}`` and the like in place of names, the
+same paths are the patterns of the Snakemake rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from datasets.case import DATASET_JSON, Pair
+
+
+@dataclass(frozen=True)
+class ChunkFolder:
+    """The folder of one chunk of registrations: one method, data set and seed, and some of the test pairs."""
+
+    folder: Path
+
+    @property
+    def registrations(self) -> Path:
+        """The outcome of every pair of the chunk, written once the chunk is complete."""
+        return self.folder / "registrations.json"
+
+    @property
+    def records(self) -> Path:
+        """The outcome of the pairs so far, a line each."""
+        return self.folder / "records.jsonl"
+
+    @property
+    def metrics(self) -> Path:
+        """The metric rows of the chunk."""
+        return self.folder / "metrics.parquet"
+
+    @property
+    def printed(self) -> Path:
+        """The text that the method printed."""
+        return self.folder / "method.log"
+
+    @property
+    def lock(self) -> Path:
+        """The lock of the process that registers."""
+        return self.folder / ".lock"
+
+    def displacement(self, pair: Pair) -> Path:
+        """Return the file of a pair's displacement."""
+        return self.folder / pair.displacement_file
+
+    def judged(self, judgement: str) -> Path:
+        """Return the file of the rows that stay when displacements are deleted; ``*`` matches those of any judge."""
+        return self.folder / f"judged-{judgement}.parquet"
+
+
+@dataclass(frozen=True)
+class TrainingFolder:
+    """The folder of one training: one method, data set and seed."""
+
+    folder: Path
+
+    @property
+    def outcome(self) -> Path:
+        """The end of the training, good or bad (`benchmarks.records.TrainingOutcome`)."""
+        return self.folder / "training.json"
+
+    @property
+    def states(self) -> Path:
+        """The parent of the folders in which trainings of different code, data or options keep their state."""
+        return self.folder / "state"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The results of one profile, ``results/<profile>``."""
+
+    results: Path
+
+    @property
+    def metrics(self) -> Path:
+        """The metric rows of all chunks."""
+        return self.results / "metrics.parquet"
+
+    @property
+    def runs(self) -> Path:
+        """The table of where the numbers came from."""
+        return self.results / "runs.parquet"
+
+    @property
+    def timing(self) -> Path:
+        """The table of timed calls."""
+        return self.results / "timing.parquet"
+
+    @property
+    def report(self) -> Path:
+        """The folder of the report."""
+        return self.results / "report"
+
+    @property
+    def logs(self) -> Path:
+        """The folder of all logs."""
+        return self.results / "logs"
+
+    def data(self, dataset: str) -> Path:
+        """Return the folder of a prepared data set."""
+        return self.results / "data" / dataset
+
+    def description(self, dataset: str) -> Path:
+        """Return the description of a prepared data set."""
+        return self.data(dataset) / DATASET_JSON
+
+    def training(self, dataset: str, method: str, seed: int | str) -> TrainingFolder:
+        """Return the folder of a training; ``dataset`` is the one that the method learns from."""
+        return TrainingFolder(self.results / "models" / dataset / method / f"seed{seed}")
+
+    def chunk(self, dataset: str, method: str, seed: int | str, chunk: int | str) -> ChunkFolder:
+        """Return the folder of a chunk of registrations."""
+        return ChunkFolder(self.results / "runs" / dataset / method / f"seed{seed}" / f"chunk{chunk}")
+
+    def log(self, step: str, *what: str) -> Path:
+        """Return the log of a job: a step, and what tells its jobs apart (nothing where there is one job)."""
+        return self.logs / step / f"{'-'.join(what)}.log" if what else self.logs / f"{step}.log"
+
+    def specification(self, step: str, what: Sequence[str], digest: str) -> Path:
+        """Return the file of a job's specification; ``digest`` changes with its content."""
+        return self.results / "specifications" / f"{'-'.join([step, *what, digest])}.json"
+
+
+def pairs_of(pairs: Sequence[Pair], chunk: int, chunks: int) -> Sequence[Pair]:
+    """Return the pairs of a chunk: every so many-th, so that chunks are alike."""
+    return pairs[chunk::chunks]
+
+
+def chunk_of(pairs: Sequence[Pair], pair: Pair, chunks: int) -> int:
+    """Return the chunk that a pair is in."""
+    return pairs.index(pair) % chunks

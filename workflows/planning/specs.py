@@ -1,0 +1,141 @@
+"""The specification of each step, in the type that the plan writes and the step reads.
+
+A job is handed the path of a file: what a job needs may be longer than a command line can hold. The name of the file
+ends in a digest of its content, so that Snakemake sees by the path whether a job has to run again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+Options = Mapping[str, Any]  # as the configuration has them; the module's own dataclass takes them
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodSpec:
+    """One method as one job runs it: ``module`` is its dotted name, ``libraries`` the versions that it depends on."""
+
+    method: str
+    module: str
+    params: Options
+    device: str
+    seed: int
+    libraries: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSpec:
+    """One method on one data set.
+
+    ``data`` is the folder of the prepared data, ``training`` the training.json of a method that learns, ``time_limit``
+    in seconds for one pair. ``truth`` says that the method is given the true displacement.
+    """
+
+    by: MethodSpec
+    dataset: str
+    data: Path
+    training: Path | None
+    time_limit: float
+    truth: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrepareSpec:
+    """A data set to be prepared in ``folder`` by a module of `datasets`."""
+
+    name: str
+    module: str
+    params: Options
+    folder: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSpec:
+    """A method to be trained on the data set ``dataset``, prepared in ``data``.
+
+    ``teacher`` is the training.json of the method that a student learns from, ``watch`` the folders of the data sets
+    that snapshots are judged on, ``sources`` the code that the training depends on.
+    """
+
+    by: MethodSpec
+    dataset: str
+    data: Path
+    training: Options
+    teacher: Path | None
+    watch: list[Path]
+    sources: list[Path]
+    folder: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegisterSpec:
+    """One of ``chunks`` chunks of a data set's test pairs to be registered; ``sources`` is the code it depends on."""
+
+    run: RunSpec
+    chunk: int
+    chunks: int
+    sources: list[Path]
+    folder: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateSpec:
+    """One chunk of registrations to be judged in its ``folder``; ``judge`` is the code that the numbers depend on."""
+
+    dataset: str
+    method: str
+    seed: int
+    chunk: int
+    data: Path
+    folder: Path
+    keep: Literal["all", "extremes"]
+    judge: list[Path]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CollectSpec:
+    """The folders of chunks whose rows become the tables of ``results``."""
+
+    chunks: list[Path]
+    results: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimingSpec:
+    """Runs to be timed on the first ``pairs`` of their data sets, ``rounds`` times; methods print into ``logs``."""
+
+    runs: list[RunSpec]
+    pairs: int
+    rounds: int
+    logs: Path
+    out: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownMethod:
+    """A method as a report names it."""
+
+    label: str
+    kind: str
+    cite: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportSpec:
+    """The finished run to be reported; data sets and methods in the order of display.
+
+    ``about`` says what the profile cuts, ``chunks`` into how many parts each data set was divided, ``papers`` which of
+    its data sets plays each one of a paper's.
+    """
+
+    profile: str
+    about: str
+    results: Path
+    trainings: list[Path]
+    datasets: dict[str, Path]
+    chunks: dict[str, int]
+    papers: dict[str, dict[str, str]]
+    methods: dict[str, ShownMethod]

@@ -1,0 +1,84 @@
+"""The messages between a step and the child process that holds a method: JSON, a line each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.records import TrainingOutcome
+from datasets.case import Dataset, Pair, Truth
+from datasets.files import read_volume
+from workflows.planning.specs import Options, RunSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """The method that a child is to hold; ``shape`` is the grid for which the size of its network is counted."""
+
+    module: str
+    params: Options
+    device: str
+    seed: int
+    threads: int
+    checkpoint: str | None
+    shape: tuple[int, int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Greeting:
+    """The child's answer once it has loaded its method, or why it could not."""
+
+    status: str
+    reason: str = ""
+    load_seconds: float = 0.0
+    cost: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One pair to register: the files that the method may see, and the file for its displacement (None: none)."""
+
+    pair: str
+    fixed: Path
+    moving: Path
+    extras: dict[str, Path]
+    out: Path | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """The outcome of one pair: a status with its reason, and seconds and MiB where the status is ok."""
+
+    status: str
+    reason: str
+    seconds: float | None = None
+    peak_memory: float | None = None
+
+
+def start(run: RunSpec, data: Dataset, training: TrainingOutcome | None, threads: int) -> Start:
+    """Return the message that starts the child of a run."""
+    first = data.test_pairs[0].fixed
+    depth, height, width = read_volume(data.image_path(first)).array.shape
+    return Start(
+        module=run.by.module,
+        params=run.by.params,
+        device=run.by.device,
+        seed=run.by.seed,
+        threads=threads,
+        checkpoint=training.checkpoint if training else None,
+        shape=(depth, height, width),
+    )
+
+
+def request(run: RunSpec, data: Dataset, pair: Pair, out: Path | None) -> Request:
+    """Return the request for one pair."""
+    extras = {"fixed_mask": data.mask_path(pair.fixed), "moving_mask": data.mask_path(pair.moving)}
+    if run.truth:  # the positive control alone
+        extras["true_displacement"] = Truth(data.folder).displacement_path(pair)
+    return Request(
+        pair=pair.name,
+        fixed=data.image_path(pair.fixed).resolve(),
+        moving=data.image_path(pair.moving).resolve(),
+        extras={name: path.resolve() for name, path in extras.items()},
+        out=out.resolve() if out else None,
+    )
