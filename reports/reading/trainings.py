@@ -75,7 +75,12 @@ class Training:
         return path if path and path.exists() else None
 
 
-<<<<<<< HEAD
+def read(path: Path) -> Training:
+    """Read a training from its training.json."""
+    end = records.read(path, records.TrainingOutcome)
+    return Training(end.method, end.dataset, end.seed, end.status, end.reason, Path(end.kept) if end.kept else None)
+
+
 def first_seed(seeds: Iterable[int]) -> int | None:
     """Return the seed that pictures and figures are of: the first one, which is the main run, whatever came of it.
 
@@ -94,12 +99,6 @@ def loss_curves(trainings: Sequence[Training]) -> dict[tuple[str, str], pd.DataF
         if rows is not None:
             curves[method, dataset] = rows.rename(columns={"total": "loss"})
     return curves
-=======
-def read(path: Path) -> Training:
-    """Read a training from its training.json."""
-    end = records.read(path, records.TrainingOutcome)
-    return Training(end.method, end.dataset, end.seed, end.status, end.reason, Path(end.kept) if end.kept else None)
->>>>>>> 5ecbb46 (One layout of results, typed specifications handed over as files, records that say whose they are)
 
 
 def choose(trainings: Sequence[Training], methods: Sequence[str], own: str = "") -> str:
