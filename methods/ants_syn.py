@@ -17,65 +17,56 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from datasets.geometry import from_physical
+from datasets.geometry import Array, from_physical
+from methods import Register
 
 ITERATIONS = {"mattes": (40, 20, 0), "cc": (100, 70, 50, 20)}
 BINS = 32  # of the mutual information's histogram, antspyx's default
 SEED_VARIABLE = "ANTS_RANDOM_SEED"
 
 
-def load(
-    *,
-    device: str,
-    seed: int,
-    checkpoint: Path | None = None,
-    metric: Literal["mattes", "cc"] = "mattes",
-    transform: Literal["SyN", "SyNOnly"] = "SyN",
-    start: Literal["mass", "identity"] = "mass",
-    radius: int = 2,
-    iterations: list[int] | None = None,
-    gradient_step: float = 0.2,
-    flow_variance: float = 3.0,
-    total_variance: float = 0.0,
-) -> Callable[..., NDArray[np.float32]]:
-    """Import antspyx and return the registration.
+@dataclass(frozen=True)
+class Params:
+    """The options of the registration."""
 
-    Args:
-        device: ignored, ANTs has a CPU version only.
-        seed: draws the affine stage's samples.
-        checkpoint: ignored, nothing is learned.
-        metric: of the deformable stage; the affine stage always uses mutual information.
-        transform: ``SyN`` starts with an affine stage, ``SyNOnly`` has none and starts from the identity.
-        start: of the affine stage, ``mass`` aligns the centres of intensity first, ``identity`` does not.
-        radius: of the cross-correlation window, in voxels.
-        iterations: at each level, coarse to fine; as many levels as numbers, the last one at full resolution. The
-            variant's own when missing.
-        gradient_step: largest update of one iteration, in voxels.
-        flow_variance: of the Gaussian on the update field, in squared voxels.
-        total_variance: of the Gaussian on the whole field, in squared voxels.
-    """
-    levels = _check_iterations(ITERATIONS[metric] if iterations is None else iterations)
+    metric: Literal["mattes", "cc"] = "mattes"  # of the deformable stage; the affine one uses mutual information
+    # SyN starts with an affine stage, SyNOnly has none and starts from the identity
+    transform: Literal["SyN", "SyNOnly"] = "SyN"
+    # of the affine stage: mass aligns the centres of intensity first, identity does not
+    start: Literal["mass", "identity"] = "mass"
+    radius: int = 2  # of the cross-correlation window, in voxels
+    # at each level, coarse to fine; as many levels as numbers, the last at full resolution; none is the variant's own
+    iterations: tuple[int, ...] | None = None
+    gradient_step: float = 0.2  # largest update of one iteration, in voxels
+    flow_variance: float = 3.0  # of the Gaussian on the update field, in squared voxels
+    total_variance: float = 0.0  # of the Gaussian on the whole field, in squared voxels
+
+
+def load(params: Params, *, device: str, seed: int, checkpoint: Path | None = None) -> Register:
+    """Import antspyx and return the registration, on the CPU; ``seed`` draws the affine stage's samples."""
+    levels = _check_iterations(ITERATIONS[params.metric] if params.iterations is None else params.iterations)
+    identity = params.start == "identity" and params.transform == "SyN"
     # antspyx drops keywords that it does not know without a word: these are its own names.
-    options: dict[str, Any] = {
-        "type_of_transform": transform,
-        "initial_transform": "Identity" if start == "identity" and transform == "SyN" else None,
-        "syn_metric": {"mattes": "mattes", "cc": "CC"}[metric],
-        "syn_sampling": radius if metric == "cc" else BINS,
+    options = {
+        "type_of_transform": params.transform,
+        "initial_transform": "Identity" if identity else None,
+        "syn_metric": {"mattes": "mattes", "cc": "CC"}[params.metric],
+        "syn_sampling": params.radius if params.metric == "cc" else BINS,
         "reg_iterations": levels,
-        "grad_step": gradient_step,
-        "flow_sigma": flow_variance,  # a variance, whatever its name
-        "total_sigma": total_variance,
+        "grad_step": params.gradient_step,
+        "flow_sigma": params.flow_variance,  # a variance, whatever its name
+        "total_sigma": params.total_variance,
     }
     import ants  # takes seconds
 
-    def register(fixed: NDArray, moving: NDArray, spacing: tuple[float, float, float]) -> NDArray[np.float32]:
+    def register(fixed: Array, moving: Array, spacing: tuple[float, float, float]) -> Array:
         os.environ[SEED_VARIABLE] = _ants_seed(seed)  # ANTs reads it at each run; others of this process set their own
         images = [ants.from_numpy(np.array(image, np.float32), spacing=tuple(spacing)) for image in (fixed, moving)]
         # A folder for each pair: antspyx gathers its results by file name and would pick up those of another run.

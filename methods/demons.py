@@ -6,54 +6,43 @@ aligned, and of one modality or nearly so.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from datasets.geometry import from_physical
+from datasets.geometry import Array, from_physical
+from methods import Register
 
 BINS, MATCH_POINTS = 256, 15  # of the histogram matching
 
 
-def load(
-    *,
-    device: str,
-    seed: int,
-    checkpoint: Path | None = None,
-    iterations: list[int] | None = None,
-    update_sigma: float = 1.0,
-    field_sigma: float = 1.0,
-    step: float = 2.0,
-    forces: Literal["symmetric", "fixed", "moving"] = "symmetric",
-    match_histograms: bool = False,
-) -> Callable[..., NDArray[np.float32]]:
-    """Import SimpleITK and return the registration.
+@dataclass(frozen=True)
+class Params:
+    """The options of the registration."""
 
-    Args:
-        device: ignored, CPU only.
-        seed: ignored, nothing is drawn.
-        checkpoint: ignored, nothing is learned.
-        iterations: at each level, coarse to fine; each level halves the voxels of the one before, and the last one has
-            the images' own. 100, 70 and 40 when missing.
-        update_sigma: of the Gaussian on each update (a fluid), in voxels; 0 is none.
-        field_sigma: of the Gaussian on the whole field (an elastic body), in voxels; 0 is none.
-        step: longest update of one iteration, in voxels.
-        forces: whose gradient drives the demons.
-        match_histograms: of the moving image to those of the fixed one first.
-    """
-    levels = [100, 70, 40] if iterations is None else list(iterations)
+    # at each level, coarse to fine; each level halves the voxels of the one before, and the last has the images' own
+    iterations: tuple[int, ...] = (100, 70, 40)
+    update_sigma: float = 1.0  # width of the Gaussian on each update (a fluid), in voxels; 0 is none
+    field_sigma: float = 1.0  # width of the Gaussian on the whole field (an elastic body), in voxels; 0 is none
+    step: float = 2.0  # longest update of one iteration, in voxels
+    forces: Literal["symmetric", "fixed", "moving"] = "symmetric"  # whose gradient drives the demons
+    match_histograms: bool = False  # give the moving image the histogram of the fixed one first
+
+
+def load(params: Params, *, device: str, seed: int, checkpoint: Path | None = None) -> Register:
+    """Import SimpleITK and return the registration; it runs on the CPU, draws nothing and learns nothing."""
+    levels = list(params.iterations)
     if not levels or any(count < 0 for count in levels):
         raise ValueError(f"demons.load: iterations must be one count a level, none negative; got {levels}")
     import SimpleITK as sitk  # noqa: N813 - the library's usual name
 
-    demons = _demons(sitk, update_sigma, field_sigma, step, forces)
+    demons = _demons(sitk, params)
 
-    def register(fixed: NDArray, moving: NDArray, spacing: tuple[float, float, float]) -> NDArray[np.float32]:
+    def register(fixed: Array, moving: Array, spacing: tuple[float, float, float]) -> Array:
         fixed, moving = (_image(sitk, array, spacing) for array in (fixed, moving))
-        if match_histograms:
+        if params.match_histograms:
             moving = sitk.HistogramMatching(moving, fixed, BINS, MATCH_POINTS)
         field = sitk.Image(fixed.GetSize(), sitk.sitkVectorFloat64)
         field.CopyInformation(fixed)
@@ -67,20 +56,20 @@ def load(
     return register
 
 
-def _demons(sitk: Any, update_sigma: float, field_sigma: float, step: float, forces: str) -> Any:
+def _demons(sitk: Any, params: Params) -> Any:
     demons = sitk.DiffeomorphicDemonsRegistrationFilter()
     demons.SetUseGradientType(
-        {"symmetric": demons.Symmetric, "fixed": demons.Fixed, "moving": demons.WarpedMoving}[forces]
+        {"symmetric": demons.Symmetric, "fixed": demons.Fixed, "moving": demons.WarpedMoving}[params.forces]
     )
-    demons.SetMaximumUpdateStepLength(step)
-    demons.SetSmoothUpdateField(update_sigma > 0)
-    demons.SetUpdateFieldStandardDeviations(max(update_sigma, 1e-3))
-    demons.SetSmoothDisplacementField(field_sigma > 0)
-    demons.SetStandardDeviations(max(field_sigma, 1e-3))
+    demons.SetMaximumUpdateStepLength(params.step)
+    demons.SetSmoothUpdateField(params.update_sigma > 0)
+    demons.SetUpdateFieldStandardDeviations(max(params.update_sigma, 1e-3))
+    demons.SetSmoothDisplacementField(params.field_sigma > 0)
+    demons.SetStandardDeviations(max(params.field_sigma, 1e-3))
     return demons
 
 
-def _image(sitk: Any, array: NDArray, spacing: tuple[float, float, float]) -> Any:
+def _image(sitk: Any, array: Array, spacing: tuple[float, float, float]) -> Any:
     image = sitk.GetImageFromArray(np.asarray(array, np.float32))
     image.SetSpacing([float(value) for value in reversed(spacing)])
     return image

@@ -15,101 +15,103 @@ Presets, and what a pair takes on one core whatever its size:
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from datasets.geometry import from_physical
+from datasets.geometry import Array, from_physical
+from methods import Register
+from methods.blocks.options import OPEN, fill, not_negative, positive
 
+Preset = Literal["liver", "brain", "lung"]
 Metric = Literal["ncc", "mattes"]
 Map = dict[str, list[str]]
+MILLIMETRES, VOXELS = "FinalGridSpacingInPhysicalUnits", "FinalGridSpacingInVoxels"
 
 
 @dataclass(frozen=True)
 class Setup:
-    """A chain of stages; see `load` for the words."""
+    """The values that a preset gives to options left open."""
 
     metric: Metric
-    grid_mm: float | None
-    grid_voxels: float | None
     resolutions: int
     iterations: int
     samples: int
     bending: float = 0.0
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The grid of a preset, in elastix' word for its unit, and the stages before the final one."""
+
+    grid: tuple[str, float]
     coarse_stage: bool = False
     affine_resolutions: int = 3
     affine_iterations: int = 500
-    affine_samples: int = 2000
-    step_samples: int | None = None
 
 
-PRESETS: dict[str, Setup] = {
-    "liver": Setup("ncc", None, 8.0, resolutions=4, iterations=500, samples=2000),
-    "brain": Setup("mattes", 5.0, None, resolutions=3, iterations=250, samples=2500, bending=10.0),
-    "lung": Setup(
-        "ncc", 5.0, None, resolutions=4, iterations=1000, samples=2000, coarse_stage=True,
-        affine_resolutions=4, affine_iterations=1000,
+PRESETS: Mapping[Preset, tuple[Setup, Chain]] = {
+    "liver": (Setup("ncc", resolutions=4, iterations=500, samples=2000), Chain((VOXELS, 8.0))),
+    "brain": (Setup("mattes", resolutions=3, iterations=250, samples=2500, bending=10.0), Chain((MILLIMETRES, 5.0))),
+    "lung": (
+        Setup("ncc", resolutions=4, iterations=1000, samples=2000),
+        Chain((MILLIMETRES, 5.0), coarse_stage=True, affine_resolutions=4, affine_iterations=1000),
     ),
-}  # fmt: skip
+}
 METRICS = {"ncc": "AdvancedNormalizedCorrelation", "mattes": "AdvancedMattesMutualInformation"}
 COARSE_BENDING = 0.05  # Par0011: the bending penalty's pull relative to the similarity's
+AFFINE_SAMPLES = 2000
 
 
-def load(
-    *,
-    device: str,
-    seed: int,
-    checkpoint: Path | None = None,
-    preset: Literal["liver", "brain", "lung"] = "liver",
-    metric: Literal["ncc", "mattes"] | None = None,
-    grid_mm: float | None = None,
-    grid_voxels: float | None = None,
-    resolutions: int | None = None,
-    iterations: int | None = None,
-    samples: int | None = None,
-    bending: float | None = None,
-    step_samples: int | None = None,
-) -> Callable[..., NDArray[np.float32]]:
-    """Import itk-elastix and return the registration; what is not given comes from ``preset``.
+@dataclass(frozen=True)
+class Params:
+    """The options of the registration; what is left open comes from the preset."""
 
-    Args:
-        device: ignored, elastix has a CPU version only.
-        seed: draws the samples of every iteration.
-        checkpoint: ignored, nothing is learned.
-        preset: the chain of stages.
-        metric: normalised correlation, or mutual information with 32 bins, of all stages.
-        grid_mm: spacing of the final control points in millimetres; at most one of this and ``grid_voxels``.
-        grid_voxels: the same in voxels of the fixed image along each axis.
-        resolutions: levels of the B-spline stages, each half as coarse as the one before, spacing included.
-        iterations: of each level of the B-spline stages.
-        samples: voxels drawn for each iteration of the B-spline stages.
-        bending: weight of the bending energy, against a similarity of weight 1, in the final stage; 0 is none, and
-            more than 0 makes an iteration about four times as long.
-        step_samples: voxels from which each level of every stage estimates its step size; None is elastix' 100,000.
-            With a bending penalty on a small image that estimate takes longer than the iterations.
-    """
-    setup = configure(
-        preset,
-        metric=metric,
-        grid_mm=grid_mm,
-        grid_voxels=grid_voxels,
-        resolutions=resolutions,
-        iterations=iterations,
-        samples=samples,
-        bending=bending,
-        step_samples=step_samples,
-    )
+    preset: Preset = "liver"  # the chain of stages
+    metric: Metric = OPEN  # normalised correlation, or mutual information with 32 bins, of all stages
+    # spacing of the final control points in millimetres; the preset's where grid_voxels is left out too
+    grid_mm: float | None = None
+    grid_voxels: float | None = None  # the same spacing in voxels of the fixed image along each axis; give at most one
+    resolutions: int = OPEN  # levels of the B-spline stages, each half as coarse as the one before, spacing included
+    iterations: int = OPEN  # of each level of the B-spline stages
+    samples: int = OPEN  # voxels drawn for each iteration of the B-spline stages
+    # weight of the bending energy, against a similarity of weight 1, in the final stage; 0 is none, and more than 0
+    # makes an iteration about four times as long
+    bending: float = OPEN
+    # voxels from which each level of every stage estimates its step size; none is elastix' 100,000. With a bending
+    # penalty on a small image that estimate takes longer than the iterations.
+    step_samples: int | None = None
+
+    def __post_init__(self) -> None:
+        fill(self, PRESETS[self.preset][0])
+        where = "elastix_bspline.load"
+        if self.grid_mm is not None and self.grid_voxels is not None:
+            raise ValueError(f"{where}: give grid_mm ({self.grid_mm}) or grid_voxels ({self.grid_voxels}), not both")
+        positive(where, grid_mm=self.grid_mm, grid_voxels=self.grid_voxels, resolutions=self.resolutions)
+        positive(where, iterations=self.iterations, samples=self.samples, step_samples=self.step_samples)
+        not_negative(where, bending=self.bending)
+
+    @property
+    def chain(self) -> Chain:
+        """The preset's chain of stages, on the grid of these options."""
+        chain = PRESETS[self.preset][1]
+        if self.grid_mm is not None:
+            return replace(chain, grid=(MILLIMETRES, self.grid_mm))
+        return chain if self.grid_voxels is None else replace(chain, grid=(VOXELS, self.grid_voxels))
+
+
+def load(params: Params, *, device: str, seed: int, checkpoint: Path | None = None) -> Register:
+    """Import itk-elastix and return the registration, on the CPU; ``seed`` draws the samples of every iteration."""
     import itk  # takes up to 20 s and 0.8 GB
 
     itk.ParameterObject.New()  # itk loads elastix lazily, at its first use
 
-    def register(fixed: NDArray, moving: NDArray, spacing: tuple[float, float, float]) -> NDArray[np.float32]:
+    def register(fixed: Array, moving: Array, spacing: tuple[float, float, float]) -> Array:
         images = [_image(itk, array, spacing) for array in (fixed, moving)]
-        found = _run(itk, *images, stages(setup, seed))
+        found = _run(itk, *images, stages(params, seed))
         # Of all stages together: the last B-spline alone lacks the affine that came before it. A folder of its own:
         # elastix also writes the field to a file, by default in the working directory.
         with tempfile.TemporaryDirectory(prefix="elastix_") as folder:
@@ -119,46 +121,31 @@ def load(
     return register
 
 
-def configure(preset: str, **options: Any) -> Setup:
-    """Return a preset with the options of `load` that are not None in place of its own; raise ValueError if unfit."""
-    changes = {name: value for name, value in options.items() if value is not None}
-    grids = {"grid_mm", "grid_voxels"} & changes.keys()
-    if len(grids) == 2:
-        pair = f"grid_mm ({changes['grid_mm']}) or grid_voxels ({changes['grid_voxels']})"
-        raise ValueError(f"elastix_bspline.load: give {pair}, not both")
-    if grids:
-        changes = {"grid_mm": None, "grid_voxels": None, **changes}
-    return _check(replace(PRESETS[preset], **changes))
-
-
-def stages(setup: Setup, seed: int) -> list[Map]:
+def stages(params: Params, seed: int) -> list[Map]:
     """Return the complete parameter map of each stage, in order; the last one is the finest B-spline."""
+    chain = params.chain
     affine = {
-        **_shared(setup, seed, setup.affine_resolutions, setup.affine_iterations, setup.affine_samples),
+        **_shared(params, seed, chain.affine_resolutions, chain.affine_iterations, AFFINE_SAMPLES),
         "Transform": ["AffineTransform"],
         "AutomaticScalesEstimation": ["true"],
         "AutomaticTransformInitialization": ["true"],
-        **_metric(setup.metric),
+        **_metric(params.metric),
     }
-    splines = [_bspline(setup, seed, bending=setup.bending)]
-    if setup.coarse_stage:
-        splines.insert(0, _bspline(setup, seed, coarser=2.0, bending=COARSE_BENDING, relative=True))
+    splines = [_bspline(params, seed, bending=params.bending)]
+    if chain.coarse_stage:
+        splines.insert(0, _bspline(params, seed, coarser=2.0, bending=COARSE_BENDING, relative=True))
     return [affine, *splines]
 
 
-def _bspline(setup: Setup, seed: int, *, coarser: float = 1.0, bending: float = 0.0, relative: bool = False) -> Map:
-    if setup.grid_mm is not None:
-        grid = {"FinalGridSpacingInPhysicalUnits": [str(setup.grid_mm * coarser)]}
-    else:
-        grid = {"FinalGridSpacingInVoxels": [str(setup.grid_voxels * coarser)]}
-    schedule = [str(2**level) for level in reversed(range(setup.resolutions))]
+def _bspline(params: Params, seed: int, *, coarser: float = 1.0, bending: float = 0.0, relative: bool = False) -> Map:
+    unit, spacing = params.chain.grid
     return {
-        **_shared(setup, seed, setup.resolutions, setup.iterations, setup.samples),
+        **_shared(params, seed, params.resolutions, params.iterations, params.samples),
         "Transform": ["BSplineTransform"],
         "BSplineTransformSplineOrder": ["3"],
-        "GridSpacingSchedule": schedule,
-        **grid,
-        **_metric(setup.metric, bending=bending, relative=relative),
+        "GridSpacingSchedule": [str(2**level) for level in reversed(range(params.resolutions))],
+        unit: [str(spacing * coarser)],
+        **_metric(params.metric, bending=bending, relative=relative),
     }
 
 
@@ -177,9 +164,9 @@ def _metric(metric: Metric, *, bending: float = 0.0, relative: bool = False) -> 
     }
 
 
-def _shared(setup: Setup, seed: int, resolutions: int, iterations: int, samples: int) -> Map:
+def _shared(params: Params, seed: int, resolutions: int, iterations: int, samples: int) -> Map:
     """What every stage has in common; elastix has no defaults of its own for a map that is not complete."""
-    step = {} if setup.step_samples is None else {"NumberOfSamplesForExactGradient": [str(setup.step_samples)]}
+    step = {} if params.step_samples is None else {"NumberOfSamplesForExactGradient": [str(params.step_samples)]}
     return {
         **step,
         "FixedInternalImagePixelType": ["float"],
@@ -220,18 +207,8 @@ def _run(itk: Any, fixed: Any, moving: Any, maps: list[Map]) -> Any:
     return found
 
 
-def _image(itk: Any, array: NDArray, spacing: tuple[float, float, float]) -> Any:
+def _image(itk: Any, array: Array, spacing: tuple[float, float, float]) -> Any:
     # A copy, since the input may be read-only; in C order, since itk takes another order for another shape.
     image = itk.image_from_array(np.array(array, np.float32, order="C"))
     image.SetSpacing([float(value) for value in reversed(spacing)])
     return image
-
-
-def _check(setup: Setup) -> Setup:
-    for name in ("grid_mm", "grid_voxels", "resolutions", "iterations", "samples", "step_samples"):
-        value = getattr(setup, name)
-        if value is not None and value <= 0:
-            raise ValueError(f"elastix_bspline.load: {name} must be positive, got {value}")
-    if setup.bending < 0:
-        raise ValueError(f"elastix_bspline.load: bending must not be negative, got {setup.bending}")
-    return setup

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+
+from datasets.geometry import Array
+from methods import Register
 
 
-def load(*, device: str, seed: int, checkpoint: Path | None = None) -> Callable[..., NDArray[np.float32]]:
+@dataclass(frozen=True)
+class Params:
+    """It has no options."""
+
+
+def load(params: Params, *, device: str, seed: int, checkpoint: Path | None = None) -> Register:
     """Return a call that answers every pair with zeros ``(3, D, H, W)``."""
 
-    def register(fixed: NDArray, moving: NDArray, spacing: tuple[float, float, float]) -> NDArray[np.float32]:
+    def register(fixed: Array, moving: Array, spacing: tuple[float, float, float]) -> Array:
         return np.zeros((3, *fixed.shape), dtype=np.float32)
 
     return register

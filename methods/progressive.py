@@ -20,188 +20,181 @@ import torch
 from torch import Tensor
 
 from datasets.case import Dataset
-from datasets.geometry import Array
+from methods import Register
 from methods.blocks.cascades.losses import displacement_loss
 from methods.blocks.cost import registration_cost
 from methods.blocks.layers import create
+from methods.blocks.options import not_negative, part, positive
 from methods.blocks.progressive.growth import Growth
 from methods.blocks.progressive.record import Mapper, Watch, count_displacements, describe_pairs, evaluating
 from methods.blocks.progressive.sampling import SyntheticBatch, make_synthetic_sampler
 from methods.blocks.progressive.synthesis import gradient_magnitude
-from methods.blocks.progressive.unet import Entry, NormMode, ProgressiveUNet, UNet, Widths, glorot
+from methods.blocks.progressive.unet import Architecture, Entrance, NormMode, ProgressiveUNet, UNet, glorot
 from methods.blocks.registration import register
 from methods.blocks.training import loop
 from methods.blocks.training.checkpoint import load_checkpoint, save_weights
-from methods.blocks.training.settings import Schedule, Settings
+from methods.blocks.training.settings import LoopOptions, Precision, is_mixed
 
 PAPER_SHAPE = (128, 128, 128)
-PAPER_CHANNELS, PAPER_LEVELS = 16, 5
 WEIGHTS = "weights.safetensors"
 
 
-def load(
-    *,
-    device: str,
-    seed: int,
-    checkpoint: Path | None = None,
-    channels: int = PAPER_CHANNELS,
-    levels: int = PAPER_LEVELS,
-    widths: Widths = "early",
-    norm: NormMode = "running",
-    sigma: float | None = 0.5,
-    shrink: int = 1,
-) -> Callable[..., Array]:
-    """Return ``register(fixed, moving, spacing)``.
+@dataclass(frozen=True)
+class Sight(Architecture):
+    """A network and what it is trained to see."""
 
-    Args:
-        checkpoint: weights from `train`; without them the network is untrained, its weights drawn from ``seed``.
-        channels: width of the first convolution; all others scale with it.
-        levels: number of resolutions.
-        widths: ``early`` doubles the channels before each pooling (Çiçek et al.), ``plain`` within neither.
-        norm: batch normalisation by the averages of training, or by each volume's own statistics.
-        sigma: width in voxels of the Gaussian whose gradients' magnitudes the network sees; None for intensities.
-        shrink: register at a resolution lower by this factor.
-    """
-    params = _params(channels, levels, widths, sigma, shrink)
-    model = create(partial(UNet, channels, levels=levels, widths=widths, norm=norm), seed=seed, device=device,
-                   fill=glorot)  # fmt: skip
+    # width in voxels of the Gaussian whose gradients' magnitudes the network sees; none for intensities
+    sigma: float | None = 0.5
+    shrink: int = 1  # train and register at a resolution lower by this factor
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        positive("progressive", sigma=self.sigma, shrink=self.shrink)
+
+
+@dataclass(frozen=True)
+class Params(Sight):
+    """The options of the registration, beside those of the network."""
+
+    norm: NormMode = "running"  # normalise by the averages of training, or by each volume's own statistics
+
+
+@dataclass(frozen=True)
+class Training(LoopOptions):
+    """The options of training; the defaults are the paper's."""
+
+    iterations: int = 40_000
+    learning_rate: float = 1e-2
+    transition: float = 2000  # delta, iterations in which a level fades in and the one below it out; 0 is a step
+    duration: float = 6000  # Delta, iterations that a level counts, transitions included; 0 is the baseline
+    entry: Entrance = "block"  # input convolutions of the lower levels with normalisation and activation, or bare
+    entry_kernel: Literal[1, 3] = 3  # size of these convolutions
+    momentum: float = 0.5  # of the gradient descent
+    # whose field of view weighs the loss: the moving scan's, as published, or the fixed one's
+    loss_mask: Literal["moving", "fixed"] = "moving"
+    reject_folding: bool = False  # draw transforms that fold anew
+    pairs_seed: int | None = None  # draws scans and transforms; none is the seed of the weights
+    precision: Precision = "float32"  # mixed runs convolutions in bfloat16 on CUDA; it changes nothing on the CPU
+    snapshot_every: int = 50  # iterations from one judged snapshot to the next, where data sets are watched
+    maps: int = 8  # how many times the displacement of one synthetic pair is kept to be looked at
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        positive("progressive", snapshot_every=self.snapshot_every)
+        not_negative("progressive", maps=self.maps)
+
+    def growth(self, levels: int) -> Growth | None:
+        """Return how the network grows, None for the baseline; raise ValueError where the iterations do not suffice."""
+        growth = Growth(self.transition, self.duration, levels)
+        if growth.full >= self.iterations:
+            raise ValueError(
+                f"progressive: the last level is alone from iteration {growth.full:g}, which must be below iterations, "
+                f"got {self.iterations}; make duration or transition shorter"
+            )
+        return growth if self.duration else None
+
+
+def load(params: Params, *, device: str, seed: int, checkpoint: Path | None = None) -> Register:
+    """Return ``register(fixed, moving, spacing)``, by the weights of `train` or by untrained ones."""
+    model = create(partial(UNet, params, norm=params.norm), seed=seed, device=device, fill=glorot)
     if checkpoint is not None:
-        load_checkpoint(checkpoint, model, expected={"method": "progressive", "params": params})
-    return partial(register, _seeing(model.eval(), sigma), device, 2 ** (levels - 1), shrink)
+        load_checkpoint(checkpoint, model, expected=_about(params))
+    return _registration(model.eval(), params, device)
 
 
 def train(
     data: Dataset,
     folder: Path,
+    params: Params,
+    training: Training,
     *,
     device: str,
     seed: int,
     watch: Watch | None = None,
-    channels: int = PAPER_CHANNELS,
-    levels: int = PAPER_LEVELS,
-    widths: Widths = "early",
-    sigma: float | None = 0.5,
-    shrink: int = 1,
-    transition: float = 2000,
-    duration: float = 6000,
-    entry: Entry = "block",
-    entry_kernel: Literal[1, 3] = 3,
-    iterations: int = 40_000,
-    batch: int = 1,
-    learning_rate: float = 1e-2,
-    schedule: Schedule = "constant",
-    momentum: float = 0.5,
-    loss_mask: Literal["moving", "fixed"] = "moving",
-    reject_folding: bool = False,
-    pairs_seed: int | None = None,
-    precision: Literal["mixed", "float32"] = "float32",
-    snapshot_every: int = 50,
-    maps: int = 8,
-    checkpoint_every: int = 500,
 ) -> Path:
     """Train on synthetic pairs of the training scans of ``data`` and return the checkpoint.
 
-    Networks of one ``seed`` start from the same weights and, of one ``pairs_seed``, see the same pairs, whatever their
-    schedule. Layers that serve growth alone are not in the checkpoint.
+    Networks of one ``seed`` start from the same weights and, of one ``pairs_seed``, see the same pairs, however they
+    grow. Layers that serve growth alone are not in the checkpoint.
 
     Args:
+        data: the data set.
+        folder: keeps the states, the curve, the weights and the files of `methods.blocks.progressive.record`.
+        params: the network.
+        training: how it is trained.
+        device: ``cpu`` or ``cuda``.
+        seed: draws the first weights.
         watch: called after every ``snapshot_every`` updates with their number and the registration as it stands.
-        transition: delta, iterations in which a level fades in and the one below it out; 0 makes that a step.
-        duration: Delta, iterations that a level counts, transitions included; 0 is the baseline.
-        entry: input convolutions of the lower levels with normalisation and activation, or without.
-        entry_kernel: their size.
-        batch: pairs an iteration; batch normalisation takes the statistics of them all.
-        schedule: of the learning rate; the paper's is constant.
-        loss_mask: whose field of view weighs the loss: the moving scan's, as published, or the fixed one's.
-        reject_folding: draw transforms that fold anew.
-        pairs_seed: draws scans and transforms; None is ``seed``.
-        precision: ``mixed`` runs convolutions in bfloat16 on CUDA; it changes nothing on the CPU.
-        maps: how many times the displacement of one synthetic pair is kept to be looked at.
     """
-    settings = Settings(iterations, batch, learning_rate, schedule, 0.0, checkpoint_every)
-    growth = _growth(transition, duration, levels, iterations)
-    _check(loss_mask=loss_mask, precision=precision, snapshot_every=snapshot_every, maps=maps)
-    mixed = precision == "mixed" and device.startswith("cuda")
-    params = _params(channels, levels, widths, sigma, shrink)
-    about = {
-        "transition": transition, "duration": duration, "entry": entry, "entry_kernel": entry_kernel,
-        "momentum": momentum, "loss_mask": loss_mask, "reject_folding": reject_folding, "pairs_seed": pairs_seed,
-        "precision": "bfloat16" if mixed else "float32",
-    }  # fmt: skip
-    run = loop.run_name(data, "progressive", {**params, **about}, settings, seed)
+    pupil = _pupil(params, training, seed, device)
+    run = loop.run_name(data, params, training, method="progressive", seed=seed)
     sampler = make_synthetic_sampler(
-        data, settings, seed=seed if pairs_seed is None else pairs_seed, multiple=2 ** (levels - 1), shrink=shrink,
-        device=device, sigma=sigma, reject_folding=reject_folding,
+        data, training, seed=seed if training.pairs_seed is None else training.pairs_seed, multiple=params.multiple,
+        shrink=params.shrink, device=device, sigma=params.sigma, reject_folding=training.reject_folding,
     )  # fmt: skip
-    plain = partial(UNet, channels, levels=levels, widths=widths)
-    grown = partial(ProgressiveUNet, channels, levels=levels, widths=widths, entry=entry, entry_kernel=entry_kernel)
-    model = create(grown if growth else plain, seed=seed, device=device, fill=glorot).train()
-    pupil = Pupil(model, growth, mixed)
-    optimiser = torch.optim.SGD(model.parameters(), lr=learning_rate, momentum=momentum)
-    step = loop.descend(optimiser, partial(_losses, pupil, loss_mask))
     describe_pairs(folder, sampler)
     count_displacements(folder, sampler)
-    mapper = Mapper(folder, sampler, times=maps)
+    mapper = Mapper(folder, sampler, times=training.maps)
     exact = replace(pupil, mixed=False)  # as it will register
 
     def after(done: int) -> None:
-        mapper.record(done, model, pupil.alpha(done - 1))
-        if watch is not None and (done % snapshot_every == 0 or done == iterations):
-            see = _seeing(partial(exact, iteration=done - 1), sigma)
-            with evaluating(model):
-                watch(done, partial(register, see, device, 2 ** (levels - 1), shrink))
+        mapper.record(done, pupil.model, pupil.alpha(done - 1))
+        if watch is not None and (done % training.snapshot_every == 0 or done == training.iterations):
+            with evaluating(pupil.model):
+                watch(done, _registration(partial(exact, iteration=done - 1), params, device))
 
-    learner = loop.Learner({"model": model}, {"model": optimiser}, step)
     try:
-        with torch.backends.cudnn.flags(enabled=True, allow_tf32=mixed):  # single precision means single precision
-            loop.fit(learner, sampler, folder, run=run, after=after)
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=pupil.mixed):  # single means single precision
+            loop.fit(_learner(pupil, training), sampler, folder, run=run, after=after)
     finally:
         mapper.finish()
-    named = {"method": "progressive", "params": params, "run": run}
-    save_weights(folder / WEIGHTS, _without_growth(model, plain), named)
-    return folder / WEIGHTS
+    return save_weights(folder / WEIGHTS, _without_growth(pupil.model, params), {**_about(params), "run": run})
 
 
-def cost(
-    shape: Sequence[int],
-    *,
-    channels: int = PAPER_CHANNELS,
-    levels: int = PAPER_LEVELS,
-    widths: Widths = "early",
-    norm: NormMode = "running",
-    sigma: float | None = 0.5,
-    shrink: int = 1,
-) -> dict[str, int]:
-    """Parameters and multiply-accumulates of one registration at ``shape``, zeros at the end included.
+def cost(shape: Sequence[int], params: Params) -> dict[str, int]:
+    """Return the parameters and multiply-accumulates of one registration at ``shape``, zeros at the end included.
 
-    ``full_parameters`` and ``full_macs`` are those of the paper's own network at 128^3; ``norm`` and ``sigma`` change
-    neither.
+    ``full_parameters`` and ``full_macs`` are those of the paper's own network at 128^3.
     """
-    multiple = 2 ** (levels - 1) * shrink
-    padded = [(n + -n % multiple) // shrink for n in shape]
-    full = registration_cost(partial(UNet, widths=widths), PAPER_SHAPE)
+    multiple = params.multiple * params.shrink
+    padded = [(n + -n % multiple) // params.shrink for n in shape]
+    full = registration_cost(partial(UNet, Architecture(widths=params.widths)), PAPER_SHAPE)
     return {
-        **registration_cost(partial(UNet, channels, levels=levels, widths=widths), padded),
+        **registration_cost(partial(UNet, params), padded),
         **{f"full_{name}": value for name, value in full.items()},
     }
 
 
 @dataclass(frozen=True)
 class Pupil:
-    """A network in training and its schedule, None for the baseline."""
+    """A network in training and how it grows, None for the baseline."""
 
     model: UNet
     growth: Growth | None
     mixed: bool
 
     def __call__(self, fixed: Tensor, moving: Tensor, iteration: int) -> Tensor:
-        """The displacement ``(n, 3, D, H, W)`` that counts at an iteration."""
+        """Return the displacement ``(n, 3, D, H, W)`` that counts at an iteration."""
         with torch.autocast("cuda", torch.bfloat16, enabled=self.mixed):
             alpha = self.alpha(iteration)
             return self.model(fixed, moving) if alpha is None else self.model(fixed, moving, alpha=alpha)
 
     def alpha(self, iteration: int) -> tuple[float, ...] | None:
+        """Return the weights of the levels at an iteration, None for the baseline."""
         return self.growth and self.growth.alpha(iteration)
+
+
+def _pupil(params: Params, training: Training, seed: int, device: str) -> Pupil:
+    growth = training.growth(params.levels)
+    grown = partial(ProgressiveUNet, params, entry=training.entry, entry_kernel=training.entry_kernel)
+    model = create(grown if growth else partial(UNet, params), seed=seed, device=device, fill=glorot)
+    return Pupil(model.train(), growth, is_mixed(training.precision, device))
+
+
+def _learner(pupil: Pupil, training: Training) -> loop.Learner:
+    optimiser = torch.optim.SGD(pupil.model.parameters(), lr=training.learning_rate, momentum=training.momentum)
+    step = loop.descend(optimiser, partial(_losses, pupil, training.loss_mask))
+    return loop.Learner({"model": pupil.model}, {"model": optimiser}, step)
 
 
 def _losses(pupil: Pupil, loss_mask: str, batch: SyntheticBatch) -> dict[str, Tensor]:
@@ -214,42 +207,25 @@ def _losses(pupil: Pupil, loss_mask: str, batch: SyntheticBatch) -> dict[str, Te
     return {"total": total, **{f"alpha_{level}": total.new_tensor(weight) for level, weight in weights}}
 
 
-def _seeing(predict: Callable[[Tensor, Tensor], Tensor], sigma: float | None) -> Callable[[Tensor, Tensor], Tensor]:
-    """What a network is to see of two images: the magnitudes of their gradients, or themselves."""
-    if sigma is None:
-        return predict
-    return lambda fixed, moving: predict(gradient_magnitude(fixed, sigma), gradient_magnitude(moving, sigma))
+def _registration(predict: Callable[[Tensor, Tensor], Tensor], params: Params, device: str) -> Register:
+    """The registration by a network, which is shown the magnitudes of the images' gradients, or themselves."""
+    sigma = params.sigma
+
+    def seeing(fixed: Tensor, moving: Tensor) -> Tensor:
+        return predict(gradient_magnitude(fixed, sigma), gradient_magnitude(moving, sigma))
+
+    return partial(register, predict if sigma is None else seeing, device, params.multiple, params.shrink)
 
 
-def _without_growth(model: UNet, plain: Callable[[], UNet]) -> UNet:
+def _about(params: Params) -> dict[str, object]:
+    """What a checkpoint must be made for."""
+    return {"method": "progressive", "params": part(params, Sight)}
+
+
+def _without_growth(model: UNet, size: Architecture) -> UNet:
     """The network as it registers: the layers that serve growth alone fall away."""
     with torch.device("meta"):
-        bare = plain()
+        bare = UNet(size)
     weights = model.state_dict()
     bare.load_state_dict({name: weights[name] for name in bare.state_dict()}, assign=True)
     return bare
-
-
-def _growth(transition: float, duration: float, levels: int, iterations: int) -> Growth | None:
-    growth = Growth(transition, duration, levels)
-    if growth.full >= iterations:
-        raise ValueError(
-            f"progressive: the last level is alone from iteration {growth.full:g}, which must be below iterations, "
-            f"got {iterations}; make duration or transition shorter"
-        )
-    return growth if duration else None
-
-
-def _params(channels: int, levels: int, widths: str, sigma: float | None, shrink: int) -> dict[str, object]:
-    if shrink < 1 or (sigma is not None and not sigma > 0):
-        raise ValueError(f"progressive: shrink must be at least 1 and sigma positive or None, got {shrink}, {sigma}")
-    return {"channels": channels, "levels": levels, "widths": widths, "sigma": sigma, "shrink": shrink}
-
-
-def _check(*, loss_mask: str, precision: str, snapshot_every: int, maps: int) -> None:
-    if loss_mask not in ("moving", "fixed"):
-        raise ValueError(f"progressive: loss_mask must be 'moving' or 'fixed', got {loss_mask!r}")
-    if precision not in ("mixed", "float32"):
-        raise ValueError(f"progressive: precision must be 'mixed' or 'float32', got {precision!r}")
-    if snapshot_every < 1 or maps < 0:
-        raise ValueError(f"progressive: needs snapshot_every >= 1 and maps >= 0, got {snapshot_every} and {maps}")

@@ -7,21 +7,28 @@ known the pair is recorded as not applicable.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+
+from datasets.geometry import Array
+from methods import Register
 
 NEEDS = ("true_displacement",)
 
 
-def load(*, device: str, seed: int, checkpoint: Path | None = None) -> Callable[..., NDArray[np.float32]]:
+@dataclass(frozen=True)
+class Params:
+    """It has no options."""
+
+
+def load(params: Params, *, device: str, seed: int, checkpoint: Path | None = None) -> Register:
     """Return a call that hands back its keyword ``true_displacement`` ``(3, D, H, W)``, in voxels."""
 
     def register(
-        fixed: NDArray, moving: NDArray, spacing: tuple[float, float, float], *, true_displacement: NDArray
-    ) -> NDArray[np.float32]:
+        fixed: Array, moving: Array, spacing: tuple[float, float, float], *, true_displacement: Array
+    ) -> Array:
         return np.array(true_displacement, dtype=np.float32)
 
     return register

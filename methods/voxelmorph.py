@@ -16,7 +16,8 @@ cropped back. The package's displacements are those of `datasets.geometry`; it r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -25,114 +26,120 @@ import torch
 from torch import Tensor, nn
 
 from datasets.case import Dataset
-from datasets.geometry import Array
-from methods.blocks import cost as costs
+from methods import Register
+from methods.blocks.cost import registration_cost
+from methods.blocks.options import not_negative, part, positive
 from methods.blocks.registration import register
-from methods.blocks.training import loop as training
+from methods.blocks.training import loop
 from methods.blocks.training.checkpoint import load_checkpoint, save_weights
 from methods.blocks.training.sampling import Batch, make_sampler
-from methods.blocks.training.settings import Settings
+from methods.blocks.training.settings import LoopOptions
 
 Network = Literal["published", "package"]
 ImageLoss = Literal["mse", "ncc"]
-MULTIPLE = {"published": 16, "package": 32}
-SMOOTHNESS = {"mse": 0.01, "ncc": 1.0}  # the package's own advice
+MULTIPLE: Mapping[Network, int] = {"published": 16, "package": 32}
+SMOOTHNESS: Mapping[ImageLoss, float] = {"mse": 0.01, "ncc": 1.0}  # the package's own advice
 FULL_CHANNELS = 32
 FULL_SHAPE = (128, 128, 128)
 FLOW_STD = 1e-5
 WEIGHTS = "weights.safetensors"
 
 
-def load(
-    *,
-    device: str,
-    seed: int,
-    checkpoint: Path | None = None,
-    network: Network = "published",
-    channels: int = 32,
-    integration_steps: int = 7,
-    integration_downsize: int = 2,
-    shrink: int = 1,
-) -> Callable[..., Array]:
-    """Return ``register(fixed, moving, spacing)``.
+@dataclass(frozen=True)
+class Architecture:
+    """A network as its weights need it."""
 
-    Args:
-        checkpoint: weights from `train`; without them the network is untrained, its weights drawn from ``seed``.
-        network: the published U-Net, or ``VxmPairwise`` as the package has it (then with 5 steps and downsize 1).
-        channels: width of the widest convolutions of the published U-Net, 32; even, and all others go with it.
-        integration_steps: squarings of the velocity's exponential; 0 takes the network's output as the displacement.
-        integration_downsize: the velocity is integrated on a grid coarser by this factor: 1, 2, 4, 8 or 16.
-        shrink: register at a resolution lower by this factor.
-    """
-    if shrink < 1:
-        raise ValueError(f"voxelmorph: shrink must be at least 1, got {shrink}")
-    params = _params(network, channels, integration_steps, integration_downsize)
+    # the published U-Net, or VxmPairwise as the package has it (then with integration_steps 5, integration_downsize 1)
+    network: Network = "published"
+    channels: int = 32  # width of the widest convolutions of the published U-Net; even, and all others go with it
+    integration_steps: int = 7  # squarings of the velocity's exponential; 0 takes the output as the displacement
+    integration_downsize: int = 2  # the velocity is integrated on a grid coarser by this factor: 1, 2, 4, 8 or 16
+
+    def __post_init__(self) -> None:
+        if self.channels < 2 or self.channels % 2:
+            raise ValueError(f"voxelmorph: channels must be even and positive, got {self.channels}")
+        not_negative("voxelmorph", integration_steps=self.integration_steps)
+        if self.integration_downsize not in (1, 2, 4, 8, 16):
+            raise ValueError(
+                f"voxelmorph: integration_downsize must be 1, 2, 4, 8 or 16, got {self.integration_downsize}"
+            )
+
+
+@dataclass(frozen=True)
+class Params(Architecture):
+    """The options of the registration, beside those of the network."""
+
+    shrink: int = 1  # train and register at a resolution lower by this factor
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        positive("voxelmorph", shrink=self.shrink)
+
+
+@dataclass(frozen=True)
+class Training(LoopOptions):
+    """The options of training; the defaults are the authors' script's, without augmentation."""
+
+    iterations: int = 150_000  # updates of the weights: 1500 epochs of 100 steps
+    image_loss: ImageLoss = "mse"  # mean squared error, or squared local correlation in windows of 9^3
+    # weight of the velocity's squared gradient; left open it is 0.01 for mse and 1 for ncc, the package's advice
+    smoothness: float | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        not_negative("voxelmorph", smoothness=self.smoothness)
+
+    @property
+    def weight(self) -> float:
+        """The weight of the velocity's squared gradient."""
+        return SMOOTHNESS[self.image_loss] if self.smoothness is None else self.smoothness
+
+
+def load(params: Params, *, device: str, seed: int, checkpoint: Path | None = None) -> Register:
+    """Return ``register(fixed, moving, spacing)``, by the weights of `train` or by untrained ones."""
     model = _create(params, seed, device)
     if checkpoint is not None:
-        load_checkpoint(checkpoint, model, expected={"method": "voxelmorph", "params": params})
+        load_checkpoint(checkpoint, model, expected=_about(params))
     model.eval()
-    return partial(register, lambda fixed, moving: model(fixed, moving)[0], device, MULTIPLE[network], shrink)
+    return partial(
+        register, lambda fixed, moving: model(fixed, moving)[0], device, MULTIPLE[params.network], params.shrink
+    )
 
 
-def train(
-    data: Dataset,
-    folder: Path,
-    *,
-    device: str,
-    seed: int,
-    network: Network = "published",
-    channels: int = 32,
-    integration_steps: int = 7,
-    integration_downsize: int = 2,
-    shrink: int = 1,
-    image_loss: ImageLoss = "mse",
-    smoothness: float | None = None,
-    iterations: int = 150_000,
-    batch: int = 1,
-    learning_rate: float = 1e-4,
-    checkpoint_every: int = 500,
-) -> Path:
-    """Train on the training pairs of ``data`` and return the checkpoint; defaults as in the authors' script.
-
-    A constant learning rate, no augmentation; 150,000 iterations are its 1500 epochs of 100 steps.
+def train(data: Dataset, folder: Path, params: Params, training: Training, *, device: str, seed: int) -> Path:
+    """Train on the training pairs of ``data`` and return the checkpoint.
 
     Args:
-        shrink: train on images whose resolution is lower by this factor.
-        image_loss: mean squared error, or squared local correlation in windows of 9^3.
-        smoothness: weight of the velocity's squared gradient; None is 0.01 for ``mse`` and 1 for ``ncc``.
+        data: the data set.
+        folder: keeps the states, the curve and the weights.
+        params: the network.
+        training: how it is trained.
+        device: ``cpu`` or ``cuda``.
+        seed: draws the first weights and the order of the pairs.
     """
-    params = _params(network, channels, integration_steps, integration_downsize)
-    weight = _smoothness(image_loss, smoothness)
-    settings = Settings(iterations, batch, learning_rate, "constant", 0.0, checkpoint_every)
-    recipe = {"image_loss": image_loss, "smoothness": weight, "shrink": shrink}
-    run = training.run_name(data, "voxelmorph", {**params, **recipe}, settings, seed)
-    sampler = make_sampler(data, settings, seed=seed, multiple=MULTIPLE[network], device=device, shrink=shrink)
+    run = loop.run_name(data, params, training, method="voxelmorph", seed=seed)
+    multiple = MULTIPLE[params.network]
+    sampler = make_sampler(data, training, seed=seed, multiple=multiple, device=device, shrink=params.shrink)
     model = _create(params, seed, device)
-    optimiser = torch.optim.Adam(model.parameters(), lr=learning_rate)
-    losses = partial(_losses, model, image_loss, weight * integration_downsize)
-    learner = training.Learner({"model": model}, {"model": optimiser}, training.descend(optimiser, losses))
-    training.fit(learner, sampler, folder, run=run)
-    return save_weights(folder / WEIGHTS, model, {"method": "voxelmorph", "params": params, "run": run})
+    optimiser = torch.optim.Adam(model.parameters(), lr=training.learning_rate)
+    losses = partial(_losses, model, training.image_loss, training.weight * params.integration_downsize)
+    learner = loop.Learner({"model": model}, {"model": optimiser}, loop.descend(optimiser, losses))
+    loop.fit(learner, sampler, folder, run=run)
+    return save_weights(folder / WEIGHTS, model, {**_about(params), "run": run})
 
 
-def cost(
-    shape: Sequence[int],
-    *,
-    network: Network = "published",
-    channels: int = 32,
-    integration_steps: int = 7,
-    integration_downsize: int = 2,
-    shrink: int = 1,
-) -> dict[str, int]:
-    """Parameters and multiply-accumulates of one registration at ``shape``, zeros at the end included.
+def cost(shape: Sequence[int], params: Params) -> dict[str, int]:
+    """Return the parameters and multiply-accumulates of one registration at ``shape``, zeros at the end included.
 
     ``full_parameters`` and ``full_macs`` are those of the same network at full width, at 128^3.
     """
-    params = _params(network, channels, integration_steps, integration_downsize)
-    multiple = MULTIPLE[network] * shrink
-    run = costs.registration_cost(partial(_build, **params), [(n + -n % multiple) // shrink for n in shape])
-    full = costs.registration_cost(partial(_build, **{**params, "channels": FULL_CHANNELS}), FULL_SHAPE)
-    return {**run, **{f"full_{name}": value for name, value in full.items()}}
+    multiple = MULTIPLE[params.network] * params.shrink
+    padded = [(n + -n % multiple) // params.shrink for n in shape]
+    full = Architecture(params.network, FULL_CHANNELS, params.integration_steps, params.integration_downsize)
+    return {
+        **registration_cost(partial(_build, params), padded),
+        **{f"full_{name}": value for name, value in registration_cost(partial(_build, full), FULL_SHAPE).items()},
+    }
 
 
 class VelocityNet(nn.Module):
@@ -157,39 +164,23 @@ class VelocityNet(nn.Module):
         return self.pairwise.spatial_transformer(moving, displacement)
 
 
-def _params(network: str, channels: int, steps: int, downsize: int) -> dict[str, Any]:
-    if network not in MULTIPLE:
-        raise ValueError(f"voxelmorph: network must be 'published' or 'package', got {network!r}")
-    if channels < 2 or channels % 2:
-        raise ValueError(f"voxelmorph: channels must be even and positive, got {channels}")
-    if steps < 0:
-        raise ValueError(f"voxelmorph: integration_steps must not be negative, got {steps}")
-    if downsize not in (1, 2, 4, 8, 16):
-        raise ValueError(f"voxelmorph: integration_downsize must be 1, 2, 4, 8 or 16, got {downsize}")
-    return {
-        "network": network, "channels": channels, "integration_steps": steps, "integration_downsize": downsize
-    }  # fmt: skip
+def _about(params: Params) -> dict[str, object]:
+    """What a checkpoint must be made for."""
+    return {"method": "voxelmorph", "params": part(params, Architecture)}
 
 
-def _smoothness(image_loss: str, smoothness: float | None) -> float:
-    if image_loss not in SMOOTHNESS:
-        raise ValueError(f"voxelmorph: image_loss must be 'mse' or 'ncc', got {image_loss!r}")
-    if smoothness is not None and smoothness < 0:
-        raise ValueError(f"voxelmorph: smoothness must not be negative, got {smoothness}")
-    return SMOOTHNESS[image_loss] if smoothness is None else smoothness
-
-
-def _create(params: dict[str, Any], seed: int, device: str) -> nn.Module:
+def _create(architecture: Architecture, seed: int, device: str) -> VelocityNet:
     """Build a network with the package's initial weights, which it draws from torch's global generator."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        model = _build(**params)
+        model = _build(architecture)
     return model.to(device, memory_format=torch.channels_last_3d)
 
 
-def _build(network: Network, channels: int, integration_steps: int, integration_downsize: int) -> VelocityNet:
-    pairwise = _published(channels) if network == "published" else _vxm_pairwise([channels // 2] * 5)
-    return VelocityNet(pairwise, integration_steps, integration_downsize)
+def _build(architecture: Architecture) -> VelocityNet:
+    channels = architecture.channels
+    pairwise = _published(channels) if architecture.network == "published" else _vxm_pairwise([channels // 2] * 5)
+    return VelocityNet(pairwise, architecture.integration_steps, architecture.integration_downsize)
 
 
 def _vxm_pairwise(features: Sequence[Any], **options: Any) -> nn.Module:

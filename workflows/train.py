@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
-import inspect
 import logging
 import os
 import shutil
 import time
 import traceback
-from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
 
 from benchmarks.provenance import fingerprint
 from benchmarks.records import TrainingOutcome, read, text_of
@@ -22,6 +18,7 @@ from datasets.files import sha256
 from workflows.planning.layout import TrainingFolder
 from workflows.planning.specs import TrainSpec
 from workflows.running.command import job, write_text
+from workflows.running.options import build
 from workflows.running.supervisor import THREAD_VARIABLES
 from workflows.running.watcher import Watcher
 
@@ -56,27 +53,15 @@ def _call(spec: TrainSpec, state: Path, threads: int) -> Path:
     import torch
 
     torch.set_num_threads(threads)
-    # Some options concern the registration alone.
-    known = inspect.signature(module.train).parameters
-    options = {name: value for name, value in spec.by.params.items() if name in known} | dict(spec.training)
-    options = {name: _built(module.train, name, value) for name, value in options.items()}
+    others: dict[str, object] = {}
     if spec.teacher:
-        options["teacher"] = _checkpoint_of(read(spec.teacher, TrainingOutcome))
+        others["teacher"] = _checkpoint_of(read(spec.teacher, TrainingOutcome))
     if spec.watch:
-        options["watch"] = Watcher(spec.watch, state / SNAPSHOTS)
+        others["watch"] = Watcher(spec.watch, state / SNAPSHOTS)
     data = open_dataset(spec.data)
     data.check_files()
-    return module.train(data, state, device=spec.by.device, seed=spec.by.seed, **options)
-
-
-def _built(function: Callable[..., Any], name: str, value: Any) -> Any:
-    """A mapping as the dataclass that the function's annotation names; anything else as it is."""
-    kinds = [kind for kind in _kinds(get_type_hints(function)[name]) if dataclasses.is_dataclass(kind)]
-    return kinds[0](**value) if kinds and isinstance(value, Mapping) else value
-
-
-def _kinds(annotation: Any) -> tuple[Any, ...]:
-    return get_args(annotation) or (annotation,)
+    params, training = build(module.Params, spec.by.params), build(module.Training, spec.training)
+    return module.train(data, state, params, training, device=spec.by.device, seed=spec.by.seed, **others)
 
 
 def _checkpoint_of(teacher: TrainingOutcome) -> Path:

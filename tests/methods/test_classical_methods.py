@@ -10,54 +10,23 @@ import tempfile
 
 import numpy as np
 import pytest
-from scipy import ndimage
 
 from datasets import geometry
 from methods import ants_syn, demons, elastix_bspline, identity, truth
-
-# ITK reads it once, before its first use. One thread: what the repeatability of ANTs needs.
-os.environ.setdefault("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "1")
-
-SHAPE, SPACING = (40, 48, 56), (1.5, 2.0, 2.5)
-SHIFT = np.array([3.0, -2.0, 1.5])
-SMALL, SMALL_SPACING = (20, 24, 28), (2.0, 1.5, 3.0)
-INNER = (..., *[slice(8, -8)] * 3)
-ELASTIX = {"grid_mm": 12.0, "resolutions": 3, "iterations": 250}
-
-
-def texture(shape, seed=0, sigma=2.0):
-    """A smooth random image in [0, 1] with fine and coarse parts."""
-    rng = np.random.default_rng(seed)
-    parts = [ndimage.gaussian_filter(rng.normal(size=shape), width) for width in (sigma, 3 * sigma)]
-    image = sum(weight * part / part.std() for weight, part in zip((1.0, 2.0), parts, strict=True))
-    return ((image - image.min()) / np.ptp(image)).astype(np.float32)
-
-
-def affine_and_sine(shape, amplitude=1.5):
-    """A displacement without symmetry between the axes: a slight affine map about the centre and a wave."""
-    about = geometry.identity_grid(shape, np.float64) - np.array(shape)[:, None, None, None] / 2
-    matrix = np.array([[0.03, -0.02, 0.0], [0.01, -0.04, 0.02], [0.0, 0.015, 0.02]])
-    d, h, w = about
-    wave = np.stack([np.sin(h / 9), np.sin(w / 11 + 1), np.cos(d / 8)])
-    return np.tensordot(matrix, about, axes=1) + amplitude * wave
-
-
-def make_pair(displacement, seed=0):
-    """Read-only ``fixed(x) = moving(x + u(x))``."""
-    shape = displacement.shape[1:]
-    moving = texture(shape, seed)
-    fixed = geometry.warp(moving, displacement, order=3).astype(np.float32)
-    for image in (fixed, moving):
-        image.flags.writeable = False
-    return fixed, moving
-
-
-def shifted_pair(shape=SHAPE, shift=SHIFT, seed=0):
-    return make_pair(np.broadcast_to(np.asarray(shift)[:, None, None, None], (3, *shape)), seed)
-
-
-def load(module, **params):
-    return module.load(device="cpu", **{"seed": 0, **params})
+from tests.methods.calls import load
+from tests.methods.classical_inputs import (
+    ELASTIX,
+    INNER,
+    SHAPE,
+    SHIFT,
+    SMALL,
+    SMALL_SPACING,
+    SPACING,
+    affine_and_sine,
+    make_pair,
+    shifted_pair,
+    texture,
+)
 
 
 @pytest.fixture
@@ -237,7 +206,9 @@ class TestAnts:
     def test_the_seed_repeats_a_result_and_another_changes_it(self):
         """In a process of its own, started with one thread, as ANTs needs it."""
         program = (
-            "from tests.methods.test_classical_methods import *\n"
+            "from methods import ants_syn\n"
+            "from tests.methods.calls import load\n"
+            "from tests.methods.classical_inputs import *\n"
             "pair = make_pair(affine_and_sine(SMALL))\n"
             "methods = [load(ants_syn, seed=seed, iterations=[3, 0]) for seed in (0, 1)]\n"
             "a, b, c = (methods[n](*pair, SMALL_SPACING) for n in (0, 1, 0))\n"
@@ -286,7 +257,7 @@ class TestElastix:
         import itk
 
         def grids(**params):
-            setup = elastix_bspline.configure("liver", **params)
+            setup = elastix_bspline.Params(**params)
             image = elastix_bspline._image(itk, texture(SMALL), SMALL_SPACING)
             found = elastix_bspline._run(itk, image, image, elastix_bspline.stages(setup, 0))
             return [float(value) for value in found.GetParameterMap(1)["GridSpacing"]]
@@ -309,7 +280,7 @@ class TestElastix:
         assert after < 0.4 * before
 
     def test_the_lung_preset_bends_first_at_twice_the_spacing(self):
-        affine, coarse, fine = elastix_bspline.stages(elastix_bspline.configure("lung"), seed=3)
+        affine, coarse, fine = elastix_bspline.stages(elastix_bspline.Params(preset="lung"), seed=3)
         assert affine["Transform"] == ["AffineTransform"]
         spacings = [stage["FinalGridSpacingInPhysicalUnits"] for stage in (coarse, fine)]
         assert spacings == [["10.0"], ["5.0"]]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
+import re
 import subprocess
 import sys
 import typing
+from dataclasses import MISSING, fields
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,8 @@ import pytest
 from scipy import ndimage
 
 from datasets import geometry
+from tests.methods import calls
+from workflows.configuration import sources
 
 # ITK reads it once, before its first use. One thread: what the repeatability of ANTs needs.
 os.environ.setdefault("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "1")
@@ -23,10 +27,11 @@ FOLDER = Path(__file__).resolve().parents[2] / "methods"
 METHODS = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
 SHAPE, SPACING = (24, 28, 32), (2.0, 1.5, 2.5)
 EXTRAS = ("fixed_mask", "moving_mask", "true_displacement")
+WORDS = re.compile(r"\w+").findall
 SLOW_TO_IMPORT = {"ants", "itk", "SimpleITK"}
 IMPORTED = "import sys, methods.{}; print(*sorted({{name.split('.')[0] for name in sys.modules}}))"
 
-# Keyword parameters that make a method quick enough for a tiny pair, without changing what it is.
+# Options that make a method quick enough for a tiny pair, without changing what it is.
 QUICK = {
     "elastix_bspline": {"iterations": 100, "resolutions": 2},
     "ants_syn": {"iterations": [10, 5]},
@@ -48,7 +53,7 @@ def module(name):
 def load(name, **params):
     """Load a method as the benchmark does, on the CPU, untrained."""
     try:
-        return module(name).load(device="cpu", **{"seed": 0, **QUICK.get(name, {}), **params})
+        return calls.load(module(name), **{**QUICK.get(name, {}), **params})
     except ModuleNotFoundError as error:
         pytest.skip(f"{name}: {error}")
 
@@ -84,24 +89,46 @@ def test_the_folder_has_methods():
     assert {"identity", "truth", "ants_syn", "elastix_bspline", "demons"} <= set(METHODS)
 
 
-class TestSignature:
-    def parameters(self, name):
-        function = module(name).load
-        return inspect.signature(function).parameters, typing.get_type_hints(function)
+class TestOptions:
+    def classes(self, name):
+        found = [getattr(module(name), kind, None) for kind in ("Params", "Training")]
+        assert found[0] is not None
+        assert (found[1] is not None) == learns(name)
+        return [kind for kind in found if kind is not None]
 
-    def test_load_takes_keywords_alone(self, name):
-        parameters, _ = self.parameters(name)
-        kinds = {parameter.kind for parameter in parameters.values()}
-        assert kinds == {inspect.Parameter.KEYWORD_ONLY}
-        assert list(parameters)[:3] == ["device", "seed", "checkpoint"]
-        assert parameters["checkpoint"].default is None
+    def test_options_are_frozen_dataclasses_with_defaults_alone(self, name):
+        for kind in self.classes(name):
+            assert kind.__dataclass_params__.frozen
+            assert [f.name for f in fields(kind) if f.default is MISSING] == []
+            assert kind() == kind()
 
-    def test_every_option_has_a_type_and_a_default_of_that_type(self, name):
-        parameters, hints = self.parameters(name)
-        assert set(parameters) <= set(hints)
-        options = {key: p for key, p in parameters.items() if key not in ("device", "seed", "checkpoint")}
-        assert [key for key, p in options.items() if p.default is inspect.Parameter.empty] == []
-        assert [key for key, p in options.items() if not fits(hints[key], p.default)] == []
+    def test_every_default_has_its_options_type(self, name):
+        for kind in self.classes(name):
+            options, hints = kind(), typing.get_type_hints(kind)
+            assert [f.name for f in fields(kind) if not fits(hints[f.name], getattr(options, f.name))] == []
+
+    def test_every_option_has_a_type_that_a_configuration_can_give(self, name):
+        for kind in self.classes(name):
+            declared = sources.options_of(FOLDER / f"{name}.py", kind.__name__)
+            assert list(declared) == [f.name for f in fields(kind)]
+            used = {word for option in declared.values() for word in WORDS(option.annotation)}
+            assert used & {"Any", "dict", "Mapping"} == set()
+
+    def test_every_option_says_what_it_does(self, name):
+        for kind in self.classes(name):
+            declared = sources.options_of(FOLDER / f"{name}.py", kind.__name__)
+            inside = [each for option in declared.values() for each in (option.fields or {}).values()]
+            assert [option.name for option in (*declared.values(), *inside) if not option.doc] == []
+
+    def test_load_train_and_cost_take_them(self, name):
+        for function, before in (("load", []), ("train", ["data", "folder"]), ("cost", ["shape"])):
+            if hasattr(module(name), function):
+                parameters = inspect.signature(getattr(module(name), function)).parameters
+                positional = [key for key, p in parameters.items() if p.kind is not inspect.Parameter.KEYWORD_ONLY]
+                assert positional == [*before, "params", *(["training"] if function == "train" else [])]
+                others = [key for key in parameters if key not in positional]
+                known = {"load": ["device", "seed", "checkpoint"], "cost": []}
+                assert others == known[function] if function in known else others[:2] == ["device", "seed"]
 
     def test_an_unknown_option_is_refused(self, name):
         with pytest.raises(TypeError, match="unexpected keyword argument 'no_such_option'"):
@@ -184,11 +211,3 @@ def test_memory_layout_does_not_matter(name):
     usual, other = (np.asarray(register(name, *pair, extras)) for pair in ((fixed, moving), turned))
     assert other.shape == (3, *SHAPE)
     assert np.abs(other - usual).max() < (0.05 if name == "ants_syn" else 1e-5)
-
-
-@pytest.mark.parametrize("name", METHODS)
-def test_cost_takes_every_option_of_load(name):
-    if not hasattr(module(name), "cost"):
-        pytest.skip(f"{name}: has no cost to state")
-    loads, costs = (set(inspect.signature(function).parameters) for function in (module(name).load, module(name).cost))
-    assert loads - {"device", "seed", "checkpoint"} <= costs

@@ -13,6 +13,7 @@ from methods.blocks.cascades.distillation import Aldk
 from methods.blocks.progressive.unet import UNet
 from methods.blocks.training import loop
 from methods.blocks.training.checkpoint import newest_state, save_weights
+from tests.methods import calls
 from workflows.configuration.settings import CATALOGUE, Settings, merge, read_yaml
 
 PAPER = CATALOGUE.with_name("paper.yaml")
@@ -37,22 +38,22 @@ def data(tmp_path_factory):
 @pytest.fixture(scope="module")
 def teacher(data, tmp_path_factory):
     """Any trained network can teach; one of full width."""
-    return recursive.train(data, tmp_path_factory.mktemp("teacher"), device="cpu", seed=0, iterations=1, batch=1)
+    return calls.train(recursive, data, tmp_path_factory.mktemp("teacher"), device="cpu", seed=0, iterations=1, batch=1)
 
 
 @pytest.mark.parametrize("name", LEARNED)
 def test_one_step(name, data, teacher, tmp_path):
     options = {**SETTINGS.params(name, "sliver"), **SETTINGS.training(name, "sliver")}
     if "aldk" in options:  # a step that the teacher takes part in
-        options["aldk"] = Aldk(**{**options["aldk"], "schedule": "every_step"})
+        options["aldk"] = Aldk(**{**options["aldk"], "turns": "every_step"})
         options["teacher"] = teacher
     module = MODULES[SETTINGS.module(name)]
-    path = module.train(data, tmp_path, device="cpu", seed=0, **{**options, "iterations": 1, "batch": 1})
+    path = calls.train(module, data, tmp_path, device="cpu", seed=0, **{**options, "iterations": 1, "batch": 1})
     [row] = [json.loads(line) for line in (tmp_path / "curve.jsonl").read_text(encoding="utf-8").splitlines()]
     assert np.isfinite(row["total"])
     assert ("adversarial" in row) == ("aldk" in options)
-    start = module.load(device="cpu", seed=0, **SETTINGS.params(name, "sliver"))
-    after = module.load(device="cpu", seed=0, checkpoint=path, **SETTINGS.params(name, "sliver"))
+    start = calls.load(module, device="cpu", seed=0, **SETTINGS.params(name, "sliver"))
+    after = calls.load(module, device="cpu", seed=0, checkpoint=path, **SETTINGS.params(name, "sliver"))
     pair = [data.image(case).array for case in ("a", "b")]
     with torch.inference_mode():
         before, moved = (register(*pair, (1.0, 1.0, 1.0)) for register in (start, after))
@@ -67,8 +68,8 @@ def test_ten_iterations_of_the_progressive_papers_networks(name, data, tmp_path)
     """At the beginning of its schedule the growing network is its lowest level alone; the baseline is whole."""
     options = {**SETTINGS.params(name, "lidc"), **SETTINGS.training(name, "lidc")}
     path = ten_iterations(data, tmp_path, **options)
-    start = progressive.load(device="cpu", seed=0, **SETTINGS.params(name, "dirlab"))
-    after = progressive.load(device="cpu", seed=0, checkpoint=path, **SETTINGS.params(name, "dirlab"))
+    start = calls.load(progressive, device="cpu", seed=0, **SETTINGS.params(name, "dirlab"))
+    after = calls.load(progressive, device="cpu", seed=0, checkpoint=path, **SETTINGS.params(name, "dirlab"))
     pair = [data.image(case).array for case in ("a", "b")]
     before, moved = (register(*pair, (2.0, 1.5, 2.0)) for register in (start, after))
     assert before.shape == (3, *SHAPE)
@@ -89,7 +90,7 @@ def ten_iterations(data, folder, **options):
         patch.setattr(loop, "_iterate", ten)
         patch.setattr(progressive, "count_displacements", lambda *_: None)  # of a hundred pairs, a minute's work
         with pytest.raises(KeyboardInterrupt):
-            progressive.train(data, folder, device="cpu", seed=0, **{**options, "checkpoint_every": 10})
+            calls.train(progressive, data, folder, device="cpu", seed=0, **{**options, "checkpoint_every": 10})
     rows = [json.loads(line) for line in (folder / "curve.jsonl").read_text(encoding="utf-8").splitlines()]
     assert len(rows) == 10
     assert all(np.isfinite(row["total"]) for row in rows)
@@ -97,5 +98,4 @@ def ten_iterations(data, folder, **options):
     shared = {name: value for name, value in weights.items() if not name.startswith(("entries.", "outputs."))}
     model = UNet()
     model.load_state_dict(shared)
-    about = {"method": "progressive", "params": progressive._params(16, 5, "early", 0.5, 1)}
-    return save_weights(folder / "ten.safetensors", model, about)
+    return save_weights(folder / "ten.safetensors", model, progressive._about(progressive.Params()))

@@ -4,20 +4,26 @@ import os
 import signal
 import sys
 import time
+from dataclasses import dataclass
 
 import numpy as np
 
 NEEDS = ()
 
 
-def load(*, device: str, seed: int, checkpoint=None, fault: str = "none"):
-    if fault == "load":
+@dataclass(frozen=True)
+class Params:
+    fault: str = "none"
+
+
+def load(params: Params, *, device: str, seed: int, checkpoint=None):
+    if params.fault == "load":
         raise ImportError("libwarp.so: cannot open shared object")
 
     def register(fixed, moving, spacing):
         zero = np.zeros((3, *fixed.shape), dtype=np.float32)
         if moving.max() < 0.5:  # only dark moving images meet the fault, so that others show the recovery
-            return FAULTS[fault](zero, fixed)
+            return FAULTS[params.fault](zero, fixed)
         if os.environ["OMP_NUM_THREADS"] == "99" or os.path.exists("left-behind"):
             raise RuntimeError("an earlier call changed my surroundings")
         return zero

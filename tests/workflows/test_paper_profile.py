@@ -10,9 +10,10 @@ import pytest
 
 from datasets.rcn.lists import COLLECTIONS
 from methods import progressive, recursive
-from methods.blocks.cascades.composition import check
-from methods.blocks.cascades.distillation import PRESETS, Aldk
+from methods.blocks.cascades.composition import Composition
+from methods.blocks.cascades.distillation import Aldk
 from reports.paper.layout import load_paper
+from tests.methods import calls
 from workflows.configuration import settings, sources
 from workflows.planning import plan
 
@@ -81,7 +82,7 @@ def test_the_sizes_are_the_papers(profile):
 @pytest.mark.parametrize("data", ["liver-training", "brain-training"])
 def test_training_is_the_papers(profile, data):
     for method in of_the_paper(profile):
-        known = sources.options_of(profile.module_path(method), "train")
+        known = sources.options_of(profile.module_path(method), "Training")
         given = {name: option.default for name, option in known.items()} | profile.training(method, data)
         numbers = [given[name] for name in ("iterations", "batch", "learning_rate", "schedule", "regularisation")]
         assert numbers == [100_000, 4, 1e-4, "rcn_step", 1.0], method
@@ -91,14 +92,15 @@ def test_training_is_the_papers(profile, data):
 @pytest.mark.parametrize("method", PARAMETERS)
 def test_the_networks_have_the_papers_width(profile, method):
     for data in ("sliver", "liver-training"):
-        counted = recursive.cost((128, 128, 128), **profile.params(method, data))
+        counted = calls.cost(recursive, (128, 128, 128), **profile.params(method, data))
         assert counted["parameters"] == counted["full_parameters"] == PARAMETERS[method]
 
 
 def test_aldk_has_the_papers_numbers(profile):
     wanted = {"liver-training": ("paper_ct", 0.5, 0.1, 1.0), "brain-training": ("paper_mri", 0.3, 0.05, 0.9)}
     for data, (preset, *numbers) in wanted.items():
-        assert [PRESETS[preset][name] for name in ("gamma", "beta", "gp_weight")] == numbers
+        found = Aldk(preset=preset)
+        assert [found.gamma, found.beta, found.gp_weight] == numbers
         for method in (m for m in of_the_paper(profile) if "aldk" in m):
             if data == "brain-training" and "lpba" not in profile.method(method).get("datasets", ["lpba"]):
                 continue
@@ -116,8 +118,7 @@ def test_teachers_are_the_papers(profile):
 def test_brains_have_the_affine_stem_where_livers_have_a_network(profile):
     for method in ("ldr-1", "ldr-2", "ldr-3", "ldr-1-aldk", "ldr-2-aldk", "ldr-3-aldk"):
         for data in (*LIVERS, "liver-training"):
-            composed = check(**{"stem": None, "channels": None, "scale": None, **profile.params(method, data)})
-            assert composed["stem"] == "dense"
+            assert Composition(**profile.params(method, data)).stem == "dense"
         # What is trained on one data set must be loaded with the same options on the other.
         assert profile.params(method, "lpba") == profile.params(method, "brain-training")
         assert profile.params(method, "lpba")["stem"] == "affine_light"
@@ -146,7 +147,7 @@ SCHEDULES = {
 
 def test_progressive_training_is_the_papers(profile):
     for method, schedule in SCHEDULES.items():
-        known = sources.options_of(profile.module_path(method), "train")
+        known = sources.options_of(profile.module_path(method), "Training")
         given = {name: option.default for name, option in known.items()} | profile.training(method, "dirlab")
         assert (given["transition"], given["duration"]) == schedule
         numbers = [given[name] for name in ("batch", "learning_rate", "schedule", "momentum", "snapshot_every")]
@@ -156,7 +157,7 @@ def test_progressive_training_is_the_papers(profile):
         assert {profile.train_on(method, data) for data in LUNGS} == {"lidc"}
         assert {(method, data) for data in LUNGS} <= set(profile.runs)
         assert profile.watched(method) == list(LUNGS)
-    assert progressive.cost((128, 128, 128))["parameters"] == 19_258_931
+    assert calls.cost(progressive, (128, 128, 128))["parameters"] == 19_258_931
 
 
 def test_the_initial_weights_are_drawn_five_times_for_the_same_pairs(profile):

@@ -2,45 +2,52 @@
 
 from __future__ import annotations
 
-import types
-import typing
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin
+import ast
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
 
-_NAMES = {"Literal": Literal, "Path": Path, "Sequence": Sequence, "Mapping": Mapping, "Any": Any, "None": None}
+_NAMES: Mapping[str, Callable[[Any], bool]] = {
+    "bool": lambda value: isinstance(value, bool),
+    "int": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "float": lambda value: isinstance(value, (int, float)) and not isinstance(value, bool),
+    "str": lambda value: isinstance(value, str),
+    "Path": lambda value: isinstance(value, str),
+    **dict.fromkeys(("list", "tuple", "Sequence"), lambda value: isinstance(value, list)),
+    **dict.fromkeys(("dict", "Mapping"), lambda value: isinstance(value, dict)),
+}
 
 
 def accepts(annotation: str, value: Any) -> bool:
     """Return whether ``value`` fits; annotations that use names unknown here accept everything."""
-    try:
-        return _fits(eval(annotation, {**vars(typing), **_NAMES}), value) if annotation else True
-    except (NameError, AttributeError, TypeError, SyntaxError):
-        return True
+    return _fits(_parsed(annotation), value) if annotation else True
 
 
-def _fits(kind: Any, value: Any) -> bool:
-    origin, args = get_origin(kind), get_args(kind)
-    if kind is Any:
-        return True
-    if kind is None or kind is type(None):
-        return value is None
-    if origin in (Union, types.UnionType):
-        return any(_fits(arg, value) for arg in args)
-    if origin is Literal:
-        return any(value == arg and type(value) is type(arg) for arg in args)
-    if kind is Path:
-        return isinstance(value, str)
-    if kind in (int, float):
-        return isinstance(value, (int, float) if kind is float else int) and not isinstance(value, bool)
-    if origin is dict or origin is Mapping:
-        return isinstance(value, dict)
-    if isinstance(origin, type) and issubclass(origin, Sequence):
-        return isinstance(value, list) and _items_fit(origin, args, value)
-    return isinstance(value, kind) if isinstance(kind, type) else True
+@cache
+def _parsed(annotation: str) -> ast.expr:
+    return ast.parse(annotation, mode="eval").body
 
 
-def _items_fit(origin: type, args: tuple[Any, ...], value: list[Any]) -> bool:
-    if origin is tuple and Ellipsis not in args:
-        return len(value) == len(args) and all(_fits(arg, item) for arg, item in zip(args, value, strict=True))
-    return all(_fits(args[0], item) for item in value) if args else True
+def _fits(kind: ast.expr, value: Any) -> bool:
+    match kind:
+        case ast.Constant(value=None):
+            return value is None
+        case ast.BinOp(left=one, op=ast.BitOr(), right=other):
+            return _fits(one, value) or _fits(other, value)
+        case ast.Name(id=name):
+            return _NAMES[name](value) if name in _NAMES else True
+        case ast.Subscript(value=ast.Name(id=name), slice=inside):
+            return _fits_inside(name, inside.elts if isinstance(inside, ast.Tuple) else [inside], value)
+    return True
+
+
+def _fits_inside(name: str, kinds: list[ast.expr], value: Any) -> bool:
+    """Whether a value fits ``name[kinds]``."""
+    if name == "Literal":
+        known = [ast.literal_eval(kind) for kind in kinds]
+        return any(value == each and type(value) is type(each) for each in known)
+    if name not in _NAMES or not _NAMES[name](value) or not isinstance(value, list):
+        return name not in _NAMES or _NAMES[name](value)
+    if name == "tuple" and ast.unparse(kinds[-1]) != "...":
+        return len(value) == len(kinds) and all(map(_fits, kinds, value))
+    return all(_fits(kinds[0], item) for item in value)

@@ -1,7 +1,7 @@
 """The configuration: a catalogue of data sets and methods, a profile that selects from it, and one check of both.
 
 Every fault is reported in one line, with the nearest valid name, before any work starts. What a method or a data set
-accepts is read from the signature of its own ``load``, ``train`` or ``prepare`` (`workflows.configuration.sources`).
+accepts is read from its own dataclasses ``Params`` and ``Training`` (`workflows.configuration.sources`).
 """
 
 from __future__ import annotations
@@ -24,8 +24,6 @@ HERE = Path(__file__).resolve().parent.parent
 CATALOGUE = HERE / "config" / "catalogue.yaml"
 DEFAULT_PROFILE = HERE / "config" / "mini.yaml"
 SCHEMA = HERE / "schemas" / "config.schema.yaml"
-# What the pipeline itself passes; everything else is for the configuration to set.
-PASSED = {"datasets": {"name"}, "methods": {"device", "seed", "checkpoint", "teacher", "watch"}}
 
 
 class SettingsError(DataError):
@@ -203,7 +201,10 @@ def _check_names(settings: Settings) -> None:
         where = f"datasets.{name}"
         _known([entry["module"]], sources.module_names("datasets"), f"{where}.module", "module")
         _known([entry["train_on"]] if "train_on" in entry else [], config["datasets"], f"{where}.train_on", "data set")
-        _options(entry.get("params", {}), _signature("datasets", entry, "prepare"), f"{where}.params")
+        options = _declared("datasets", entry, "Params") or sources.keywords_of(
+            _module_file("datasets", entry), "prepare"
+        )
+        _options(entry.get("params", {}), options, f"{where}.params")
     for name, entry in config["methods"].items():
         _check_method(name, entry, config["datasets"])
         _check_teacher(settings, name)
@@ -220,18 +221,18 @@ def _check_names(settings: Settings) -> None:
 def _check_method(name: str, entry: Mapping[str, Any], datasets: Mapping[str, Any]) -> None:
     where = f"methods.{name}"
     _known([entry["module"]], sources.module_names("methods"), f"{where}.module", "module")
-    load, train = _signature("methods", entry, "load"), _signature("methods", entry, "train")
+    params, training = (_declared("methods", entry, name) for name in ("Params", "Training"))
     _known(entry.get("datasets", []), datasets, f"{where}.datasets", "data set")
     _known(entry.get("watch", []), datasets, f"{where}.watch", "data set")
-    if entry.get("watch") and "watch" not in sources.options_of(_module_file("methods", entry), "train"):
+    if entry.get("watch") and "watch" not in sources.parameters_of(_module_file("methods", entry), "train"):
         raise SettingsError(f"configuration, {where}.watch: {entry['module']} keeps no snapshots")
     _known(entry.get("by_dataset", {}), datasets, f"{where}.by_dataset", "data set")
     for place, part in [
         (where, entry),
         *((f"{where}.by_dataset.{d}", e) for d, e in entry.get("by_dataset", {}).items()),
     ]:
-        _options(part.get("params", {}), load, f"{place}.params")
-        _options(part.get("training", {}), {k: v for k, v in train.items() if k not in load}, f"{place}.training")
+        _options(part.get("params", {}), params, f"{place}.params")
+        _options(part.get("training", {}), training, f"{place}.training")
         _known([part["train_on"]] if "train_on" in part else [], datasets, f"{place}.train_on", "data set")
 
 
@@ -250,7 +251,7 @@ def _check_teacher(settings: Settings, name: str) -> None:
     if teacher is None:
         return
     _known([teacher], settings.config["methods"], where, "method")
-    if "teacher" not in sources.options_of(settings.module_path(name), "train"):
+    if "teacher" not in sources.parameters_of(settings.module_path(name), "train"):
         raise SettingsError(f"configuration, {where}: {settings.method(name)['module']} cannot learn from a teacher")
     if settings.module(teacher) != settings.module(name):
         raise SettingsError(f"configuration, {where}: {teacher!r} is no network of {settings.module(name)}")
@@ -270,9 +271,8 @@ def _module_file(room: str, entry: Mapping[str, Any]) -> Path:
     return sources.ROOT / room / f"{entry['module']}.py"
 
 
-def _signature(room: str, entry: Mapping[str, Any], function: str) -> dict[str, sources.Option]:
-    options = sources.options_of(_module_file(room, entry), function)
-    return {name: option for name, option in options.items() if name not in PASSED[room]}
+def _declared(room: str, entry: Mapping[str, Any], name: str) -> dict[str, sources.Option]:
+    return sources.options_of(_module_file(room, entry), name)
 
 
 def _options(given: Mapping[str, Any], known: Mapping[str, sources.Option], where: str) -> None:

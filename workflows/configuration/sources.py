@@ -1,8 +1,8 @@
 """What a source file imports and which options its functions take, read from the text without running it.
 
 Snakemake does not see imported modules, so each rule lists the files its step depends on as inputs; this module finds
-them. It also reads the keyword parameters of a method's ``load`` or a data set's ``prepare``: the signature in the code
-is the schema of the configuration.
+them. It also reads the fields of the dataclasses ``Params`` and ``Training`` that a method or a data set declares: they
+are the schema of the configuration.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import copy
 import sys
+import tokenize
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -26,7 +27,7 @@ _DISTRIBUTIONS = {"ants": "antspyx", "itk": "itk-elastix", "yaml": "pyyaml"}
 
 @dataclass(frozen=True)
 class Option:
-    """A keyword parameter: its annotation as source text, and its default (``...`` when it has none).
+    """A field of a dataclass: its annotation as source text, its default (``...`` when it has none), and its comment.
 
     ``fields`` are the options inside, where the annotation names a dataclass of this project; a configuration gives
     these as a mapping.
@@ -35,6 +36,7 @@ class Option:
     name: str
     annotation: str
     default: Any
+    doc: str = ""
     fields: Mapping[str, Option] | None = None
 
 
@@ -86,29 +88,48 @@ def module_names(room: str, *, root: Path = ROOT) -> list[str]:
     return sorted(p.stem for p in (root / room).glob("*.py") if p.stem != "__init__" and _function(p, function))
 
 
-def options_of(path: Path, function: str) -> dict[str, Option]:
-    """Return the keyword-only parameters of a function in a file; empty when there is no such function."""
-    node = _function(path, function)
-    if node is None:
+def options_of(path: Path, name: str) -> dict[str, Option]:
+    """Return the fields of a dataclass in a file, inherited ones first; empty when there is no such class."""
+    home, node = _class(path, name)
+    if home is None or node is None:
         return {}
-    pairs = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
-    return {arg.arg: _option(path, arg.arg, arg.annotation, default) for arg, default in pairs}
+    options: dict[str, Option] = {}
+    for base in node.bases:
+        options |= options_of(home, ast.unparse(base))
+    for line in node.body:
+        if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name):
+            field = line.target.id
+            doc = _comment(home, line) or (options[field].doc if field in options else "")
+            inside = _fields(home, line.annotation)
+            options[field] = Option(field, _annotation(home, line.annotation), _default(home, line.value), doc, inside)
+    return options
 
 
-def _option(path: Path, name: str, annotation: ast.expr | None, default: ast.expr | None) -> Option:
-    return Option(name, _annotation(path, annotation), _default(default), _fields(path, annotation))
+def keywords_of(path: Path, function: str) -> dict[str, Option]:
+    """Return the keyword-only parameters of a function, for data sets that declare no ``Params`` yet."""
+    node = _function(path, function)
+    pairs = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True) if node else ()
+    return {
+        arg.arg: Option(arg.arg, _annotation(path, arg.annotation or ast.Constant(None)), _default(path, default))
+        for arg, default in pairs
+        if arg.arg != "name"
+    }
+
+
+def parameters_of(path: Path, function: str) -> set[str]:
+    """Return the names of a function's parameters; empty when there is no such function."""
+    node = _function(path, function)
+    return {each.arg for each in (*node.args.args, *node.args.kwonlyargs)} if node else set()
 
 
 def constant_of(path: Path, name: str, default: Any = None) -> Any:
     """Return the literal value that a file assigns to a module-level name, or ``default``."""
-    for node in _parse(path).body:
-        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-        if any(isinstance(target, ast.Name) and target.id == name for target in targets):
-            return ast.literal_eval(node.value)
-    return default
+    value = _assigned(path, name)
+    return default if value is None else ast.literal_eval(value)
 
 
 def has_function(path: Path, name: str) -> bool:
+    """Return whether a file defines a function."""
     return _function(path, name) is not None
 
 
@@ -121,10 +142,35 @@ def _function(path: Path, name: str) -> ast.FunctionDef | None:
     return next((n for n in _parse(path).body if isinstance(n, ast.FunctionDef) and n.name == name), None)
 
 
-def _annotation(path: Path, node: ast.expr | None) -> str:
+def _class(path: Path, name: str) -> tuple[Path | None, ast.ClassDef | None]:
+    """A class that a file knows by a name, with the file of this project that defines it."""
+    home, name = _home(path, name)
+    body = _parse(home).body if home else []
+    return home, next((node for node in body if isinstance(node, ast.ClassDef) and node.name == name), None)
+
+
+@cache
+def _comments(path: Path) -> dict[int, tuple[str, bool]]:
+    """The comments of a file by line, and whether each one has its line to itself."""
+    with open(path, "rb") as stream:
+        tokens = [token for token in tokenize.tokenize(stream.readline) if token.type == tokenize.COMMENT]
+    return {t.start[0]: (t.string.lstrip("#").strip(), t.line.lstrip().startswith("#")) for t in tokens}
+
+
+def _comment(path: Path, node: ast.stmt) -> str:
+    """The comment at the end of a statement's line, else the one above it."""
+    comments, lines = _comments(path), []
+    if node.end_lineno in comments:
+        return comments[node.end_lineno][0]
+    number = node.lineno - 1
+    while comments.get(number, ("", False))[1]:
+        lines.insert(0, comments[number][0])
+        number -= 1
+    return " ".join(lines)
+
+
+def _annotation(path: Path, node: ast.expr) -> str:
     """The text of an annotation; names given to a type in the file (or in one it imports) are written out."""
-    if node is None:
-        return ""
     return ast.unparse(_WriteOut(path).visit(copy.deepcopy(node)))
 
 
@@ -148,41 +194,42 @@ class _WriteOut(ast.NodeTransformer):
         return found and _WriteOut(path).visit(copy.deepcopy(found))
 
 
-def _fields(path: Path, annotation: ast.expr | None) -> dict[str, Option] | None:
+def _fields(path: Path, annotation: ast.expr) -> dict[str, Option] | None:
     """The fields of the first class of this project that an annotation names."""
-    for node in ast.walk(annotation) if annotation is not None else ():
-        if isinstance(node, ast.Name):
-            home, name = _home(path, node.id)
-            found = home and next(
-                (n for n in _parse(home).body if isinstance(n, ast.ClassDef) and n.name == name), None
-            )
-            if found:
-                lines = [n for n in found.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)]
-                return {n.target.id: _option(home, n.target.id, n.annotation, n.value) for n in lines}
-    return None
+    names = (node.id for node in ast.walk(annotation) if isinstance(node, ast.Name))
+    return next((options_of(path, name) for name in names if _class(path, name)[1]), None)
 
 
 def _home(path: Path, name: str) -> tuple[Path | None, str]:
     """The file of this project that defines what ``path`` knows by a name: itself, or the one it imports it from."""
     for node in _parse(path).body:
-        if isinstance(node, ast.ImportFrom) and node.module and any(alias.name == name for alias in node.names):
-            return module_path(node.module), name
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                if (alias.asname or alias.name) == name:
+                    home = module_path(node.module)
+                    return _home(home, alias.name) if home else (None, name)
     return path, name
 
 
 def _assigned(path: Path, name: str) -> ast.expr | None:
+    """The expression that a file assigns to a module-level name."""
     for node in _parse(path).body:
-        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets):
-            return node.value
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        if any(isinstance(target, ast.Name) and target.id == name for target in targets):
+            return getattr(node, "value", None)
     return None
 
 
-def _default(node: ast.expr | None) -> Any:
+def _default(path: Path, node: ast.expr | None) -> Any:
+    """The value of a default: a literal, or a constant of this project; None where it is neither."""
     if node is None:
         return ...
+    if isinstance(node, ast.Name):
+        home, name = _home(path, node.id)
+        return _default(home, _assigned(home, name) or ast.Constant(None)) if home else None
     try:
         return ast.literal_eval(node)
-    except ValueError:  # a named constant: it has a default, which is all that the check needs
+    except ValueError:
         return None
 
 

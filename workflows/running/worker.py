@@ -27,6 +27,7 @@ from datasets import geometry
 from datasets.case import Pair, check_same_grid
 from datasets.files import Array, DataError, Volume, read_displacement, read_volume, write_displacement
 from workflows.running.messages import Greeting, Reply, Request, Start
+from workflows.running.options import build
 
 Register = Callable[..., Any]
 
@@ -56,13 +57,16 @@ def main() -> None:
 def _load(message: Start) -> tuple[Register, tuple[str, ...]]:
     module = importlib.import_module(message.module)
     checkpoint = Path(message.checkpoint) if message.checkpoint else None
-    register = module.load(device=message.device, seed=message.seed, checkpoint=checkpoint, **message.params)
+    params = build(module.Params, message.params)
+    register = module.load(params, device=message.device, seed=message.seed, checkpoint=checkpoint)
     return register, tuple(getattr(module, "NEEDS", ()))
 
 
 def _cost(message: Start) -> dict[str, float]:
     module = importlib.import_module(message.module)
-    return dict(module.cost(message.shape, **message.params)) if hasattr(module, "cost") else {}
+    if not hasattr(module, "cost"):
+        return {}
+    return dict(module.cost(message.shape, build(module.Params, message.params)))
 
 
 def _answer(register: Register, needs: tuple[str, ...], request: Request) -> Reply:

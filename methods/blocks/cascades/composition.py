@@ -7,55 +7,79 @@ network; as released that cannot be built for more than one cascade, but its pri
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, get_args
+from dataclasses import dataclass
+from typing import Literal
 
 from torch import nn
 
 from methods.blocks.cascades.affine import LightAffineStem, MobileNetAffine, VTNAffineStem
 from methods.blocks.cascades.cascade import Cascade
 from methods.blocks.cascades.networks import DenseVTN, StridedUNet, TextLDR
+from methods.blocks.options import OPEN, fill
 
 Base = Literal["vtn", "voxelmorph", "unet", "ldr", "ldr_text", "mobilenet"]
 Stem = Literal["none", "vtn_affine", "affine_light", "dense"]
 
-STEMS: Mapping[str, Stem] = {
-    "vtn": "vtn_affine", "voxelmorph": "vtn_affine", "unet": "none", "ldr": "dense", "ldr_text": "none",
-    "mobilenet": "none",
-}  # fmt: skip
-CHANNELS: Mapping[str, int] = {"vtn": 16, "voxelmorph": 32, "unet": 16, "ldr": 32, "ldr_text": 16, "mobilenet": 32}
 STEM_CHANNELS = 16
-SCALE: Mapping[str, float] = {"vtn": 20.0, "unet": 20.0}
 
 
-def check(*, base: Base, stem: Stem | None, cascades: int, channels: int | None, scale: float | None) -> dict[str, Any]:
-    """The arguments of `build`, defaults filled in; raise ValueError naming the one that cannot be."""
-    if base not in get_args(Base):
-        raise ValueError(f"recursive: base must be one of {', '.join(get_args(Base))}, got {base!r}")
-    stem = STEMS[base] if stem is None else stem
-    if stem not in get_args(Stem):
-        raise ValueError(f"recursive: stem must be one of {', '.join(get_args(Stem))}, got {stem!r}")
-    channels = CHANNELS[base] if channels is None else channels
-    if cascades < 1:
-        raise ValueError(f"recursive: cascades must be at least 1, got {cascades}")
-    if channels < 2 or channels % 2:
-        raise ValueError(f"recursive: channels must be even and positive, got {channels}")
-    scale = SCALE.get(base, 1.0) if scale is None else float(scale)
-    return {"base": base, "stem": stem, "cascades": cascades, "channels": channels, "scale": scale}
+@dataclass(frozen=True)
+class Usual:
+    """The stem, width and scale that the papers and released codes give a base network."""
+
+    stem: Stem
+    channels: int
+    scale: float
 
 
-def full_width(params: Mapping[str, Any]) -> dict[str, Any]:
-    """The same composition at the papers' width."""
-    return {**params, "channels": CHANNELS[params["base"]]}
+BASES: Mapping[Base, Usual] = {
+    "vtn": Usual("vtn_affine", 16, 20.0),
+    "voxelmorph": Usual("vtn_affine", 32, 1.0),
+    "unet": Usual("none", 16, 20.0),
+    "ldr": Usual("dense", 32, 1.0),
+    "ldr_text": Usual("none", 16, 1.0),
+    "mobilenet": Usual("none", 32, 1.0),
+}
 
 
-def build(base: Base, stem: Stem, cascades: int, channels: int, scale: float, *, repeat: int = 1) -> Cascade:
+@dataclass(frozen=True)
+class Composition:
+    """A cascade as its weights need it; what is left open follows the base network."""
+
+    base: Base = "vtn"  # the network of each cascade
+    # the first network: vtn_affine, affine_light (LDR on brains), dense (one more base network, LDR on livers) or none;
+    # left open it is what the base's printed size counts: vtn_affine for vtn and voxelmorph, dense for ldr, else none
+    stem: Stem = OPEN
+    # number n of cascades as the papers count them; each predicts 1/n of the displacement, 1/(n + 1) after a dense stem
+    cascades: int = 1
+    # width of the base network's first convolution (of the widest ones for voxelmorph and ldr), which stems follow;
+    # left open it is the papers': 16 for vtn, unet and ldr_text, 32 for voxelmorph, ldr and mobilenet
+    channels: int = OPEN
+    # further factor of every dense prediction; left open it is the released codes': 20 for vtn and unet, else 1
+    scale: float = OPEN
+
+    def __post_init__(self) -> None:
+        fill(self, BASES[self.base])
+        if self.cascades < 1:
+            raise ValueError(f"recursive: cascades must be at least 1, got {self.cascades}")
+        if self.channels < 2 or self.channels % 2:
+            raise ValueError(f"recursive: channels must be even and positive, got {self.channels}")
+
+
+def full_width(part: Composition) -> Composition:
+    """Return the same composition at the papers' width."""
+    return Composition(base=part.base, stem=part.stem, cascades=part.cascades, scale=part.scale)
+
+
+def build(composition: Composition, *, repeat: int = 1) -> Cascade:
     """Lay out the cascade; no two networks share weights."""
-    number = cascades + (stem == "dense")
+    base, stem, channels = composition.base, composition.stem, composition.channels
+    number = composition.cascades + (stem == "dense")
     networks = [_network(base, channels) for _ in range(number)]
-    shares = [scale / number] * number
+    shares = [composition.scale / number] * number
     if stem in ("none", "dense"):
         return Cascade(networks, shares, repeat=repeat)
-    width = STEM_CHANNELS * channels // CHANNELS[base]
+    width = STEM_CHANNELS * channels // BASES[base].channels
     affine = VTNAffineStem(width) if stem == "vtn_affine" else LightAffineStem([width * 2**level for level in range(4)])
     return Cascade([affine, *networks], [1.0, *shares], repeat=repeat)
 

@@ -9,111 +9,89 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from methods.blocks.cascades.discriminator import Design, Output, check_output, gradient_penalty
+from methods.blocks.options import OPEN, fill, not_negative, positive
 from methods.blocks.training.loop import update
 from methods.blocks.training.sampling import Batch
 
 Objective = Literal["eq7_minimax", "eq7_cooperative", "frozen_features", "wgan_gp", "flow_l2", "released_noop"]
 Preset = Literal["paper_ct", "paper_mri", "released"]
-StepSchedule = Literal["alg1_3to1", "every_step", "released_2to1_first8000"]
+Turns = Literal["alg1_3to1", "every_step", "released_2to1_first8000"]
 Terms = dict[str, Tensor]
 
-_TEXT: Mapping[str, Any] = {
-    "objective": "eq7_minimax", "gamma_scales": "all", "disc": "paper_text", "disc_output": "mean_sigmoid",
-    "gp_input": "eq8", "gp_norm": "sample", "gp_grad_to_student": False, "schedule": "alg1_3to1",
-    "teacher_on_augmented": True, "flow_scale": 1.0,
-}  # fmt: skip
-PRESETS: Mapping[Preset, Mapping[str, Any]] = {
-    "paper_ct": {**_TEXT, "gamma": 0.5, "beta": 0.1, "gp_weight": 1.0},
-    "paper_mri": {**_TEXT, "gamma": 0.3, "beta": 0.05, "gp_weight": 0.9},
-    "released": {
-        **_TEXT, "gamma": 0.3, "beta": 0.1, "gp_weight": 0.1, "objective": "released_noop", "disc": "released",
-        "disc_output": "logit", "gp_input": "random_mix", "gp_norm": "channel", "schedule": "every_step",
-        "teacher_on_augmented": False,
-    },
-}  # fmt: skip
+PRESETS: dict[Preset, Aldk] = {}
 
 
 @dataclass(frozen=True)
 class Aldk:
-    """The switches of ALDK; what is None comes from the preset.
+    """The switches of ALDK; what is left open comes from the preset.
 
     The released code also mixes logits with noise for its penalty, and skips pairs for which no teacher's displacement
     was stored; neither is imitated, as nothing of it reaches the student.
-
-    Args:
-        preset: the paper's numbers for CT or MRI, or the released code's.
-        objective: ``eq7_minimax``: the student descends on (D(s) - D(t))^2 and D ascends on it; ``eq7_cooperative``:
-            both descend (eq. 7 to the letter with ``gp_grad_to_student``); ``frozen_features``: D stays as drawn;
-            ``wgan_gp``: D learns to tell student from teacher, the student ascends on D(s); ``flow_l2``: squared
-            distance of the displacements, no D; ``released_noop``: no gradient from the teacher, as released.
-        gamma: share of the base loss in an adversarial step, the rest being the adversarial term (eq. 6).
-        gamma_scales: whether gamma scales the whole base loss or its similarity alone (``rec``).
-        beta: the teacher's share in the displacement at which D's gradient is held to norm 1 (eq. 8).
-        gp_weight: weight of that penalty, the paper's lambda.
-        gp_input: that displacement: eq. 8's constant mix, or a random one per sample.
-        gp_norm: norm of the gradient over the whole displacement, or over space for each component.
-        gp_grad_to_student: whether the penalty also moves the student. It cannot where D is piecewise linear, that is
-            but for ``mean_sigmoid``.
-        disc: layers of D.
-        disc_output: what D gives: a mean of sigmoids or of plain features (text), or a logit (released).
-        disc_channels: width of D's first layer.
-        disc_rate: D's learning rate as a multiple of the student's; the paper names one rate for both.
-        schedule: which steps are adversarial: every fourth (Algorithm 1), all, or every third of the first 8 %.
-        teacher_on_augmented: whether the teacher sees the moving image as augmented for the student.
-        flow_scale: factor of displacements on their way into D.
     """
 
-    preset: Preset = "paper_ct"
-    objective: Objective | None = None
-    gamma: float | None = None
-    gamma_scales: Literal["all", "rec"] | None = None
-    beta: float | None = None
-    gp_weight: float | None = None
-    gp_input: Literal["eq8", "random_mix"] | None = None
-    gp_norm: Literal["sample", "channel"] | None = None
-    gp_grad_to_student: bool | None = None
-    disc: Design | None = None
-    disc_output: Output | None = None
-    disc_channels: int = 16
-    disc_rate: float = 1.0
-    schedule: StepSchedule | None = None
-    teacher_on_augmented: bool | None = None
-    flow_scale: float | None = None
+    preset: Preset = "paper_ct"  # the paper's numbers for CT or MRI, or the released code's
+    # eq7_minimax: the student descends on (D(s) - D(t))^2 and D ascends on it; eq7_cooperative: both descend (eq. 7 to
+    # the letter with gp_grad_to_student); frozen_features: D stays as drawn; wgan_gp: D learns to tell student from
+    # teacher, the student ascends on D(s); flow_l2: squared distance of the displacements, no D; released_noop: no
+    # gradient from the teacher, as released
+    objective: Objective = OPEN
+    gamma: float = OPEN  # share of the base loss in an adversarial step, the rest being the adversarial term (eq. 6)
+    gamma_scales: Literal["all", "rec"] = OPEN  # gamma scales the whole base loss or its similarity alone
+    beta: float = OPEN  # the teacher's share in the displacement at which D's gradient is held to norm 1 (eq. 8)
+    gp_weight: float = OPEN  # weight of that penalty, the paper's lambda
+    gp_input: Literal["eq8", "random_mix"] = OPEN  # that displacement: eq. 8's constant mix, or a random one per sample
+    # norm of the gradient over the whole displacement, or over space for each component
+    gp_norm: Literal["sample", "channel"] = OPEN
+    # whether the penalty also moves the student; it cannot where D is piecewise linear, that is but for mean_sigmoid
+    gp_grad_to_student: bool = OPEN
+    disc: Design = OPEN  # layers of D
+    disc_output: Output = OPEN  # what D gives: a mean of sigmoids or of plain features (text), or a logit (released)
+    disc_channels: int = 16  # width of D's first layer
+    disc_rate: float = 1.0  # D's learning rate as a multiple of the student's; the paper names one rate for both
+    turns: Turns = OPEN  # which steps are adversarial: every fourth (Algorithm 1), all, or every third of the first 8 %
+    teacher_on_augmented: bool = OPEN  # whether the teacher sees the moving image as augmented for the student
+    flow_scale: float = OPEN  # factor of displacements on their way into D
 
     def __post_init__(self) -> None:
-        for name, value in PRESETS.get(self.preset, {}).items():
-            if getattr(self, name) is None:
-                object.__setattr__(self, name, value)
-        for name, kind in get_type_hints(Aldk).items():
-            # A Literal lies bare in the annotation or beside None.
-            known = next((get_args(k) for k in (kind, *get_args(kind)) if get_origin(k) is Literal), None)
-            if known is not None and getattr(self, name) not in known:
-                raise ValueError(f"aldk: {name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
-        for name in ("gamma", "beta"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"aldk: {name} must lie in [0, 1], got {getattr(self, name)}")
-        for name, least in (("gp_weight", 0), ("disc_channels", 1), ("disc_rate", 0)):
-            if getattr(self, name) < least:
-                raise ValueError(f"aldk: {name} must be at least {least}, got {getattr(self, name)}")
+        fill(self, PRESETS.get(self.preset, self))
+        for name, share in (("gamma", self.gamma), ("beta", self.beta)):
+            if not 0 <= share <= 1:
+                raise ValueError(f"aldk: {name} must lie in [0, 1], got {share}")
+        positive("aldk", disc_channels=self.disc_channels)
+        not_negative("aldk", gp_weight=self.gp_weight, disc_rate=self.disc_rate)
         check_output(self.disc, self.disc_output)
 
     @property
     def trains_discriminator(self) -> bool:
+        """Whether D learns."""
         return self.objective in ("eq7_minimax", "eq7_cooperative", "wgan_gp")
 
     def is_adversarial(self, iteration: int, iterations: int) -> bool:
-        """Whether this step uses the teacher."""
+        """Return whether this step uses the teacher."""
         return {
             "every_step": True,
             "alg1_3to1": iteration % 4 == 3,
             "released_2to1_first8000": iteration % 3 == 2 and iteration < 0.08 * iterations,
-        }[self.schedule]
+        }[self.turns]
+
+
+# What a preset leaves open comes from the first one.
+PRESETS["paper_ct"] = Aldk(
+    objective="eq7_minimax", gamma=0.5, gamma_scales="all", beta=0.1, gp_weight=1.0, gp_input="eq8", gp_norm="sample",
+    gp_grad_to_student=False, disc="paper_text", disc_output="mean_sigmoid", turns="alg1_3to1",
+    teacher_on_augmented=True, flow_scale=1.0,
+)  # fmt: skip
+PRESETS["paper_mri"] = Aldk(gamma=0.3, beta=0.05, gp_weight=0.9)
+PRESETS["released"] = Aldk(
+    objective="released_noop", gamma=0.3, gp_weight=0.1, gp_input="random_mix", gp_norm="channel", disc="released",
+    disc_output="logit", turns="every_step", teacher_on_augmented=False,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from torch import Tensor
 from methods.blocks.cascades.cascade import Affine, Registration
 from methods.blocks.spatial import compose
 
-Judged = Literal["last", "all"]
+ComparedStages = Literal["last", "all"]
 EPSILON = 1e-6
 EPSILON_AFFINE = 1e-5
 
@@ -29,7 +29,7 @@ class Weights:
     regularisation: float = 1.0
     determinant: float = 0.1
     orthogonality: float = 0.1
-    stages: Judged = "last"
+    stages: ComparedStages = "last"
 
 
 def correlation_loss(fixed: Tensor, warped: Tensor) -> Tensor:
@@ -80,10 +80,10 @@ def cascade_losses(result: Registration, fixed: Tensor, weights: Weights) -> dic
     The similarity is taken at the last stage (or all), the regularisation of every dense stage's own displacement, the
     determinant and orthogonality of every affine stage.
     """
-    judged = result.stages if weights.stages == "all" else result.stages[-1:]
+    compared = result.stages if weights.stages == "all" else result.stages[-1:]
     dense = [stage.own for stage in result.stages if not isinstance(stage.own, Affine)]
     affine = [stage.own.matrix for stage in result.stages if isinstance(stage.own, Affine)]
-    terms = {"similarity": weights.similarity * sum(correlation_loss(fixed, stage.warped) for stage in judged)}
+    terms = {"similarity": weights.similarity * sum(correlation_loss(fixed, stage.warped) for stage in compared)}
     if dense:
         terms["regularisation"] = weights.regularisation * sum(map(regularisation_loss, dense))
     if affine:

@@ -61,7 +61,7 @@ def describe_pairs(folder: Path, sampler: SyntheticSampler) -> None:
         "spacings": None if alike else [[float(x.min()), float(x.max())] for x in sizes.T],
         "orientation": list(aff2axcodes(affine)),
         "scans": len(sampler.cases),
-        "pairs": min(PAIRS, sampler.settings.iterations) * sampler.settings.batch,
+        "pairs": min(PAIRS, sampler.options.iterations) * sampler.options.batch,
         "bends": bends,
     }
     (folder / SYNTHETIC).write_text(json.dumps(about, indent=1), encoding="utf-8")
@@ -73,7 +73,7 @@ def count_displacements(folder: Path, sampler: SyntheticSampler) -> None:
         return
     edges = np.arange(-100.0, 100.0 + BIN_MM, BIN_MM)
     counts = np.zeros((3, len(edges) - 1), np.int64)
-    for iteration in range(min(PAIRS, sampler.settings.iterations)):
+    for iteration in range(min(PAIRS, sampler.options.iterations)):
         batch = sampler.batch(iteration)
         for case, u in zip(batch.cases, batch.pairs.displacement.cpu().numpy(), strict=True):
             spacing, turn = voxel_sizes(sampler.affine(case)), io_orientation(sampler.affine(case)).astype(int)
@@ -96,7 +96,7 @@ class Mapper:
     def __init__(self, folder: Path, sampler: SyntheticSampler, *, times: int) -> None:
         batch = sampler.one()
         self.folder, self.pair, self.affine = folder / "maps", batch.pairs, sampler.affine(batch.cases[0])
-        self.chosen = {round(sampler.settings.iterations * (k + 1) / times) for k in range(times)}
+        self.chosen = {round(sampler.options.iterations * (k + 1) / times) for k in range(times)}
 
     @torch.inference_mode()
     def record(self, done: int, model: UNet, alpha: Sequence[float] | None) -> None:

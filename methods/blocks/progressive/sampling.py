@@ -15,7 +15,7 @@ from datasets.files import Volume
 from datasets.geometry import Array
 from methods.blocks.progressive.synthesis import Bend, Pairs, Recipe, synthesise
 from methods.blocks.training.sampling import iteration_seed
-from methods.blocks.training.settings import Settings
+from methods.blocks.training.settings import LoopOptions
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,12 @@ class SyntheticSampler:
     affines: Sequence[Array]
     recipe: Recipe
     sigma: float | None
-    settings: Settings
+    options: LoopOptions
     seed: int
 
     def batch(self, iteration: int) -> SyntheticBatch:
         generator = torch.Generator().manual_seed(iteration_seed(self.seed, iteration))
-        chosen = torch.randint(len(self.cases), (self.settings.batch,), generator=generator)
+        chosen = torch.randint(len(self.cases), (self.options.batch,), generator=generator)
         pairs = synthesise(
             self.images[chosen].float(),
             generator,
@@ -65,7 +65,7 @@ class SyntheticSampler:
 
     def one(self) -> SyntheticBatch:
         """One pair that is in no batch, to look at."""
-        return replace(self, settings=replace(self.settings, batch=1)).batch(-1 % 2**32)
+        return replace(self, options=replace(self.options, batch=1)).batch(-1 % 2**32)
 
     def affine(self, case: str) -> Array:
         """The voxel-to-world affine of the pairs made of a scan."""
@@ -74,7 +74,7 @@ class SyntheticSampler:
 
 def make_synthetic_sampler(
     data: Dataset,
-    settings: Settings,
+    options: LoopOptions,
     *,
     seed: int,
     multiple: int,
@@ -102,7 +102,7 @@ def make_synthetic_sampler(
     shape = tuple(n // shrink for n in first.array.shape)
     affines = [affine @ np.diag([shrink, shrink, shrink, 1.0]) for affine in affines]
     stored = images.to(device), None if fields is None else fields.to(device)
-    return SyntheticSampler(cases, *stored, shape, affines, recipe, sigma, settings, seed)
+    return SyntheticSampler(cases, *stored, shape, affines, recipe, sigma, options, seed)
 
 
 def _read(data: Dataset, cases: Sequence[str], first: Volume) -> tuple[Tensor, Tensor | None, list[Array]]:

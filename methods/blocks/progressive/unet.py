@@ -9,7 +9,8 @@ output in voxels of that grid. Level 0 is the coarsest.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, get_args
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -17,36 +18,53 @@ from torch import Tensor, nn
 
 from methods.blocks.cascades.networks import stack_pair
 from methods.blocks.convolution import Conv3d
+from methods.blocks.options import positive
 from methods.blocks.progressive.growth import final, input_weights
 
 SLOPE = 0.01
 Widths = Literal["early", "plain"]
 NormMode = Literal["running", "volume"]
-Entry = Literal["block", "bare"]
+Entrance = Literal["block", "bare"]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network as its weights need it."""
+
+    channels: int = 16  # width of the first convolution; all others scale with it
+    levels: int = 5  # number of resolutions; every axis must be a multiple of 2^(levels - 1)
+    # early doubles the channels within a level, before pooling, and keeps them in the transposed convolutions (Çiçek et
+    # al.); plain gives both convolutions of a level one width, and the transposed ones halve
+    widths: Widths = "early"
+
+    def __post_init__(self) -> None:
+        positive("UNet", channels=self.channels, levels=self.levels)
+
+    @property
+    def multiple(self) -> int:
+        """Every axis of the images must be a multiple of this."""
+        return 2 ** (self.levels - 1)
+
+
+PAPER = Architecture()
 
 
 class UNet(nn.Module):
     """Displacement ``(n, 3, D, H, W)`` from two images ``(n, 1, D, H, W)``: the baseline, 19,258,931 parameters.
 
     Args:
-        channels: width of the first convolution; all others scale with it.
-        levels: resolutions; every axis must be a multiple of ``2^(levels - 1)``.
-        widths: ``early`` doubles the channels within a level, before pooling, and keeps them in the transposed
-            convolutions (Çiçek et al.); ``plain`` gives both convolutions of a level one width, and the transposed
-            ones halve.
+        size: width, levels, and how the width grows.
         norm: statistics at evaluation, those accumulated in training (``running``) or each volume's own (``volume``).
             Training always uses those of the batch.
     """
 
-    def __init__(
-        self, channels: int = 16, *, levels: int = 5, widths: Widths = "early", norm: NormMode = "running"
-    ) -> None:
+    def __init__(self, size: Architecture = PAPER, *, norm: NormMode = "running") -> None:
         super().__init__()
-        _check_options(channels=channels, levels=levels, widths=widths, norm=norm)
+        channels, levels, widths = size.channels, size.levels, size.widths
         first = [channels * 2**level for level in range(levels)][::-1]
         last = [2 * width for width in first] if widths == "early" else first
         carried = last[:-1] if widths == "early" else last[1:]
-        self.levels, self.norm = levels, norm
+        self.levels, self.multiple = levels, size.multiple
         self.encoder = nn.ModuleList(
             nn.Sequential(_block(before, a, norm), _block(a, b, norm))
             for before, a, b in zip([*last[1:], 2], first, last, strict=True)
@@ -73,7 +91,7 @@ class UNet(nn.Module):
         return features
 
     def _stack(self, fixed: Tensor, moving: Tensor) -> Tensor:
-        name, multiple = type(self).__name__, 2 ** (self.levels - 1)
+        name, multiple = type(self).__name__, self.multiple
         if fixed.ndim != 5 or fixed.shape[1] != 1 or fixed.shape != moving.shape:
             raise ValueError(
                 f"{name}: expected two images (n, 1, D, H, W) of one shape, "
@@ -102,16 +120,13 @@ class ProgressiveUNet(UNet):
 
     def __init__(
         self,
-        channels: int = 16,
+        size: Architecture = PAPER,
         *,
-        levels: int = 5,
-        widths: Widths = "early",
         norm: NormMode = "running",
-        entry: Entry = "block",
+        entry: Entrance = "block",
         entry_kernel: Literal[1, 3] = 3,
     ) -> None:
-        super().__init__(channels, levels=levels, widths=widths, norm=norm)
-        _check_options(entry=entry, entry_kernel=entry_kernel)
+        super().__init__(size, norm=norm)
         features = [encoder[-1].width for encoder in self.encoder]
         self.entries = nn.ModuleList(_entry(width, entry, entry_kernel, norm) for width in features[1:])
         self.outputs = nn.ModuleList(nn.Conv3d(width, 3, 1) for width in features[:-1])
@@ -225,19 +240,10 @@ def _block(channels_in: int, width: int, norm: NormMode) -> Block:
     return Block(channels_in, width, 3, norm)
 
 
-def _entry(width: int, entry: Entry, kernel: int, norm: NormMode) -> nn.Module:
+def _entry(width: int, entry: Entrance, kernel: int, norm: NormMode) -> nn.Module:
     return Block(2, width, kernel, norm) if entry == "block" else Conv3d(2, width, kernel)
 
 
 def _linear(conv: nn.Conv3d, x: Tensor) -> Tensor:
     with torch.autocast("cuda", enabled=False):  # bfloat16 would round displacements to a sixteenth of a voxel
         return conv(x.to(conv.weight.dtype))
-
-
-def _check_options(**options: object) -> None:
-    known = {"widths": get_args(Widths), "norm": get_args(NormMode), "entry": get_args(Entry), "entry_kernel": (1, 3)}
-    for name, value in options.items():
-        if name in known and value not in known[name]:
-            raise ValueError(f"UNet: {name} must be one of {', '.join(map(str, known[name]))}, got {value!r}")
-        if name not in known and not (isinstance(value, int) and value >= 1):
-            raise ValueError(f"UNet: {name} must be an integer of at least 1, got {value!r}")

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +26,10 @@ from datasets.case import Dataset, iter_cases
 from methods.blocks.training import parallel
 from methods.blocks.training.checkpoint import CheckpointError, newest_state, save_state
 from methods.blocks.training.sampling import Batch
-from methods.blocks.training.settings import Settings, learning_rate
+from methods.blocks.training.settings import LoopOptions, learning_rate
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 CURVE = "curve.jsonl"
 log = logging.getLogger(__name__)
@@ -59,7 +62,9 @@ class Stream(Protocol):
     """Where batches come from: a batch depends on the iteration number and the stream's own seed alone."""
 
     @property
-    def settings(self) -> Settings: ...
+    def options(self) -> LoopOptions:
+        """The options of the training."""
+        ...
 
     def batch(self, iteration: int) -> Drawn: ...
 
@@ -90,14 +95,23 @@ def descend(
     return step
 
 
-def run_name(data: Dataset, method: str, params: Mapping[str, Any], settings: Settings, seed: int) -> dict[str, Any]:
-    """What tells one training run from another; a state is only resumed by the run that wrote it."""
+def run_name(
+    data: Dataset,
+    params: DataclassInstance,
+    training: LoopOptions,
+    *,
+    method: str,
+    seed: int,
+    teacher: Mapping[str, object] | None = None,
+) -> dict[str, object]:
+    """Return what tells one training run from another; a state is only resumed by the run that wrote it."""
     files = data.about.get("files", {})
     images = {case: files.get(f"images/{case}.nii.gz") for case in sorted(set(iter_cases(data.training_pairs)))}
     return {
         "method": method,
-        "params": dict(params),
-        "training": asdict(settings),
+        "params": asdict(params),
+        "training": asdict(training),
+        "teacher": teacher,
         "seed": seed,
         "dataset": data.name,
         "images": images,
@@ -123,7 +137,7 @@ def fit(
     """
     folder.mkdir(parents=True, exist_ok=True)
     start, seconds = _resume(learner, folder, run)
-    began, total = time.monotonic() - seconds, sampler.settings.iterations
+    began, total = time.monotonic() - seconds, sampler.options.iterations
     alone = parallel.rank() == 0  # in a group of processes one of them keeps the books
     with _curve(folder / CURVE, start) if alone else nullcontext() as curve:
         for iteration in tqdm(range(start, total), initial=start, total=total, disable=None if alone else True):
@@ -134,14 +148,14 @@ def fit(
                 _report(row, total)
             if after is not None:
                 after(iteration + 1)
-            if (iteration + 1) % sampler.settings.checkpoint_every == 0 or iteration + 1 == total:
+            if (iteration + 1) % sampler.options.checkpoint_every == 0 or iteration + 1 == total:
                 _check_weights(learner, iteration)
                 if curve is not None:
                     save_state(folder, _state(learner, iteration + 1, spent, run))
 
 
 def _iterate(learner: Learner, sampler: Stream, iteration: int) -> dict[str, float]:
-    rate = learning_rate(iteration, sampler.settings)
+    rate = learning_rate(iteration, sampler.options)
     for optimiser in learner.optimisers.values():
         for group in optimiser.param_groups:
             group["lr"] = rate * group.get("rate", 1.0)

@@ -16,7 +16,7 @@ from methods.blocks.layers import end_padding
 from methods.blocks.spatial import warp
 from methods.blocks.training import parallel
 from methods.blocks.training.augmentation import random_displacement
-from methods.blocks.training.settings import Settings
+from methods.blocks.training.settings import LoopOptions
 
 
 @dataclass(frozen=True)
@@ -44,21 +44,23 @@ class Sampler:
 
     In a group of processes each gets its share of the batch.
 
-    All pairs are shuffled anew for each pass over them, as the released codes do.
+    All pairs are shuffled anew for each pass over them, as the released codes do. ``augmentation`` is the strength of
+    the random warp of the moving image, 0 for none.
     """
 
     images: Mapping[str, Tensor]
     pairs: Sequence[Pair]
-    settings: Settings
+    options: LoopOptions
     seed: int
+    augmentation: float = 0.0
 
     def batch(self, iteration: int) -> Batch:
         generator = torch.Generator().manual_seed(iteration_seed(self.seed, iteration, parallel.rank()))
-        numbers = range(iteration * self.settings.batch, (iteration + 1) * self.settings.batch)
+        numbers = range(iteration * self.options.batch, (iteration + 1) * self.options.batch)
         pairs = tuple(map(self._pair, numbers[parallel.rank() :: parallel.size()]))
         fixed, plain = (self._stack([getattr(pair, side) for pair in pairs]) for side in ("fixed", "moving"))
         moving = plain
-        if strength := self.settings.augmentation:
+        if strength := self.augmentation:
             n, _, *shape = plain.shape
             moving = warp(plain, random_displacement(n, shape, generator, strength=strength, device=plain.device))
         return Batch(iteration, pairs, fixed, moving, plain, generator)
@@ -99,14 +101,21 @@ def read_images(
 
 
 def make_sampler(
-    data: Dataset, settings: Settings, *, seed: int, multiple: int, device: str, shrink: int = 1
+    data: Dataset,
+    options: LoopOptions,
+    *,
+    seed: int,
+    multiple: int,
+    device: str,
+    shrink: int = 1,
+    augmentation: float = 0.0,
 ) -> Sampler:
-    """A sampler over all training pairs of a data set."""
+    """Return a sampler over all training pairs of a data set; see `Sampler` and `read_images` for its arguments."""
     pairs = data.training_pairs
     if not pairs:
         raise ValueError(f"train: data set {data.name!r} has no training pairs")
     images = read_images(data, list(iter_cases(pairs)), multiple=multiple, device=device, shrink=shrink)
-    return Sampler(images, pairs, settings, seed)
+    return Sampler(images, pairs, options, seed, augmentation)
 
 
 def iteration_seed(seed: int, iteration: int, rank: int = 0) -> int:

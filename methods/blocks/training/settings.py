@@ -1,4 +1,4 @@
-"""How long, how large and how fast: the settings of the training loop and its learning rates."""
+"""How long, how large and how fast: the options that every training has, and its learning rates."""
 
 from __future__ import annotations
 
@@ -6,40 +6,44 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from methods.blocks.options import positive
+
 Schedule = Literal["rcn_step", "released_ldr", "constant"]
+Precision = Literal["mixed", "float32"]
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What the loop itself needs to know; ``augmentation`` is the strength of the random warp, 0 for none."""
+class LoopOptions:
+    """The options of training that all methods share, with the defaults of most."""
 
-    iterations: int
-    batch: int
-    learning_rate: float
-    schedule: Schedule
-    augmentation: float
-    checkpoint_every: int
+    iterations: int = 100_000  # updates of the weights
+    batch: int = 1  # pairs an update
+    learning_rate: float = 1e-4  # at its highest
+    # halved at 60 % and again at 80 % (released RCN); five falls along a cosine (released LDR); or constant
+    schedule: Schedule = "constant"
+    checkpoint_every: int = 500  # iterations from one state that a training can resume from to the next
 
     def __post_init__(self) -> None:
-        for name in ("iterations", "batch", "checkpoint_every", "learning_rate"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"training: {name} must be positive, got {getattr(self, name)!r}")
-        learning_rate(0, self)
+        positive("training", iterations=self.iterations, batch=self.batch, learning_rate=self.learning_rate)
+        positive("training", checkpoint_every=self.checkpoint_every)
 
 
-def learning_rate(iteration: int, settings: Settings) -> float:
-    """The learning rate of one iteration; milestones are fractions of ``settings.iterations``.
+def learning_rate(iteration: int, options: LoopOptions) -> float:
+    """Return the learning rate of one iteration; milestones are fractions of ``options.iterations``.
 
     ``rcn_step``: halved at 60 % and again at 80 % (released RCN). ``released_ldr``: five epochs that start at 1, 1/8,
     1/16, 1/32 and 1/64 of the peak, each falling to zero along a cosine (released LDR, plain variant).
     """
-    done, peak = iteration / settings.iterations, settings.learning_rate
-    if settings.schedule == "constant":
+    done, peak = iteration / options.iterations, options.learning_rate
+    if options.schedule == "constant":
         return peak
-    if settings.schedule == "rcn_step":
+    if options.schedule == "rcn_step":
         return peak * (1.0 if done < 0.6 else 0.5 if done < 0.8 else 0.25)
-    if settings.schedule == "released_ldr":
-        epoch, within = divmod(5 * iteration, settings.iterations)
-        factor = (1, 1 / 8, 1 / 16, 1 / 32, 1 / 64)[min(epoch, 4)]
-        return peak * factor * 0.5 * (1 + math.cos(math.pi * within / settings.iterations))
-    raise ValueError(f"training: schedule must be 'rcn_step', 'released_ldr' or 'constant', got {settings.schedule!r}")
+    epoch, within = divmod(5 * iteration, options.iterations)
+    factor = (1, 1 / 8, 1 / 16, 1 / 32, 1 / 64)[min(epoch, 4)]
+    return peak * factor * 0.5 * (1 + math.cos(math.pi * within / options.iterations))
+
+
+def is_mixed(precision: Precision, device: str) -> bool:
+    """Return whether convolutions run in bfloat16: ``mixed`` changes nothing on the CPU."""
+    return precision == "mixed" and device.startswith("cuda")

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from datasets.case import Pair
-from methods.blocks.cascades.composition import build, check
+from methods.blocks.cascades.composition import Composition, build
 from methods.blocks.cascades.discriminator import build_discriminator, gradient_penalty
 from methods.blocks.cascades.distillation import Aldk, Distillation, Objective
 from methods.blocks.cascades.losses import Weights, cascade_losses
@@ -24,8 +24,8 @@ LEARNING = ("eq7_minimax", "eq7_cooperative", "wgan_gp")
 
 
 def network(seed, **params):
-    full = {"base": "ldr", "stem": "none", "cascades": 1, "channels": 4, "scale": None, **params}
-    return create(lambda: build(**check(**full)), seed=seed, device="cpu")
+    full = {"base": "ldr", "stem": "none", "channels": 4, **params}
+    return create(lambda: build(Composition(**full)), seed=seed, device="cpu")
 
 
 def batch(iteration=3, seed=0):
@@ -124,14 +124,14 @@ def test_plain_steps_are_those_of_training_without_a_teacher():
 
 
 @pytest.mark.parametrize(
-    ("schedule", "expected"),
+    ("turns", "expected"),
     [("alg1_3to1", [3, 7, 11]), ("every_step", list(range(12))), ("released_2to1_first8000", [2, 5])],
 )
-def test_schedules(schedule, expected):
-    aldk = Aldk(schedule=schedule)
+def test_turns(turns, expected):
+    aldk = Aldk(turns=turns)
     assert [i for i in range(12) if aldk.is_adversarial(i, 100)] == expected
-    assert not Aldk(schedule="released_2to1_first8000").is_adversarial(8000, 100_000)
-    assert Aldk(schedule="released_2to1_first8000").is_adversarial(7997, 100_000)
+    assert not Aldk(turns="released_2to1_first8000").is_adversarial(8000, 100_000)
+    assert Aldk(turns="released_2to1_first8000").is_adversarial(7997, 100_000)
 
 
 def test_presets_hold_the_papers_numbers_and_give_way_to_what_is_said():
@@ -144,31 +144,13 @@ def test_presets_hold_the_papers_numbers_and_give_way_to_what_is_said():
 
 
 @pytest.mark.parametrize(
-    ("switch", "known"),
-    [
-        ("preset", "paper_ct, paper_mri, released"),
-        ("objective", "eq7_minimax, eq7_cooperative, frozen_features, wgan_gp, flow_l2, released_noop"),
-        ("gamma_scales", "all, rec"),
-        ("gp_input", "eq8, random_mix"),
-        ("gp_norm", "sample, channel"),
-        ("disc", "paper_text, released"),
-        ("disc_output", "mean_sigmoid, mean_linear, logit"),
-        ("schedule", "alg1_3to1, every_step, released_2to1_first8000"),
-    ],
-)
-def test_a_switch_that_does_not_exist_is_named_with_those_that_do(switch, known):
-    with pytest.raises(ValueError, match=f"aldk: {switch} must be one of {known}, got 'x'"):
-        Aldk(**{switch: "x"})
-
-
-@pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"gamma": 2.0}, r"gamma must lie in \[0, 1\], got 2"),
         ({"beta": -0.5}, r"beta must lie in \[0, 1\], got -0\.5"),
-        ({"gp_weight": -1.0}, "gp_weight must be at least 0, got -1"),
-        ({"disc_channels": 0}, "disc_channels must be at least 1, got 0"),
-        ({"disc_rate": -1.0}, "disc_rate must be at least 0, got -1"),
+        ({"gp_weight": -1.0}, "gp_weight must not be negative, got -1"),
+        ({"disc_channels": 0}, "disc_channels must be positive, got 0"),
+        ({"disc_rate": -1.0}, "disc_rate must not be negative, got -1"),
         ({"disc": "released"}, "disc 'released' does not go with disc_output 'mean_sigmoid'"),
         ({"disc_output": "logit"}, "disc 'paper_text' does not go with disc_output 'logit'"),
         ({"preset": "released", "disc": "paper_text"}, "disc 'paper_text' does not go with disc_output 'logit'"),

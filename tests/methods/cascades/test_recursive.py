@@ -8,10 +8,11 @@ from datasets import geometry
 from datasets.case import Writer, open_dataset
 from methods import recursive
 from methods.blocks.cascades.cascade import Affine
-from methods.blocks.cascades.composition import build, check
+from methods.blocks.cascades.composition import Composition, build
 from methods.blocks.cost import count_parameters
 from methods.blocks.layers import create
 from methods.blocks.training.checkpoint import CheckpointError, load_checkpoint, save_weights
+from tests.methods import calls
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SMALL = {"base": "ldr", "stem": "dense", "cascades": 1, "channels": 4, "scale": 1.0}
@@ -40,7 +41,7 @@ PUBLISHED = [  # parameters exact, multiply-accumulates at 128^3
 
 @pytest.mark.parametrize(("params", "parameters", "gmac"), PUBLISHED)
 def test_size_is_that_of_the_released_network(params, parameters, gmac):
-    found = recursive.cost((128, 128, 128), **params)
+    found = calls.cost(recursive, (128, 128, 128), **params)
     assert found["parameters"] == found["full_parameters"] == parameters
     assert found["macs"] == found["full_macs"]
     assert found["macs"] / 1e9 == pytest.approx(gmac, rel=1e-4)
@@ -58,25 +59,24 @@ def test_size_is_that_of_the_released_network(params, parameters, gmac):
     ],
 )
 def test_the_stem_is_that_of_the_printed_size_unless_named(base, stem):
-    sizes = {name: recursive.cost((16, 16, 32), base=base, stem=name) for name in (None, stem, "none", "affine_light")}
+    names = (None, stem, "none", "affine_light")
+    sizes = {name: calls.cost(recursive, (16, 16, 32), base=base, stem=name) for name in names}
     assert sizes[None] == sizes[stem] != sizes["affine_light"]
     assert (sizes[None] == sizes["none"]) == (stem == "none")
-    assert check(base=base, stem=None, cascades=1, channels=None, scale=None)["stem"] == stem
+    assert Composition(base=base).stem == stem
 
 
 def test_cost_counts_the_padded_grid_and_the_width():
-    wide, narrow = recursive.cost((32, 32, 48), base="ldr"), recursive.cost((32, 32, 48), base="ldr", channels=16)
-    assert recursive.cost((20, 30, 40), base="ldr") == wide
+    wide, narrow = (calls.cost(recursive, (32, 32, 48), base="ldr", channels=channels) for channels in (None, 16))
+    assert calls.cost(recursive, (20, 30, 40), base="ldr") == wide
     assert narrow["macs"] < wide["macs"] / 3
     assert narrow["parameters"] < wide["parameters"] / 3
     assert narrow["full_parameters"] == wide["parameters"]
-    assert narrow["full_macs"] == recursive.cost((128, 128, 128), base="ldr")["macs"]
+    assert narrow["full_macs"] == calls.cost(recursive, (128, 128, 128), base="ldr")["macs"]
 
 
 def model(**params):
-    return create(
-        lambda: build(**check(**{"cascades": 1, "channels": 4, "scale": None, **params})), seed=0, device="cpu"
-    )
+    return create(lambda: build(Composition(**{"channels": 4, **params})), seed=0, device="cpu")
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_repetition_runs_each_dense_network_again_with_its_own_weights():
     images = torch.rand(2, 1, 1, 16, 16, 32)
     once = model(base="ldr", stem="affine_light", cascades=2)
     twice = create(
-        lambda: build(**check(base="ldr", stem="affine_light", cascades=2, channels=4, scale=None), repeat=2),
+        lambda: build(Composition(base="ldr", stem="affine_light", cascades=2, channels=4), repeat=2),
         seed=0,
         device="cpu",
     )
@@ -130,8 +130,8 @@ def test_repetition_runs_each_dense_network_again_with_its_own_weights():
         own = once.stems[stem](images[0], stages[number - 1].warped) / 2
         torch.testing.assert_close(stages[number].own, own, rtol=1e-5, atol=0)
     assert (
-        recursive.cost((16, 16, 32), cascades=2, repeat=2)["parameters"]
-        == recursive.cost((16, 16, 32), cascades=2)["parameters"]
+        calls.cost(recursive, (16, 16, 32), cascades=2, repeat=2)["parameters"]
+        == calls.cost(recursive, (16, 16, 32), cascades=2)["parameters"]
     )
 
 
@@ -144,18 +144,18 @@ def images(shape=(20, 30, 40)):
 
 def test_displacement_has_the_images_grid_and_depends_on_the_seed_alone():
     fixed, moving = images()
-    u = recursive.load(device="cpu", seed=1, **LDR)(fixed, moving, (1.0, 1.0, 2.0))
+    u = calls.load(recursive, device="cpu", seed=1, **LDR)(fixed, moving, (1.0, 1.0, 2.0))
     geometry.check_displacement(u, fixed.shape)
     assert u.dtype == np.float32
     assert 0 < np.abs(u).max() < 0.01  # untrained: the head starts next to zero
-    np.testing.assert_array_equal(u, recursive.load(device="cpu", seed=1, **LDR)(fixed, moving, (1.0, 1.0, 2.0)))
-    assert not np.array_equal(u, recursive.load(device="cpu", seed=2, **LDR)(fixed, moving, (1.0, 1.0, 2.0)))
+    np.testing.assert_array_equal(u, calls.load(recursive, device="cpu", seed=1, **LDR)(fixed, moving, (1.0, 1.0, 2.0)))
+    assert not np.array_equal(u, calls.load(recursive, device="cpu", seed=2, **LDR)(fixed, moving, (1.0, 1.0, 2.0)))
 
 
 def test_padding_is_at_the_end_and_cropped_back():
     fixed, moving = images()
     padded = [np.pad(image, [(0, 12), (0, 2), (0, 8)]) for image in (fixed, moving)]
-    register = recursive.load(device="cpu", seed=1, **LDR)
+    register = calls.load(recursive, device="cpu", seed=1, **LDR)
     np.testing.assert_array_equal(register(fixed, moving, (1, 1, 1)), register(*padded, (1, 1, 1))[:, :20, :30, :40])
 
 
@@ -164,17 +164,16 @@ def test_padding_is_at_the_end_and_cropped_back():
     [
         ({"cascades": 0}, "cascades .* 0"),
         ({"channels": 5}, "channels .* 5"),
-        ({"stem": "vtn"}, "stem .*'vtn'"),
         ({"repeat": 0}, "repeat .* 0"),
     ],
 )
 def test_wrong_params_are_named(params, message):
     with pytest.raises(ValueError, match=message):
-        recursive.load(device="cpu", seed=0, **params)
+        calls.load(recursive, device="cpu", seed=0, **params)
 
 
 def small():
-    return create(lambda: build(**SMALL), seed=0, device="cpu")
+    return create(lambda: build(Composition(**SMALL)), seed=0, device="cpu")
 
 
 def weights(folder, **changes):
@@ -183,7 +182,7 @@ def weights(folder, **changes):
 
 def test_weights_survive_the_file(tmp_path):
     path = weights(tmp_path)
-    other = create(lambda: build(**SMALL), seed=9, device="cpu")
+    other = create(lambda: build(Composition(**SMALL)), seed=9, device="cpu")
     load_checkpoint(path, other, expected={"method": "recursive", "params": SMALL})
     for name, tensor in small().state_dict().items():
         assert torch.equal(other.state_dict()[name], tensor)
@@ -201,7 +200,7 @@ def test_weights_survive_the_file(tmp_path):
 )
 def test_checkpoint_of_another_network_is_refused(tmp_path, params, changes, message):
     with pytest.raises(CheckpointError, match=message):
-        recursive.load(device="cpu", seed=0, checkpoint=weights(tmp_path, **changes), **{**LDR, **params})
+        calls.load(recursive, device="cpu", seed=0, checkpoint=weights(tmp_path, **changes), **{**LDR, **params})
 
 
 class Trap:
@@ -215,7 +214,7 @@ def test_truncated_missing_and_pickled_checkpoints_are_refused(tmp_path):
     torch.save(Trap(), pickled := tmp_path / "p.safetensors")
     for bad in (path, pickled, tmp_path / "missing.safetensors"):
         with pytest.raises(CheckpointError, match=bad.name):
-            recursive.load(device="cpu", seed=0, checkpoint=bad, **LDR)
+            calls.load(recursive, device="cpu", seed=0, checkpoint=bad, **LDR)
 
 
 def test_checkpoint_with_nan_is_refused(tmp_path):
@@ -224,7 +223,7 @@ def test_checkpoint_with_nan_is_refused(tmp_path):
         model.stems[0].bottom.weight[0, 0, 0, 0, 0] = float("nan")
     path = save_weights(tmp_path / "w.safetensors", model, {"method": "recursive", "params": SMALL})
     with pytest.raises(CheckpointError, match=r"stems\.0\.bottom\.weight"):
-        recursive.load(device="cpu", seed=0, checkpoint=path, **LDR)
+        calls.load(recursive, device="cpu", seed=0, checkpoint=path, **LDR)
 
 
 def ellipsoids(folder, cases=6, shape=(16, 32, 48)):
@@ -249,8 +248,8 @@ def test_training_brings_unseen_images_closer(tmp_path):
     data = ellipsoids(tmp_path / "data")
     options = {"iterations": 100, "batch": 4, "learning_rate": 2e-3, "augmentation": 0.0}
     params = {**LDR, "channels": 8}
-    path = recursive.train(data, tmp_path / "run", device="cpu", seed=0, **params, **options)
-    register, before, after = recursive.load(device="cpu", seed=5, checkpoint=path, **params), [], []
+    path = calls.train(recursive, data, tmp_path / "run", device="cpu", seed=0, **params, **options)
+    register, before, after = calls.load(recursive, device="cpu", seed=5, checkpoint=path, **params), [], []
     for pair in data.test_pairs:
         fixed, moving = data.image(pair.fixed).array, data.image(pair.moving).array
         before.append(correlation_distance(fixed, moving))
@@ -264,8 +263,8 @@ def test_a_shrunken_registration_is_the_small_one_resized():
     small = [rng.random((16, 32, 16), dtype=np.float32) for _ in range(2)]
     large = [image.repeat(2, 0).repeat(2, 1).repeat(2, 2) for image in small]
     options = {"device": "cpu", "seed": 1, "base": "ldr", "channels": 4, "stem": "affine_light"}
-    direct = recursive.load(**options)(*small, (2.0, 2.0, 2.0))
-    shrunken = recursive.load(**options, shrink=2)(*large, (1.0, 1.0, 1.0))
+    direct = calls.load(recursive, **options)(*small, (2.0, 2.0, 2.0))
+    shrunken = calls.load(recursive, **options, shrink=2)(*large, (1.0, 1.0, 1.0))
     assert np.abs(direct).max() > 0.01
     assert np.allclose(shrunken, geometry.resize_displacement(direct, large[0].shape), atol=1e-4)
-    assert recursive.cost((32, 64, 32), channels=4, shrink=2) == recursive.cost((16, 32, 16), channels=4)
+    assert calls.cost(recursive, (32, 64, 32), channels=4, shrink=2) == calls.cost(recursive, (16, 32, 16), channels=4)

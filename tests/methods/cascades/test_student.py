@@ -9,19 +9,20 @@ from safetensors.torch import load_file
 from torch import nn
 
 from methods import recursive
-from methods.blocks.cascades.composition import build, check
+from methods.blocks.cascades.composition import Composition, build
 from methods.blocks.cascades.discriminator import build_discriminator
 from methods.blocks.cascades.distillation import Aldk
 from methods.blocks.layers import create
 from methods.blocks.training import loop
 from methods.blocks.training.checkpoint import newest_state, save_weights
+from tests.methods import calls
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def teach(noise, folder, seed):
     options = {"channels": 2, "scale": 0.5, "iterations": 2, "batch": 2, "learning_rate": 1e-3}
-    return recursive.train(noise, folder, device="cpu", seed=seed, **options)
+    return calls.train(recursive, noise, folder, device="cpu", seed=seed, **options)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ SMALL = {"base": "ldr", "stem": "dense", "channels": 2, "iterations": 9, "batch"
 def train(noise, folder, teacher, seed=0, **options):
     aldk = Aldk(**{"disc_channels": 2, "gp_input": "random_mix", **options})
     common = {"device": "cpu", "seed": seed, "teacher": teacher, "aldk": aldk, "checkpoint_every": 2}
-    return recursive.train(noise, folder, **common, **SMALL)
+    return calls.train(recursive, noise, folder, **common, **SMALL)
 
 
 @pytest.mark.parametrize("at", [3, 6])
@@ -77,7 +78,7 @@ def test_the_student_depends_on_objective_and_teacher_but_on_none_as_released(no
 def test_a_teacher_and_aldk_go_together(noise, teacher, tmp_path):
     for only in ({"teacher": teacher}, {"aldk": Aldk()}):
         with pytest.raises(ValueError, match="aldk and a teacher go together"):
-            recursive.train(noise, tmp_path, device="cpu", seed=0, **only, **SMALL)
+            calls.train(recursive, noise, tmp_path, device="cpu", seed=0, **only, **SMALL)
 
 
 def test_the_discriminator_is_drawn_from_the_seed_but_not_as_the_student(noise, teacher, tmp_path):
@@ -92,8 +93,8 @@ def test_the_discriminator_is_drawn_from_the_seed_but_not_as_the_student(noise, 
         n = min(one.numel(), two.numel())
         return abs(np.corrcoef(one.flatten()[:n], two.flatten()[:n])[0, 1])
 
-    params = check(base="ldr", stem="dense", cascades=1, channels=SMALL["channels"], scale=None)
-    student = kernels(lambda: build(**params), 0)
+    composition = Composition(base="ldr", stem="dense", channels=SMALL["channels"])
+    student = kernels(lambda: build(composition), 0)
     same = kernels(lambda: build_discriminator("paper_text", "mean_sigmoid", 2), 0)
     assert likeness(same, student) > 0.99  # what one stream would give
     assert likeness(drawn(0), student) < 0.5

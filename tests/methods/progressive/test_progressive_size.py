@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from methods.blocks.cost import count_macs, count_parameters, registration_cost
-from methods.blocks.progressive.unet import ProgressiveUNet, UNet, glorot
-from tests.methods.progressive.test_progressive_networks import filled, small
+from methods.blocks.progressive.unet import Architecture, ProgressiveUNet, UNet, glorot
+from tests.methods.progressive.networks import filled, small
 
 FULL_SIZE = (128, 128, 128)
 
@@ -25,7 +25,7 @@ FULL_SIZE = (128, 128, 128)
     ],
 )
 def test_cost_of_the_baseline(options, parameters, gmac):
-    cost = registration_cost(lambda: UNet(**options), FULL_SIZE)
+    cost = registration_cost(lambda: UNet(Architecture(**options)), FULL_SIZE)
     assert cost["parameters"] == parameters
     assert round(cost["macs"] / 1e9, 2) == gmac
 
@@ -53,14 +53,14 @@ def test_cost_grows_with_the_levels():
 
 
 def test_one_seed_gives_both_networks_the_same_weights():
-    baseline, progressive = filled(lambda: UNet(2, levels=3)).state_dict(), small().state_dict()
+    baseline, progressive = filled(lambda: UNet(Architecture(2, levels=3))).state_dict(), small().state_dict()
     assert all(torch.equal(tensor, progressive[name]) for name, tensor in baseline.items())
     assert {name.split(".")[0] for name in progressive.keys() - baseline.keys()} == {"entries", "outputs"}
     assert not torch.equal(baseline["encoder.0.0.conv.weight"], small(1).state_dict()["encoder.0.0.conv.weight"])
 
 
 def test_initial_kernels_are_glorot_normal():
-    network = filled(lambda: UNet(16, levels=3))
+    network = filled(lambda: UNet(Architecture(16, levels=3)))
     for layer, fans in [
         (network.encoder[0][1].conv, 27 * (64 + 128)),
         (network.decoder[0][0].conv, 27 * (128 + 64 + 64)),
@@ -75,13 +75,13 @@ def test_initial_kernels_are_glorot_normal():
 def test_weights_depend_on_the_seed_alone_and_leave_the_global_generator():
     state = torch.get_rng_state()
     with torch.device("meta"):
-        network = UNet(2, levels=3)
+        network = UNet(Architecture(2, levels=3))
     network = network.to_empty(device="cpu").to(memory_format=torch.channels_last_3d)
     for tensor in network.state_dict().values():
         tensor.fill_(7)
     glorot(network, torch.Generator().manual_seed(0))
     assert torch.equal(torch.get_rng_state(), state)
-    expected = filled(lambda: UNet(2, levels=3)).state_dict()
+    expected = filled(lambda: UNet(Architecture(2, levels=3))).state_dict()
     assert all(torch.equal(tensor, expected[name]) for name, tensor in network.state_dict().items())
 
 

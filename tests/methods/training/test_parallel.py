@@ -14,6 +14,7 @@ from methods.blocks.cascades.distillation import Aldk
 from methods.blocks.training import parallel
 from methods.blocks.training.checkpoint import newest_state
 from methods.blocks.training.loop import DivergedError
+from tests.methods import calls
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 # A handful of iterations: rounding grows with each.
@@ -21,7 +22,7 @@ SMALL = {"channels": 2, "scale": 0.5, "iterations": 5, "batch": 4, "learning_rat
 
 
 def train(noise, folder, **changes):
-    return recursive.train(noise, folder, device="cpu", seed=0, **{**SMALL, **changes})
+    return calls.train(recursive, noise, folder, device="cpu", seed=0, **{**SMALL, **changes})
 
 
 def untrained(noise, folder, **changes):
@@ -66,7 +67,7 @@ def test_two_processes_learn_what_one_learns(noise, tmp_path, invertibility):
 
 @pytest.mark.parametrize("objective", ["eq7_minimax", "wgan_gp"])
 def test_student_and_discriminator_learn_in_two_processes_what_they_learn_in_one(noise, tmp_path, objective):
-    aldk = Aldk(objective=objective, schedule="every_step", disc_channels=2)
+    aldk = Aldk(objective=objective, turns="every_step", disc_channels=2)
     student = {"base": "ldr", "scale": 1.0, "teacher": train(noise, tmp_path / "teacher"), "aldk": aldk}
     one, two = (train(noise, tmp_path / str(n), processes=n, **student) for n in (1, 2))
     start = untrained(noise, tmp_path / "start", **student)

@@ -1,0 +1,31 @@
+"""From the options in a specification to the dataclass that a module declares for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+
+def build(kind: type[T], given: Mapping[str, object]) -> T:
+    """Return a dataclass of options filled from a mapping; raise ValueError naming an option that does not fit."""
+    if unknown := sorted(given.keys() - {field.name for field in fields(kind)}):  # pyright: ignore[reportArgumentType]
+        raise ValueError(f"unknown option {unknown[0]!r}")
+    try:
+        return msgspec.convert(given, kind, dec_hook=_path)
+    except msgspec.ValidationError as error:
+        if error.__cause__ is not None:  # raised by the dataclass itself, in its own words
+            raise error.__cause__ from None
+        message, _, where = str(error).partition(" - at `$")
+        raise ValueError(f"option {where.strip('.`')}: {message}") from None
+
+
+def _path(kind: type, value: Any) -> Any:
+    if kind is Path:
+        return Path(value)
+    raise NotImplementedError(f"options of type {kind} are not known")
