@@ -56,7 +56,7 @@ def primary(metrics: pd.DataFrame, dataset: Dataset) -> Quote | None:
 
     It is the data set's own ``primary`` metric, else the first metric of the table that ranks and has values.
     """
-    order = sorted(ranking_metrics(), key=lambda metric: metric != dataset.about.get("primary"))
+    order = sorted(ranking_metrics(), key=lambda metric: metric != dataset.description.primary)
     quotes = (quote(metrics, dataset.name, metric) for metric in order)
     return next((found for found in quotes if found), None)
 

@@ -14,7 +14,8 @@ from typing import Literal
 
 import numpy as np
 
-from datasets.case import Pair, Writer
+from datasets.case import Writer
+from datasets.description import Description, Pair, TrainingSplit, Window
 from datasets.download import Remote, fetch
 from datasets.files import Array, DataError
 
@@ -77,7 +78,7 @@ def prepare(
         writer.labels(case, labels, AFFINE)
     there, back = Pair("scan", "subject"), Pair("subject", "scan")
     pairs = {"scan_fixed": [there], "subject_fixed": [back], "both": [there, back]}[directions]
-    writer.finish(_about(name, evaluated, pairs, volumes["scan"][0].shape))
+    writer.finish(_describe(name, evaluated, pairs, volumes["scan"][0].shape))
 
 
 def _load(path: Path, key: str) -> Array:
@@ -87,24 +88,23 @@ def _load(path: Path, key: str) -> Array:
         return archive[key]
 
 
-def _about(name: str, evaluated: list[int], pairs: list[Pair], shape: tuple[int, ...]) -> dict[str, object]:
-    return {
-        "name": name,
-        "module": "brain_pair",
-        "title": "Real T1 brain pair",
-        "phantom": False,
-        "anatomy": "brain",
-        "modality": "T1 MR",
-        "licence": "voxelmorph repository: Apache-2.0 (the subject's source set is not stated); tutorial: none stated",
-        "source": "github.com/voxelmorph/voxelmorph data/ and github.com/learn2reg/tutorials2019 unsupervised/data/3D",
-        "preprocessing": ["as distributed: skull-stripped, affinely aligned, 1 mm, intensities in [0, 1]"],
-        "intensity": {"unit": "normalised T1", "low": 0.0, "high": 1.0},
-        "shape": list(shape),
-        "spacing": [1.0, 1.0, 1.0],
-        "orientation": ["L", "I", "A"],
-        "labels": {str(label): NAMES.get(label, f"label {label}") for label in evaluated},
-        "evaluated_labels": evaluated,
-        "subjects": {"scan": "voxelmorph test scan", "subject": "learn2reg tutorial subject 1"},
-        "training": {"cases": [], "pairs": "ordered"},
-        "test": [{"fixed": pair.fixed, "moving": pair.moving} for pair in pairs],
-    }
+def _describe(name: str, evaluated: list[int], pairs: list[Pair], shape: tuple[int, ...]) -> Description:
+    return Description(
+        name=name,
+        module="brain_pair",
+        title="Real T1 brain pair",
+        anatomy="brain",
+        modality="T1 MR",
+        licence="voxelmorph repository: Apache-2.0 (the subject's source set is not stated); tutorial: none stated",
+        source="github.com/voxelmorph/voxelmorph data/ and github.com/learn2reg/tutorials2019 unsupervised/data/3D",
+        preprocessing=("as distributed: skull-stripped, affinely aligned, 1 mm, intensities in [0, 1]",),
+        intensity=Window("normalised T1", 0.0, 1.0),
+        shape=shape,
+        spacing=(1.0, 1.0, 1.0),
+        orientation=("L", "I", "A"),
+        labels={label: NAMES.get(label, f"label {label}") for label in evaluated},
+        evaluated_labels=tuple(evaluated),
+        subjects={"scan": "voxelmorph test scan", "subject": "learn2reg tutorial subject 1"},
+        training=TrainingSplit(()),
+        test=tuple(pairs),
+    )

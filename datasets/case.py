@@ -15,18 +15,16 @@ their axes as they are, landmark rows in voxels of those axes, displacements ``(
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import permutations
 from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from datasets import geometry
+from datasets.description import Description, Pair, read_description, write_description
 from datasets.files import (
     Array,
     DataError,
@@ -40,69 +38,49 @@ from datasets.files import (
     write_volume,
 )
 
-PairRule = Literal["ordered", "atlas", "listed"]
-DATASET_JSON = "dataset.json"
-
-
-@dataclass(frozen=True)
-class Pair:
-    """One registration: ``moving`` is brought onto the grid of ``fixed``."""
-
-    fixed: str
-    moving: str
-
-    @property
-    def name(self) -> str:
-        return f"{self.fixed}__{self.moving}"
-
-    @property
-    def displacement_file(self) -> str:
-        """Name of the file that holds the pair's displacement, as Learn2Reg names it."""
-        return f"disp_{self.fixed}_{self.moving}.nii.gz"
-
-    @classmethod
-    def from_name(cls, name: str) -> Pair:
-        """The pair whose `name` this is."""
-        return cls(*name.split("__"))
-
 
 @dataclass(frozen=True)
 class Dataset:
     """The side of a prepared data set that methods and training may read: images and masks, never the truth."""
 
     folder: Path
-    about: Mapping[str, Any]
+    description: Description
 
     @property
     def name(self) -> str:
-        return self.about["name"]
+        """The data set's name in the configuration."""
+        return self.description.name
 
     @property
     def test_pairs(self) -> list[Pair]:
-        return [Pair(**pair) for pair in self.about["test"]]
+        """The pairs to register, in order."""
+        return list(self.description.test)
 
     @property
     def training_cases(self) -> list[str]:
-        return list(self.about["training"]["cases"])
+        """The cases that a network may learn from."""
+        return list(self.description.training.cases)
 
     @property
     def training_pairs(self) -> list[Pair]:
-        """All pairs of the training split, by the data set's own rule (``ordered``, ``atlas`` or ``listed``)."""
-        training = self.about["training"]
-        rule: PairRule = training.get("pairs", "ordered")
-        if rule == "listed":
-            return [Pair(**pair) for pair in training["list"]]
-        if rule == "atlas":
-            return [Pair(training["atlas"], case) for case in training["cases"] if case != training["atlas"]]
-        return [Pair(a, b) for a, b in permutations(training["cases"], 2)]
+        """All pairs of the training split, by the data set's own rule (see `TrainingSplit`)."""
+        training = self.description.training
+        if training.pairs == "listed":
+            return list(training.list)
+        if training.pairs == "atlas":
+            return [Pair(training.atlas, case) for case in training.cases if case != training.atlas]
+        return [Pair(a, b) for a, b in permutations(training.cases, 2)]
 
     def image(self, case: str) -> Volume:
+        """Read the image of a case."""
         return read_volume(self.image_path(case))
 
     def image_path(self, case: str) -> Path:
+        """Return the path of a case's image."""
         return self.folder / "images" / f"{case}.nii.gz"
 
     def mask_path(self, case: str) -> Path:
+        """Return the path of a case's mask, which need not exist."""
         return self.folder / "masks" / f"{case}.nii.gz"
 
     def mask(self, case: str) -> Array | None:
@@ -112,7 +90,7 @@ class Dataset:
 
     def check_files(self, parts: Sequence[str] = ("images", "masks")) -> None:
         """Compare files on disk with the checksums in dataset.json; raise `DataError` naming the first that differs."""
-        for relative, expected in self.about["files"].items():
+        for relative, expected in self.description.files.items():
             if relative.split("/", 1)[0] not in parts:
                 continue
             path = self.folder / relative
@@ -148,6 +126,7 @@ class Truth:
         return fixed, moving
 
     def displacement_path(self, pair: Pair) -> Path:
+        """Return the path of a pair's true displacement, which need not exist."""
         return self.folder / "truth" / "displacements" / pair.displacement_file
 
     def displacement(self, pair: Pair) -> Array | None:
@@ -157,12 +136,8 @@ class Truth:
 
 
 def open_dataset(folder: Path) -> Dataset:
-    """Open a prepared data set; raise `DataError` when dataset.json is missing or not readable."""
-    path = Path(folder) / DATASET_JSON
-    try:
-        return Dataset(Path(folder), json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, json.JSONDecodeError) as error:
-        raise DataError(f"{path}: not a prepared data set ({error})") from error
+    """Open a prepared data set; raise `DataError` when dataset.json is missing, not readable or incomplete."""
+    return Dataset(Path(folder), read_description(folder))
 
 
 def check_same_grid(fixed: Volume, moving: Volume, pair: Pair) -> None:
@@ -190,9 +165,11 @@ class Writer:
         self._volume(f"images/{case}.nii.gz", array, affine)
 
     def mask(self, case: str, array: ArrayLike, affine: ArrayLike) -> None:
+        """Add a field of view or an organ's mask ``(D, H, W)``."""
         self._volume(f"masks/{case}.nii.gz", np.asarray(array, dtype=np.uint8), affine)
 
     def labels(self, case: str, array: ArrayLike, affine: ArrayLike) -> None:
+        """Add a label map ``(D, H, W)``."""
         self._volume(f"truth/labels/{case}.nii.gz", np.asarray(array, dtype=np.uint16), affine)
 
     def displacement(self, pair: Pair, displacement: ArrayLike, affine: ArrayLike) -> None:
@@ -210,14 +187,11 @@ class Writer:
             write_landmarks(self.folder / relative, points)
             self.files[relative] = sha256(self.folder / relative)
 
-    def finish(self, about: Mapping[str, Any]) -> None:
+    def finish(self, description: Description) -> None:
         """Write dataset.json, last, so that its presence means a complete data set."""
         for part in ("images", "masks", "truth"):
             (self.folder / part).mkdir(parents=True, exist_ok=True)
-        text = json.dumps({**about, "files": dict(sorted(self.files.items()))}, indent=1)
-        temporary = self.folder / f".{DATASET_JSON}"
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, self.folder / DATASET_JSON)
+        write_description(self.folder, replace(description, files=dict(sorted(self.files.items()))))
 
     def _volume(self, relative: str, array: Array, affine: ArrayLike) -> None:
         if array.ndim != 3:

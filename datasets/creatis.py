@@ -16,7 +16,7 @@ import logging
 import tarfile
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,6 +28,7 @@ from datasets.chest_ct import pairs as chest_pairs
 from datasets.chest_ct.lungs import Frame, Scan
 from datasets.chest_ct.metaimage import read_metaimage, read_points
 from datasets.chest_ct.pairs import Crop, Direction, Phase, distances
+from datasets.description import Description, LungPair
 from datasets.download import Remote, fetch
 from datasets.files import Array, DataError, sha256
 
@@ -117,8 +118,8 @@ def prepare(
     for tag, patient in tqdm(_patients(collection, bl_exhale).items(), desc=name, unit="pair", disable=None):
         inhale, exhale, facts = _read_pair(tag, patient, files, tolerance_mm)
         pair, found = chest_pairs.write_pair(writer, inhale, exhale, crop, direction, _slices(tag, inhale.scan.frame))
-        pairs[pair] = {**found, **facts}
-    writer.finish(_about(name, collection, pairs, crop, direction, files.archives))
+        pairs[pair] = replace(found, **facts)
+    writer.finish(_describe(name, collection, pairs, crop, direction, files.archives))
 
 
 def _patients(collection: str, bl_exhale: int) -> dict[str, Patient]:
@@ -151,10 +152,10 @@ def _read_pair(tag: str, patient: Patient, files: _Files, tolerance_mm: float) -
     (inhale, here), (exhale, there) = (read(tag, phase, files) for phase in (patient.inhale, patient.exhale))
     rows, count = [len(here), len(there)], min(len(here), len(there))
     facts = {
-        "phases": [patient.inhale, patient.exhale],
-        "rows": rows,
+        "phases": (patient.inhale, patient.exhale),
+        "rows": tuple(rows),
         "published_mm": dict(patient.published),
-        "reproduces": _check_distance(tag, patient, distances(here[:count], there[:count]), tolerance_mm),
+        "reproduces": tuple(_check_distance(tag, patient, distances(here[:count], there[:count]), tolerance_mm)),
     }
     if rows != [patient.landmarks] * 2:
         facts["note"] = f"{tag}: {rows[0]} and {rows[1]} landmarks, published are {patient.landmarks}; {count} are used"
@@ -215,29 +216,32 @@ def _slices(tag: str, frame: Frame) -> Frame | None:
     return frame if frame.shape[:2] == WHOLE_SLICE else None
 
 
-def _about(
+def _describe(
     name: str,
     collection: str,
-    pairs: Mapping[Pair, Mapping[str, Any]],
+    pairs: Mapping[Pair, LungPair],
     crop: Crop,
     direction: Direction,
     archives: Mapping[str, str],
-) -> dict[str, Any]:
-    shared = chest_pairs.describe(pairs, crop, direction)
-    notes = [facts["note"] for facts in pairs.values() if "note" in facts]
+) -> Description:
+    shared = chest_pairs.describe(name, pairs, crop, direction)
+    notes = [facts.note for facts in pairs.values() if facts.note]
     notes += [
-        f"{pair.name}: {facts['before_mm']:.2f} mm before registration, as in {', '.join(facts['reproduces'])}"
+        f"{pair.name}: {facts.before_mm:.2f} mm before registration, as in {', '.join(facts.reproduces)}"
         for pair, facts in pairs.items()
-        if PROGRESSIVE not in facts["reproduces"]
+        if PROGRESSIVE not in facts.reproduces
     ]
     steps = ["field of view: the bore's disc in slices of 512 x 512 (POPI: before they were cut), else all"]
     if collection == "popi":
         steps.append("all 41 landmarks, as in the paper; POPI's makers leave out the last, an image artefact")
-    return {
-        **{"name": name, "module": "creatis", "collection": collection, "title": TITLES[collection], **shared},
-        "licence": "research use; acknowledge the Leon Berard Cancer Center and CREATIS, cite their paper",
-        "source": f"{SITE}, described in github.com/open-vv/popi-model",
-        "preprocessing": [*shared["preprocessing"], *steps, *notes],
-        "notes": notes,
-        "archives": dict(sorted(archives.items())),
-    }
+    return replace(
+        shared,
+        module="creatis",
+        collection=collection,
+        title=TITLES[collection],
+        licence="research use; acknowledge the Leon Berard Cancer Center and CREATIS, cite their paper",
+        source=f"{SITE}, described in github.com/open-vv/popi-model",
+        preprocessing=(*shared.preprocessing, *steps, *notes),
+        notes=tuple(notes),
+        archives=dict(sorted(archives.items())),
+    )

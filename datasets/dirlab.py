@@ -17,9 +17,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from scipy.io import loadmat
@@ -31,6 +30,7 @@ from datasets.chest_ct import pairs as chest_pairs
 from datasets.chest_ct.dirlab_packs import FOLDER, FORM, PHASES, RECORDED, Key, Member, find_members, missing_members
 from datasets.chest_ct.lungs import Frame, Scan
 from datasets.chest_ct.pairs import Crop, Direction, Phase
+from datasets.description import Description, LungPair
 from datasets.download import cache_folder, hand_placed
 from datasets.files import Array, DataError, sha256
 
@@ -96,14 +96,14 @@ def prepare(
     """
     wanted, crop = _wanted(cases), Crop(tuple(shape), margin_mm, inside)
     found = _find(source, wanted)
-    writer, pairs = Writer(folder), {}
+    writer, pairs = Writer(folder), dict[Pair, LungPair]()
     for number in tqdm(wanted, desc=name, unit="pair", disable=None):
         inhale, exhale = _read_case(number, found, hu_offset)
         slices = inhale.scan.frame if CASES[number].shape[:2] == WHOLE_SLICE else None
         pair, facts = chest_pairs.write_pair(writer, inhale, exhale, crop, direction, slices)
-        pairs[pair] = {**facts, "published_mm": CASES[number].tre_mean}
+        pairs[pair] = replace(facts, published_mm=CASES[number].tre_mean)
     archives = {member.path for (number, _, _), member in found.items() if number in wanted}
-    writer.finish(_about(name, pairs, crop, direction, hu_offset, {path.name: sha256(path) for path in archives}))
+    writer.finish(_describe(name, pairs, crop, direction, hu_offset, {path.name: sha256(path) for path in archives}))
 
 
 def _wanted(cases: Sequence[int] | None) -> list[int]:
@@ -151,34 +151,36 @@ def _upside_down(voxels: Array, slices: int) -> Array:
     return np.column_stack([voxels[:, :2], slices - 1 - voxels[:, 2]])
 
 
-def _about(
+def _describe(
     name: str,
-    pairs: Mapping[Pair, Mapping[str, Any]],
+    pairs: Mapping[Pair, LungPair],
     crop: Crop,
     direction: Direction,
     hu_offset: float,
     archives: Mapping[str, str],
-) -> dict[str, Any]:
-    shared = chest_pairs.describe(pairs, crop, direction)
+) -> Description:
     packs = {f"Case{number}Pack.zip": known for number, known in RECORDED.items()}
     odd = [file for file, known in packs.items() if archives.get(file, known) != known]
     notes = [f"{file}: another checksum than a public study recorded" for file in odd]
     for note in notes:
         logger.warning("%s", note)
-    steps = [
+    shared = chest_pairs.describe(name, pairs, crop, direction)
+    steps = (
         f"Hounsfield units are the stored values {hu_offset:+g}: an assumption, no official statement has it",
         "field of view: the bore's disc in cases 6 to 10; all of cases 1 to 5, which their makers cut",
         *notes,
-    ]
-    return {
-        **{"name": name, "module": "dirlab", "title": "DIR-Lab 4DCT", **shared},
-        "licence": "research use after the form of the Emory radiation oncology group, no redistribution",
-        "source": f"{FORM}; Castillo et al. 2009, doi:10.1088/0031-9155/54/7/001",
-        "preprocessing": [*shared["preprocessing"], *steps],
-        "hu_offset": hu_offset,
-        "notes": notes,
-        "archives": dict(sorted(archives.items())),
-    }
+    )
+    return replace(
+        shared,
+        module="dirlab",
+        title="DIR-Lab 4DCT",
+        licence="research use after the form of the Emory radiation oncology group, no redistribution",
+        source=f"{FORM}; Castillo et al. 2009, doi:10.1088/0031-9155/54/7/001",
+        preprocessing=(*shared.preprocessing, *steps),
+        hu_offset=hu_offset,
+        notes=tuple(notes),
+        archives=dict(sorted(archives.items())),
+    )
 
 
 def read_text(path: Path) -> Array:

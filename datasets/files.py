@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,21 @@ Array = NDArray[Any]
 
 class DataError(ValueError):
     """Input data that cannot be used: the message says which file, what is wrong and what to do."""
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``, of the same suffixes, that takes its place when the block ends well.
+
+    So no reader ever sees half a file. After an error the temporary file is gone and ``path`` is as before.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -76,12 +93,9 @@ def _line(error: Exception) -> str:
 
 
 def write_volume(path: Path, array: ArrayLike, affine: ArrayLike) -> None:
-    """Write an array as NIfTI under a temporary name and move it into place, so that no half file is ever seen."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
-    nib.save(nib.Nifti1Image(np.asarray(array), np.asarray(affine)), temporary)
-    os.replace(temporary, path)
+    """Write an array as NIfTI, whole or not at all."""
+    with replacing(Path(path)) as temporary:
+        nib.save(nib.Nifti1Image(np.asarray(array), np.asarray(affine)), temporary)
 
 
 def write_displacement(path: Path, displacement: ArrayLike, affine: ArrayLike) -> None:

@@ -26,9 +26,10 @@ from tqdm import tqdm
 
 from datasets.case import Writer
 from datasets.chest_ct.dicom import MODALITY, PATIENT, SERIES, Series, read_series, read_tags
-from datasets.chest_ct.lungs import WINDOW, Frame, Scan, field_of_view, window
+from datasets.chest_ct.lungs import WINDOW, Frame, Scan, field_of_view
+from datasets.description import Description, TrainingSplit
 from datasets.download import RETRIES, cache_folder, hand_placed
-from datasets.files import DataError, read_volume, sha256, write_volume
+from datasets.files import DataError, read_volume, replacing, sha256, write_volume
 
 logger = logging.getLogger(__name__)
 FOLDER = "lidc"  # below the mirror and the cache
@@ -73,9 +74,9 @@ def prepare(
     writer, store, facts = Writer(folder), _Store(tuple(int(n) for n in shape)), {}
     for offer in tqdm(offers[:wanted], desc=name, unit="scan", disable=None):
         scan, facts[offer.patient] = store.get(offer)
-        writer.image(offer.patient, window(scan.values), scan.frame.affine)
+        writer.image(offer.patient, WINDOW.scale(scan.values), scan.frame.affine)
         writer.mask(offer.patient, field_of_view(scan.frame, scan.frame), scan.frame.affine)
-    writer.finish(_about(name, store.shape, facts, sorted(left_out)))
+    writer.finish(_describe(name, store.shape, facts, sorted(left_out)))
 
 
 @dataclass(frozen=True)
@@ -112,9 +113,8 @@ class _Store:
         write_volume(image, np.rint(scan.values).clip(-32768, 32767).astype(np.int16), scan.frame.affine)
         facts = {"patient": offer.patient, "series": offer.uid, "slices": len(series.files), "notes": notes}
         facts |= {"spacing": [round(size, 6) for size in scan.frame.spacing], "sha256": sha256(image)}
-        temporary = about.with_suffix(".partial")
-        temporary.write_text(json.dumps(facts), encoding="utf-8")
-        temporary.replace(about)
+        with replacing(about) as temporary:
+            temporary.write_text(json.dumps(facts), encoding="utf-8")
         if offer.folder is None:
             shutil.rmtree(_downloads(offer.uid), ignore_errors=True)
         return facts
@@ -215,40 +215,36 @@ def _download(offer: Offer) -> Path:
     )
 
 
-def _about(
+def _describe(
     name: str, shape: Sequence[int], facts: Mapping[str, Mapping[str, Any]], left_out: Sequence[str]
-) -> dict[str, Any]:
+) -> Description:
     notes = [f"{patient}: {note}" for patient, known in facts.items() for note in known["notes"]]
     for note in notes:
         logger.warning("%s", note)
     if len(facts) != PATIENTS:
         notes.insert(0, f"{len(facts)} patients, the paper has {PATIENTS}")
-    return {
-        "name": name,
-        "module": "lidc",
-        "title": "LIDC-IDRI",
-        "phantom": False,
-        "anatomy": "lung",
-        "modality": "CT",
-        "licence": "CC BY 3.0; Armato et al. 2011, doi:10.1118/1.3528204",
-        "source": "LIDC-IDRI, doi:10.7937/K9/TCIA.2015.LO9QL9SX",
-        "preprocessing": [
+    return Description(
+        name=name,
+        module="lidc",
+        title="LIDC-IDRI",
+        anatomy="lung",
+        modality="CT",
+        licence="CC BY 3.0; Armato et al. 2011, doi:10.1118/1.3528204",
+        source="LIDC-IDRI, doi:10.7937/K9/TCIA.2015.LO9QL9SX",
+        preprocessing=(
             f"whole slices, not cropped, resized linearly to {tuple(shape)} voxels; sample k of n reads k * N / n",
             "one CT series a patient, the first by SeriesInstanceUID; below -1024 HU set to -1024",
             "field of view: a disc of 250/512 of a slice's width about its centre",
             "intensity window -1024 to 1000 HU mapped to [0, 1]",
-        ],
-        "intensity": WINDOW,
-        "shape": list(shape),
-        "spacing": None,  # each scan has its own
-        "spacings": {patient: known["spacing"] for patient, known in facts.items()},
-        "orientation": ["L", "P", "S"],
-        "labels": {},
-        "evaluated_labels": [],
-        "subjects": {patient: patient for patient in facts},
-        "series": {patient: known["series"] for patient, known in facts.items()},
-        "excluded": list(left_out),
-        "notes": notes,
-        "training": {"cases": list(facts), "pairs": "ordered"},
-        "test": [],
-    }
+        ),
+        intensity=WINDOW,
+        shape=tuple(shape),
+        spacings={patient: tuple(known["spacing"]) for patient, known in facts.items()},  # each scan has its own
+        orientation=("L", "P", "S"),
+        subjects={patient: patient for patient in facts},
+        series={patient: known["series"] for patient, known in facts.items()},
+        excluded=tuple(left_out),
+        notes=tuple(notes),
+        training=TrainingSplit(tuple(facts)),
+        test=(),
+    )

@@ -8,7 +8,7 @@ stream, ``(seed, split, number)``, so that asking for more subjects leaves the o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import permutations
 from pathlib import Path
 from types import ModuleType
@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from datasets.case import Pair, Writer
+from datasets.case import Writer
+from datasets.description import Description, Pair, TrainingSplit, Window
 from datasets.phantoms import brain, liver
 from datasets.phantoms.fields import Chain, Deformation, Grid, true_displacement
 from datasets.phantoms.lung import prepare as lung
@@ -49,7 +50,7 @@ class Plan:
     """Which scans a data set holds, and which of them are registered."""
 
     scans: list[Scan]
-    training: dict[str, Any]
+    training: TrainingSplit
     test: list[Pair]
 
 
@@ -106,14 +107,24 @@ def prepare(
     else:
         about = _prepare(writer, {"liver": liver, "brain": brain}[anatomy], anatomy, design, shape, spacing, **options)
     parameters = {"anatomy": anatomy, "design": design, "shape": list(shape), "spacing": spacing, **options, **own}
-    named = {} if title is None else {"title": title}
-    general = {"name": name, "module": "phantom", "phantom": True, "anatomy": anatomy, "modality": MODALITY[anatomy]}
-    writer.finish({**general, "licence": LICENCE, "source": SOURCE, "parameters": parameters, **about, **named})
+    writer.finish(
+        replace(
+            about,
+            name=name,
+            module="phantom",
+            phantom=True,
+            anatomy=anatomy,
+            modality=MODALITY[anatomy],
+            licence=LICENCE,
+            parameters=parameters,
+            title=about.title if title is None else title,
+        )
+    )
 
 
 def _prepare_lung(
     writer: Writer, shape: Sequence[int], spacing: Sequence[float] | None, *, training: int, test: int, **options: Any
-) -> dict[str, Any]:
+) -> Description:
     """The lung slides along its wall, which no smooth map does; it draws and writes its pairs itself."""
     with tqdm(total=training + test, desc="lung phantoms", unit="subject", disable=None) as bar:
         sizes = {"shape": shape, "spacing": spacing, "training": training, "test": test}
@@ -137,7 +148,7 @@ def _prepare(
     test: int,
     difficulty: float,
     seed: int,
-) -> dict[str, Any]:
+) -> Description:
     sizes = spacing or [extent / n for extent, n in zip(template.EXTENT_MM, shape, strict=True)]
     grid = Grid(tuple(shape), tuple(float(s) for s in sizes))
     plan = _plan(template, design, training, test, difficulty, seed)
@@ -146,21 +157,25 @@ def _prepare(
     chains = {scan.case: scan.chain for scan in plan.scans}
     for pair in tqdm(plan.test, desc="true displacements", unit="pair", disable=None):
         _write_truth(writer, template, pair, chains[pair.fixed], chains[pair.moving], grid)
-    low, high, unit = (template.INTENSITY[key] for key in ("low", "high", "unit"))
-    return {
-        "title": _title(anatomy, design, difficulty),
-        "preprocessing": [f"drawn on the grid; no resampling, no alignment ({grid.shape} voxels)",
-                          f"intensity window {low:g} to {high:g} {unit} mapped to [0, 1]"],
-        "intensity": template.INTENSITY,
-        "shape": list(grid.shape),
-        "spacing": list(grid.spacing),
-        "orientation": ["L", "P", "S"],
-        "labels": {str(key): value for key, value in template.LABELS.items()},
-        "evaluated_labels": list(template.EVALUATED),
-        "subjects": {scan.case: scan.subject for scan in plan.scans},
-        "training": plan.training,
-        "test": [{"fixed": pair.fixed, "moving": pair.moving} for pair in plan.test],
-    }  # fmt: skip
+    window: Window = template.WINDOW
+    return Description(
+        name="",
+        title=_title(anatomy, design, difficulty),
+        source=SOURCE,
+        preprocessing=(
+            f"drawn on the grid; no resampling, no alignment ({grid.shape} voxels)",
+            f"intensity window {window.low:g} to {window.high:g} {window.unit} mapped to [0, 1]",
+        ),
+        intensity=window,
+        shape=grid.shape,
+        spacing=grid.spacing,
+        orientation=("L", "P", "S"),
+        labels=dict(template.LABELS),
+        evaluated_labels=tuple(template.EVALUATED),
+        subjects={scan.case: scan.subject for scan in plan.scans},
+        training=plan.training,
+        test=tuple(plan.test),
+    )
 
 
 def _plan(template: ModuleType, design: Design, training: int, test: int, difficulty: float, seed: int) -> Plan:
@@ -176,10 +191,10 @@ def _plan(template: ModuleType, design: Design, training: int, test: int, diffic
     scans = [Scan(case, case, Chain((part,)), (*streams[case], 0)) for case, part in deformations.items()]
     if design == "inter_subject":
         pairs = [Pair(a, b) for a, b in permutations(names["test"], 2)]
-        return Plan(scans, {"cases": names["train"], "pairs": "ordered"}, pairs)
+        return Plan(scans, TrainingSplit(tuple(names["train"])), pairs)
     atlas = template.variability(np.random.default_rng([seed, SPLITS["atlas"], 0]), difficulty / 2)
     scans.append(Scan("atlas", "atlas", Chain((atlas,)), (seed, SPLITS["atlas"], 0, 0)))
-    split = {"cases": ["atlas", *names["train"]], "pairs": "atlas", "atlas": "atlas"}
+    split = TrainingSplit(("atlas", *names["train"]), "atlas", "atlas")
     return Plan(scans, split, [Pair("atlas", case) for case in names["test"]])
 
 
@@ -200,9 +215,8 @@ def _plan_twice(
         split: [Pair(f"{k}_{x}", f"{k}_{y}") for k in subjects for x, y in ("ab", "ba")]
         for split, subjects in names.items()
     }
-    listed = [{"fixed": pair.fixed, "moving": pair.moving} for pair in pairs["train"]]
-    cases = [f"{subject}_{side}" for subject in names["train"] for side in "ab"]
-    return Plan(scans, {"cases": cases, "pairs": "listed", "list": listed}, pairs["test"])
+    cases = tuple(f"{subject}_{side}" for subject in names["train"] for side in "ab")
+    return Plan(scans, TrainingSplit(cases, "listed", list=tuple(pairs["train"])), pairs["test"])
 
 
 def draw(
@@ -221,8 +235,7 @@ def draw(
             whole[here] = part.reshape(points.shape[1:])
     if not clean:
         image = template.acquire(image, mask, grid=grid, rng=rng, contrast=contrast)
-    low, high = template.INTENSITY["low"], template.INTENSITY["high"]
-    return np.clip((image - low) / (high - low), 0, 1).astype(np.float32), labels, mask
+    return template.WINDOW.scale(image), labels, mask
 
 
 def _write_scan(writer: Writer, template: ModuleType, scan: Scan, grid: Grid) -> None:

@@ -22,13 +22,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import permutations
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import h5py
 import numpy as np
 from tqdm import tqdm
 
-from datasets.case import Pair, Writer
+from datasets.case import Writer
+from datasets.description import Description, Pair, TrainingSplit, Window
 from datasets.download import cache_folder, verify
 from datasets.files import Array, DataError, sha256
 from datasets.rcn.lists import COLLECTIONS, DRIVE, GRID, LPBA_LABELS, Collection, Part
@@ -101,7 +102,7 @@ def prepare(
         found.note(f"{name}: {len(pairs)} test pairs, the paper has {wanted.pairs}")
     if found.shape != GRID:
         found.note(f"{name}: volumes are {found.shape}, the published ones {GRID}")
-    writer.finish(_about(name, collection, wanted, found, pairs, archives))
+    writer.finish(_describe(name, collection, wanted, found, pairs, archives))
 
 
 def find_files(files: Sequence[str], source: str | None = None) -> dict[str, Path]:
@@ -265,34 +266,33 @@ def _pairs(wanted: Collection, found: Imported) -> list[Pair]:
     return list(twins.values())
 
 
-def _about(
-    name: str, collection: str, wanted: Collection, found: Imported, pairs: list[Pair], archives: Mapping[str, str]
-) -> dict[str, Any]:
+def _describe(
+    name: str, collection: str, wanted: Collection, found: Imported, pairs: list[Pair], archives: dict[str, str]
+) -> Description:
     cases = found.every_case
-    training: dict[str, Any] = {"cases": cases if wanted.rule == "training" else [], "pairs": "ordered"}
-    if wanted.rule == "training" and wanted.atlas:
-        training = {"cases": cases, "pairs": "atlas", "atlas": wanted.atlas}
-    return {
-        "name": name,
-        "module": "rcn_hdf5",
-        "collection": collection,
-        "title": wanted.title,
-        "phantom": False,
-        "anatomy": wanted.anatomy,
-        "modality": wanted.modality,
-        "licence": wanted.licence,
-        "source": "preprocessed HDF5 files of github.com/microsoft/Recursive-Cascaded-Networks",
-        "preprocessing": [*wanted.preprocessing, "spacing unknown: written as 1, units are voxels", *found.notes],
-        "intensity": {"unit": "as distributed", "low": 0.0, "high": 1.0},
-        "shape": list(found.shape or ()),
-        "spacing": None,  # the NIfTI headers say 1, which is no millimetre
-        "orientation": ["R", "P", "I"] if wanted.anatomy == "liver" else None,
-        "labels": {str(label): title for label, title in wanted.labels.items()},
-        "evaluated_labels": list(wanted.labels),
-        "subjects": {case: wanted.subject(case) for case in cases},
-        "missing": found.missing,
-        "notes": found.notes,
-        "archives": dict(archives),
-        "training": training,
-        "test": [{"fixed": pair.fixed, "moving": pair.moving} for pair in pairs],
-    }
+    training = TrainingSplit(tuple(cases if wanted.rule == "training" else ()))
+    if training.cases and wanted.atlas:
+        training = TrainingSplit(tuple(cases), "atlas", wanted.atlas)
+    return Description(
+        name=name,
+        module="rcn_hdf5",
+        collection=collection,
+        title=wanted.title,
+        anatomy=wanted.anatomy,
+        modality=wanted.modality,
+        licence=wanted.licence,
+        source="preprocessed HDF5 files of github.com/microsoft/Recursive-Cascaded-Networks",
+        preprocessing=(*wanted.preprocessing, "spacing unknown: written as 1, units are voxels", *found.notes),
+        intensity=Window("as distributed", 0.0, 1.0),
+        shape=found.shape or (),
+        spacing=None,  # the NIfTI headers say 1, which is no millimetre
+        orientation=("R", "P", "I") if wanted.anatomy == "liver" else (),
+        labels=dict(wanted.labels),
+        evaluated_labels=tuple(wanted.labels),
+        subjects={case: wanted.subject(case) for case in cases},
+        missing=tuple(found.missing),
+        notes=tuple(found.notes),
+        archives=archives,
+        training=training,
+        test=tuple(pairs),
+    )

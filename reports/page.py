@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from benchmarks.metrics import METRICS, Metric
 from benchmarks.ranking import RANKS, quote, ranking_metrics
 from benchmarks.results import RUN_LEVEL
+from datasets.description import Description
 from reports.drawing import html as embed
 from reports.drawing.style import save
 from reports.overview import figures
@@ -42,7 +43,7 @@ class Section:
 
     name: str
     title: str
-    about: Mapping[str, Any]
+    description: Description
     pairs: int
     voxel: str
     table: Table
@@ -76,10 +77,10 @@ def build(folder: Path, run: Run, papers: Sequence[PaperRun] = ()) -> None:
         sections.append(
             Section(
                 dataset.name,
-                overview.display_title(dataset),
-                dataset.about,
+                dataset.description.display_title,
+                dataset.description,
                 len(dataset.test_pairs),
-                _voxel(dataset.about),
+                _voxel(dataset.description),
                 table,
                 overview.label_table(frames[1], dataset, methods),
                 overview.timing_table(times, dataset, methods),
@@ -145,21 +146,21 @@ def _dataset_figures(
         if figure is not None:
             name = f"{metric.replace('_', '-')}-{dataset.name}"
             save(figure, folder, name)
-            alt = f"{METRICS[metric].short} of every pair on {overview.display_title(dataset)}, a row for each method"
+            alt = f"{METRICS[metric].short} of every pair on {dataset.description.display_title}, a row for each method"
             spreads.append((alt, _inline(folder, name, alt)))
     for method in summary.ordered(methods):
         curve = curves.get((method, dataset.name))
         if curve is not None and len(curve):
-            alt = f"Training loss of {methods[method].label} on {overview.display_title(dataset)}"
+            alt = f"Training loss of {methods[method].label} on {dataset.description.display_title}"
             save(figures.training(curve, methods[method].label), folder,
                          f"training-{method}-{dataset.name}")  # fmt: skip
             trained.append((alt, _inline(folder, f"training-{method}-{dataset.name}", alt)))
     return spreads, trained
 
 
-def _voxel(about: Mapping[str, Any]) -> str:
+def _voxel(data: Description) -> str:
     """The voxel's size in mm along each axis, or the range of sizes where every pair has its own."""
-    sizes = [about["spacing"]] if about.get("spacing") else list(about.get("spacings", {}).values())
+    sizes = [data.spacing] if data.spacing else list(data.spacings.values())
     ends = [dict.fromkeys(f"{size:.3g}" for size in (min(axis), max(axis))) for axis in zip(*sizes, strict=True)]
     return " \N{MULTIPLICATION SIGN} ".join(" to ".join(each) for each in ends)
 
@@ -191,7 +192,7 @@ def _clock(runs: pd.DataFrame) -> str:
 
 
 def _about_run(runs: pd.DataFrame, datasets: Datasets) -> dict[str, Any]:
-    phantoms = [bool(dataset.about.get("phantom")) for dataset in datasets.values()]
+    phantoms = [dataset.description.phantom for dataset in datasets.values()]
     data = "phantoms only" if all(phantoms) else "phantoms and real images" if any(phantoms) else "real images only"
     versions: dict[str, str] = {}
     for text in runs.versions if len(runs) else []:

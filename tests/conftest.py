@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from datasets.case import Pair, Writer, open_dataset
+from datasets.description import Description, TrainingSplit
 from reports.reading.trainings import Training
 from tests.reports.report_inputs import build, small_metrics, timing_frame, write_dataset
 from workflows.planning.specs import MethodSpec, RegisterSpec, RunSpec
@@ -31,22 +32,22 @@ def make_dataset(tmp_path):
             writer.image(case, rng.random(SHAPE) * top, AFFINE)
             writer.labels(case, rng.integers(0, 3, SHAPE), AFFINE)
         pairs = [Pair("fixed", case) for case in cases]
-        writer.finish(about(name, pairs))
+        writer.finish(description(name, pairs))
         return open_dataset(folder)
 
     return make
 
 
-def about(name: str, pairs: list[Pair]) -> dict:
-    return {
-        "name": name,
-        "title": name,
-        "phantom": True,
-        "labels": {"1": "one", "2": "two"},
-        "evaluated_labels": [1, 2],
-        "training": {"cases": [], "pairs": "ordered"},
-        "test": [{"fixed": pair.fixed, "moving": pair.moving} for pair in pairs],
-    }
+def description(name: str, pairs: list[Pair]) -> Description:
+    return Description(
+        name=name,
+        title=name,
+        phantom=True,
+        labels={1: "one", 2: "two"},
+        evaluated_labels=(1, 2),
+        training=TrainingSplit(()),
+        test=tuple(pairs),
+    )
 
 
 @pytest.fixture
@@ -80,7 +81,7 @@ def noise(tmp_path_factory):
     writer = Writer(folder)
     for case in ("a", "b", "c"):
         writer.image(case, rng.random((16, 14, 30), dtype=np.float32), np.eye(4))
-    writer.finish({"name": "noise", "training": {"cases": ["a", "b", "c"]}, "test": []})
+    writer.finish(Description(name="noise", training=TrainingSplit(("a", "b", "c")), test=()))
     return open_dataset(folder)
 
 

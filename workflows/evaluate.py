@@ -98,7 +98,7 @@ def judge(displacement: Any, pair: Pair, data: Dataset, truth: Truth) -> list[Ro
         spacing=data.image(pair.fixed).spacing,
         fixed_labels=truth.labels(pair.fixed),
         moving_labels=truth.labels(pair.moving),
-        labels=data.about.get("evaluated_labels"),
+        labels=data.description.evaluated_labels or None,
         landmarks=landmarks,
         true_displacement=truth.displacement(pair),
         mask=data.mask(pair.fixed),

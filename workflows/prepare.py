@@ -34,14 +34,12 @@ def prepare(spec: PrepareSpec) -> None:
 
 
 def _subjects(data: Dataset, cases: Iterable[str]) -> set[str]:
-    subjects = data.about.get("subjects", {})
-    return {subjects.get(case, case) for case in cases}
+    return {data.description.subjects.get(case, case) for case in cases}
 
 
 def _trained(data: Dataset) -> set[str]:
     # The atlas is the fixed image of training and test alike; that is the protocol of atlas registration.
-    atlas = data.about["training"].get("atlas")
-    return _subjects(data, [case for case in data.training_cases if case != atlas])
+    return _subjects(data, [case for case in data.training_cases if case != data.description.training.atlas])
 
 
 if __name__ == "__main__":

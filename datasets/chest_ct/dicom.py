@@ -146,7 +146,7 @@ def _resize(slices: Sequence[Slice], signs: Array, count: Sequence[int], shape: 
 
     @lru_cache(maxsize=2)
     def plane(index: int) -> Array:
-        values = np.maximum(_read(slices[index].path), np.float32(WINDOW["low"]))[flips]
+        values = np.maximum(_read(slices[index].path), np.float32(WINDOW.low))[flips]
         return _along(_along(values, count[0], shape[0], 0), count[1], shape[1], 1)
 
     volume = np.empty(tuple(shape), np.float32)

@@ -16,11 +16,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from datasets import geometry
+from datasets.description import Window
 from datasets.files import DataError
 
 Array = NDArray[Any]
 
-WINDOW = {"unit": "HU", "low": -1024.0, "high": 1000.0}  # mapped to [0, 1], as the lung phantom's
+WINDOW = Window("HU", -1024.0, 1000.0)  # of every chest, real or drawn
 LUNG_HU = -400.0  # below: air and lung; above: soft tissue, vessels wider than a voxel
 BORE = 250 / 512  # radius of the scanner's bore in widths of a whole slice, doi:10.1109/TMI.2019.2953788
 _COARSE_MM = 2.0  # lungs are sought on about this grid: a box needs no finer one
@@ -74,12 +75,6 @@ class Scan:
     frame: Frame
 
 
-def window(values: ArrayLike) -> Array:
-    """Hounsfield units mapped to float32 in [0, 1]."""
-    low, high = WINDOW["low"], WINDOW["high"]
-    return np.clip((np.asarray(values, np.float32) - low) / (high - low), 0, 1).astype(np.float32)
-
-
 def find_lungs(scan: Scan, where: str) -> Scan:
     """The lungs of a scan as a boolean mask on a grid of about 2 mm: air that no side of the slices reaches.
 
@@ -130,7 +125,7 @@ def share_inside(lungs: Scan, points: ArrayLike) -> float:
 
 def resample(scan: Scan, frame: Frame) -> Array:
     """Hounsfield units of a scan on another grid in the same patient, linearly; below -1024 is padding, not tissue."""
-    values = np.maximum(scan.values, np.float32(WINDOW["low"]))
+    values = np.maximum(scan.values, np.float32(WINDOW.low))
     return geometry.resample_to_grid(values, scan.frame.affine, frame.affine, frame.shape)
 
 

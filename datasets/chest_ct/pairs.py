@@ -25,8 +25,8 @@ from datasets.chest_ct.lungs import (
     lung_box,
     resample,
     share_inside,
-    window,
 )
+from datasets.description import Description, LungPair, TrainingSplit
 from datasets.files import DataError
 
 Array = NDArray[Any]
@@ -66,7 +66,7 @@ def distances(fixed: Array, moving: Array) -> Array:
 
 def write_pair(
     writer: Writer, inhale: Phase, exhale: Phase, crop: Crop, direction: Direction, slices: Frame | None
-) -> tuple[Pair, dict[str, Any]]:
+) -> tuple[Pair, LungPair]:
     """Write both scans of a pair on one grid with masks and landmarks; return the pair and what was found on the way.
 
     ``slices``: the grid of the scanner's whole slices, None where it is not known (see `chest.field_of_view`).
@@ -81,17 +81,17 @@ def write_pair(
     frame = Frame.between(low, high, crop.shape)
     mask = field_of_view(frame, slices)
     for phase in (fixed, moving):
-        writer.image(phase.case, window(resample(phase.scan, frame)), frame.affine)
+        writer.image(phase.case, WINDOW.scale(resample(phase.scan, frame)), frame.affine)
         writer.mask(phase.case, mask, frame.affine)
     pair = Pair(fixed.case, moving.case)
     writer.landmarks(pair, *(_on_grid(phase, frame) for phase in (fixed, moving)))
-    return pair, {
-        "before_mm": round(float(distances(fixed.points, moving.points).mean()), 4),
-        "landmarks": len(fixed.points),
-        "spacing": [round(size, 6) for size in frame.spacing],
-        "box_mm": np.round([low, high], 4).tolist(),
-        "inside_lungs": [round(share, 4) for share in shares],
-    }
+    return pair, LungPair(
+        before_mm=round(float(distances(fixed.points, moving.points).mean()), 4),
+        landmarks=len(fixed.points),
+        spacing=tuple(round(size, 6) for size in frame.spacing),
+        box_mm=tuple(tuple(corner) for corner in np.round([low, high], 4).tolist()),
+        inside_lungs=tuple(round(share, 4) for share in shares),
+    )
 
 
 def _check_inside(phase: Phase, lungs: Scan, least: float) -> float:
@@ -117,33 +117,27 @@ def _on_grid(phase: Phase, frame: Frame) -> Array:
     return points
 
 
-def describe(pairs: Mapping[Pair, Mapping[str, Any]], crop: Crop, direction: Direction) -> dict[str, Any]:
-    """The part of dataset.json that all breathing pairs share; ``pairs`` holds what `write_pair` found of each.
-
-    Cases are named ``<subject>-<phase>``.
-    """
+def describe(name: str, pairs: Mapping[Pair, LungPair], crop: Crop, direction: Direction) -> Description:
+    """Return the part of dataset.json that all breathing pairs share; their cases are named ``<subject>-<phase>``."""
     fixed, moving = ("end-inhale", "end-exhale") if direction == "inhale_fixed" else ("end-exhale", "end-inhale")
-    return {
-        "phantom": False,
-        "anatomy": "lung",
-        "modality": "CT",
-        "preprocessing": [
+    return Description(
+        name=name,
+        anatomy="lung",
+        modality="CT",
+        preprocessing=(
             f"cropped to the lungs of both scans (air below {LUNG_HU:g} HU within the body) and {crop.margin_mm:g} mm "
             f"more, resized linearly to {tuple(crop.shape)} voxels, voxel areas aligned",
             f"fixed is {fixed}, moving {moving}",
             "intensity window -1024 to 1000 HU mapped to [0, 1]",
-        ],
-        "intensity": WINDOW,
-        "shape": list(crop.shape),
-        "spacing": None,  # each pair has its own
-        "spacings": {pair.name: facts["spacing"] for pair, facts in pairs.items()},
-        "orientation": ["L", "P", "S"],
-        "labels": {},
-        "evaluated_labels": [],
-        "primary": "tre",
-        "subjects": {case: case.rpartition("-")[0] for case in iter_cases(list(pairs))},
-        "training": {"cases": [], "pairs": "ordered"},
-        "test": [{"fixed": pair.fixed, "moving": pair.moving} for pair in pairs],
-        "severity": {pair.name: facts["before_mm"] for pair, facts in pairs.items()},
-        "pairs": {pair.name: dict(facts) for pair, facts in pairs.items()},
-    }
+        ),
+        intensity=WINDOW,
+        shape=tuple(crop.shape),
+        spacings={pair.name: facts.spacing for pair, facts in pairs.items()},  # each pair has its own
+        orientation=("L", "P", "S"),
+        primary="tre",
+        subjects={case: case.rpartition("-")[0] for case in iter_cases(list(pairs))},
+        training=TrainingSplit(()),
+        test=tuple(pairs),
+        severity={pair.name: facts.before_mm for pair, facts in pairs.items()},
+        pairs={pair.name: facts for pair, facts in pairs.items()},
+    )

@@ -12,6 +12,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from datasets.description import Window
 from datasets.phantoms.fields import Deformation, Grid, correlated_noise, random_affine, random_field
 from datasets.phantoms.shapes import Canvas, Tubes, Waves, box, difference, ellipsoid, intersection, rotation, union
 
@@ -27,7 +28,7 @@ LABELS: dict[int, str] = {
     **{31 + k: name for k, name in enumerate(MIDLINE)},
 }
 EVALUATED = tuple(LABELS)
-INTENSITY = {"unit": "arbitrary", "low": 0.0, "high": 1.0}
+WINDOW = Window("arbitrary", 0.0, 1.0)
 EXTENT_MM = (160.0, 196.0, 164.0)
 CENTRE_MM = (0.0, -2.0, 1.0)
 BACKGROUND = 0.0

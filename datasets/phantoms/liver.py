@@ -13,6 +13,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from datasets.description import Window
 from datasets.phantoms.fields import Deformation, Grid, correlated_noise, random_affine, random_field
 from datasets.phantoms.shapes import (
     Canvas,
@@ -34,7 +35,7 @@ LABELS: dict[int, str] = {
     8: "inferior vena cava", 9: "spine", 10: "pancreas",
 }  # fmt: skip
 EVALUATED = (1,)
-INTENSITY = {"unit": "HU", "low": -25.0, "high": 265.0}
+WINDOW = Window("HU", -25.0, 265.0)
 EXTENT_MM = (300.0, 236.0, 224.0)
 CENTRE_MM = (-12.0, 2.0, 0.0)
 BACKGROUND = -1000.0

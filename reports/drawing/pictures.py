@@ -69,7 +69,7 @@ def _palette(image: Image.Image, limit: int, scales: Sequence[float]) -> bytes:
 def _evaluated(dataset: Dataset, labels: Array | None) -> Array | None:
     if labels is None:
         return None
-    wanted = [label for label in dataset.about.get("evaluated_labels", []) if label <= int(labels.max())]
+    wanted = [label for label in dataset.description.evaluated_labels if label <= int(labels.max())]
     kept = np.zeros(int(labels.max()) + 1, dtype=np.uint16)
     kept[wanted] = wanted
     return kept[labels]

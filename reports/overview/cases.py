@@ -12,7 +12,6 @@ from benchmarks.ranking import RANKS, primary, ranked
 from datasets.case import Dataset, Pair
 from datasets.files import read_displacement
 from reports.drawing.pictures import picture
-from reports.overview import tables as overview
 from reports.reading import summary
 from reports.reading.run import Labels, Run
 from reports.tables.numbers import quantity
@@ -56,7 +55,7 @@ def draw_cases(
                 continue
             source = run.displacement_path(dataset.name, method, seed, name)
             label = run.label(method)
-            title = f"{label} on {overview.display_title(dataset)}: {name}, {shown}"
+            title = f"{label} on {dataset.description.display_title}: {name}, {shown}"
             drawn = _draw(dataset, name, source, path, title, run.labels)
             alt = f"{label}, {rank} case, pair {name}: fixed, moving, warped, differences, grid, Jacobian determinant"
             cases[name, seed] = Case(rank, name, seed, shown, path if drawn else None, alt)

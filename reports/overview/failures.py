@@ -34,9 +34,7 @@ def failure_table(frame: pd.DataFrame, datasets: Datasets, methods: Methods) -> 
     rows = [
         [
             Cell(methods[row.method].label if row.method in methods else row.method),
-            Cell(
-                str(datasets[row.dataset].about.get("title", row.dataset)) if row.dataset in datasets else row.dataset
-            ),
+            Cell(datasets[row.dataset].description.title or row.dataset if row.dataset in datasets else row.dataset),
             Cell(row.pair),
             Cell(row.status),
             Cell(_short(row.reason)),

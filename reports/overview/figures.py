@@ -21,7 +21,6 @@ from benchmarks.metrics import METRICS
 from benchmarks.ranking import Quote, primary, quote
 from datasets.case import Dataset
 from reports.drawing.style import INK, KINDS, PAPER, SOFT, style
-from reports.overview.tables import display_title
 from reports.reading import summary
 from reports.reading.summary import Datasets, Methods
 from reports.tables.numbers import direction
@@ -146,7 +145,7 @@ def _panel(axes: Axes, metrics: pd.DataFrame, dataset: Dataset, quote: Quote, me
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.margins(y=0.16)
     _control_lines(axes, summary.per_pair(metrics, dataset.name, quote))
-    axes.set_title(display_title(dataset))
+    axes.set_title(dataset.description.display_title)
     axes.set_xlabel("median seconds per pair")
     axes.set_ylabel(_axis_label(quote))
 

@@ -18,12 +18,6 @@ NO_CUDA = "not measured: no CUDA device"
 PARTIAL = "† Mean over the pairs that did not fail; not compared with the others."
 
 
-def display_title(dataset: Dataset) -> str:
-    """The data set's title; a phantom says that it is one."""
-    title = str(dataset.about.get("title", dataset.name))
-    return f"{title} (phantom)" if dataset.about.get("phantom") and "phantom" not in title.lower() else title
-
-
 def overview_frame(metrics: pd.DataFrame, datasets: Datasets, methods: Methods) -> pd.DataFrame:
     """Every number of the overview, one a row, parameters included."""
     frames = []
@@ -56,7 +50,8 @@ def dataset_table(frame: pd.DataFrame, metrics: pd.DataFrame, dataset: Dataset, 
         done = Cell("not applicable" if idle and not tried else str(tried - failed), muted=not tried)
         size = summary.parameters(metrics, dataset.name, method)
         rows.append([Cell(_name(methods, method)), *cells, done, Cell(str(failed)), _count(size)])
-    caption = f"{display_title(dataset)}: mean ± SD over pairs (time: median). Best method in bold, controls apart."
+    title = dataset.description.display_title
+    caption = f"{title}: mean ± SD over pairs (time: median). Best method in bold, controls apart."
     return Table(caption, heads, rows, _partial_note(here))
 
 
@@ -101,7 +96,8 @@ def label_table(frame: pd.DataFrame, dataset: Dataset, methods: Methods) -> Tabl
     for region, group in here.groupby("region", sort=False):
         cells = [quote_cell(_find(group, method, Quote("dice", group.protocol.iloc[0], region))) for method in shown]
         rows.append([Cell(str(group.label.iloc[0])), *cells])
-    title = f"{display_title(dataset)}: Dice ↑ per structure ({here.protocol.iloc[0]}), mean ± SD over pairs."
+    protocol = here.protocol.iloc[0]
+    title = f"{dataset.description.display_title}: Dice ↑ per structure ({protocol}), mean ± SD over pairs."
     return Table(title, heads, rows, _partial_note(here))
 
 
@@ -140,7 +136,7 @@ def timing_table(frame: pd.DataFrame, dataset: Dataset, methods: Methods) -> Tab
             for phase in (("warm",) if setting[1] is None else ("warm", "first"))
         ]
         rows.append([Cell(_name(methods, method)), *cells])
-    return Table(f"{display_title(dataset)}: seconds per registration, alone on the machine.", heads, rows)
+    return Table(f"{dataset.description.display_title}: seconds per registration, alone on the machine.", heads, rows)
 
 
 def _timing_cell(here: pd.DataFrame, method: str, setting: tuple[str, Any], phase: str) -> Cell:
@@ -164,7 +160,7 @@ def _accuracy_table(frame: pd.DataFrame, metrics: pd.DataFrame, datasets: Datase
         quoted = primary(metrics, dataset)
         found = None if quoted is None else quote_head(quoted)
         detail = "no accuracy measured" if found is None else f"{found.title}, {found.detail}"
-        heads.append(Head(display_title(dataset), detail))
+        heads.append(Head(dataset.description.display_title, detail))
         columns.append((dataset.name, quoted))
     rows = []
     for method in summary.ordered(methods):
@@ -182,7 +178,7 @@ def _parameter_rows(metrics: pd.DataFrame, dataset: Dataset, methods: Methods) -
     for method in summary.ordered(methods):
         size = summary.parameters(metrics, dataset.name, method)
         if size is not None:
-            row = {"dataset": dataset.name, "phantom": bool(dataset.about.get("phantom", False)), "method": method}
+            row = {"dataset": dataset.name, "phantom": dataset.description.phantom, "method": method}
             tried, failed, idle = summary.counts(metrics, dataset.name, method)
             rows.append({**row, "metric": "parameters", "protocol": "network", "region": "all", "unit": "1",
                          "higher_is_better": False, "statistic": "mean", "mean": float(size), "n": 1, "tried": tried,

@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Any
 
 from datasets.case import Dataset
-from reports.overview.tables import display_title
 from reports.paper.layout import Paper
 from reports.reading.run import Run
 from reports.reading.trainings import Training
@@ -35,7 +34,7 @@ class Player:
     @property
     def here(self) -> str:
         """The title of what plays it; empty where nothing does."""
-        return display_title(self.dataset) if self.dataset else ""
+        return self.dataset.description.display_title if self.dataset else ""
 
     def in_figure(self) -> str:
         """Return the title of what plays it; a stand-in, or other pairs than the paper's, are named so."""

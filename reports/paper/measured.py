@@ -14,7 +14,6 @@ from benchmarks.ranking import Quote
 from benchmarks.results import RUN_LEVEL
 from benchmarks.statistics import Statistic, bootstrap_interval
 from datasets.case import Dataset
-from reports.overview.tables import display_title
 from reports.paper import statistics as cell_statistics
 from reports.paper.cast import PaperRun
 from reports.paper.layout import Entry, dataset_keys, specification
@@ -214,7 +213,7 @@ class Reader:
             return "no CUDA device" if device == "cuda" else f"no timing on {device} in this run"
         timing = timing[timing.dataset == dataset.name]
         if timing.empty:
-            return f"timing not run on {display_title(dataset)}"
+            return f"timing not run on {dataset.description.display_title}"
         method = cell["method"]
         if "timed_as" in cell and method not in set(timing.method):
             method = cell["timed_as"]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import pandas as pd
 
 from benchmarks.ranking import Quote
 from datasets.case import Dataset, Pair
-from reports.overview.tables import display_title
 from reports.reading import summary
 
 POOLED = ("count", "mean", "sd")  # regions that a mean and sd over all landmarks are made of
@@ -61,7 +59,7 @@ class PairValues:
         frames = {}
         for dataset in choice.datasets:
             if not choice.names(dataset):
-                title, number = display_title(dataset), len(dataset.test_pairs)
+                title, number = dataset.description.display_title, len(dataset.test_pairs)
                 return Missing(f"{title} has {number} test pairs, the paper's row is of pair {choice.pair}")
             frame = self._of_dataset(dataset, choice, quote, pooled)
             if frame is None or frame.empty:
@@ -116,7 +114,7 @@ class PairValues:
 
     def why_none(self, dataset: Dataset, choice: Choice, quote: Quote) -> Missing:
         """Why a method that is in the profile has no value on a data set."""
-        rows, method, title = self._tried(dataset, choice), choice.method, display_title(dataset)
+        rows, method, title = self._tried(dataset, choice), choice.method, dataset.description.display_title
         if rows is None or rows.empty:
             seeds = self.seeds(replace(choice, datasets=(dataset,)))
             if seeds and choice.seed not in (None, *seeds):
@@ -153,7 +151,7 @@ class PairValues:
 
 def subjects(datasets: tuple[Dataset, ...], index: pd.MultiIndex) -> list[list[tuple[str, str]]]:
     """The subjects of each (data set, pair), for pairs that share one are not independent."""
-    named: Mapping[str, Mapping[str, Any]] = {each.name: each.about.get("subjects", {}) for each in datasets}
+    named = {each.name: each.description.subjects for each in datasets}
     out = []
     for dataset, pair in index:
         known = Pair.from_name(str(pair))

@@ -65,10 +65,10 @@ def label_quotes(metrics: pd.DataFrame, dataset: Dataset) -> list[tuple[str, Quo
         return []
     present = set(metrics[(metrics.dataset == dataset.name) & (metrics.metric == "dice")].region.astype(str))
     found = []
-    for label in dataset.about.get("evaluated_labels", []):
+    for label in dataset.description.evaluated_labels:
         region = next((name for name in (f"label_{label}", str(label)) if name in present), None)
         if region is not None:
-            name = dataset.about.get("labels", {}).get(str(label), f"label {label}")
+            name = dataset.description.labels.get(label, f"label {label}")
             found.append((name, Quote("dice", wanted.protocol, region)))
     return found
 
@@ -110,7 +110,7 @@ def _row(
     quartiles = np.percentile(found, [25, 50, 75]) if len(found) else [np.nan] * 3
     return {
         "dataset": dataset.name,
-        "phantom": bool(dataset.about.get("phantom", False)),
+        "phantom": dataset.description.phantom,
         "method": method,
         "metric": wanted.metric,
         "protocol": wanted.protocol,

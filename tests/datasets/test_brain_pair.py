@@ -24,7 +24,7 @@ def test_identity_dice_is_the_known_one(prepared):
     data, truth = prepared
     (pair,) = data.test_pairs
     fixed, moving = truth.labels(pair.fixed), truth.labels(pair.moving)
-    labels = data.about["evaluated_labels"]
+    labels = data.description.evaluated_labels
     dice = [2 * ((fixed == n) & (moving == n)).sum() / ((fixed == n).sum() + (moving == n).sum()) for n in labels]
     assert len(labels) == 30
     assert np.mean(dice) == pytest.approx(0.522, abs=0.001)

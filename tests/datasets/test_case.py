@@ -1,13 +1,15 @@
 """Prepared data: what is written comes back, and what cannot be used is refused with its name."""
 
 import gzip
+import json
 
 import nibabel as nib
 import numpy as np
 import pytest
 
 from datasets.case import Pair, Truth, Writer, open_dataset
-from datasets.files import DataError, read_landmarks, read_volume
+from datasets.description import Description, LungPair, TrainingSplit, Window
+from datasets.files import DataError, read_landmarks, read_volume, replacing
 
 AFFINE = np.array([[-1.5, 0, 0, 4], [0, -1.0, 0, 5], [0, 0, 2.5, -6], [0, 0, 0, 1]])
 
@@ -93,7 +95,7 @@ def prepared(tmp_path):
         writer.labels(case, rng.integers(0, 300, (5, 7, 9)), AFFINE)
     writer.displacement(pair, truth["u"], AFFINE)
     writer.landmarks(pair, truth["points"], truth["points"] + 1)
-    writer.finish({"name": "a-set", "training": {"cases": ["one", "two"]}, "test": [vars(pair)]})
+    writer.finish(Description(name="a-set", training=TrainingSplit(("one", "two")), test=(pair,)))
     return tmp_path / "a set", pair, truth
 
 
@@ -149,3 +151,49 @@ def test_bad_landmarks_name_file_and_line(tmp_path, text):
 def test_an_unprepared_folder_is_named(tmp_path):
     with pytest.raises(DataError, match="not a prepared data set"):
         open_dataset(tmp_path)
+
+
+@pytest.mark.parametrize("missing", ["name", "training", "test"])
+def test_a_description_that_lacks_a_key_is_refused_with_key_file_and_remedy(prepared, missing):
+    path = prepared[0] / "dataset.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({key: value for key, value in content.items() if key != missing}), encoding="utf-8")
+    with pytest.raises(DataError, match=rf"dataset\.json: .*`{missing}`.*; delete .*a set and run again"):
+        open_dataset(prepared[0])
+
+
+def test_a_description_is_read_as_it_was_written(tmp_path):
+    facts = LungPair(3.89, 300, (1.0, 1.5, 2.0), ((0.0, 0.0, 0.0), (9.0, 9.0, 9.0)), (1.0, 0.97), 3.89, rows=(300, 300))
+    description = Description(
+        name="lungs",
+        intensity=Window("HU", -1024.0, 1000.0),
+        labels={1: "left", 2: "right"},
+        training=TrainingSplit(("a", "b"), "listed", list=(Pair("a", "b"),)),
+        test=(Pair("c", "d"),),
+        pairs={"c__d": facts},
+    )
+    Writer(tmp_path).finish(description)
+    assert open_dataset(tmp_path).description == description
+    assert open_dataset(tmp_path).training_pairs == [Pair("a", "b")]
+    stored = json.loads((tmp_path / "dataset.json").read_text(encoding="utf-8"))
+    assert set(stored) == {"name", "intensity", "labels", "training", "test", "pairs"}  # nothing that is not known
+
+
+@pytest.mark.parametrize(("title", "phantom", "shown"), [
+    ("", False, "set"), ("", True, "set (phantom)"), ("CT", True, "CT (phantom)"), ("A Phantom", True, "A Phantom"),
+])  # fmt: skip
+def test_a_phantom_says_so_in_its_title(title, phantom, shown):
+    about = Description(name="set", title=title, phantom=phantom, training=TrainingSplit(()), test=())
+    assert about.display_title == shown
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "below" / "volume.nii.gz"
+    with replacing(path) as temporary:
+        temporary.write_text("first")
+        assert not path.exists()
+        assert temporary.name.endswith("volume.nii.gz")
+    with pytest.raises(TypeError), replacing(path) as temporary:
+        temporary.write_bytes("half")
+    assert path.read_text() == "first"
+    assert list(path.parent.iterdir()) == [path]

@@ -152,14 +152,14 @@ def test_six_patients_in_the_papers_order(tmp_path, site):
     assert data.test_pairs == [Pair(f"{tag}-00", f"{tag}-{'60' if tag == 'bl' else '50'}") for tag in tags]
     for pair in data.test_pairs:
         check_pair(data, truth, pair)
-        assert data.about["severity"][pair.name] == pytest.approx(BEFORE, abs=1e-3)
-        assert data.about["pairs"][pair.name]["reproduces"] == [creatis.PROGRESSIVE]
-    assert data.about["pairs"]["mm2-00__mm2-50"]["rows"] == [15, 12]
-    assert data.about["notes"] == ["mm2: 15 and 12 landmarks, published are 12; 12 are used"]
-    assert set(data.about["notes"]) <= set(data.about["preprocessing"])
+        assert data.description.severity[pair.name] == pytest.approx(BEFORE, abs=1e-3)
+        assert data.description.pairs[pair.name].reproduces == (creatis.PROGRESSIVE,)
+    assert data.description.pairs["mm2-00__mm2-50"].rows == (15, 12)
+    assert data.description.notes == ("mm2: 15 and 12 landmarks, published are 12; 12 are used",)
+    assert set(data.description.notes) <= set(data.description.preprocessing)
     cached = tmp_path / "a cache" / "creatis" / "bh" / "mhd" / "50.raw"
-    assert data.about["archives"]["bh/mhd/50.raw"] == sha256(cached)
-    assert len(data.about["archives"]) == 6 * 2 * 3
+    assert data.description.archives["bh/mhd/50.raw"] == sha256(cached)
+    assert len(data.description.archives) == 6 * 2 * 3
     assert len(site) == 36
     imported(tmp_path)
     assert len(site) == 36  # the second time all lies in the cache
@@ -168,7 +168,7 @@ def test_six_patients_in_the_papers_order(tmp_path, site):
 def test_the_exhale_phase_of_bl_can_be_chosen(tmp_path, site):
     data, _ = imported(tmp_path, bl_exhale=50, direction="exhale_fixed")
     assert data.test_pairs[0] == Pair("bl-50", "bl-00")
-    assert data.about["pairs"]["bl-50__bl-00"]["phases"] == ["00", "50"]
+    assert data.description.pairs["bl-50__bl-00"].phases == ("00", "50")
     assert "/MedPhys11/bl/mhd/60.mhd" not in site
 
 
@@ -176,8 +176,8 @@ def test_which_published_distance_comes_out_is_said(tmp_path, site, monkeypatch)
     other = {creatis.PROGRESSIVE: BEFORE - 0.6, creatis.AUTHORS: BEFORE + 0.015}
     monkeypatch.setitem(creatis.PATIENTS, "bl", creatis.Patient("00", "60", 12, other))
     data, _ = imported(tmp_path)
-    assert data.about["pairs"]["bl-00__bl-60"]["reproduces"] == [creatis.AUTHORS]
-    assert f"bl-00__bl-60: {BEFORE:.2f} mm before registration, as in {creatis.AUTHORS}" in data.about["notes"]
+    assert data.description.pairs["bl-00__bl-60"].reproduces == (creatis.AUTHORS,)
+    assert f"bl-00__bl-60: {BEFORE:.2f} mm before registration, as in {creatis.AUTHORS}" in data.description.notes
 
 
 def test_another_distance_is_refused(tmp_path, site, monkeypatch):
@@ -198,8 +198,8 @@ def test_popi_by_its_checksums(tmp_path, site):
     (pair,) = data.test_pairs
     assert pair == Pair("popi-10", "popi-60")
     check_pair(data, truth, pair)
-    assert data.about["title"] == "POPI model"
-    assert data.about["collection"] == "popi"
+    assert data.description.title == "POPI model"
+    assert data.description.collection == "popi"
 
 
 def test_popi_from_a_mirror_where_the_site_has_another_file(tmp_path, site, files, monkeypatch):

@@ -12,7 +12,6 @@ from datasets.case import Pair, Truth, open_dataset
 from datasets.chest_ct import dirlab_packs
 from datasets.chest_ct.lungs import WINDOW
 from datasets.files import DataError, sha256
-from datasets.phantoms.lung import prepare as lung
 from tests.datasets import chest_inputs
 from tests.datasets.chest_inputs import SHAPE, SPACING, draw_chest, expected_hu, landmarks, seen_hu
 from tests.datasets.test_dirlab import dirqa_file
@@ -103,25 +102,25 @@ def test_distances_before_registration_stay_as_they_were(tmp_path, mirror):
     rows = {(row["metric"], row["protocol"], row["region"]): row["value"] for row in judge(still, pair, data, truth)}
     assert rows["tre", "continuous", "mean"] == pytest.approx(BEFORE, abs=1e-4)
     assert rows["tre", "continuous", "count"] == COUNT
-    assert data.about["severity"] == {pair.name: pytest.approx(BEFORE, abs=1e-3)}
+    assert data.description.severity == {pair.name: pytest.approx(BEFORE, abs=1e-3)}
 
 
 def test_the_crop_is_the_lungs_of_both_scans_and_a_margin(tmp_path, mirror):
     put(mirror, 1)
     data, _ = imported(tmp_path, cases=[1], margin_mm=8.0)
-    facts = data.about["pairs"]["case01-T00__case01-T50"]
+    facts = data.description.pairs["case01-T00__case01-T50"]
     spread = np.argwhere(chest_inputs.lungs() | chest_inputs.lungs(phase="exhale"))
     low, high = (spread.min(axis=0) - 0.5) * SPACING - 8, (spread.max(axis=0) + 0.5) * SPACING + 8
-    box = np.asarray(facts["box_mm"])
+    box = np.asarray(facts.box_mm)
     assert np.all(box[0] <= low + 1e-6)
     assert np.all(box[0] > low - SPACING)
     assert np.all(box[1] >= high - 1e-6)
     assert np.all(box[1] < high + SPACING)
-    np.testing.assert_allclose(facts["spacing"], (box[1] - box[0]) / (40, 36, 44), atol=1e-5)
-    np.testing.assert_allclose(data.image("case01-T00").spacing, facts["spacing"], rtol=1e-5)
+    np.testing.assert_allclose(facts.spacing, (box[1] - box[0]) / (40, 36, 44), atol=1e-5)
+    np.testing.assert_allclose(data.image("case01-T00").spacing, facts.spacing, rtol=1e-5)
     first = data.image("case01-T00").affine[:3, 3] * (-1, -1, 1)
-    np.testing.assert_allclose(first, box[0] + np.asarray(facts["spacing"]) / 2, atol=1e-3)  # voxels fill the box
-    assert data.about["spacings"] == {"case01-T00__case01-T50": facts["spacing"]}
+    np.testing.assert_allclose(first, box[0] + np.asarray(facts.spacing) / 2, atol=1e-3)  # voxels fill the box
+    assert data.description.spacings == {"case01-T00__case01-T50": facts.spacing}
 
 
 def test_all_ten_in_order_zipped_or_not(tmp_path, mirror):
@@ -131,15 +130,15 @@ def test_all_ten_in_order_zipped_or_not(tmp_path, mirror):
     step.prepare(PrepareSpec(name="dirlab", module="dirlab", params={"shape": [16, 12, 20]}, folder=folder))
     data = open_dataset(folder)
     assert data.test_pairs == [Pair(f"case{n:02d}-T00", f"case{n:02d}-T50") for n in range(1, 11)]
-    assert len(set(data.about["subjects"].values())) == 10
+    assert len(set(data.description.subjects.values())) == 10
     assert data.training_pairs == []
-    assert data.about["hu_offset"] == -1024
-    assert data.about["intensity"] == WINDOW == lung.INTENSITY
-    assert any("an assumption" in text for text in data.about["preprocessing"])
-    assert data.about["archives"]["Case8Pack.zip"] == sha256(mirror / "Case8Pack.zip")
-    assert "case7_T50.img" in data.about["archives"]
-    assert "Case2Pack.zip: another checksum than a public study recorded" in data.about["notes"]
-    assert len(data.about["notes"]) == 5
+    assert data.description.hu_offset == -1024
+    assert data.description.intensity == WINDOW
+    assert any("an assumption" in text for text in data.description.preprocessing)
+    assert data.description.archives["Case8Pack.zip"] == sha256(mirror / "Case8Pack.zip")
+    assert "case7_T50.img" in data.description.archives
+    assert "Case2Pack.zip: another checksum than a public study recorded" in data.description.notes
+    assert len(data.description.notes) == 5
     data.check_files(("images", "masks", "truth"))
 
 
@@ -152,7 +151,7 @@ def test_exhale_may_be_fixed(tmp_path, mirror):
     np.testing.assert_allclose(
         seen_hu(data.image(pair.fixed).array, fixed), expected_hu("exhale", landmarks()[1]), atol=0.01
     )
-    assert "fixed is end-exhale, moving end-inhale" in data.about["preprocessing"]
+    assert "fixed is end-exhale, moving end-inhale" in data.description.preprocessing
 
 
 def test_the_mask_is_the_bore_where_slices_are_whole(tmp_path, mirror, monkeypatch):

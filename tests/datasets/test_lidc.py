@@ -147,14 +147,14 @@ def test_a_folder_is_imported_for_training(tmp_path):
     assert data.training_cases == cases
     assert data.test_pairs == []
     series = {"LIDC-IDRI-0001": "1.2.9.1", "LIDC-IDRI-0002": "1.2.8.2", "LIDC-IDRI-0003": "1.2.9.3"}
-    assert data.about["series"] == series
+    assert data.description.series == series
     volume = data.image(cases[2])
     expected = np.clip((np.rint(resized(values_of(seed=3))) + 1024) / 2024, 0, 1)
     np.testing.assert_allclose(volume.array, expected, atol=1.1 / 2024)
     assert volume.orientation == ("L", "P", "S")
     np.testing.assert_allclose(volume.affine[:3, 3], (5.0, 6.0, 7.5))
-    np.testing.assert_allclose(data.about["spacings"][cases[2]], volume.spacing, rtol=1e-5)
-    assert "3 patients, the paper has 1010" in data.about["notes"]
+    np.testing.assert_allclose(data.description.spacings[cases[2]], volume.spacing, rtol=1e-5)
+    assert "3 patients, the paper has 1010" in data.description.notes
     data.check_files()
 
 
@@ -182,7 +182,7 @@ def test_oddities_of_series_are_kept(tmp_path, caplog):
     put_series(tmp_path / "a", "1.2.9", skip=(1,))
     data = imported(tmp_path, source=str(tmp_path / "a"), subjects=1)
     note = "LIDC-IDRI-0001: 1 of 3 gaps between slices differ (2.50 to 5.00 mm), stacked as if they did not"
-    assert note in data.about["notes"]
+    assert note in data.description.notes
     assert note in caplog.messages
 
 
@@ -205,10 +205,10 @@ def test_finished_volumes_survive_a_broken_import(tmp_path, monkeypatch):
 
 def test_a_damaged_volume_in_the_cache_is_made_again(tmp_path):
     collection(tmp_path / "a", 2)
-    first = imported(tmp_path, source=str(tmp_path / "a"), subjects=1).about["files"]
+    first = imported(tmp_path, source=str(tmp_path / "a"), subjects=1).description.files
     (stored,) = (tmp_path / "cache" / "lidc").rglob("*.nii.gz")
     stored.write_bytes(stored.read_bytes()[:100])
-    assert imported(tmp_path, source=str(tmp_path / "a"), subjects=1).about["files"] == first
+    assert imported(tmp_path, source=str(tmp_path / "a"), subjects=1).description.files == first
 
 
 @pytest.fixture
@@ -246,7 +246,7 @@ def commons(tmp_path, monkeypatch):
 def test_series_are_downloaded_one_at_a_time_and_not_kept(tmp_path, commons):
     data = imported(tmp_path)
     assert commons.asked == ["1.2.9.1", "1.2.8.2", "1.2.9.3"]
-    assert data.about["series"]["LIDC-IDRI-0002"] == "1.2.8.2"
+    assert data.description.series["LIDC-IDRI-0002"] == "1.2.8.2"
     assert not list((tmp_path / "cache").rglob("*.dcm"))
     imported(tmp_path)
     assert len(commons.asked) == 3  # all volumes lie in the cache

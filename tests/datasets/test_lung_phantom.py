@@ -261,8 +261,8 @@ def test_coarse_grids_take_segment_middles_too_and_tiny_ones_are_refused():
 def test_prepared_data_set(tmp_path):
     writer, lines = Writer(tmp_path), []
     options = {"shape": (24, 20, 18), "spacing": None, "training": 1, "test": 2, "difficulty": 1.0, "seed": 3}
-    about = lung.prepare(writer, **options, show=lines.append)
-    writer.finish({"name": "lungs", "module": "phantom", **about})
+    description = lung.prepare(writer, **options, show=lines.append)
+    writer.finish(replace(description, name="lungs"))
     data, truth = open_dataset(tmp_path), Truth(tmp_path)
     data.check_files(("images", "masks", "truth"))
     assert data.training_pairs == [Pair("train00_inhale", "train00_exhale"), Pair("train00_exhale", "train00_inhale")]
@@ -276,6 +276,6 @@ def test_prepared_data_set(tmp_path):
         assert truth.displacement(pair).shape == (3, 24, 20, 18)
         fixed, moving = truth.landmarks(pair)
         tre = np.linalg.norm((fixed - moving) * image.spacing, axis=1).mean()
-        assert about["severity"][pair.name] == pytest.approx(tre, abs=0.01)
+        assert description.severity[pair.name] == pytest.approx(tre, abs=0.01)
         assert set(lung.LUNGS) <= set(np.unique(truth.labels(pair.fixed)))
     assert truth.labels("train00_inhale") is None

@@ -57,14 +57,14 @@ def test_landmarks_are_as_many_and_as_far_apart_as_printed(standin):
         counts.append(len(fixed))
     wanted, numbers = PRINTED[data.name]
     np.testing.assert_allclose(distances, wanted, rtol=0.02)
-    np.testing.assert_allclose(distances, list(data.about["severity"].values()), atol=0.01)
+    np.testing.assert_allclose(distances, list(data.description.severity.values()), atol=0.01)
     assert counts == numbers
 
 
 def test_each_pair_has_its_own_anisotropic_spacing(standin):
     data, _ = standin
-    spacings = [data.about["spacings"][pair.name] for pair in data.test_pairs]
-    assert data.about["spacing"] is None
+    spacings = [data.description.spacings[pair.name] for pair in data.test_pairs]
+    assert data.description.spacing is None
     assert len(set(map(tuple, spacings))) > 0.6 * len(spacings)
     for pair, spacing in zip(data.test_pairs, spacings, strict=True):
         for case in (pair.fixed, pair.moving):
@@ -74,7 +74,7 @@ def test_each_pair_has_its_own_anisotropic_spacing(standin):
         assert np.all((size > [206, 148, 195]) & (size < [307, 236, 315]))
         assert min(spacing) > 0
         assert np.ptp(spacing) > 0.5
-    assert any("cropped to the lungs" in step for step in data.about["preprocessing"])
+    assert any("cropped to the lungs" in step for step in data.description.preprocessing)
 
 
 def test_landmarks_and_lungs_lie_inside_of_the_cropped_grid(standin):
@@ -164,7 +164,7 @@ def test_a_training_set_without_test_pairs(tmp_path):
     prepare(PrepareSpec(name="chests", module="phantom", params=params, folder=tmp_path / "data"))
     data = open_dataset(tmp_path / "data")
     data.check_files(("images", "masks", "truth"))
-    assert (data.about["title"], data.test_pairs, data.about["severity"]) == ("Chests", [], {})
+    assert (data.description.title, data.test_pairs, data.description.severity) == ("Chests", [], {})
     assert data.training_cases == ["train00_inhale", "train00_exhale"]
     np.testing.assert_allclose(
         data.image("train00_inhale").spacing, np.array(lung.EXTENT_MM) / TINY["shape"], rtol=1e-5
@@ -175,13 +175,13 @@ def test_training_scans_of_a_cropped_data_set_are_whole_chests(tmp_path):
     phantom.prepare(tmp_path, name="both", **{**TINY, "training": 1}, crop="lungs", landmarks=[25], difficulty=0.5)
     data = open_dataset(tmp_path)
     (test,), train = data.test_pairs, Pair("train00_inhale", "train00_exhale")
-    np.testing.assert_allclose(data.about["spacings"][train.name], np.array(lung.EXTENT_MM) / TINY["shape"])
-    assert np.all(np.less(data.about["spacings"][test.name], data.about["spacings"][train.name]))
+    np.testing.assert_allclose(data.description.spacings[train.name], np.array(lung.EXTENT_MM) / TINY["shape"])
+    assert np.all(np.less(data.description.spacings[test.name], data.description.spacings[train.name]))
     assert len(Truth(tmp_path).landmarks(test)[0]) == 25
-    assert data.about["severity"][test.name] == pytest.approx(0.5 * lung.SEVERITY_MM[0], rel=0.006)
-    said = " ".join(data.about["preprocessing"])
+    assert data.description.severity[test.name] == pytest.approx(0.5 * lung.SEVERITY_MM[0], rel=0.006)
+    said = " ".join(data.description.preprocessing)
     assert "training scans: whole chests, voxels of 18.33" in said
-    assert data.about["parameters"]["landmarks"] == [25]
+    assert data.description.parameters["landmarks"] == [25]
 
 
 def test_varied_fields_of_view_lie_between_the_lungs_and_the_whole_chest(tmp_path):
@@ -191,7 +191,7 @@ def test_varied_fields_of_view_lie_between_the_lungs_and_the_whole_chest(tmp_pat
         folder = tmp_path / crop
         phantom.prepare(folder, name=crop, **{**TINY, "training": 2, "test": 2}, crop=crop, landmarks=20)
         data = open_dataset(folder)
-        sizes[crop] = {name: np.array(spacing) * TINY["shape"] for name, spacing in data.about["spacings"].items()}
+        sizes[crop] = {name: np.array(spacing) * TINY["shape"] for name, spacing in data.description.spacings.items()}
     for pair in data.test_pairs:
         share = (whole - sizes["varied"][pair.name]) / (whole - sizes["lungs"][pair.name])
         assert 0 < share[0] < 1
@@ -199,7 +199,7 @@ def test_varied_fields_of_view_lie_between_the_lungs_and_the_whole_chest(tmp_pat
     trained = [sizes["varied"][f"train{n:02d}_inhale__train{n:02d}_exhale"] for n in range(2)]
     assert np.all(trained[0] < whole)
     assert not np.allclose(*trained)
-    assert "between the lungs and the whole chest" in " ".join(data.about["preprocessing"])
+    assert "between the lungs and the whole chest" in " ".join(data.description.preprocessing)
 
 
 def test_pairs_without_these_options_are_what_they_were_before_there_were_any(tmp_path):
@@ -207,13 +207,13 @@ def test_pairs_without_these_options_are_what_they_were_before_there_were_any(tm
     data, truth = open_dataset(tmp_path), Truth(tmp_path)
     pair = data.test_pairs[0]
     fixed, _ = truth.landmarks(pair)
-    seen = [len(fixed), *fixed[0], data.about["severity"][pair.name], np.abs(truth.displacement(pair)).max()]
+    seen = [len(fixed), *fixed[0], data.description.severity[pair.name], np.abs(truth.displacement(pair)).max()]
     seen += [data.image(case).array.mean() for case in (pair.fixed, pair.moving, "train00_exhale")]
     pinned = [300, 3.922265, 9.063557, 8.58254, 6.964, 0.8678986, 0.3235125, 0.3251228, 0.3213023]
     np.testing.assert_allclose(seen, pinned, rtol=1e-4)
-    assert not {"severity", "landmarks", "crop"} & set(data.about["parameters"])
-    np.testing.assert_allclose(data.about["spacing"], np.array(lung.EXTENT_MM) / TINY["shape"])
-    assert "spacings" not in data.about
+    assert not {"severity", "landmarks", "crop"} & set(data.description.parameters)
+    np.testing.assert_allclose(data.description.spacing, np.array(lung.EXTENT_MM) / TINY["shape"])
+    assert not data.description.spacings
 
 
 @pytest.mark.parametrize(

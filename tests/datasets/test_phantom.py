@@ -178,27 +178,27 @@ def test_sheets_of_waves_lie_where_the_pattern_changes_sign():
 
 def test_files_are_complete_and_match_their_description(prepared):
     name, data, truth = prepared
-    options, about = DESIGNS[name], data.about
+    options, about = DESIGNS[name], data.description
     data.check_files(("images", "masks", "truth"))
-    assert {str(p.relative_to(data.folder)) for p in data.folder.rglob("*.*z")} <= set(about["files"])
-    assert (about["shape"], about["name"], about["phantom"]) == (options["shape"], f"phantom-{name}", True)
-    assert set(map(str, about["evaluated_labels"])) <= set(about["labels"])
-    assert set(about["intensity"]) == {"unit", "low", "high"}
+    assert {str(p.relative_to(data.folder)) for p in data.folder.rglob("*.*z")} <= set(about.files)
+    assert (about.shape, about.name, about.phantom) == (tuple(options["shape"]), f"phantom-{name}", True)
+    assert set(about.evaluated_labels) <= set(about.labels)
+    assert about.intensity.low < about.intensity.high
     for key in ("title", "modality", "licence", "source", "parameters", "preprocessing", "orientation"):
-        assert about[key]
-    for case in about["subjects"]:
+        assert getattr(about, key)
+    for case in about.subjects:
         volume, mask, labels = data.image(case), data.mask(case), truth.labels(case)
         assert volume.array.shape == mask.shape == labels.shape == tuple(options["shape"])
-        np.testing.assert_allclose(volume.spacing, about["spacing"], rtol=1e-5)
-        assert volume.orientation == tuple(about["orientation"]) == ("L", "P", "S")
+        np.testing.assert_allclose(volume.spacing, about.spacing, rtol=1e-5)
+        assert volume.orientation == tuple(about.orientation) == ("L", "P", "S")
         assert 0 <= volume.array.min() < 0.05 < 0.75 < volume.array.max() <= 1
         assert not np.any(labels[~mask])
-        assert set(np.unique(labels)) - {0} == {int(key) for key in about["labels"]}
+        assert set(np.unique(labels)) - {0} == set(about.labels)
 
 
 def test_pairs_follow_the_design_and_training_subjects_are_not_tested(prepared):
     name, data, _ = prepared
-    of = data.about["subjects"]
+    of = data.description.subjects
     pairs = [(pair.fixed, pair.moving) for pair in data.test_pairs]
     tested = {of[case] for pair in pairs for case in pair} - {"atlas"}
     assert tested.isdisjoint({of[case] for case in data.training_cases})
@@ -238,8 +238,9 @@ def test_true_displacement_brings_labels_landmarks_and_images_together(prepared)
 
 def test_difficulty_is_that_of_the_real_sets(prepared):
     name, data, truth = prepared
+    evaluated = data.description.evaluated_labels
     scores = [
-        np.mean([_dice(truth.labels(pair.fixed), truth.labels(pair.moving), k) for k in data.about["evaluated_labels"]])
+        np.mean([_dice(truth.labels(pair.fixed), truth.labels(pair.moving), k) for k in evaluated])
         for pair in data.test_pairs
     ]
     low, high = {"liver": (0.6, 0.8), "paired": (0.7, 0.92), "brain": (0.5, 0.65)}[name]
@@ -250,7 +251,7 @@ def test_same_seed_same_files_and_more_subjects_leave_the_others(tmp_path):
     files, more = {}, {"training": 2, "test": 3}
     for name, options in (("first", {}), ("again", {}), ("more", more), ("other", {"seed": 2})):
         phantom.prepare(tmp_path / name, name=name, **{**TINY, "seed": 1, **options})
-        files[name] = open_dataset(tmp_path / name).about["files"]
+        files[name] = open_dataset(tmp_path / name).description.files
     assert files["first"] == files["again"]
     assert files["first"].items() < files["more"].items()
     assert files["first"].keys() == files["other"].keys()
@@ -279,7 +280,7 @@ def test_spacing_decides_the_field_of_view():
 def test_lung_phantoms_come_from_the_same_door(tmp_path):
     phantom.prepare(tmp_path, name="lungs", anatomy="lung", shape=[24, 20, 22], training=1, test=1)
     data = open_dataset(tmp_path)
-    assert (data.name, data.about["parameters"]["design"]) == ("lungs", "intra_subject")
+    assert (data.name, data.description.parameters["design"]) == ("lungs", "intra_subject")
     assert Truth(tmp_path).displacement(data.test_pairs[0]).shape == (3, 24, 20, 22)
 
 

@@ -84,12 +84,12 @@ def test_ordered_pairs_and_what_is_missing(tmp_path, mirror, caplog):
     data, truth = imported(tmp_path, "sliver")
     assert len(data.test_pairs) == 19 * 18
     assert data.test_pairs[0] == Pair("sliver-1", "sliver-2")
-    assert data.about["missing"] == ["sliver/14"]
-    notes = "\n".join(data.about["notes"])
+    assert data.description.missing == ("sliver/14",)
+    notes = "\n".join(data.description.notes)
     assert "sliver/14: left out, no such group in sliver_val.h5" in notes
     assert "342 test pairs, the paper has 380" in notes
-    assert set(data.about["notes"]) <= set(caplog.messages)
-    assert set(data.about["notes"]) <= set(data.about["preprocessing"])  # what the page can show
+    assert set(data.description.notes) <= set(caplog.messages)
+    assert set(data.description.notes) <= set(data.description.preprocessing)  # what the page can show
     data.check_files(("images", "truth"))
     assert data.training_pairs == []
     assert truth.landmarks(data.test_pairs[0]) is None
@@ -104,10 +104,10 @@ def test_values_axes_and_units(tmp_path, mirror):
     np.testing.assert_array_equal(truth.labels("lits-7"), (mask > 128).astype(int))
     assert data.image("lits-7").spacing == (1, 1, 1)
     assert data.image("lits-7").orientation == ("R", "P", "I")
-    assert data.about["spacing"] is None
-    assert any("units are voxels" in step for step in data.about["preprocessing"])
-    assert data.about["archives"] == {"lits_val.h5": sha256(path)}
-    assert data.about["evaluated_labels"] == [1]
+    assert data.description.spacing is None
+    assert any("units are voxels" in step for step in data.description.preprocessing)
+    assert data.description.archives == {"lits_val.h5": sha256(path)}
+    assert data.description.evaluated_labels == (1,)
 
 
 def test_a_pig_is_paired_with_itself_both_ways(tmp_path, mirror):
@@ -117,8 +117,8 @@ def test_a_pig_is_paired_with_itself_both_ways(tmp_path, mirror):
     after, before = "pigs-2017-02-aftergas", "pigs-2017-02-pregas"
     assert data.test_pairs[:2] == [Pair(after, before), Pair(before, after)]
     assert len(data.test_pairs) == 4
-    assert data.about["subjects"][after] == data.about["subjects"][before] == "pigs-2017-02"
-    assert "pigs-2017-03-pregas: in no pair" in "\n".join(data.about["notes"])
+    assert data.description.subjects[after] == data.description.subjects[before] == "pigs-2017-02"
+    assert "pigs-2017-03-pregas: in no pair" in "\n".join(data.description.notes)
 
 
 def test_the_atlas_is_fixed_and_labels_are_kept(tmp_path, mirror):
@@ -126,9 +126,9 @@ def test_the_atlas_is_fixed_and_labels_are_kept(tmp_path, mirror):
     put(mirror / "lpba_val.h5", *(f"S{n:02d}" for n in range(1, 41)), values=values)
     data, truth = imported(tmp_path, "lpba")
     assert data.test_pairs == [Pair("lpba-S01", f"lpba-S{n:02d}") for n in range(2, 41)]
-    assert len(data.about["evaluated_labels"]) == 56
+    assert len(data.description.evaluated_labels) == 56
     assert set(np.unique(truth.labels("lpba-S33"))) == set(values)
-    assert data.about["missing"] == []
+    assert data.description.missing == ()
 
 
 def test_label_values_stored_as_float_are_rounded(tmp_path, mirror):
@@ -146,10 +146,11 @@ def test_liver_training_has_pairs_and_no_test(tmp_path, mirror):
     assert len(data.training_pairs) == 6 * 5
     assert data.test_pairs == []
     assert truth.labels(cases[0]) is None
-    assert "youyi_liver.h5: 2 scans, the published list has 92" in data.about["notes"]
-    assert "liver/134" in data.about["missing"]
+    assert "youyi_liver.h5: 2 scans, the published list has 92" in data.description.notes
+    assert "liver/134" in data.description.missing
     assert any(
-        note.startswith("liver/134, liver/135, ") and " and 63 more: left out" in note for note in data.about["notes"]
+        note.startswith("liver/134, liver/135, ") and " and 63 more: left out" in note
+        for note in data.description.notes
     )
 
 
@@ -279,7 +280,7 @@ def test_a_scan_that_cannot_be_scored_is_left_out_and_said(tmp_path, mirror):
     path = put(mirror / "lits_val.h5", "0", "1")
     put(path, "2", segmentation=None)
     data, _ = imported(tmp_path, "lits")
-    assert "lits/2" in data.about["missing"]
+    assert "lits/2" in data.description.missing
     assert data.test_pairs == [Pair("lits-0", "lits-1"), Pair("lits-1", "lits-0")]
 
 
@@ -289,7 +290,7 @@ def test_a_wrong_file_and_an_unlisted_group(tmp_path, mirror):
         imported(tmp_path, "lits")
     put(path, "0", "1")
     data, _ = imported(tmp_path, "lits")
-    assert "1 groups that no list names are not read: volume-0" in "\n".join(data.about["notes"])
+    assert "1 groups that no list names are not read: volume-0" in "\n".join(data.description.notes)
 
 
 def test_no_atlas_no_pairs(tmp_path, mirror):

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from datasets.case import Writer, open_dataset
+from datasets.description import Description, TrainingSplit
 from methods import progressive, recursive, voxelmorph
 from methods.blocks.cascades.distillation import Aldk
 from methods.blocks.progressive.unet import UNet
@@ -31,7 +32,7 @@ def data(tmp_path_factory):
     writer = Writer(folder)
     for case in ("a", "b"):
         writer.image(case, rng.random(SHAPE, dtype=np.float32), np.eye(4))
-    writer.finish({"name": "noise", "training": {"cases": ["a", "b"]}, "test": []})
+    writer.finish(Description(name="noise", training=TrainingSplit(("a", "b")), test=()))
     return open_dataset(folder)
 
 

@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from scipy import ndimage
 
 from datasets import geometry
-from datasets.case import Writer, open_dataset
+from datasets.case import Pair, Writer, open_dataset
+from datasets.description import Description, TrainingSplit
 from methods import voxelmorph
 from methods.blocks.registration import register
 from methods.blocks.spatial import warp
@@ -242,9 +243,9 @@ def ellipsoids(folder, cases=30, shape=(16, 16, 32)):
         radii = np.array([4, 5, 9]) * rng.uniform(0.8, 1.2, 3)
         distance = np.sqrt((((grid.T - centre) / radii) ** 2).sum(-1)).T
         writer.image(f"c{case}", 0.1 + 0.8 / (1 + np.exp(5 * (distance - 1))), np.eye(4))
-    test = [{"fixed": f"c{case}", "moving": f"c{case + 1}"} for case in range(cases - 6, cases - 1)]
-    training_cases = {"cases": [f"c{case}" for case in range(cases - 6)]}
-    writer.finish({"name": "ellipsoids", "training": training_cases, "test": test})
+    test = tuple(Pair(f"c{case}", f"c{case + 1}") for case in range(cases - 6, cases - 1))
+    split = TrainingSplit(tuple(f"c{case}" for case in range(cases - 6)))
+    writer.finish(Description(name="ellipsoids", training=split, test=test))
     return open_dataset(folder)
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from benchmarks import results
 from datasets import geometry
 from datasets.case import Pair, Truth, Writer, open_dataset
+from datasets.description import Description, TrainingSplit
 from datasets.files import write_displacement
 from reports import page
 from reports.reading.run import Method, Run
@@ -42,20 +43,20 @@ def write_dataset(folder, name, *, phantom, n_pairs, shape=SHAPE):
         writer.image(case, image, AFFINE)
         writer.labels(case, labels, AFFINE)
     writer.finish(
-        {
-            "name": name,
-            "title": "Shells <b> phantom" if phantom else "Real shells",
-            "phantom": phantom,
-            "modality": "T1 MR",
-            "shape": list(shape),
-            "spacing": list(SPACING),
-            "licence": "CC0 & friends",
-            "source": "made here, doi:10.1000/xyz",
-            "labels": {"1": "outer_shell", "2": "inner"},
-            "evaluated_labels": [1, 2],
-            "training": {"cases": []},
-            "test": [{"fixed": pair.fixed, "moving": pair.moving} for pair in pairs],
-        }
+        Description(
+            name=name,
+            title="Shells <b> phantom" if phantom else "Real shells",
+            phantom=phantom,
+            modality="T1 MR",
+            shape=tuple(shape),
+            spacing=tuple(SPACING),
+            licence="CC0 & friends",
+            source="made here, doi:10.1000/xyz",
+            labels={1: "outer_shell", 2: "inner"},
+            evaluated_labels=(1, 2),
+            training=TrainingSplit(()),
+            test=tuple(pairs),
+        )
     )
     return open_dataset(folder / name)
 

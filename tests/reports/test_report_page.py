@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -73,7 +74,7 @@ def test_a_data_set_may_name_its_own_primary_metric(tmp_path):
     data = write_dataset(tmp_path, "d", phantom=False, n_pairs=1)
     rows = [row("d", "a__b0", "syn", metric, 0.5) for metric in ("dice", "tre")]
     assert ranking.primary(frame(rows), data).metric == "dice"
-    own = type(data)(data.folder, {**data.about, "primary": "tre"})
+    own = replace(data, description=replace(data.description, primary="tre"))
     assert ranking.primary(frame(rows), own).metric == "tre"
 
 

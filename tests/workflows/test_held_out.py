@@ -25,7 +25,7 @@ def mini(tmp_path_factory):
 
 
 def images(data, cases):
-    return {data.about["files"][f"images/{case}.nii.gz"] for case in cases}
+    return {data.description.files[f"images/{case}.nii.gz"] for case in cases}
 
 
 def test_no_test_image_is_in_the_training_set_that_a_method_learns_from(mini):
@@ -34,12 +34,12 @@ def test_no_test_image_is_in_the_training_set_that_a_method_learns_from(mini):
     assert len(learned) > 40
     for method, name in learned:
         data, source = prepared[name], prepared[settings.train_on(method, name)]
-        atlas = source.about["training"].get("atlas")
+        atlas = source.description.training.atlas
         training = [case for case in source.training_cases if case != atlas]
         judged = {case for pair in data.test_pairs for case in (pair.fixed, pair.moving)}
         if data is source:  # the atlas is the fixed image of both, which is what registration to an atlas means
             judged -= {atlas}
-            subjects = data.about["subjects"]
+            subjects = data.description.subjects
             assert not {subjects[case] for case in training} & {subjects[case] for case in judged}
         assert training
         assert not images(source, training) & images(data, judged), (method, name)
@@ -50,7 +50,7 @@ def test_data_sets_that_share_a_training_set_draw_their_subjects_from_other_seed
     for name, data in prepared.items():
         source = settings.dataset(name).get("train_on")
         if source is not None:
-            assert data.about["parameters"]["seed"] != prepared[source].about["parameters"]["seed"]
+            assert data.description.parameters["seed"] != prepared[source].description.parameters["seed"]
 
 
 def test_students_and_teachers_learn_from_the_same_data(mini):

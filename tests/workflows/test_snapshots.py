@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.landmarks import tre
 from datasets.case import Pair, Truth, Writer, open_dataset
+from datasets.description import Description, TrainingSplit
 from datasets.files import DataError
 from workflows.running.watcher import Watcher
 
@@ -22,7 +23,7 @@ def data(tmp_path):
         writer.image(case, rng.random(SHAPE), AFFINE)
     writer.landmarks(Pair("f", "m"), rng.random((5, 3)) * 4, rng.random((5, 3)) * 4)
     pairs = [Pair("f", "m"), Pair("f", "lone")]
-    writer.finish({"name": "tiny", "test": [{"fixed": p.fixed, "moving": p.moving} for p in pairs]})
+    writer.finish(Description(name="tiny", training=TrainingSplit(()), test=tuple(pairs)))
     return open_dataset(tmp_path / "data")
 
 
@@ -69,7 +70,7 @@ def test_images_that_changed_and_data_without_landmarks_are_refused(data, tmp_pa
         Watcher([data.folder], tmp_path / "snapshots.jsonl")(50, still)
     writer = Writer(tmp_path / "bare")
     writer.image("f", np.zeros(SHAPE), AFFINE)
-    writer.finish({"name": "bare", "test": [{"fixed": "f", "moving": "f"}]})
+    writer.finish(Description(name="bare", training=TrainingSplit(()), test=(Pair("f", "f"),)))
     with pytest.raises(DataError, match="no test pair has landmarks; take 'bare' out of watch"):
         Watcher([tmp_path / "bare"], tmp_path / "snapshots.jsonl")(50, still)
 

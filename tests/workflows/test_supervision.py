@@ -109,12 +109,12 @@ def test_different_grids_are_a_row(make_dataset, registration, tmp_path):
     import numpy as np
 
     from datasets.case import Pair, Writer, open_dataset
-    from tests.conftest import AFFINE, about
+    from tests.conftest import AFFINE, description
 
     writer = Writer(tmp_path / "grids")
     writer.image("fixed", np.random.default_rng(0).random((10, 12, 14)), AFFINE)
     writer.image("moving", np.random.default_rng(1).random((10, 12, 15)), AFFINE)
-    writer.finish(about("grids", [Pair("fixed", "moving")]))
+    writer.finish(description("grids", [Pair("fixed", "moving")]))
     record = outcome(registration(open_dataset(tmp_path / "grids")))["fixed__moving"]
     assert record["status"] == "failed"
     assert "grids differ" in record["reason"]

@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 
 from benchmarks.records import TrainingOutcome, read
 from datasets.case import Pair, Writer
+from datasets.description import Description, TrainingSplit
 from workflows.configuration import settings
 from workflows.planning import plan
 from workflows.planning.specs import MethodSpec, TrainSpec
@@ -23,7 +24,7 @@ def folder(tmp_path):
     writer, rng = Writer(tmp_path / "data"), np.random.default_rng(0)
     for case in ("a", "b"):
         writer.image(case, rng.random((16, 16, 16), dtype=np.float32), np.eye(4))
-    writer.finish({"name": "noise", "training": {"cases": ["a", "b"]}, "test": []})
+    writer.finish(Description(name="noise", training=TrainingSplit(("a", "b")), test=()))
     return tmp_path
 
 
@@ -103,7 +104,7 @@ def test_snapshots_are_judged_on_the_watched_data_and_kept(folder):
     for case in ("f", "m"):
         writer.image(case, rng.random((16, 16, 16), dtype=np.float32), np.diag([2.0, 2.0, 2.0, 1.0]))
     writer.landmarks(Pair("f", "m"), rng.random((7, 3)) * 15, rng.random((7, 3)) * 15)
-    writer.finish({"name": "watched", "test": [{"fixed": "f", "moving": "m"}]})
+    writer.finish(Description(name="watched", training=TrainingSplit(()), test=(Pair("f", "m"),)))
     spec = {
         "module": "methods.progressive",
         "params": {"channels": 2, "levels": 2, "norm": "running"},  # norm concerns the registration alone

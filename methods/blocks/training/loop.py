@@ -105,7 +105,7 @@ def run_name(
     teacher: Mapping[str, object] | None = None,
 ) -> dict[str, object]:
     """Return what tells one training run from another; a state is only resumed by the run that wrote it."""
-    files = data.about.get("files", {})
+    files = data.description.files
     images = {case: files.get(f"images/{case}.nii.gz") for case in sorted(set(iter_cases(data.training_pairs)))}
     return {
         "method": method,

@@ -138,7 +138,7 @@ def _scan(stage: PaperRun, dataset: Dataset, case: str) -> Scan:
     volume = dataset.image(case)
     labels = stage.run.labels(dataset.name, case) if stage.run.labels else None
     if labels is not None:
-        wanted = dataset.about.get("evaluated_labels") or np.unique(labels[labels > 0])
+        wanted = dataset.description.evaluated_labels or np.unique(labels[labels > 0])
         labels = oriented(np.where(np.isin(labels, wanted), labels, 0), volume.affine)
     return Scan(oriented(volume.array, volume.affine), labels)
 

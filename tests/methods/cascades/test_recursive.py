@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from datasets import geometry
-from datasets.case import Writer, open_dataset
+from datasets.case import Pair, Writer, open_dataset
+from datasets.description import Description, TrainingSplit
 from methods import recursive
 from methods.blocks.cascades.cascade import Affine
 from methods.blocks.cascades.composition import Composition, build
@@ -234,9 +235,8 @@ def ellipsoids(folder, cases=6, shape=(16, 32, 48)):
         radii = np.array([4, 9, 14]) * rng.uniform(0.7, 1.3, 3)
         distance = np.sqrt((((grid.T - centre) / radii) ** 2).sum(-1)).T
         writer.image(f"c{case}", 0.1 + 0.8 / (1 + np.exp(8 * (distance - 1))), np.eye(4))
-    training = {"cases": [f"c{case}" for case in range(cases - 2)]}
-    test = [{"fixed": "c4", "moving": "c5"}, {"fixed": "c5", "moving": "c4"}]
-    writer.finish({"name": "ellipsoids", "training": training, "test": test})
+    split = TrainingSplit(tuple(f"c{case}" for case in range(cases - 2)))
+    writer.finish(Description(name="ellipsoids", training=split, test=(Pair("c4", "c5"), Pair("c5", "c4"))))
     return open_dataset(folder)
 
 

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from scipy import ndimage
 
 from datasets.case import Writer, open_dataset
+from datasets.description import Description, TrainingSplit
 from methods import progressive
 from methods.blocks.cascades.losses import displacement_loss
 from methods.blocks.progressive import record
@@ -37,7 +38,7 @@ def scans(tmp_path_factory):
         blobs = ndimage.gaussian_filter(rng.standard_normal(SHAPE), 2)
         writer.image(case, np.clip(0.5 + 0.2 * blobs / blobs.std(), 0, 1), affine)
         writer.mask(case, x**2 + y**2 < 1.2, affine)
-    writer.finish({"name": "scans", "training": {"cases": ["a", "b", "c"]}, "test": []})
+    writer.finish(Description(name="scans", training=TrainingSplit(("a", "b", "c")), test=()))
     return open_dataset(folder)
 
 
@@ -252,7 +253,7 @@ def test_scans_must_have_masks_all_or_none_and_one_orientation(tmp_path):
             writer.image(case, np.full((8, 8, 8), 0.5), affine)
             if case in masks:
                 writer.mask(case, np.ones((8, 8, 8)), affine)
-        writer.finish({"name": name, "training": {"cases": list(affines)}, "test": []})
+        writer.finish(Description(name=name, training=TrainingSplit(tuple(affines)), test=()))
         return open_dataset(tmp_path / name)
 
     plain, mirrored = np.diag([-1.0, -1.0, 1.0, 1.0]), np.diag([1.0, -1.0, 1.0, 1.0])

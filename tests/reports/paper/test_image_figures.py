@@ -8,6 +8,7 @@ from matplotlib.colors import to_rgb
 
 from datasets import geometry
 from datasets.case import Pair, Truth, Writer, open_dataset
+from datasets.description import Description, TrainingSplit
 from datasets.files import Volume, write_displacement
 from reports.drawing import planes
 from reports.paper.draw import draw_figures
@@ -37,8 +38,8 @@ def write_blocks(folder, affine=AFFINE):
             image[3:7, 2:8, 2:6] = 0.6
             writer.image(case, np.roll(image, offset, axis=(0, 1, 2)), affine)
         writer.landmarks(pair, LANDMARKS, LANDMARKS + STEPS)
-    about = {"name": "lungs", "title": "Blocks", "phantom": True, "training": {"cases": []}}
-    writer.finish({**about, "test": [{"fixed": pair.fixed, "moving": pair.moving} for pair in PAIRS]})
+    split = TrainingSplit(())
+    writer.finish(Description(name="lungs", title="Blocks", phantom=True, training=split, test=tuple(PAIRS)))
     return open_dataset(folder / "lungs")
 
 
@@ -185,7 +186,7 @@ def test_overlays_show_left_on_the_right_and_the_head_on_top(tmp_path, name, wor
     image[tuple(index)] = 1
     for case in ("f0", "m0"):
         writer.image(case, image, affine)
-    writer.finish({"name": "spots"})
+    writer.finish(Description(name="spots", training=TrainingSplit(()), test=()))
     shown = overlay_figure._row(varied(stage, landmarks=None), open_dataset(tmp_path / "spots"), [], PAIRS[0], "")
     bright = shown.panels[0].colours[..., 1]
     (y, x), (rows, columns) = np.argwhere(bright == bright.max())[0], bright.shape

@@ -1,5 +1,7 @@
 """The ledger: each verdict with a case of its own, and numbers by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from benchmarks.statistics import bootstrap_interval
 from reports.paper.ledger import COLUMNS, VERDICTS, judge, ledger_frame, ledger_table, shown, verdict_counts
 from reports.tables.numbers import MINUS
-from tests.reports.paper.paper_inputs import csv_frame, dice_rows, layout, make_run, size_rows, timing
+from tests.reports.paper.paper_inputs import csv_frame, dice_rows, layout, make_run, size_rows, timing, varied
 from tests.reports.report_inputs import failed_row, row
 
 BOTH = dice_rows("one", "syn", [0.69, 0.70, 0.71]) + dice_rows("one", "net", [0.90, 0.91, 0.92])
@@ -16,6 +18,11 @@ TIMES = pd.concat([timing("syn", [9.0, 9.5, 11.0]), timing("net", [0.5, 0.7, 0.8
 
 def cell(stage, row, column):
     return next(each for each in judge(stage) if (each.row["key"], each.column["key"]) == (row, column))
+
+
+def redescribed(stage, key, **changes):
+    data = stage.datasets[key]
+    return varied(stage, plays={key: replace(data, description=replace(data.description, **changes))})
 
 
 def printed_as(row, column, printed, value):
@@ -90,7 +97,7 @@ def test_interval_resamples_subjects(tmp_path):
         wanted = bootstrap_interval(values, np.mean, 1000, np.random.default_rng(0), subjects=subjects)
         assert (measured.low, measured.high) == pytest.approx(wanted)
     other = make_run(tmp_path / "other", BOTH, plays={"one": "one"})
-    other.datasets["one"].about["subjects"] = {f"b{i}": "same" for i in range(3)}
+    other = redescribed(other, "one", subjects={f"b{i}": "same" for i in range(3)})
     assert np.isnan(cell(other, "plain", "one_dice").measured.low)
     assert "no interval: too few subjects" in cell(other, "plain", "one_dice").note
 
@@ -189,7 +196,7 @@ def test_why_a_number_was_not_measured(tmp_path):
         ("taught", "one_dice"): "no registration of net on one finished: out of luck",
         ("taught", "cpu"): "timing not run",
     }
-    stage.datasets["one"].about["title"] = "one"
+    stage = redescribed(stage, "one", title="one")
     for key, reason in reasons.items():
         assert (cell(stage, *key).verdict, cell(stage, *key).note) == ("not measured", reason)
         assert np.isnan(cell(stage, *key).measured.value)

@@ -8,6 +8,7 @@ from PIL import Image
 
 from datasets import geometry
 from datasets.case import Pair, Truth, Writer, open_dataset
+from datasets.description import Description, TrainingSplit
 from datasets.files import write_displacement
 from reports.drawing import planes
 from reports.drawing.sections import AGREE, DPI, EMPTY, MISMATCH
@@ -152,8 +153,8 @@ def write_blocks(folder, pairs):
         offset = 0 if case.startswith("f") else SHIFT
         writer.image(case, blocks(offset, labels=False), AFFINE)
         writer.labels(case, blocks(offset), AFFINE)
-    about = {"name": "shells", "title": "Blocks", "phantom": True, "evaluated_labels": [1], "training": {"cases": []}}
-    writer.finish({**about, "test": [{"fixed": pair.fixed, "moving": pair.moving} for pair in pairs]})
+    titled = {"name": "shells", "title": "Blocks", "phantom": True, "evaluated_labels": (1,)}
+    writer.finish(Description(**titled, training=TrainingSplit(()), test=tuple(pairs)))
     return open_dataset(folder / "shells")
 
 
@@ -235,7 +236,7 @@ def test_sections_show_left_on_the_right_and_the_front_on_top(tmp_path, name, wo
     image[spot] = 1
     writer = Writer(tmp_path / "spots")
     writer.image("a", image, affine)
-    writer.finish({"name": "spots"})
+    writer.finish(Description(name="spots", training=TrainingSplit(()), test=()))
     scan = section_figure._scan(stage, open_dataset(tmp_path / "spots"), "a")
     shown = section_figure._cut(scan.image, section_figure.section_of_largest_area(scan.image > 0))
     (y, x), (rows, columns) = np.argwhere(shown)[0], shown.shape

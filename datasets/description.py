@@ -1,0 +1,175 @@
+"""dataset.json in types: what a prepared data set says about itself, from its pairs to the checksums of its files."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import ArrayLike
+
+from datasets.files import Array, DataError, replacing
+
+DATASET_JSON = "dataset.json"
+PairRule = Literal["ordered", "atlas", "listed"]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One registration: ``moving`` is brought onto the grid of ``fixed``."""
+
+    fixed: str
+    moving: str
+
+    @property
+    def name(self) -> str:
+        """The name that stands for the pair in tables and paths."""
+        return f"{self.fixed}__{self.moving}"
+
+    @property
+    def displacement_file(self) -> str:
+        """Name of the file that holds the pair's displacement, as Learn2Reg names it."""
+        return f"disp_{self.fixed}_{self.moving}.nii.gz"
+
+    @classmethod
+    def from_name(cls, name: str) -> Pair:
+        """Return the pair that has this `name`."""
+        return cls(*name.split("__"))
+
+
+@dataclass(frozen=True)
+class TrainingSplit:
+    """Cases to train on, and the rule that makes pairs of them.
+
+    ``ordered`` takes every two cases in both orders, ``atlas`` the case ``atlas`` as fixed image of all others,
+    ``listed`` the pairs in ``list``.
+    """
+
+    cases: tuple[str, ...]
+    pairs: PairRule = "ordered"
+    atlas: str = ""
+    list: tuple[Pair, ...] = ()
+
+
+@dataclass(frozen=True)
+class Window:
+    """The intensities that an image maps to [0, 1], and their unit."""
+
+    unit: str
+    low: float
+    high: float
+
+    def scale(self, values: ArrayLike) -> Array:
+        """Return intensities as float32 in [0, 1]; those beyond the window are clipped."""
+        return np.clip((np.asarray(values) - self.low) / (self.high - self.low), 0, 1).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class LungPair:
+    """Facts about an imported breathing pair, with lengths in mm.
+
+    Attributes:
+        before_mm: mean distance of its landmarks before registration.
+        landmarks: how many there are.
+        spacing: voxel size of the prepared grid.
+        box_mm: lower and upper corner of the box around the lungs.
+        inside_lungs: share of the fixed and of the moving landmarks that have lung close by.
+        published_mm: the published mean distance, or one for each publication.
+        phases: names of the inhale and the exhale phase.
+        rows: how many landmarks the files of the two phases have.
+        reproduces: the publications that print this mean distance.
+        note: a departure from what is published.
+    """
+
+    before_mm: float
+    landmarks: int
+    spacing: tuple[float, ...]
+    box_mm: tuple[tuple[float, ...], ...]
+    inside_lungs: tuple[float, ...]
+    published_mm: float | dict[str, float] | None = None
+    phases: tuple[str, ...] = ()
+    rows: tuple[int, ...] = ()
+    reproduces: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """All of dataset.json. Whatever a data set does not know or have keeps its default, and is not written."""
+
+    name: str
+    module: str = ""  # that prepared it
+    collection: str = ""  # where a module prepares several
+    title: str = ""  # for readers
+    phantom: bool = False
+    anatomy: str = ""
+    modality: str = ""
+    licence: str = ""
+    source: str = ""
+    parameters: dict[str, Any] = field(default_factory=dict[str, Any])  # the module's options, as JSON has them
+    preprocessing: tuple[str, ...] = ()
+    intensity: Window | None = None
+    hu_offset: float | None = None  # what was added to stored values to make Hounsfield units
+    shape: tuple[int, ...] = ()
+    spacing: tuple[float, ...] | None = None  # mm, where one grid serves all
+    spacings: dict[str, tuple[float, ...]] = field(default_factory=dict[str, tuple[float, ...]])  # by pair or case
+    orientation: tuple[str, ...] = ()
+    labels: dict[int, str] = field(default_factory=dict[int, str])
+    evaluated_labels: tuple[int, ...] = ()
+    primary: str = ""  # the metric that figures and rankings go by; else the first that there is
+    subjects: dict[str, str] = field(default_factory=dict[str, str])  # of each case
+    series: dict[str, str] = field(default_factory=dict[str, str])  # DICOM series of each patient
+    excluded: tuple[str, ...] = ()  # patients that the configuration leaves out
+    missing: tuple[str, ...] = ()  # published scans that the files lack
+    notes: tuple[str, ...] = ()  # departures from what is published
+    archives: dict[str, str] = field(default_factory=dict[str, str])  # sha256 of the files that were imported
+    training: TrainingSplit
+    test: tuple[Pair, ...]
+    severity: dict[str, float] = field(default_factory=dict[str, float])  # mm of landmark distance, by test pair
+    pairs: dict[str, LungPair] = field(default_factory=dict[str, LungPair])
+    files: dict[str, str] = field(default_factory=dict[str, str])  # sha256 of all that was prepared
+
+    @property
+    def display_title(self) -> str:
+        """The title for readers, which always says when a data set is a phantom."""
+        title = self.title or self.name
+        return f"{title} (phantom)" if self.phantom and "phantom" not in title.lower() else title
+
+
+def read_description(folder: Path) -> Description:
+    """Read dataset.json of a prepared data set; raise `DataError` when it is missing, not readable or incomplete."""
+    path = Path(folder) / DATASET_JSON
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Description)
+    except msgspec.ValidationError as error:
+        raise DataError(
+            f"{path}: not a prepared data set ({error}); delete {folder} and run again to prepare it anew"
+        ) from error
+    except (OSError, ValueError, msgspec.DecodeError) as error:
+        raise DataError(f"{path}: not a prepared data set ({error})") from error
+
+
+def write_description(folder: Path, description: Description) -> None:
+    """Write dataset.json."""
+    with replacing(Path(folder) / DATASET_JSON) as temporary:
+        temporary.write_text(json.dumps(_stored(description), indent=1), encoding="utf-8")
+
+
+def _stored(value: Any) -> Any:
+    """Return a value with each dataclass in it as a dictionary of the fields that differ from their defaults."""
+    if isinstance(value, dict):
+        return {key: _stored(inner) for key, inner in value.items()}
+    if isinstance(value, tuple):
+        return [_stored(inner) for inner in value]
+    if not is_dataclass(value):
+        return value
+    known = {each.name: getattr(value, each.name) for each in fields(value) if not _is_default(value, each)}
+    return {name: _stored(inner) for name, inner in known.items()}
+
+
+def _is_default(value: Any, each: Field[Any]) -> bool:
+    default = each.default if each.default_factory is MISSING else each.default_factory()
+    return default is not MISSING and getattr(value, each.name) == default
