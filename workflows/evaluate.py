@@ -20,7 +20,8 @@ from benchmarks.provenance import fingerprint
 from benchmarks.ranking import shown_pairs
 from benchmarks.records import PairRecord, Registrations, read
 from benchmarks.results import RUN_LEVEL
-from datasets.case import DATASET_JSON, Dataset, Pair, Truth, open_dataset
+from datasets.case import Dataset, Pair, Truth, open_dataset
+from datasets.description import DATASET_JSON
 from datasets.files import DataError, read_displacement, sha256
 from workflows.planning.layout import ChunkFolder
 from workflows.planning.specs import EvaluateSpec

@@ -19,7 +19,8 @@ from filelock import FileLock
 
 from benchmarks.provenance import collect, fingerprint
 from benchmarks.records import PairRecord, Registrations, RunRow, TrainingOutcome, encode, read, read_lines, text_of
-from datasets.case import DATASET_JSON, Dataset, Pair, open_dataset
+from datasets.case import Dataset, Pair, open_dataset
+from datasets.description import DATASET_JSON
 from datasets.files import DataError, sha256
 from workflows.planning.layout import ChunkFolder, pairs_of
 from workflows.planning.specs import RegisterSpec

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from benchmarks.provenance import fingerprint
 from benchmarks.records import TrainingOutcome, read, text_of
-from datasets.case import DATASET_JSON, open_dataset
+from datasets.case import open_dataset
+from datasets.description import DATASET_JSON
 from datasets.files import sha256
 from workflows.planning.layout import TrainingFolder
 from workflows.planning.specs import TrainSpec

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from datasets.case import DATASET_JSON, Pair
+from datasets.description import DATASET_JSON, Pair
 
 
 @dataclass(frozen=True)
