@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
 from datasets.files import Array
-from reports.drawing.style import INK, RULE, SOFT, style
+from reports.drawing.panels import Room, key, sheet, write
+from reports.drawing.style import style
 
 AGREE, MISMATCH, EMPTY = "#ffffff", "#ff3b30", "#000000"
+KEY = ((0.06, AGREE, "labels agree"), (1.1, MISMATCH, "labels differ"), (2.14, EMPTY, "no label"))
 DPI, SIDE, GAP, BELOW, LEFT, TOP, BOTTOM = 150, 1.2, 0.05, 0.15, 0.84, 0.62, 0.34  # inches
 
 
@@ -30,6 +30,8 @@ class Panel:
 
 @dataclass(frozen=True)
 class Row:
+    """Panels beside each other, and what they are."""
+
     title: str
     panels: Sequence[Panel]
     text: bool = False  # whether its panels have a text below
@@ -45,65 +47,38 @@ def draw_rows(rows: Sequence[Row], heads: Sequence[str], title: str, *, ratio: f
     heights = [high + GAP + BELOW * row.text for row in rows]
     size = (max(LEFT + len(heads) * (SIDE + GAP), 3.6), TOP + sum(heights) + BOTTOM)
     with style():
-        figure = Figure(figsize=size, dpi=DPI)
-        FigureCanvasAgg(figure)
-        axes = figure.add_axes([0, 0, 1, 1], xlim=(0, size[0]), ylim=(0, size[1]), autoscale_on=False)
-        axes.set_axis_off()
+        figure, axes = sheet(*size, DPI)
         y = size[1] - TOP
         for row, height in zip(rows, heights, strict=True):
-            _write(axes, LEFT - 0.08, y - high / 2, textwrap.fill(row.title, 12), ha="right")
+            write(axes, LEFT - 0.08, y - high / 2, textwrap.fill(row.title, 12), ha="right")
             for place, panel in enumerate(row.panels):
-                _show(axes, panel, (LEFT + place * (SIDE + GAP), y - high), high, ratio, top)
+                _show(Room(axes, LEFT + place * (SIDE + GAP), y - high, SIDE, high), panel, ratio, top)
             y -= height
-        _sides(axes, size[1] - TOP, high, ratio)
+        first = Room(axes, LEFT, size[1] - TOP - high, SIDE, high).fit(ratio)
+        first.sides(0.04, 0.09, color=AGREE, bbox={"facecolor": EMPTY, "edgecolor": "none", "pad": 0.6})
         _heads(axes, size, heads, title)
-        _legend(axes)
+        key(
+            axes,
+            0.12,
+            0.1,
+            ((0.06, AGREE, "labels agree"), (1.1, MISMATCH, "labels differ"), (2.14, EMPTY, "no label")),
+        )
     return figure
 
 
-def _show(axes: Axes, panel: Panel, corner: tuple[float, float], high: float, ratio: float, top: float) -> None:
-    """Draw a panel into a room of ``SIDE`` by ``high`` inches; without an image it says why."""
-    x, y = corner
+def _show(room: Room, panel: Panel, ratio: float, top: float) -> None:
+    """Draw a panel into its room; without an image it says why."""
     if panel.image is None:
-        axes.add_patch(Rectangle(corner, SIDE, high, fill=False, edgecolor=RULE, linewidth=0.8))
-        _write(axes, x + SIDE / 2, y + high / 2, textwrap.fill(panel.why, 16), ha="center", color=SOFT)
+        room.frame()
+        room.explain(panel.why, 16)
         return
-    width, tall = _fit(high, ratio)
-    left, low = x + (SIDE - width) / 2, y + (high - tall) / 2
-    grey = {"cmap": "gray", "vmin": 0, "vmax": top} if panel.image.ndim == 2 else {}
-    # `none` keeps the voxels as they are in the SVG; `nearest` would draw them anew at the figure's resolution
-    axes.imshow(panel.image, extent=(left, left + width, low, low + tall), aspect="auto", interpolation="none", **grey)
+    room.fit(ratio).show(panel.image, **({"cmap": "gray", "vmin": 0, "vmax": top} if panel.image.ndim == 2 else {}))
     if panel.below:
-        _write(axes, x + SIDE / 2, y - BELOW / 2, panel.below, ha="center")
+        write(room.axes, room.x + SIDE / 2, room.y - BELOW / 2, panel.below, ha="center")
 
 
 def _heads(axes: Axes, size: tuple[float, float], heads: Sequence[str], title: str) -> None:
-    _write(axes, 0.06, size[1] - 0.18, textwrap.fill(title, int(12.5 * size[0])), fontsize=9, fontweight="bold")
+    write(axes, 0.06, size[1] - 0.18, textwrap.fill(title, int(12.5 * size[0])), fontsize=9, fontweight="bold")
     for place, head in enumerate(heads):
         x, small = LEFT + place * (SIDE + GAP) + SIDE / 2, min(1.0, 17 / len(head))
-        _write(axes, x, size[1] - TOP + 0.1, head, ha="center", fontsize=8 * small)
-
-
-def _fit(high: float, ratio: float) -> tuple[float, float]:
-    """Width and height of a section within its room."""
-    width = min(SIDE, high / ratio)
-    return width, width * ratio
-
-
-def _sides(axes: Axes, top: float, high: float, ratio: float) -> None:
-    """The patient's sides, in the corners of the first image."""
-    width, tall = _fit(high, ratio)
-    left, y = LEFT + (SIDE - width) / 2, top - (high - tall) / 2 - 0.09
-    ground = {"facecolor": EMPTY, "edgecolor": "none", "pad": 0.6}
-    for x, side, align in ((left + 0.04, "R", "left"), (left + width - 0.04, "L", "right")):
-        _write(axes, x, y, side, ha=align, color=AGREE, bbox=ground)
-
-
-def _legend(axes: Axes) -> None:
-    for x, colour, text in ((0.06, AGREE, "labels agree"), (1.1, MISMATCH, "labels differ"), (2.14, EMPTY, "no label")):
-        axes.add_patch(Rectangle((x, 0.12), 0.1, 0.1, facecolor=colour, edgecolor=INK, linewidth=0.6))
-        _write(axes, x + 0.16, 0.17, text)
-
-
-def _write(axes: Axes, x: float, y: float, text: str, **options: object) -> None:
-    axes.text(x, y, text, **{"fontsize": 7, "va": "center", **options})
+        write(axes, x, size[1] - TOP + 0.1, head, ha="center", fontsize=8 * small)

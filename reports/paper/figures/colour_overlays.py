@@ -12,10 +12,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 from scipy import ndimage
 
@@ -24,21 +22,21 @@ from benchmarks.ranking import quote
 from datasets import geometry
 from datasets.case import Dataset, Pair
 from datasets.files import Array, Volume
+from reports.drawing.panels import Room, key, sheet, write
 from reports.drawing.planes import Turned, oriented, oriented_displacement, oriented_points, oriented_spacing
-from reports.drawing.style import INK, PAPER, RULE, SOFT, style
+from reports.drawing.style import INK, PAPER, style
 from reports.paper.cast import PaperRun
 from reports.paper.layout import Entry
 from reports.reading.registrations import kept, tre
 from reports.tables.numbers import number
 
 FIXED, MOVING = "#ff8000", "#007fff"  # their channels add up to white
+KEY = ((0.06, FIXED, "fixed brighter"), (1.06, MOVING, "moving or warped brighter"), (2.66, "#a0a0a0", "both alike"))
 CORONAL = 1  # of the axes that `oriented` turns to
 NEAR = 10.0  # mm from the section within which landmarks decide what is enlarged
 SHARE = 0.4  # of the section's width and height that is enlarged
 GROUND = {"facecolor": "#000000", "edgecolor": "none", "pad": 0.6}
 DPI, WIDTH, GAP, BELOW, LINE, LEFT, BOTTOM = 150, 7.4, 0.06, 0.19, 0.135, 0.62, 0.36  # inches
-
-Frame = tuple[float, float, float, float]  # left, bottom, width and height in inches
 
 
 @dataclass(frozen=True)
@@ -193,86 +191,52 @@ def _draw(rows: Sequence[Row], heads: Sequence[str], title: str) -> Figure:
     below = BOTTOM + sum(heights) + len(rows) * BELOW
     size = (max(LEFT + len(heads) * (side + GAP), 5.4), below + LINE * lines + 0.2)
     with style():
-        figure = Figure(figsize=size, dpi=DPI)
-        FigureCanvasAgg(figure)
-        axes = figure.add_axes([0, 0, 1, 1], xlim=(0, size[0]), ylim=(0, size[1]), autoscale_on=False)
-        axes.set_axis_off()
-        _write(axes, 0.06, size[1] - 0.08, title, fontsize=9, fontweight="bold", va="top")
+        figure, axes = sheet(*size, DPI)
+        write(axes, 0.06, size[1] - 0.08, title, fontsize=9, fontweight="bold", va="top")
         for place, head in enumerate(heads):
             x = LEFT + place * (side + GAP) + side / 2
-            _write(axes, x, below + 0.05, head, ha="center", va="bottom")
+            write(axes, x, below + 0.05, head, ha="center", va="bottom")
         y = below
         for row, high in zip(rows, heights, strict=True):
             y -= high
-            _write(axes, LEFT - 0.08, y + high / 2, row.title, ha="right")
+            write(axes, LEFT - 0.08, y + high / 2, row.title, ha="right")
             _draw_row(axes, row, y, side, high)
             y -= BELOW
-        _sides(axes, _frame(LEFT, below - heights[0], side, heights[0], rows[0].ratio))
-        _legend(axes)
+        first = Room(axes, LEFT, below - heights[0], side, heights[0]).fit(rows[0].ratio)
+        first.sides(0.06, 0.1, color=PAPER, bbox=GROUND)
+        key(axes, 0.1, 0.11, KEY)
     return figure
 
 
 def _draw_row(axes: Axes, row: Row, y: float, side: float, high: float) -> None:
     enlarged = [replace(panel, colours=_enlarged(panel, row.place), below="") for panel in row.panels[1:]]
     for column, panel in enumerate([*row.panels, *enlarged]):
-        frame = _frame(LEFT + column * (side + GAP), y, side, high, row.ratio)
-        _show(axes, panel, frame)
+        room = Room(axes, LEFT + column * (side + GAP), y, side, high).fit(row.ratio)
+        _show(room, panel)
         if panel.colours is not None and column < len(row.panels):
-            _mark(axes, row.place, panel.colours.shape, frame)
+            _mark(room, row.place, panel.colours.shape)
 
 
 def _enlarged(panel: Panel, place: Place) -> Array | None:
     return None if panel.colours is None else place.cut(panel.colours)
 
 
-def _frame(x: float, y: float, side: float, high: float, ratio: float) -> Frame:
-    """Left, bottom, width and height of a section within its room of ``side`` by ``high`` inches, its shape kept."""
-    width = min(side, high / ratio)
-    tall = width * ratio
-    return x + (side - width) / 2, y + (high - tall) / 2, width, tall
-
-
-def _show(axes: Axes, panel: Panel, frame: Frame) -> None:
-    x, y, width, high = frame
-    _write(axes, x + width / 2, y - 0.08, panel.below, ha="center")
+def _show(room: Room, panel: Panel) -> None:
+    write(room.axes, room.x + room.width / 2, room.y - 0.08, panel.below, ha="center")
     if panel.colours is None:
-        axes.add_patch(Rectangle((x, y), width, high, fill=False, edgecolor=RULE, linewidth=0.8))
-        why = textwrap.fill(panel.why, int(13 * width))
-        _write(axes, x + width / 2, y + high / 2, why, ha="center", color=SOFT)
+        room.frame()
+        room.explain(panel.why, int(13 * room.width))
     else:
-        # `none` keeps the voxels as they are in the SVG; `nearest` would draw them anew at the figure's resolution
-        axes.imshow(panel.colours, extent=(x, x + width, y, y + high), aspect="auto", interpolation="none")
+        room.show(panel.colours)
 
 
-def _mark(axes: Axes, place: Place, shape: Sequence[int], frame: Frame) -> None:
+def _mark(room: Room, place: Place, shape: Sequence[int]) -> None:
     """Draw the outline of what is enlarged into a whole section."""
-    x, y, width, high = frame
-    down, right = high / shape[0], width / shape[1]
+    down, right = room.height / shape[0], room.width / shape[1]
     (row, column), (rows, columns) = place.corner, place.size
-    corner = (x + column * right, y + high - (row + rows) * down)
+    low = room.y + room.height - (row + rows) * down
     for colour, line in ((INK, 2.0), (PAPER, 0.9)):  # dark beside white shows on any ground
-        axes.add_patch(Rectangle(corner, columns * right, rows * down, fill=False, edgecolor=colour, linewidth=line))
-
-
-def _sides(axes: Axes, frame: Frame) -> None:
-    """The patient's sides, in the corners of the first image."""
-    x, y, width, high = frame
-    for place, side, align in ((x + 0.06, "R", "left"), (x + width - 0.06, "L", "right")):
-        _write(axes, place, y + high - 0.1, side, ha=align, color=PAPER, bbox=GROUND)
-
-
-def _legend(axes: Axes) -> None:
-    for x, colour, text in (
-        (0.06, FIXED, "fixed brighter"),
-        (1.06, MOVING, "moving or warped brighter"),
-        (2.66, "#a0a0a0", "both alike"),
-    ):
-        axes.add_patch(Rectangle((x, 0.1), 0.11, 0.11, facecolor=colour, edgecolor=INK, linewidth=0.6))
-        _write(axes, x + 0.17, 0.155, text)
-
-
-def _write(axes: Axes, x: float, y: float, text: str, **options: object) -> None:
-    axes.text(x, y, text, **{"fontsize": 7, "va": "center", **options})
+        Room(room.axes, room.x + column * right, low, columns * right, rows * down).frame(colour, line)
 
 
 def _note(stage: PaperRun, entry: Entry, chosen: Sequence[int], methods: Sequence[str]) -> str:

@@ -13,12 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
 from datasets.files import Array
+from reports.drawing.panels import Room, sheet, write
 from reports.drawing.style import INK, PAPER, RULE, SOFT, style
 from reports.paper.cast import PaperRun, trained_on
 from reports.paper.layout import Entry
@@ -211,10 +210,7 @@ def _draw(rows: Sequence[Row], heads: Sequence[str], about: str, maps: Maps, top
     height = TOP + (len(rows) + 1) * (high + GAP) + 2 * APART + BOTTOM
     size = (max(LEFT + count * (side + GAP), 4.6), height)
     with style():
-        figure = Figure(figsize=size, dpi=DPI)
-        FigureCanvasAgg(figure)
-        axes = figure.add_axes([0, 0, 1, 1], xlim=(0, size[0]), ylim=(0, size[1]), autoscale_on=False)
-        axes.set_axis_off()
+        figure, axes = sheet(*size, DPI)
         _heads(axes, heads, about, side, height)
         y = height - TOP
         for row in rows:
@@ -223,56 +219,46 @@ def _draw(rows: Sequence[Row], heads: Sequence[str], about: str, maps: Maps, top
         y -= high + GAP + APART
         _row(axes, Row("truth", [Panel(maps.truth)]), y, (side, high), top)
         start = LEFT + side + 0.35
-        _scale(axes, (start, y + high / 2, min(2.3, size[0] - start - 0.2)), top)
+        _scale(Room(axes, start, y + high / 2, min(2.3, size[0] - start - 0.2), 0.12), top)
     return figure
 
 
 def _heads(axes: Axes, heads: Sequence[str], about: str, side: float, height: float) -> None:
-    _write(axes, 0.06, height - 0.16, "Displacement to the patient's left", fontsize=9, fontweight="bold")
-    _write(axes, 0.06, height - 0.34, about, fontsize=8, color=SOFT)
-    _write(axes, LEFT - 0.09, height - TOP + 0.06, "iteration", ha="right", fontsize=8)
+    write(axes, 0.06, height - 0.16, "Displacement to the patient's left", fontsize=9, fontweight="bold")
+    write(axes, 0.06, height - 0.34, about, fontsize=8, color=SOFT)
+    write(axes, LEFT - 0.09, height - TOP + 0.06, "iteration", ha="right", fontsize=8)
     for place, head in enumerate(heads):
-        _write(axes, LEFT + place * (side + GAP) + side / 2, height - TOP + 0.06, head, ha="center", fontsize=8)
+        write(axes, LEFT + place * (side + GAP) + side / 2, height - TOP + 0.06, head, ha="center", fontsize=8)
 
 
 def _row(axes: Axes, row: Row, y: float, room: tuple[float, float], top: float) -> None:
     side, high = room
     title = textwrap.fill(row.title, 17)
-    _write(axes, LEFT - 0.09, y + high / 2, title, ha="right", fontsize=8 if len(row.title) < 17 else 7)
+    write(axes, LEFT - 0.09, y + high / 2, title, ha="right", fontsize=8 if len(row.title) < 17 else 7)
     for place, panel in enumerate(row.panels):
-        x = LEFT + place * (side + GAP)
-        _panel(axes, panel, (x, y, side, high), top)
+        _panel(Room(axes, LEFT + place * (side + GAP), y, side, high), panel, top)
 
 
-def _panel(axes: Axes, panel: Panel, frame: tuple[float, float, float, float], top: float) -> None:
-    x, y, width, high = frame
+def _panel(room: Room, panel: Panel, top: float) -> None:
     counts = panel.weight is None or panel.weight > 0
     if panel.values is None:
-        _write(axes, x + width / 2, y + high / 2, textwrap.fill(panel.why, 10), ha="center", color=SOFT)
+        room.explain(panel.why, 10)
     else:
-        shown = colours(panel.values, top, pale=not counts)
-        # `none` keeps the voxels as they are in the SVG; `nearest` would draw them anew at the figure's resolution
-        axes.imshow(shown, extent=(x, x + width, y, y + high), aspect="auto", interpolation="none")
-    edge = {"edgecolor": INK, "linewidth": 1.0} if panel.weight and counts else {"edgecolor": RULE, "linewidth": 0.8}
-    axes.add_patch(Rectangle((x, y), width, high, fill=False, **edge))
+        room.show(colours(panel.values, top, pale=not counts))
+    room.frame(*((INK, 1.0) if panel.weight and counts else (RULE, 0.8)))
     if panel.weight is not None and 0 < panel.weight < 1:
         ground = {"facecolor": PAPER, "edgecolor": "none", "pad": 0.8}
-        _write(axes, x + width - 0.05, y + 0.08, number(panel.weight, 2), ha="right", fontsize=6.5, bbox=ground)
+        right = room.x + room.width - 0.05
+        write(room.axes, right, room.y + 0.08, number(panel.weight, 2), ha="right", fontsize=6.5, bbox=ground)
 
 
-def _scale(axes: Axes, room: tuple[float, float, float], top: float) -> None:
-    """The colour scale, beside the truth; ``room``: left, bottom and width."""
-    x, y, width = room
-    ramp = colours(np.linspace(-top, top, 255)[None], top)
-    axes.imshow(ramp, extent=(x, x + width, y, y + 0.12), aspect="auto", interpolation="none")
-    axes.add_patch(Rectangle((x, y), width, 0.12, fill=False, edgecolor=RULE, linewidth=0.8))
+def _scale(room: Room, top: float) -> None:
+    """Draw the colour scale, beside the truth."""
+    room.show(colours(np.linspace(-top, top, 255)[None], top))
+    room.frame()
     for place, value in ((0, -top), (0.5, 0.0), (1, top)):
-        _write(axes, x + place * width, y - 0.1, number(value, 1), ha="center")
-    _write(axes, x + width / 2, y + 0.22, "voxels", ha="center")
-
-
-def _write(axes: Axes, x: float, y: float, text: str, **options: object) -> None:
-    axes.text(x, y, text, **{"fontsize": 7, "va": "center", **options})
+        write(room.axes, room.x + place * room.width, room.y - 0.1, number(value, 1), ha="center")
+    write(room.axes, room.x + room.width / 2, room.y + 0.22, "voxels", ha="center")
 
 
 def _about(training: Training, maps: Maps, chosen: Sequence[int]) -> str:
