@@ -25,12 +25,13 @@ from tqdm import tqdm
 
 from datasets.case import Pair, Writer
 from datasets.chest_ct import pairs as chest_pairs
-from datasets.chest_ct.lungs import Frame, Scan
+from datasets.chest_ct.lungs import Scan
 from datasets.chest_ct.metaimage import read_metaimage, read_points
 from datasets.chest_ct.pairs import Crop, Direction, Phase, distances
 from datasets.description import Description, LungPair
 from datasets.download import Remote, fetch
 from datasets.files import Array, DataError, sha256
+from datasets.grid import Grid
 
 logger = logging.getLogger(__name__)
 
@@ -117,7 +118,7 @@ def prepare(
     )
     for tag, patient in tqdm(_patients(collection, bl_exhale).items(), desc=name, unit="pair", disable=None):
         inhale, exhale, facts = _read_pair(tag, patient, files, tolerance_mm)
-        pair, found = chest_pairs.write_pair(writer, inhale, exhale, crop, direction, _slices(tag, inhale.scan.frame))
+        pair, found = chest_pairs.write_pair(writer, inhale, exhale, crop, direction, _slices(tag, inhale.scan.grid))
         pairs[pair] = replace(found, **facts)
     writer.finish(_describe(name, collection, pairs, crop, direction, files.archives))
 
@@ -174,7 +175,7 @@ def _read_popi(_: str, phase: str, files: _Files) -> tuple[Scan, Array]:
     archive = files.get(f"Images/MetaImage/{phase}-MetaImage.tar")
     with tempfile.TemporaryDirectory() as folder:
         scan = read_metaimage(*(_unpack(archive, ending, Path(folder)) for ending in (".mhd", ".raw")))
-    return scan, points + scan.frame.origin  # POPI's landmarks count from the first voxel
+    return scan, points + scan.grid.origin  # POPI's landmarks count from the first voxel
 
 
 def _unpack(archive: Path, ending: str, folder: Path) -> Path:
@@ -208,12 +209,12 @@ def _check_distance(tag: str, patient: Patient, distance: Array, tolerance_mm: f
     return met
 
 
-def _slices(tag: str, frame: Frame) -> Frame | None:
+def _slices(tag: str, grid: Grid) -> Grid | None:
     """The scanner's whole slices, as far as they are known."""
     if tag == "popi":
-        cut = np.array([*POPI_CUT, 0]) * frame.spacing
-        return Frame((*WHOLE_SLICE, frame.shape[2]), frame.spacing, tuple(np.asarray(frame.origin) - cut))
-    return frame if frame.shape[:2] == WHOLE_SLICE else None
+        cut = np.array([*POPI_CUT, 0]) * grid.spacing
+        return Grid.from_origin((*WHOLE_SLICE, grid.shape[2]), grid.spacing, np.asarray(grid.origin) - cut)
+    return grid if grid.shape[:2] == WHOLE_SLICE else None
 
 
 def _describe(

@@ -28,11 +28,12 @@ from tqdm import tqdm
 from datasets.case import Pair, Writer
 from datasets.chest_ct import pairs as chest_pairs
 from datasets.chest_ct.dirlab_packs import FOLDER, FORM, PHASES, RECORDED, Key, Member, find_members, missing_members
-from datasets.chest_ct.lungs import Frame, Scan
-from datasets.chest_ct.pairs import Crop, Direction, Phase
+from datasets.chest_ct.lungs import Scan
+from datasets.chest_ct.pairs import Crop, Direction, Phase, distances
 from datasets.description import Description, LungPair
 from datasets.download import cache_folder, hand_placed
 from datasets.files import Array, DataError, sha256
+from datasets.grid import Grid
 
 logger = logging.getLogger(__name__)
 
@@ -99,7 +100,7 @@ def prepare(
     writer, pairs = Writer(folder), dict[Pair, LungPair]()
     for number in tqdm(wanted, desc=name, unit="pair", disable=None):
         inhale, exhale = _read_case(number, found, hu_offset)
-        slices = inhale.scan.frame if CASES[number].shape[:2] == WHOLE_SLICE else None
+        slices = inhale.scan.grid if CASES[number].shape[:2] == WHOLE_SLICE else None
         pair, facts = chest_pairs.write_pair(writer, inhale, exhale, crop, direction, slices)
         pairs[pair] = replace(facts, published_mm=CASES[number].tre_mean)
     archives = {member.path for (number, _, _), member in found.items() if number in wanted}
@@ -134,7 +135,7 @@ def _read_case(number: int, found: Mapping[Key, Member], hu_offset: float) -> li
     scans = [_read_scan(number, found[number, "image", phase], hu_offset) for phase in PHASES]
     return [
         # Slices are stored from superior to inferior; the prepared axis points the other way.
-        Phase(f"case{number:02d}-{phase}", scan, scan.frame.to_mm(_upside_down(voxels, scan.frame.shape[2])))
+        Phase(f"case{number:02d}-{phase}", scan, scan.grid.to_mm(_upside_down(voxels, scan.grid.shape[2])))
         for phase, scan, voxels in zip(PHASES, scans, points, strict=True)
     ]
 
@@ -144,7 +145,10 @@ def _read_scan(number: int, file: Member, hu_offset: float) -> Scan:
     if len(content) != (expected := 2 * int(np.prod(case.shape))):
         raise DataError(f"{file}: {len(content)} bytes, expected {expected} for {case.shape} voxels; is it cut?")
     stored = np.frombuffer(content, "<i2").reshape(case.shape[::-1]).transpose(2, 1, 0)
-    return Scan(stored[:, :, ::-1].astype(np.float32) + np.float32(hu_offset), Frame(case.shape, case.spacing))
+    return Scan(
+        stored[:, :, ::-1].astype(np.float32) + np.float32(hu_offset),
+        Grid.from_origin(case.shape, case.spacing, (0, 0, 0)),
+    )
 
 
 def _upside_down(voxels: Array, slices: int) -> Array:
@@ -217,11 +221,6 @@ def read_dirqa(path: Path) -> tuple[Array, Array]:
     return tuple(points[:, [1, 0, 2]].astype(np.float64) - 1.0 for points in (inhale, exhale))
 
 
-def distances(inhale: Array, exhale: Array, spacing: tuple[float, float, float]) -> Array:
-    """Distance in mm of each landmark pair, ``(n,)``, from voxel coordinates ``(n, 3)``."""
-    return np.linalg.norm((np.asarray(inhale) - np.asarray(exhale)) * np.asarray(spacing), axis=1)
-
-
 def check_case(number: int, inhale: Array, exhale: Array) -> None:
     """Refuse landmarks that do not reproduce the case's published mean distance within 0.01 mm.
 
@@ -237,7 +236,7 @@ def check_case(number: int, inhale: Array, exhale: Array) -> None:
     for phase, points in (("inhale", inhale), ("exhale", exhale)):
         if np.any(points < 0) or np.any(points > np.asarray(case.shape) - 1):
             raise DataError(f"DIR-Lab case {number}: {phase} landmarks outside the volume {case.shape}")
-    mean = float(distances(inhale, exhale, case.spacing).mean())
+    mean = float(distances(inhale * case.spacing, exhale * case.spacing).mean())
     if abs(mean - case.tre_mean) > TOLERANCE_MM:
         raise DataError(
             f"DIR-Lab case {number}: landmarks are {mean:.3f} mm apart before registration, published is "

@@ -60,11 +60,15 @@ def cache_folder() -> Path:
 
 
 def hand_placed(folder: str, source: str | None = None) -> list[Path]:
-    """Where to look for files that nobody can download: ``source``, then ``folder`` below the mirror and the cache."""
+    """Return the folders where files that nobody can download may lie, whether or not these exist.
+
+    They are ``source``, then ``folder`` below the mirror and below the cache. Raises `DataError` for a ``source`` or a
+    mirror that is not there.
+    """
     if source is not None and not Path(source).is_dir():
         raise DataError(f"{source}: no such folder; correct the option `source`")
     below = [root / folder for root in (_mirror(), cache_folder()) if root is not None]
-    return [place for place in ([Path(source)] if source is not None else []) + below if place.is_dir()]
+    return ([Path(source)] if source is not None else []) + below
 
 
 def verify(path: Path, expected: str, *, advice: str) -> None:

@@ -12,12 +12,12 @@ Convention, everywhere in this project:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Array = NDArray[np.floating]
+Array = NDArray[Any]
 Order = Literal[0, 1, 3]
 Outside = Literal["border"] | float
 Scheme = Literal["forward", "central"]

@@ -26,10 +26,11 @@ from tqdm import tqdm
 
 from datasets.case import Writer
 from datasets.chest_ct.dicom import MODALITY, PATIENT, SERIES, Series, read_series, read_tags
-from datasets.chest_ct.lungs import WINDOW, Frame, Scan, field_of_view
+from datasets.chest_ct.lungs import WINDOW, Scan, field_of_view
 from datasets.description import Description, TrainingSplit
 from datasets.download import RETRIES, cache_folder, hand_placed
 from datasets.files import DataError, read_volume, replacing, sha256, write_volume
+from datasets.grid import Grid
 
 logger = logging.getLogger(__name__)
 FOLDER = "lidc"  # below the mirror and the cache
@@ -74,8 +75,8 @@ def prepare(
     writer, store, facts = Writer(folder), _Store(tuple(int(n) for n in shape)), {}
     for offer in tqdm(offers[:wanted], desc=name, unit="scan", disable=None):
         scan, facts[offer.patient] = store.get(offer)
-        writer.image(offer.patient, WINDOW.scale(scan.values), scan.frame.affine)
-        writer.mask(offer.patient, field_of_view(scan.frame, scan.frame), scan.frame.affine)
+        writer.image(offer.patient, WINDOW.scale(scan.values), scan.grid.affine)
+        writer.mask(offer.patient, field_of_view(scan.grid, scan.grid), scan.grid.affine)
     writer.finish(_describe(name, store.shape, facts, sorted(left_out)))
 
 
@@ -104,15 +105,15 @@ class _Store:
             facts = self._make(offer, image, about)
         volume = read_volume(image)
         origin = volume.affine[:3, 3] * (-1, -1, 1)
-        return Scan(volume.array, Frame(self.shape, volume.spacing, tuple(map(float, origin)))), facts
+        return Scan(volume.array, Grid.from_origin(self.shape, volume.spacing, origin)), facts
 
     def _make(self, offer: Offer, image: Path, about: Path) -> dict[str, Any]:
         series = _series(offer)
         scan, notes = read_series(series, self.shape)
         # Half a Hounsfield unit is far below the noise, and integers take half the space.
-        write_volume(image, np.rint(scan.values).clip(-32768, 32767).astype(np.int16), scan.frame.affine)
+        write_volume(image, np.rint(scan.values).clip(-32768, 32767).astype(np.int16), scan.grid.affine)
         facts = {"patient": offer.patient, "series": offer.uid, "slices": len(series.files), "notes": notes}
-        facts |= {"spacing": [round(size, 6) for size in scan.frame.spacing], "sha256": sha256(image)}
+        facts |= {"spacing": [round(size, 6) for size in scan.grid.spacing], "sha256": sha256(image)}
         with replacing(about) as temporary:
             temporary.write_text(json.dumps(facts), encoding="utf-8")
         if offer.folder is None:

@@ -15,16 +15,16 @@ from types import ModuleType
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from datasets.case import Writer
 from datasets.description import Description, Pair, TrainingSplit, Window
+from datasets.geometry import Array
+from datasets.grid import Grid
 from datasets.phantoms import brain, liver
-from datasets.phantoms.fields import Chain, Deformation, Grid, true_displacement
+from datasets.phantoms.fields import Chain, Deformation, true_displacement
 from datasets.phantoms.lung import prepare as lung
 
-Array = NDArray[Any]
 Anatomy = Literal["liver", "brain", "lung"]
 Design = Literal["inter_subject", "intra_subject", "atlas"]
 
@@ -249,7 +249,7 @@ def _write_truth(writer: Writer, template: ModuleType, pair: Pair, fixed: Chain,
     centre = np.asarray(template.CENTRE_MM)
     writer.displacement(pair, true_displacement(fixed, moving, grid, centre=centre), grid.affine)
     points = template.landmarks().T
-    sides = [grid.to_voxels(chain.inverse(points, iterations=80)[-1] - centre[:, None]) for chain in (fixed, moving)]
+    sides = [grid.to_voxels(chain.inverse(points, iterations=80)[-1].T - centre) for chain in (fixed, moving)]
     seen = np.all([(side >= 0) & (side <= np.asarray(grid.shape) - 1) for side in sides], axis=(0, 2))
     if seen.any():  # none in a field of view that shows no organ's end
         writer.landmarks(pair, sides[0][seen], sides[1][seen])

@@ -15,7 +15,6 @@ at the import are written to dataset.json, and ``checksums`` refuses any others.
 from __future__ import annotations
 
 import logging
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,7 +29,7 @@ from tqdm import tqdm
 
 from datasets.case import Writer
 from datasets.description import Description, Pair, TrainingSplit, Window
-from datasets.download import cache_folder, verify
+from datasets.download import cache_folder, hand_placed, verify
 from datasets.files import Array, DataError, sha256
 from datasets.rcn.lists import COLLECTIONS, DRIVE, GRID, LPBA_LABELS, Collection, Part
 
@@ -107,7 +106,7 @@ def prepare(
 
 def find_files(files: Sequence[str], source: str | None = None) -> dict[str, Path]:
     """Find each file below ``source``, the mirror folder or the cache, in this order; raise `DataError` with advice."""
-    places = _places(source)
+    places = hand_placed(FOLDER, source)
     found = {file: next(filter(None, (_below(place, file) for place in places)), None) for file in files}
     if missing := [file for file, path in found.items() if path is None]:
         links = "; ".join(f"{file} from {DRIVE[file].title}, {DRIVE[file].url}" for file in missing)
@@ -119,19 +118,9 @@ def find_files(files: Sequence[str], source: str | None = None) -> dict[str, Pat
     return {file: path for file, path in found.items() if path is not None}
 
 
-def _places(source: str | None) -> list[Path]:
-    if source is not None and not Path(source).is_dir():
-        raise DataError(f"{source}: no such folder; correct the option `source`")
-    mirror = os.environ.get("WARPBENCH_MIRROR")
-    if mirror and not Path(mirror).is_dir():
-        raise DataError(f"WARPBENCH_MIRROR={mirror}: no such folder; correct or unset it")
-    below = [Path(root) / FOLDER for root in (mirror, cache_folder()) if root]
-    return ([Path(source)] if source is not None else []) + below
-
-
 def _below(place: Path, file: str) -> Path | None:
     """The one file of this name at any depth: the archives bring a folder of their own."""
-    found = sorted(place.rglob(file)) if place.is_dir() else []
+    found = sorted(place.rglob(file))
     if len(found) > 1:
         raise DataError(f"{place}: {file} is there {len(found)} times ({', '.join(map(str, found))}); keep one")
     return found[0] if found else None

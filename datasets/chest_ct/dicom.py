@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk  # noqa: N813  # the field's own name
 
-from datasets.chest_ct.lungs import WINDOW, Frame, Scan
+from datasets.chest_ct.lungs import WINDOW, Scan
 from datasets.files import Array, DataError
+from datasets.grid import Grid
 
 MODALITY, PATIENT, SERIES = "0008|0060", "0010|0020", "0020|000e"
 UNEVEN = 0.01  # gaps between slices that differ by more than this share are said
@@ -71,7 +72,7 @@ def read_series(series: Series, shape: Sequence[int]) -> tuple[Scan, list[str]]:
     # Flipped axes begin where the stored ones end.
     origin = first.origin + first.direction[:, :2] @ np.where(signs[:2] < 0, (np.array(count) - 1)[:2] * size[:2], 0.0)
     values = _resize(slices, signs, count, shape)
-    return Scan(values, Frame(tuple(shape), tuple(size * count / shape), tuple(map(float, origin)))), notes
+    return Scan(values, Grid.from_origin(shape, size * count / shape, origin)), notes
 
 
 @contextmanager

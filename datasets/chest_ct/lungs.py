@@ -2,24 +2,23 @@
 
 Everything lies on grids whose axes point to the patient's left, posterior and superior, as in the phantoms. Places are
 millimetres in the patient's frame (DICOM's: x to the left, y to posterior, z to superior) until they become voxels of
-the prepared grid, so that one map (`Frame`) serves images, landmarks and masks alike.
+the prepared grid, so that one map (`datasets.grid.Grid`) serves images, landmarks and masks alike.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import ndimage
 
 from datasets import geometry
 from datasets.description import Window
 from datasets.files import DataError
-
-Array = NDArray[Any]
+from datasets.geometry import Array
+from datasets.grid import Grid
 
 WINDOW = Window("HU", -1024.0, 1000.0)  # of every chest, real or drawn
 LUNG_HU = -400.0  # below: air and lung; above: soft tissue, vessels wider than a voxel
@@ -31,48 +30,11 @@ _REACH_MM = 5.0  # landmarks are branchings of vessels, which the threshold leav
 
 
 @dataclass(frozen=True)
-class Frame:
-    """A grid in the patient: ``shape`` (D, H, W), ``spacing`` mm, ``origin`` mm of the centre of voxel (0, 0, 0)."""
-
-    shape: tuple[int, ...]
-    spacing: tuple[float, ...]
-    origin: tuple[float, ...] = (0.0, 0.0, 0.0)
-
-    @classmethod
-    def between(cls, low: ArrayLike, high: ArrayLike, shape: Sequence[int]) -> Frame:
-        """The grid of ``shape`` whose voxels fill the box between two corners, mm."""
-        spacing = (np.asarray(high, float) - np.asarray(low, float)) / np.asarray(shape)
-        origin = np.asarray(low, float) + spacing / 2
-        return cls(tuple(int(n) for n in shape), tuple(map(float, spacing)), tuple(map(float, origin)))
-
-    @property
-    def affine(self) -> Array:
-        """Voxel-to-world affine ``(4, 4)``, RAS millimetres."""
-        affine = np.diag([-self.spacing[0], -self.spacing[1], self.spacing[2], 1.0])
-        affine[:3, 3] = np.multiply(self.origin, (-1, -1, 1))
-        return affine
-
-    @property
-    def corners(self) -> tuple[Array, Array]:
-        """Outer edges of the first and of the last voxel, mm."""
-        low = np.asarray(self.origin) - np.asarray(self.spacing) / 2
-        return low, low + np.multiply(self.shape, self.spacing)
-
-    def to_mm(self, voxels: ArrayLike) -> Array:
-        """Millimetres of voxel coordinates ``(n, 3)``."""
-        return np.asarray(voxels, float) * np.asarray(self.spacing) + np.asarray(self.origin)
-
-    def to_voxels(self, points: ArrayLike) -> Array:
-        """Voxel coordinates of points ``(n, 3)`` in millimetres."""
-        return (np.asarray(points, float) - np.asarray(self.origin)) / np.asarray(self.spacing)
-
-
-@dataclass(frozen=True)
 class Scan:
     """Hounsfield units, or a mask, ``(D, H, W)`` on a grid in the patient."""
 
     values: Array
-    frame: Frame
+    grid: Grid
 
 
 def find_lungs(scan: Scan, where: str) -> Scan:
@@ -81,10 +43,10 @@ def find_lungs(scan: Scan, where: str) -> Scan:
     Raises:
         DataError: there is none, and the message names the scan (``where``).
     """
-    steps = [max(1, round(_COARSE_MM / size)) for size in scan.frame.spacing]
+    steps = [max(1, round(_COARSE_MM / size)) for size in scan.grid.spacing]
     air = scan.values[tuple(slice(None, None, step) for step in steps)] < LUNG_HU
-    spacing = tuple(size * step for size, step in zip(scan.frame.spacing, steps, strict=True))
-    frame = Frame(air.shape, spacing, scan.frame.origin)
+    spacing = tuple(size * step for size, step in zip(scan.grid.spacing, steps, strict=True))
+    grid = Grid.from_origin(air.shape, spacing, scan.grid.origin)
     regions, _ = ndimage.label(air)
     sizes = np.bincount(regions.ravel())
     # Lungs may be cut by the first and the last slice, by the sides of a slice never: that air is around the patient.
@@ -93,10 +55,10 @@ def find_lungs(scan: Scan, where: str) -> Scan:
     sizes[0] = 0
     if sizes.max() * np.prod(spacing) < _SMALLEST_ML * 1000:
         raise DataError(f"{where}: no lungs found below {LUNG_HU:g} HU; is this a chest, in Hounsfield units?")
-    return Scan((sizes >= _SECOND_LUNG * sizes.max())[regions], frame)
+    return Scan((sizes >= _SECOND_LUNG * sizes.max())[regions], grid)
 
 
-def lung_box(lungs: Sequence[Scan], margin_mm: float, grid: Frame) -> tuple[Array, Array]:
+def lung_box(lungs: Sequence[Scan], margin_mm: float, grid: Grid) -> tuple[Array, Array]:
     """Corners (mm) of the box around some lungs, ``margin_mm`` wider, in whole voxels of ``grid`` and no larger."""
     low, high = zip(*(_extent(mask) for mask in lungs), strict=True)
     first, shape = grid.corners[0], np.asarray(grid.shape)
@@ -107,35 +69,35 @@ def lung_box(lungs: Sequence[Scan], margin_mm: float, grid: Frame) -> tuple[Arra
 
 def _extent(mask: Scan) -> tuple[Array, Array]:
     found = ndimage.find_objects(mask.values.astype(np.uint8))[0]
-    corner = np.asarray(mask.frame.spacing) / 2
+    corner = np.asarray(mask.grid.spacing) / 2
     start, stop = np.array([[part.start, part.stop - 1] for part in found]).T
-    return mask.frame.to_mm(start) - corner, mask.frame.to_mm(stop) + corner
+    return mask.grid.to_mm(start) - corner, mask.grid.to_mm(stop) + corner
 
 
 def share_inside(lungs: Scan, points: ArrayLike) -> float:
     """Share of points ``(n, 3)``, mm, that have lung within 5 mm."""
-    steps = [range(-int(_REACH_MM / size), int(_REACH_MM / size) + 1) for size in lungs.frame.spacing]
+    steps = [range(-int(_REACH_MM / size), int(_REACH_MM / size) + 1) for size in lungs.grid.spacing]
     offsets = np.stack(np.meshgrid(*steps, indexing="ij"), -1).reshape(-1, 3)
-    offsets = offsets[np.linalg.norm(offsets * np.asarray(lungs.frame.spacing), axis=1) <= _REACH_MM]
-    voxels = np.rint(lungs.frame.to_voxels(points)).astype(int)[:, None] + offsets
+    offsets = offsets[np.linalg.norm(offsets * np.asarray(lungs.grid.spacing), axis=1) <= _REACH_MM]
+    voxels = np.rint(lungs.grid.to_voxels(points)).astype(int)[:, None] + offsets
     seen = np.all((voxels >= 0) & (voxels < lungs.values.shape), axis=-1)
     found = lungs.values[tuple(np.moveaxis(np.where(seen[..., None], voxels, 0), -1, 0))] & seen
     return float(found.any(axis=1).mean())
 
 
-def resample(scan: Scan, frame: Frame) -> Array:
+def resample(scan: Scan, grid: Grid) -> Array:
     """Hounsfield units of a scan on another grid in the same patient, linearly; below -1024 is padding, not tissue."""
     values = np.maximum(scan.values, np.float32(WINDOW.low))
-    return geometry.resample_to_grid(values, scan.frame.affine, frame.affine, frame.shape)
+    return geometry.resample_to_grid(values, scan.grid.affine, grid.affine, grid.shape)
 
 
-def field_of_view(frame: Frame, slices: Frame | None) -> Array:
+def field_of_view(grid: Grid, slices: Grid | None) -> Array:
     """What the scanner's bore leaves of a grid, ``(D, H, W)`` boolean: a disc about the middle of whole ``slices``.
 
     All of it where ``slices`` is None: where the images were cut before they came here, by an unknown amount.
     """
     if slices is None:
-        return np.ones(frame.shape, dtype=bool)
-    voxels = slices.to_voxels(frame.to_mm(np.indices((*frame.shape[:2], 1)).reshape(3, -1).T))
-    distance = np.hypot(*(voxels[:, :2] / slices.shape[:2] - 0.5).T).reshape(*frame.shape[:2], 1)
-    return np.broadcast_to(distance < BORE, frame.shape)
+        return np.ones(grid.shape, dtype=bool)
+    voxels = slices.to_voxels(grid.to_mm(np.indices((*grid.shape[:2], 1)).reshape(3, -1).T))
+    distance = np.hypot(*(voxels[:, :2] / slices.shape[:2] - 0.5).T).reshape(*grid.shape[:2], 1)
+    return np.broadcast_to(distance < BORE, grid.shape)

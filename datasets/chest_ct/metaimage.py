@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk  # noqa: N813  # the field's own name
 
-from datasets.chest_ct.lungs import Frame, Scan
+from datasets.chest_ct.lungs import Scan
 from datasets.files import Array, DataError
+from datasets.grid import Grid
 
 
 def read_metaimage(header: Path, data: Path) -> Scan:
@@ -66,7 +67,7 @@ def _to_patient(image: sitk.Image, header: Path) -> Scan:
             f"{header}: oblique to the patient's axes, direction {np.round(image.GetDirection(), 4).tolist()}"
         )
     values = sitk.GetArrayFromImage(image).transpose(2, 1, 0).astype(np.float32)
-    return Scan(values, Frame(image.GetSize(), image.GetSpacing(), image.GetOrigin()))
+    return Scan(values, Grid.from_origin(image.GetSize(), image.GetSpacing(), image.GetOrigin()))
 
 
 def read_points(path: Path) -> Array:

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from datasets.case import Pair, Writer, iter_cases
 from datasets.chest_ct.lungs import (
     LUNG_HU,
     WINDOW,
-    Frame,
     Scan,
     field_of_view,
     find_lungs,
@@ -28,8 +26,9 @@ from datasets.chest_ct.lungs import (
 )
 from datasets.description import Description, LungPair, TrainingSplit
 from datasets.files import DataError
+from datasets.geometry import Array
+from datasets.grid import Grid
 
-Array = NDArray[Any]
 Direction = Literal["inhale_fixed", "exhale_fixed"]
 
 
@@ -65,7 +64,7 @@ def distances(fixed: Array, moving: Array) -> Array:
 
 
 def write_pair(
-    writer: Writer, inhale: Phase, exhale: Phase, crop: Crop, direction: Direction, slices: Frame | None
+    writer: Writer, inhale: Phase, exhale: Phase, crop: Crop, direction: Direction, slices: Grid | None
 ) -> tuple[Pair, LungPair]:
     """Write both scans of a pair on one grid with masks and landmarks; return the pair and what was found on the way.
 
@@ -77,18 +76,18 @@ def write_pair(
     fixed, moving = (inhale, exhale) if direction == "inhale_fixed" else (exhale, inhale)
     lungs = [find_lungs(phase.scan, phase.case) for phase in (fixed, moving)]
     shares = [_check_inside(phase, mask, crop.inside) for phase, mask in zip((fixed, moving), lungs, strict=True)]
-    low, high = lung_box(lungs, crop.margin_mm, fixed.scan.frame)
-    frame = Frame.between(low, high, crop.shape)
-    mask = field_of_view(frame, slices)
+    low, high = lung_box(lungs, crop.margin_mm, fixed.scan.grid)
+    grid = Grid.between(low, high, crop.shape)
+    mask = field_of_view(grid, slices)
     for phase in (fixed, moving):
-        writer.image(phase.case, WINDOW.scale(resample(phase.scan, frame)), frame.affine)
-        writer.mask(phase.case, mask, frame.affine)
+        writer.image(phase.case, WINDOW.scale(resample(phase.scan, grid)), grid.affine)
+        writer.mask(phase.case, mask, grid.affine)
     pair = Pair(fixed.case, moving.case)
-    writer.landmarks(pair, *(_on_grid(phase, frame) for phase in (fixed, moving)))
+    writer.landmarks(pair, *(_on_grid(phase, grid) for phase in (fixed, moving)))
     return pair, LungPair(
         before_mm=round(float(distances(fixed.points, moving.points).mean()), 4),
         landmarks=len(fixed.points),
-        spacing=tuple(round(size, 6) for size in frame.spacing),
+        spacing=tuple(round(size, 6) for size in grid.spacing),
         box_mm=tuple(tuple(corner) for corner in np.round([low, high], 4).tolist()),
         inside_lungs=tuple(round(share, 4) for share in shares),
     )
@@ -108,9 +107,9 @@ def _check_inside(phase: Phase, lungs: Scan, least: float) -> float:
     return share
 
 
-def _on_grid(phase: Phase, frame: Frame) -> Array:
-    points = frame.to_voxels(phase.points)
-    if outside := int(np.any((points < -0.5) | (points > np.asarray(frame.shape) - 0.5), axis=1).sum()):
+def _on_grid(phase: Phase, grid: Grid) -> Array:
+    points = grid.to_voxels(phase.points)
+    if outside := int(np.any((points < -0.5) | (points > np.asarray(grid.shape) - 0.5), axis=1).sum()):
         raise DataError(
             f"{phase.case}: {outside} landmarks lie outside of the box around the lungs; enlarge the option `margin_mm`"
         )

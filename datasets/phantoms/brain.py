@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.description import Window
-from datasets.phantoms.fields import Deformation, Grid, correlated_noise, random_affine, random_field
+from datasets.geometry import Array
+from datasets.grid import Grid
+from datasets.phantoms.fields import Deformation, correlated_noise, random_affine, random_field
 from datasets.phantoms.shapes import Canvas, Tubes, Waves, box, difference, ellipsoid, intersection, rotation, union
-
-Array = NDArray[np.floating]
 
 SIDES = ("white matter", "cortex", "lateral ventricle", "inferior lateral ventricle", "cerebellar white matter",
          "cerebellar cortex", "thalamus", "caudate", "putamen", "pallidum", "hippocampus", "amygdala", "accumbens",

@@ -12,37 +12,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
-Array = NDArray[np.floating]
+from datasets.geometry import Array
+from datasets.grid import Grid
+
 Displacement = Callable[[Array], Array]
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A voxel grid around ``centre`` mm: axis 0 grows to the patient's left, 1 to posterior, 2 to superior."""
-
-    shape: tuple[int, ...]
-    spacing: tuple[float, ...]
-    centre: tuple[float, ...] = (0.0, 0.0, 0.0)
-
-    @property
-    def axes(self) -> list[Array]:
-        """Millimetre coordinates of the voxel centres along each axis."""
-        sizes = zip(self.shape, self.spacing, self.centre, strict=True)
-        return [(np.arange(n) - (n - 1) / 2) * s + c for n, s, c in sizes]
-
-    @property
-    def affine(self) -> Array:
-        """Voxel-to-world affine ``(4, 4)`` in RAS millimetres: those of the axes, the first two negated."""
-        affine = np.diag([-self.spacing[0], -self.spacing[1], self.spacing[2], 1.0])
-        affine[:3, 3] = np.multiply(self.centre, (-1, -1, 1)) - affine[:3, :3] @ ((np.asarray(self.shape) - 1) / 2)
-        return affine
-
-    def to_voxels(self, points: Array) -> Array:
-        """Voxel coordinates ``(n, 3)`` of points ``(3, n)`` in millimetres."""
-        return (points.T - np.asarray(self.centre)) / np.asarray(self.spacing) + (np.asarray(self.shape) - 1) / 2
 
 
 @dataclass(frozen=True)

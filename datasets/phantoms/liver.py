@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from datasets.description import Window
-from datasets.phantoms.fields import Deformation, Grid, correlated_noise, random_affine, random_field
+from datasets.geometry import Array
+from datasets.grid import Grid
+from datasets.phantoms.fields import Deformation, correlated_noise, random_affine, random_field
 from datasets.phantoms.shapes import (
     Canvas,
     Tubes,
@@ -27,8 +28,6 @@ from datasets.phantoms.shapes import (
     rotation,
     union,
 )
-
-Array = NDArray[np.floating]
 
 LABELS: dict[int, str] = {
     1: "liver", 2: "spleen", 3: "left kidney", 4: "right kidney", 5: "gallbladder", 6: "stomach", 7: "aorta",

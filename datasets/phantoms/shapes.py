@@ -15,7 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import PchipInterpolator
 from scipy.spatial import cKDTree
 
-Array = NDArray[np.floating]
+from datasets.geometry import Array
+
 FAR = 1e3  # mm: the distance reported where a tube was not looked for
 
 

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 
-Array = NDArray[np.float64]
+from datasets.geometry import Array
+
 Inside = Callable[[Array], NDArray[np.bool_]]
 
 _CLOUD_PER_TERMINAL = 24  # points that one terminal serves: enough for a stable middle and main direction

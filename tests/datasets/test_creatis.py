@@ -250,8 +250,8 @@ def volume(tmp_path):
 def test_a_metaimage_is_read_in_the_patients_axes(volume):
     scan = read_metaimage(*volume)
     np.testing.assert_array_equal(scan.values, draw_chest("inhale"))
-    assert scan.frame.origin == pytest.approx(OFFSET)
-    assert scan.frame.spacing == pytest.approx(SPACING)
+    assert scan.grid.origin == pytest.approx(OFFSET)
+    assert scan.grid.spacing == pytest.approx(SPACING)
 
 
 def test_turned_axes_are_turned_back(volume):
@@ -263,12 +263,12 @@ def test_turned_axes_are_turned_back(volume):
     scan = read_metaimage(header, data)
     np.testing.assert_array_equal(scan.values, draw_chest("inhale")[:, ::-1, ::-1])
     last = np.multiply(SPACING, np.subtract(SHAPE, 1))
-    assert scan.frame.origin == pytest.approx([OFFSET[0], OFFSET[1] - last[1], OFFSET[2] - last[2]])
+    assert scan.grid.origin == pytest.approx([OFFSET[0], OFFSET[1] - last[1], OFFSET[2] - last[2]])
     stored = sitk.GetImageFromArray(np.zeros(SHAPE[::-1]))
     stored.SetOrigin(OFFSET)
     stored.SetSpacing(SPACING)
     stored.SetDirection((1, 0, 0, 0, -1, 0, 0, 0, -1))
-    place = scan.frame.to_mm([[3, SHAPE[1] - 1 - 5, SHAPE[2] - 1 - 7]])[0]
+    place = scan.grid.to_mm([[3, SHAPE[1] - 1 - 5, SHAPE[2] - 1 - 7]])[0]
     assert place == pytest.approx(stored.TransformIndexToPhysicalPoint((3, 5, 7)))
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from datasets import dirlab
+from datasets.chest_ct.pairs import distances
 from datasets.files import DataError
 
 PUBLISHED = [3.89, 4.34, 6.94, 9.83, 7.48, 10.89, 11.03, 14.99, 7.92, 7.30]
@@ -23,7 +24,7 @@ def dirqa_file(case: int) -> Path:
 @pytest.mark.parametrize("case", range(1, 11))
 def test_identity_tre_equals_the_published_one(case):
     inhale, exhale = dirlab.read_dirqa(dirqa_file(case))
-    distance = dirlab.distances(inhale, exhale, dirlab.CASES[case].spacing)
+    distance = distances(*(points * dirlab.CASES[case].spacing for points in (inhale, exhale)))
     assert len(distance) == 300
     assert distance.mean() == pytest.approx(PUBLISHED[case - 1], abs=0.01)
     assert distance.std() == pytest.approx(PUBLISHED_SD[case - 1], abs=0.006)

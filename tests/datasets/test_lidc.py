@@ -49,8 +49,8 @@ def test_a_series_is_sorted_rescaled_and_resized(tmp_path):
     scan, notes = read_series(put_series(tmp_path / "a", "1.2.9"), SHAPE)
     np.testing.assert_allclose(scan.values, resized(values_of()), atol=1e-3)
     assert notes == []
-    assert scan.frame.origin == pytest.approx(FIRST)
-    assert scan.frame.spacing == pytest.approx((0.7 * 16 / 4, 0.8 * 12 / 6, 2.5 * 5 / 8))
+    assert scan.grid.origin == pytest.approx(FIRST)
+    assert scan.grid.spacing == pytest.approx((0.7 * 16 / 4, 0.8 * 12 / 6, 2.5 * 5 / 8))
 
 
 def test_reading_leaves_the_locale_as_it_was(tmp_path):
@@ -87,7 +87,7 @@ def test_a_patient_who_lay_otherwise_is_turned(tmp_path, axes, flips):
     scan, _ = read_series(put_series(tmp_path / "a", "1.2.9", axes=axes), SHAPE)
     np.testing.assert_allclose(scan.values, resized(np.flip(values_of(), flips)), atol=1e-3)
     last = [FIRST[a] - (SIZE[a] - 1) * SPACING[a] if a in flips else FIRST[a] for a in (0, 1)]
-    assert scan.frame.origin == pytest.approx([*last, FIRST[2]])
+    assert scan.grid.origin == pytest.approx([*last, FIRST[2]])
 
 
 def test_slices_that_are_not_axial_are_refused(tmp_path):

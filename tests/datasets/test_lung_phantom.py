@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from datasets import geometry
 from datasets.case import Pair, Truth, Writer, open_dataset
+from datasets.grid import Grid
 from datasets.phantoms import tree
-from datasets.phantoms.fields import Grid, mesh
+from datasets.phantoms.fields import mesh
 from datasets.phantoms.lung import prepare as lung
 from datasets.phantoms.lung.breathing import BORE_RADIUS, table_top
 

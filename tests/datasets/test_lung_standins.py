@@ -8,7 +8,8 @@ from scipy import ndimage
 
 from datasets import geometry, phantom
 from datasets.case import Pair, Truth, open_dataset
-from datasets.phantoms.fields import Grid, mesh
+from datasets.grid import Grid
+from datasets.phantoms.fields import mesh
 from datasets.phantoms.lung import pair as lung_pair
 from datasets.phantoms.lung import prepare as lung
 from workflows.configuration.settings import resolve
@@ -152,10 +153,10 @@ def test_landmarks_of_a_cropped_grid_follow_the_truth(cropped):
 
 def test_cropped_scans_keep_their_place_in_the_world(cropped):
     grid = cropped.grid
-    world = grid.affine @ [*grid.to_voxels(np.array([[10.0], [20.0], [-30.0]]))[0], 1]
+    world = grid.affine @ [*grid.to_voxels([[10.0, 20.0, -30.0]])[0], 1]
     np.testing.assert_allclose(world, [-10, -20, -30, 1])  # millimetres to the right, to anterior and to superior
     corner = [axis[0] for axis in grid.axes]
-    np.testing.assert_allclose(grid.to_voxels(np.reshape(corner, (3, 1))), 0, atol=1e-12)
+    np.testing.assert_allclose(grid.to_voxels(np.reshape(corner, (1, 3))), 0, atol=1e-12)
     assert np.abs(grid.centre).max() > 2
 
 

@@ -11,8 +11,9 @@ from scipy.interpolate import BSpline
 
 from datasets import geometry, phantom
 from datasets.case import Truth, open_dataset
+from datasets.grid import Grid
 from datasets.phantoms import brain, liver
-from datasets.phantoms.fields import Chain, Deformation, Grid, SmoothField, mesh, random_field, solve, true_displacement
+from datasets.phantoms.fields import Chain, Deformation, SmoothField, mesh, random_field, solve, true_displacement
 from datasets.phantoms.shapes import Canvas, Tubes, Waves, box, difference, ellipsoid, intersection, rotation, union
 
 SHAPE = [44, 48, 40]
@@ -123,7 +124,9 @@ def test_grid_is_centred_and_points_left_posterior_superior():
     np.testing.assert_allclose(grid.affine @ [2, 3, 4, 1], [0, 0, 0, 1])
     voxels = np.array([[0, 0, 0], [4, 6, 8], [1.5, 2, 7]])
     points = np.stack([np.interp(voxels[:, k], np.arange(n), grid.axes[k]) for k, n in enumerate(grid.shape)])
-    np.testing.assert_allclose(grid.to_voxels(points), voxels)
+    np.testing.assert_allclose(grid.to_voxels(points.T), voxels)
+    np.testing.assert_allclose(grid.to_mm(voxels), points.T)
+    np.testing.assert_allclose(grid.origin, points[:, 0])
 
 
 # Shapes

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from datasets.geometry import Array
 from datasets.phantoms.lung.breathing import Cavity, Outline
 from datasets.phantoms.shapes import Canvas, Waves, box, difference, ellipsoid, intersection, rotation, union
 from datasets.phantoms.tree import Tree, distance
 
-Array = NDArray[np.floating]
 Mask = NDArray[np.bool_]
 
 NAMES = {

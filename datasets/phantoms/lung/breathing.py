@@ -10,12 +10,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
+from datasets.geometry import Array
 from datasets.phantoms.fields import SmoothField, random_field
-
-Array = NDArray[np.floating]
 
 BORE_RADIUS = 172.0
 _TABLE, _TABLE_CURVE = 119.0, 1 / 900  # mm, 1/mm: the table's top lies lowest in the middle

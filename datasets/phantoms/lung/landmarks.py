@@ -6,17 +6,16 @@ mm: axis 0 to the patient's left, 1 to posterior, 2 to superior.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.phantoms.fields import Grid, mesh
+from datasets.geometry import Array
+from datasets.grid import Grid
+from datasets.phantoms.fields import mesh
 from datasets.phantoms.lung.anatomy import Chest
 from datasets.phantoms.lung.breathing import Breathing
 from datasets.phantoms.tree import Tree
 
-Array = NDArray[Any]
 Points = tuple[Array, Array]  # the same points at inhale (fixed) and at exhale (moving)
 
 EXTENT_MM = (330.0, 250.0, 280.0)  # of a whole chest

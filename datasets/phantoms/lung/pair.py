@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from datasets.phantoms.fields import Grid, mesh
+from datasets.geometry import Array
+from datasets.grid import Grid
+from datasets.phantoms.fields import mesh
 from datasets.phantoms.lung.anatomy import Chest
 from datasets.phantoms.lung.breathing import BORE_RADIUS, Breathing, draw_breathing, table_top
 from datasets.phantoms.lung.landmarks import EXTENT_MM, calibrate, choose, meet
 from datasets.phantoms.lung.subject import draw_chest
 from datasets.phantoms.shapes import Canvas
-
-Array = NDArray[Any]
 
 LANDMARKS = 300
 OUTSIDE = -1024.0
@@ -84,7 +82,7 @@ def draw_pair(
         breathing, points = meet(rng, breathing, chest, grid, tre_mm, landmarks)
     else:
         points = choose(rng, breathing, chest, grid, landmarks, points)
-    fixed_landmarks, moving_landmarks = (grid.to_voxels(p) for p in points)
+    fixed_landmarks, moving_landmarks = (grid.to_voxels(p.T) for p in points)
     return BreathingPair(grid, chest, breathing, *_scans(chest, breathing, grid), fixed_landmarks, moving_landmarks)
 
 

@@ -14,18 +14,16 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
 from datasets.case import Pair, Writer
 from datasets.chest_ct.lungs import WINDOW
 from datasets.description import Description, TrainingSplit
-from datasets.phantoms.fields import Grid
+from datasets.geometry import Array
+from datasets.grid import Grid
 from datasets.phantoms.lung.anatomy import NAMES
 from datasets.phantoms.lung.landmarks import EXTENT_MM
 from datasets.phantoms.lung.pair import LANDMARKS, MARGIN_MM, BreathingPair, draw_pair, field_of_view
-
-Array = NDArray[Any]
 
 LUNGS = (1, 2)
 NOISE_HU = 18.0

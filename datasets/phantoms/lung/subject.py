@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import RegularGridInterpolator
 
+from datasets.geometry import Array
 from datasets.phantoms.fields import mesh
 from datasets.phantoms.lung.anatomy import RIB_STEP, Chest
 from datasets.phantoms.lung.breathing import Cavity, Outline
 from datasets.phantoms.shapes import Waves, curve
 from datasets.phantoms.tree import Tree, grow, join, tube
 
-Array = NDArray[np.floating]
 Mask = NDArray[np.bool_]
 
 _TREE_BOX = ((-130.0, -95.0, -125.0), (130.0, 85.0, 118.0))  # mm, around both lungs
