@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import matplotlib as mpl
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 INK, SOFT, RULE, PAPER = "#1b2431", "#5b6675", "#d8dee6", "#fefefe"
 KINDS: Mapping[str, tuple[str, str]] = {
@@ -30,8 +33,16 @@ _STYLE = {
 }  # fmt: skip
 
 
-def style() -> mpl.rc_context:
+def style() -> AbstractContextManager[None]:
+    """Draw in this look what is drawn in the body of a ``with`` statement."""
     return mpl.rc_context(_STYLE)
+
+
+def constrained(width: float, height: float, **pads: float) -> Figure:
+    """Return a figure, its size in inches, that makes room for its texts by itself; ``pads`` are around its axes."""
+    figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(**pads))
+    FigureCanvasAgg(figure)
+    return figure
 
 
 def save(figure: Figure, folder: Path, name: str, dpi: int = 150) -> None:

@@ -4,74 +4,71 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.metrics import METRICS
-from benchmarks.ranking import RANKS, primary, ranked
+from benchmarks.ranking import RANKS, Quote, Rank, Ranked, primary, ranked
 from datasets.case import Dataset, Pair
 from datasets.files import read_displacement
+from reports.drawing.html import data_uri
 from reports.drawing.pictures import picture
-from reports.reading import summary
-from reports.reading.run import Labels, Run
+from reports.reading.run import Run
 from reports.tables.numbers import quantity
 
 
 @dataclass(frozen=True)
-class Case:
-    """One picture: its rank, what it shows, the value it was chosen by, its file (None when there is none)."""
+class RankedPicture:
+    """The picture of one registration, and the value that it was chosen by; no path where it could not be drawn."""
 
-    rank: str
+    ranks: tuple[Rank, ...]
     pair: str
     seed: int
     value: str
+    alt: str
     path: Path | None
-    alt: str = ""
-    data: str = ""
+    data: str = ""  # the picture as it stands in a page
 
 
-def draw_cases(
-    folder: Path, run: Run, dataset: Dataset, *, ranks: Sequence[str] = RANKS
-) -> list[tuple[str, list[Case]]]:
-    """Write ``<folder>/<dataset>/<method>-<rank>.png``; return the cases of each method, a registration once.
+@dataclass(frozen=True)
+class Gallery:
+    """The pictures of one method on one data set."""
 
-    ``ranks``: which of `RANKS` to draw.
-    """
+    label: str
+    pictures: Sequence[RankedPicture]
+
+    def embedded(self, limit: int) -> Gallery:
+        """Return the gallery with its pictures as data, each of at most ``limit`` bytes."""
+        return replace(self, pictures=[replace(each, data=data_uri(each.path, limit)) for each in self.pictures])
+
+
+def draw_cases(folder: Path, run: Run, dataset: Dataset, *, ranks: Sequence[Rank] = RANKS) -> list[Gallery]:
+    """Write ``<folder>/<dataset>/<method>-<rank>.png``; a registration with several of the ``ranks`` is shown once."""
     quote = primary(run.metrics, dataset)
-    if quote is None:
-        return []
     galleries = []
-    for method in summary.ordered(run.methods):
-        cases: dict[tuple[str, int], Case] = {}
+    for method in run.ordered if quote else ():
+        by_registration: dict[tuple[str, int], list[Ranked]] = {}
         for each in ranked(run.metrics, dataset.name, method, quote):
-            rank, name, seed = each.rank, each.pair, each.seed
-            if rank not in ranks:
-                continue
-            path = folder / dataset.name / f"{method}-{rank}.png"
-            shown = f"{METRICS[quote.metric].short} {quantity(quote.metric, each.value)}"
-            first = cases.get((name, seed))
-            if first is not None:
-                cases[name, seed] = _again(first, rank, path)
-                continue
-            source = run.displacement_path(dataset.name, method, seed, name)
-            label = run.label(method)
-            title = f"{label} on {dataset.description.display_title}: {name}, {shown}"
-            drawn = _draw(dataset, name, source, path, title, run.labels)
-            alt = f"{label}, {rank} case, pair {name}: fixed, moving, warped, differences, grid, Jacobian determinant"
-            cases[name, seed] = Case(rank, name, seed, shown, path if drawn else None, alt)
-        if cases:
-            galleries.append((run.label(method), list(cases.values())))
+            if each.rank in ranks:
+                by_registration.setdefault((each.pair, each.seed), []).append(each)
+        pictures = [_draw(folder, run, dataset, method, quote, same) for same in by_registration.values()]
+        galleries += [Gallery(run.label(method), pictures)] if pictures else []
     return galleries
 
 
-def _again(first: Case, rank: str, path: Path) -> Case:
-    if first.path is not None:
-        shutil.copyfile(first.path, path)
-    return Case(f"{first.rank}, {rank}", first.pair, first.seed, first.value, first.path, first.alt)
-
-
-def _draw(dataset: Dataset, name: str, source: Path, path: Path, title: str, labels: Labels | None) -> bool:
-    if not source.exists():
-        return False
-    picture(dataset, Pair.from_name(name), read_displacement(source), path, title=title, labels=labels)
-    return True
+def _draw(folder: Path, run: Run, dataset: Dataset, method: str, quote: Quote, same: Sequence[Ranked]) -> RankedPicture:
+    """Draw one registration, once for each of its ranks."""
+    first, label = same[0], run.label(method)
+    source = run.displacement_path(dataset.name, method, first.seed, first.pair)
+    paths = [folder / dataset.name / f"{method}-{each.rank}.png" for each in same]
+    value = f"{METRICS[quote.metric].short} {quantity(quote.metric, first.value)}"
+    if source.exists():
+        title = f"{label} on {dataset.description.display_title}: {first.pair}, {value}"
+        displacement = read_displacement(source)
+        picture(dataset, Pair.from_name(first.pair), displacement, paths[0], title=title, labels=run.labels)
+        for path in paths[1:]:
+            shutil.copyfile(paths[0], path)
+    panels = "fixed, moving, warped, differences, grid, Jacobian determinant"
+    alt = f"{label}, {first.rank} case, pair {first.pair}: {panels}"
+    ranks = tuple(each.rank for each in same)
+    return RankedPicture(ranks, first.pair, first.seed, value, alt, paths[0] if source.exists() else None)

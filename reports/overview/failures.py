@@ -5,15 +5,15 @@ from __future__ import annotations
 import pandas as pd
 
 from reports.reading import summary
-from reports.reading.summary import Datasets, Methods
+from reports.reading.run import Run
 from reports.tables.table import Cell, Head, Table
 
-COLUMNS = ["method", "dataset", "pair", "status", "reason"]
+COLUMNS = {"method": "Method", "dataset": "Data set", "pair": "Pair", "status": "Status", "reason": "Reason"}
 NONE = "No failures: every registration of this run finished."
 
 
 def failure_frame(metrics: pd.DataFrame) -> pd.DataFrame:
-    """One row for each registration with a status other than ``ok``: method, dataset, pair, status, reason.
+    """Return a row for each registration with a status other than ``ok``: method, dataset, pair, status, reason.
 
     Where a run has several seeds, the reason names the seed.
     """
@@ -24,26 +24,20 @@ def failure_frame(metrics: pd.DataFrame) -> pd.DataFrame:
         f"{reason or 'no reason recorded'}{f' (seed {seed})' if several else ''}"
         for reason, seed in zip(rows.reason.fillna(""), rows.seed, strict=True)
     ]
-    return rows.assign(reason=reasons)[COLUMNS].reset_index(drop=True)
+    return rows.assign(reason=reasons)[list(COLUMNS)].reset_index(drop=True)
 
 
-def failure_table(frame: pd.DataFrame, datasets: Datasets, methods: Methods) -> Table:
-    """The failures as a table; one row says so when there are none."""
-    heads = [Head(name.capitalize() if name != "dataset" else "Data set", number=False) for name in COLUMNS[:4]]
-    heads.append(Head("Reason", width="8cm", number=False))
+def failure_table(run: Run, frame: pd.DataFrame) -> Table:
+    """Return the failures as a table; one row says so when there are none."""
+    heads = [Head(title, number=False, width="8cm" if name == "reason" else "") for name, title in COLUMNS.items()]
+    titles = {name: dataset.description.title or name for name, dataset in run.datasets.items()}
     rows = [
-        [
-            Cell(methods[row.method].label if row.method in methods else row.method),
-            Cell(datasets[row.dataset].description.title or row.dataset if row.dataset in datasets else row.dataset),
-            Cell(row.pair),
-            Cell(row.status),
-            Cell(_short(row.reason)),
-        ]
-        for row in frame.itertuples()
+        [run.label(method), titles.get(dataset, dataset), pair, status, _short(reason)]
+        for method, dataset, pair, status, reason in frame.itertuples(index=False)
     ]
-    if not rows:
-        rows = [[Cell(NONE, muted=True), *[Cell("")] * 4]]
-    return Table("Registrations that gave no result, with the reason on record.", heads, rows)
+    cells = [[Cell(text) for text in row] for row in rows]
+    nothing = [[Cell(NONE, muted=True), *[Cell("")] * 4]]
+    return Table("Registrations that gave no result, with the reason on record.", heads, cells or nothing)
 
 
 def _short(reason: str, limit: int = 400) -> str:

@@ -62,3 +62,14 @@ class Run:
     def label(self, method: str) -> str:
         """Return the label of a method, its name where the run does not have it."""
         return self.methods[method].label if method in self.methods else method
+
+    @property
+    def ordered(self) -> list[str]:
+        """The methods in display order: identity first, truth last, the others as given."""
+        middle = [name for name in self.methods if name not in ("identity", "truth")]
+        return [name for name in ("identity", *middle, "truth") if name in self.methods]
+
+    @property
+    def contestants(self) -> list[str]:
+        """The methods that are no control, in display order."""
+        return [name for name in self.ordered if self.methods[name].kind != "control"]

@@ -126,7 +126,7 @@ def timing_frame():
     )  # fmt: skip
 
 
-def make_run(metrics, datasets, displacement_path, *, runs=None, timing=None, **more):
+def make_run(metrics, datasets, displacement_path=lambda *_: None, *, runs=None, timing=None, **more):
     """What a run of `METHODS` left."""
     return Run(metrics, timing, runs_frame() if runs is None else runs, datasets, METHODS, displacement_path, **more)
 

@@ -13,9 +13,8 @@ from benchmarks.metrics import METRICS
 from reports import page
 from reports.drawing.style import save
 from reports.overview import figures
-from reports.overview import tables as overview
+from reports.overview.timing import timing_table, timings
 from tests.reports.report_inputs import (
-    METHODS,
     Links,
     build,
     failed_row,
@@ -85,7 +84,7 @@ def test_figures_are_written_and_repeat(built, tmp_path):
         assert "</svg>" in (folder / f"{name}.svg").read_text(encoding="utf-8")
     metrics, datasets = small_metrics(), built[1]
     quote = ranking.primary(metrics, datasets["shells"])
-    save(figures.spread(metrics, datasets["shells"], quote, METHODS), tmp_path, "dice-shells")
+    save(figures.spread(make_run(metrics, datasets), datasets["shells"], quote), tmp_path, "dice-shells")
     assert (tmp_path / "dice-shells.svg").read_bytes() == (folder / "dice-shells.svg").read_bytes()
 
 
@@ -122,7 +121,7 @@ def test_timing_shows_cuda_where_it_was_measured(built):
     gpu = timing_frame().query("threads == 1 and method == 'net'").assign(device="cuda", seconds=0.0321)
     gpu.loc[gpu.phase == "first", ["status", "seconds"]] = ["oom", np.nan]
     dataset = built[1]["shells"]
-    table = overview.timing_table(overview.timing_frame(pd.concat([timing_frame(), gpu])), dataset, METHODS)
+    table = timing_table(make_run(small_metrics(), built[1]), timings(pd.concat([timing_frame(), gpu])), dataset)
     rows = {row[0].text: [cell.text for cell in row[1:]] for row in table.rows}
     assert [head.title for head in table.heads][-2:] == ["CUDA ↓", "First call ↓"]
     assert rows["Network & co"][-2:] == ["0.0321 (0.0321 to 0.0321; 5)", "failed (1)"]

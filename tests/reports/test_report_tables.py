@@ -12,10 +12,10 @@ import pytest
 from benchmarks import ranking
 from reports import page
 from reports.overview.failures import failure_frame
-from reports.reading import summary
+from reports.overview.rows import summarise
 from reports.tables import latex
 from reports.tables.numbers import MINUS, quantity
-from tests.reports.report_inputs import METHODS, REASON, failed_row, frame, row, write_dataset
+from tests.reports.report_inputs import REASON, failed_row, frame, make_run, row, write_dataset
 
 
 def test_overview_by_hand(built):
@@ -47,11 +47,11 @@ def test_seeds_are_averaged_within_a_pair_and_ties_share_the_bold(tmp_path):
     data = write_dataset(tmp_path, "d", phantom=False, n_pairs=2)
     rows = [row("d", f"a__b{i}", "syn", "dice", v, seed=s) for i, s, v in ((0, 0, 0.2), (0, 1, 0.4), (1, 0, 0.5))]
     rows += [row("d", f"a__b{i}", "net", "dice", v) for i, v in ((0, 0.35), (1, 0.4502))]
-    found = summary.summarise(frame(rows), data, METHODS, [ranking.Quote("dice", "linear_thr128", "mean")])
-    found = found.set_index("method")
-    assert found.loc["syn", "mean"] == pytest.approx(0.4)
-    assert found.loc["syn", "n"] == 2
-    assert found.best[found.best].index.tolist() == ["syn", "net"]  # 0.4000 and 0.4001 print alike
+    found = summarise(make_run(frame(rows), {"d": data}), data, [ranking.Quote("dice", "linear_thr128", "mean")])
+    syn = next(each for each in found if each.method == "syn")
+    assert syn.mean == pytest.approx(0.4)
+    assert syn.n == 2
+    assert [each.method for each in found if each.best] == ["syn", "net"]  # 0.4000 and 0.4001 print alike
 
 
 def test_lower_is_better_where_the_metric_says_so(tmp_path):
@@ -59,9 +59,9 @@ def test_lower_is_better_where_the_metric_says_so(tmp_path):
     rows = [row("d", "a__b0", m, "tre", v, unit="mm") for m, v in (("identity", 1.0), ("syn", 2.5), ("net", 2.0))]
     metrics = frame([*rows, failed_row("d", "a__b0", "truth")])
     quote = ranking.primary(metrics, data)
-    found = summary.summarise(metrics, data, METHODS, [quote]).set_index("method")
+    found = summarise(make_run(metrics, {"d": data}), data, [quote])
     assert quote.metric == "tre"
-    assert found.best[found.best].index.tolist() == ["net"]
+    assert [each.method for each in found if each.best] == ["net"]
 
 
 def test_every_failure_is_listed(built):
@@ -124,7 +124,7 @@ import locale, sys
 from pathlib import Path
 from tests.reports import report_inputs as t
 from datasets.case import open_dataset
-from reports.overview import tables as overview
+from reports.overview import rows, tables
 from reports.tables.write import write_tables
 try:
     locale.setlocale(locale.LC_ALL, "de_DE.UTF-8")
@@ -133,10 +133,12 @@ except locale.Error:
 folder, out = Path(sys.argv[1]), Path(sys.argv[2])
 datasets = {name: open_dataset(folder / name) for name in ("shells", "real")}
 metrics = t.small_metrics().sample(frac=1, random_state=int(sys.argv[3])).reset_index(drop=True)
-frame = overview.overview_frame(metrics, datasets, t.METHODS)
-write_tables(out, "overview", frame, overview.overview_tables(frame, metrics, datasets, t.METHODS))
-labels = overview.label_frame(metrics, datasets, t.METHODS)
-write_tables(out, "labels", labels, [overview.label_table(labels, d, t.METHODS) for d in datasets.values()])
+run = t.make_run(metrics, datasets)
+found, labels = rows.overview_rows(run), rows.label_rows(run)
+shown = [tables.accuracy_table(run, found), *(tables.dataset_table(run, found, d) for d in datasets.values())]
+write_tables(out, "overview", rows.frame_of(found), shown)
+shown = [tables.label_table(run, labels, d) for d in datasets.values()]
+write_tables(out, "labels", rows.frame_of(labels, labels=True), shown)
 """
 
 

@@ -1,0 +1,160 @@
+"""The numbers of the overview: mean, SD, median and failures of each method, and which method is best."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.metrics import METRICS
+from benchmarks.ranking import Quote, quote
+from datasets.case import Dataset
+from reports.reading.run import Run
+from reports.reading.summary import Tally, parameters, per_pair, tallies
+
+NAN = float("nan")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """One number of a method on a data set, and all that goes with it. ``n`` counts pairs, ``sd`` is over them (n - 1).
+
+    ``before`` is the mean of the identity control over the same pairs. ``best`` marks the best number, as displayed, of
+    the methods that are no control and failed on no pair: a mean over the easy pairs would not be comparable.
+    """
+
+    dataset: str
+    phantom: bool
+    method: str
+    metric: str
+    protocol: str
+    region: str
+    label: str = ""  # name of the structure, where the region is one
+    unit: str
+    higher_is_better: bool
+    statistic: Literal["mean", "median"]
+    mean: float
+    sd: float = NAN
+    median: float = NAN
+    q1: float = NAN
+    q3: float = NAN
+    n: int
+    before: float = NAN
+    tried: int
+    failed: int
+    not_applicable: int
+    best: bool = False
+
+    @property
+    def quote(self) -> Quote:
+        """The variant of the metric that the number is of."""
+        return Quote(self.metric, self.protocol, self.region)
+
+    @property
+    def shown(self) -> float:
+        """The number that a table displays."""
+        return self.mean if self.statistic == "mean" else self.median
+
+
+def overview_rows(run: Run) -> list[Summary]:
+    """Return every number of the overview, parameters included."""
+    rows = []
+    for dataset in run.datasets.values():
+        columns = [name for name, metric in METRICS.items() if metric.column]
+        quotes = [found for metric in columns if (found := quote(run.metrics, dataset.name, metric))]
+        rows += [*summarise(run, dataset, quotes), *_parameter_rows(run, dataset)]
+    return rows
+
+
+def label_rows(run: Run) -> list[Summary]:
+    """Return the Dice of each evaluated label."""
+    rows = []
+    for dataset in run.datasets.values():
+        names = _label_quotes(run.metrics, dataset)
+        rows += [replace(row, label=names[row.quote]) for row in summarise(run, dataset, list(names))]
+    return rows
+
+
+def frame_of(rows: Iterable[Summary], *, labels: bool = False) -> pd.DataFrame:
+    """Return the rows as a frame to be written; the column ``label`` only where asked for."""
+    names = [each.name for each in fields(Summary) if labels or each.name != "label"]
+    return pd.DataFrame([[getattr(row, name) for name in names] for row in rows], columns=names)
+
+
+def summarise(run: Run, dataset: Dataset, quotes: Sequence[Quote]) -> list[Summary]:
+    """Return a row for each quote and method on one data set."""
+    found, counts = [], tallies(run.metrics, dataset.name)
+    for wanted in quotes:
+        values = per_pair(run.metrics, dataset.name, wanted)
+        rows = [_summary(dataset, name, wanted, values, counts.get(name, Tally())) for name in run.ordered]
+        found += _mark_best(rows, run.contestants)
+    return found
+
+
+def find(rows: Iterable[Summary], method: str, wanted: Quote) -> Summary | None:
+    """Return the row of a method and quote, None where there is none."""
+    return next((row for row in rows if row.method == method and row.quote == wanted), None)
+
+
+def _summary(dataset: Dataset, method: str, wanted: Quote, by_method: Mapping[str, pd.Series], tally: Tally) -> Summary:
+    values = by_method.get(method, pd.Series(dtype=float))
+    identity = by_method.get("identity", values.iloc[:0])
+    before, metric = identity[identity.index.isin(values.index)], METRICS[wanted.metric]
+    q1, median, q3 = map(float, np.percentile(values, [25, 50, 75])) if len(values) else (NAN, NAN, NAN)
+    return Summary(
+        dataset=dataset.name,
+        phantom=dataset.description.phantom,
+        method=method,
+        metric=wanted.metric,
+        protocol=wanted.protocol,
+        region=wanted.region,
+        unit=metric.unit,
+        higher_is_better=metric.higher_is_better,
+        statistic=metric.statistic,
+        mean=float(values.mean()) if len(values) else NAN,
+        sd=float(values.std(ddof=1)) if len(values) > 1 else NAN,
+        median=median,
+        q1=q1,
+        q3=q3,
+        n=len(values),
+        before=float(before.mean()) if len(before) and len(before) == len(values) else NAN,
+        tried=tally.tried,
+        failed=tally.failed,
+        not_applicable=tally.not_applicable,
+    )
+
+
+def _mark_best(rows: Sequence[Summary], eligible: Sequence[str]) -> list[Summary]:
+    """Mark the best of the rows of one quote; equal numbers, as displayed, share the mark."""
+    shown = {
+        row.method: round(row.shown, METRICS[row.metric].decimals)
+        for row in rows
+        if row.method in eligible and not row.failed and row.n
+    }
+    best = (max if rows and rows[0].higher_is_better else min)(shown.values(), default=None)
+    return [replace(row, best=row.method in shown and shown[row.method] == best) for row in rows]
+
+
+def _parameter_rows(run: Run, dataset: Dataset) -> Iterator[Summary]:
+    counts = tallies(run.metrics, dataset.name)
+    for method in run.ordered:
+        if (size := parameters(run.metrics, dataset.name, method)) is not None:
+            quoted, values = Quote("parameters", "network", "all"), {method: pd.Series([size])}
+            row = _summary(dataset, method, quoted, values, counts.get(method, Tally()))
+            yield replace(row, median=NAN, q1=NAN, q3=NAN)  # one number has no spread
+
+
+def _label_quotes(metrics: pd.DataFrame, dataset: Dataset) -> dict[Quote, str]:
+    """Return the quote of each evaluated label's Dice, and the label's name; the region is ``label_<n>`` or ``<n>``."""
+    wanted = quote(metrics, dataset.name, "dice")
+    present = set(metrics[(metrics.dataset == dataset.name) & (metrics.metric == "dice")].region.astype(str))
+    quotes = {}
+    for label in dataset.description.evaluated_labels if wanted else ():
+        region = next((name for name in (f"label_{label}", str(label)) if name in present), None)
+        if wanted and region:
+            names = dataset.description.labels
+            quotes[Quote("dice", wanted.protocol, region)] = names.get(label, f"label {label}")
+    return quotes
