@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from datasets.files import DataError
 
+Options = Mapping[str, Any]  # of a method or a data set, as a configuration gives them
 T = TypeVar("T")
 
 

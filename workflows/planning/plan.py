@@ -93,7 +93,7 @@ class Plan:
 
     def dataset_code(self, wildcards: Wildcards) -> list[str]:
         """Return the code that a data set depends on."""
-        return code(f"datasets.{self.settings.dataset(wildcards.dataset)['module']}", "workflows.prepare")
+        return code(f"datasets.{self.settings.dataset(wildcards.dataset).module}", "workflows.prepare")
 
     def training_code(self, wildcards: Wildcards) -> list[str]:
         """Return the code that a training depends on."""
@@ -128,8 +128,8 @@ class Plan:
         entry = self.settings.dataset(wildcards.dataset)
         return PrepareSpec(
             name=wildcards.dataset,
-            module=entry["module"],
-            params=entry.get("params", {}),
+            module=entry.module,
+            params=entry.params,
             folder=self.layout.data(wildcards.dataset),
         )
 
@@ -168,7 +168,7 @@ class Plan:
             chunk=int(wildcards.chunk),
             data=self.layout.data(wildcards.dataset),
             folder=self._chunk(wildcards).folder,
-            keep=self.settings.dataset(wildcards.dataset).get("keep", self.settings.config["keep"]),
+            keep=self.settings.keep(wildcards.dataset),
             judge=[*map(Path, code("benchmarks.metrics", "datasets.case")), judging],
         )
 
@@ -178,11 +178,11 @@ class Plan:
 
     def timing(self, wildcards: Wildcards) -> TimingSpec:
         """Return the specification of the timing run."""
-        timing = self.settings.config["timing"]
+        timing = self.settings.config.timing
         return TimingSpec(
             runs=list(self._timed_runs()),
-            pairs=timing["pairs"],
-            rounds=timing["rounds"],
+            pairs=timing.pairs,
+            rounds=timing.rounds,
             logs=self.layout.logs,
             out=self.layout.timing,
         )
@@ -192,29 +192,29 @@ class Plan:
         settings = self.settings
         return ReportSpec(
             profile=settings.profile,
-            about=settings.config.get("about", ""),
+            about=settings.config.about,
             results=self.layout.results,
             trainings=list(map(Path, self.all_trainings())),
             datasets={name: self.layout.data(name) for name in settings.datasets},
             chunks={name: self._chunks(name) for name in settings.datasets},
-            papers={paper: self._cast(paper) for paper in settings.config.get("papers", {})},
+            papers={paper: self._cast(paper) for paper in settings.config.papers},
             methods={name: self._shown(name) for name in settings.methods},
         )
 
     def _shown(self, method: str) -> ShownMethod:
         entry = self.settings.method(method)
-        return ShownMethod(label=entry["label"], kind=entry["kind"], cite=entry.get("cite", ""))
+        return ShownMethod(label=entry.label, kind=entry.kind, cite=entry.cite)
 
     def _cast(self, paper: str) -> dict[str, str]:
         """Return which selected data set plays each one of a paper's."""
-        cast = self.settings.config["papers"][paper]
+        cast = self.settings.config.papers[paper]
         return {role: name for role, name in cast.items() if name in self.settings.datasets}
 
     def _chunk(self, wildcards: Wildcards) -> ChunkFolder:
         return self.layout.chunk(wildcards.dataset, wildcards.method, wildcards.seed, wildcards.chunk)
 
     def _chunks(self, dataset: str) -> int:
-        return self.settings.dataset(dataset).get("chunks", 1)
+        return self.settings.dataset(dataset).chunks
 
     def _training(self, method: str, dataset: str, seed: int | str) -> TrainingFolder | None:
         if not self.settings.trains(method):
@@ -250,10 +250,10 @@ class Plan:
         )
 
     def _timed_runs(self) -> Iterator[RunSpec]:
-        chosen = [d for d in self.settings.config["timing"]["datasets"] if d in self.settings.datasets]
+        chosen = [d for d in self.settings.config.timing.datasets if d in self.settings.datasets]
         for dataset in chosen:
             for method in (m for m in self.settings.timed(dataset) if m in self.settings.methods):
-                if (method, dataset) not in self.settings.runs or self.settings.method(method)["kind"] == "control":
+                if (method, dataset) not in self.settings.runs or self.settings.method(method).kind == "control":
                     continue
                 run = self._run(method, dataset, self.settings.seeds(method)[0])
                 for device in dict.fromkeys(["cpu", run.by.device]):

@@ -6,12 +6,11 @@ ends in a digest of its content, so that Snakemake sees by the path whether a jo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-Options = Mapping[str, Any]  # as the configuration has them; the module's own dataclass takes them
+from benchmarks.records import Options
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,19 +3,21 @@ import sys
 import time
 from pathlib import Path
 
-from workflows.configuration import settings, sources
+from workflows.configuration import sources
+from workflows.configuration.config import SettingsError
+from workflows.configuration.resolve import resolve
 from workflows.planning import plan
 from workflows.planning.desk import Desk
 from workflows.running import guard, runner
 
 LOOKING = guard.only_looking(sys.argv[1:])
 try:
-    PLAN = plan.Plan(settings.resolve(config, workflow.config_settings.configfiles))
+    PLAN = plan.Plan(resolve(config, workflow.config_settings.configfiles))
     LAYOUT = PLAN.layout
     if workflow.is_main_process and not LOOKING:
         guard.check_writable(LAYOUT.results)
         CLAIM = guard.hold(Path("."))
-except settings.SettingsError as error:
+except SettingsError as error:
     sys.exit(f"WarpBench: {error}")
 
 if workflow.is_main_process:

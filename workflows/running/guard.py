@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-from workflows.configuration.settings import SettingsError
+from workflows.configuration.config import SettingsError
 
 # Snakemake modes that change nothing and may run beside a live run.
 _LOOKING = ("--dry", "--lint", "--unlock", "--summary", "--detailed-summary", "--list", "--dag", "--rulegraph")

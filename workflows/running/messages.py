@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.records import TrainingOutcome
+from benchmarks.records import Options, TrainingOutcome
 from datasets.case import Dataset, Pair, Truth
 from datasets.files import read_volume
-from workflows.planning.specs import Options, RunSpec
+from workflows.planning.specs import RunSpec
 
 
 @dataclass(frozen=True, kw_only=True)

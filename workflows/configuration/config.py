@@ -1,0 +1,116 @@
+"""The forms of a configuration: what can be said of a data set, of a method and of a run."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from benchmarks.records import Options
+from datasets.files import DataError
+
+Keep = Literal["all", "extremes"]
+
+
+class SettingsError(DataError):
+    """A configuration that cannot be run; the message is one line that says what, where and what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetConfig:
+    """A data set: its module in `datasets` with its options, and how it is run."""
+
+    module: str
+    params: Options = field(default_factory=dict)
+    train_on: str | None = None
+    chunks: int = 1
+    keep: Keep | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adaptation:
+    """What differs in a method on one data set."""
+
+    params: Options = field(default_factory=dict)
+    training: Options = field(default_factory=dict)
+    train_on: str | None = None
+    time_limit: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodConfig(Adaptation):
+    """A method: its module in `methods` with its options, how it is named, and how it is run."""
+
+    module: str
+    label: str
+    kind: str
+    cite: str = ""
+    seeds: list[int] | None = None
+    watch: list[str] = field(default_factory=list)
+    teacher: str | None = None
+    datasets: list[str] | None = None
+    by_dataset: dict[str, Adaptation] = field(default_factory=dict)
+
+    def on(self, dataset: str) -> Adaptation:
+        """Return what holds on a data set."""
+        own = self.by_dataset.get(dataset, Adaptation())
+        return Adaptation(
+            params=merge(self.params, own.params),
+            training=merge(self.training, own.training),
+            train_on=own.train_on or self.train_on,
+            time_limit=own.time_limit or self.time_limit,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimingConfig:
+    """The timing run: which data sets and methods (all, or by data set), how many pairs and rounds."""
+
+    datasets: list[str]
+    pairs: int
+    rounds: int
+    methods: list[str] | dict[str, list[str]] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """What a profile runs, in the order of display."""
+
+    datasets: list[str]
+    methods: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """The catalogue with a profile laid over it."""
+
+    profile: str
+    seeds: list[int]
+    device: str
+    time_limit: float
+    keep: Keep
+    run: Selection
+    timing: TimingConfig
+    datasets: dict[str, DatasetConfig]
+    methods: dict[str, MethodConfig]
+    groups: dict[str, list[str]] = field(default_factory=dict)
+    papers: dict[str, dict[str, str]] = field(default_factory=dict)
+    about: str = ""
+
+
+def merge(base: Options, over: Options) -> Options:
+    """Merge mappings key by key; anything else (lists too) in ``over`` replaces what ``base`` has."""
+    merged = copy.deepcopy(dict(base))
+    for key, value in over.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = merge(merged[key], value) if both else copy.deepcopy(value)
+    return merged
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return a hint for a misspelt name: the nearest known one, or the list of them."""
+    known = sorted(known)
+    close = difflib.get_close_matches(str(word), known, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known) or 'none'}"

@@ -1,0 +1,167 @@
+"""From the catalogue, a profile and the command line to checked settings.
+
+Each file is laid over the ones before it. Within a file, groups of data sets are replaced by their members and ``like``
+by the entry that it names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from benchmarks.records import Options
+from workflows.configuration.checks import check_names, check_schema
+from workflows.configuration.config import Config, SettingsError, merge, nearest
+from workflows.configuration.settings import Layer, Settings
+
+HERE = Path(__file__).resolve().parent.parent
+CATALOGUE = HERE / "config" / "catalogue"
+DEFAULT_PROFILE = HERE / "config" / "mini.yaml"
+
+
+def resolve(config: Options, configfiles: Iterable[Path] = ()) -> Settings:
+    """Lay a configuration over the catalogue (and over the mini profile when it names no profile), and check it."""
+    for path in configfiles:
+        read_yaml(Path(path))  # Snakemake has read it already, but takes the last of two equal keys in silence
+    files = [("catalogue", catalogue())]
+    if "profile" not in config:
+        files.append(("profile mini", read_yaml(DEFAULT_PROFILE)))
+    files.append((f"profile {config['profile']}" if "profile" in config else "command line", config))
+    groups = _groups(content for _, content in files)
+    files = [(name, _with_members(content, groups)) for name, content in files]
+    layers: dict[str, list[Layer]] = {}
+    for name, content in files:
+        layers |= Inheritance(name, _section(content, "methods"), layers).all()
+    merged = reduce(merge, (content for _, content in files))
+    methods = {name: reduce(merge, (layer.entry for layer in found)) for name, found in layers.items()}
+    check_schema({**merged, "methods": methods})
+    settings = Settings(msgspec.convert({**merged, "methods": methods}, Config), layers)
+    check_names(settings.config, papers())
+    return settings
+
+
+def catalogue() -> Options:
+    """Read the catalogue, all its files together."""
+    return reduce(merge, map(read_yaml, sorted(CATALOGUE.glob("*.yaml"))))
+
+
+def papers() -> dict[str, list[str]]:
+    """Read the papers that can be regenerated, and the names of each one's own data sets."""
+    folder = HERE.parent / "reports" / "papers"
+    return {path.stem: list(read_yaml(path)["datasets"]) for path in sorted(folder.glob("*.yaml"))}
+
+
+def read_yaml(path: Path) -> Options:
+    """Read a YAML mapping; duplicate keys, tabs and other faults are refused with their line."""
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), _StrictLoader)  # a SafeLoader
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read ({error.strerror})") from error
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise SettingsError(f"{path}: expected keys and values")
+    return content
+
+
+class _StrictLoader(yaml.SafeLoader):
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key, (key_node, _) in zip(keys, node.value, strict=True):
+            if keys.count(key) > 1:
+                raise yaml.MarkedYAMLError(problem=f"key {key!r} appears twice", problem_mark=key_node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+@dataclass(frozen=True)
+class Inheritance:
+    """What one ``file`` says of its methods, ``like`` followed; ``below`` is what the files before it say."""
+
+    file: str
+    entries: Mapping[str, Options]
+    below: Mapping[str, Sequence[Layer]]
+
+    def all(self) -> dict[str, list[Layer]]:
+        """Return the layers of each method of the file, those of the files before it first."""
+        return {name: [*self._start(name), *self._chain(name, ())] for name in self.entries}
+
+    def _start(self, name: str) -> Sequence[Layer]:
+        """Return the layers below the file's own; a new method starts from those of the one it is like."""
+        if name in self.below or name not in self.entries:
+            return self.below.get(name, ())
+        return self._start(self.entries[name].get("like", ""))
+
+    def _chain(self, name: str, seen: tuple[str, ...]) -> list[Layer]:
+        """Return the layers of the file itself."""
+        where, seen = f"configuration, methods.{name}.like", (*seen, name)
+        entry = dict(self.entries[name])
+        like = entry.pop("like", None)
+        if like in seen:
+            raise SettingsError(f"{where}: goes round in a circle: {', '.join([*seen, like])}")
+        if like is None or like in self.entries:
+            before = [] if like is None else self._chain(like, seen)
+            return [*before, Layer(self.file, name, entry)]
+        if like not in self.below:
+            known = {*self.entries, *self.below}
+            raise SettingsError(f"{where}: unknown method {like!r}; {nearest(like, known)}")
+        if name in self.below:
+            raise SettingsError(f"{where}: {like!r} has no entry in the {self.file}, so there is nothing to take over")
+        return [Layer(self.file, name, entry)]
+
+
+def _groups(files: Iterable[Options]) -> dict[str, list[str]]:
+    found = reduce(merge, (_mapping(content.get("groups", {}), "groups") for content in files))
+    for name, members in found.items():
+        if not isinstance(members, list) or not all(isinstance(member, str) for member in members):
+            raise SettingsError(f"configuration, groups.{name}: expected a list of data sets, got {members!r}")
+    return dict(found)
+
+
+def _with_members(content: Options, groups: Mapping[str, list[str]]) -> Options:
+    """Return a file's content with the members of groups in place of their names, wherever data sets are named."""
+
+    def names(value: Any) -> Any:
+        if not isinstance(value, list) or not any(isinstance(name, str) and name in groups for name in value):
+            return value
+        return list(dict.fromkeys(member for name in value for member in groups.get(name, [name])))
+
+    def keys(value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        shared = [{member: entry} for name, entry in value.items() for member in groups.get(name, ())]
+        return reduce(merge, [*shared, {name: entry for name, entry in value.items() if name not in groups}], {})
+
+    def changed(value: Any, **how: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        return {key: how[key](part) if key in how else part for key, part in value.items()}
+
+    def methods(value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        return {name: changed(entry, datasets=names, watch=names, by_dataset=keys) for name, entry in value.items()}
+
+    return changed(
+        content,
+        run=lambda value: changed(value, datasets=names),
+        timing=lambda value: changed(value, datasets=names, methods=keys),
+        datasets=keys,
+        methods=methods,
+    )
+
+
+def _section(content: Options, name: str) -> dict[str, Options]:
+    entries = _mapping(content.get(name, {}), name)
+    return {key: _mapping(entry, f"{name}.{key}") for key, entry in entries.items()}
+
+
+def _mapping(value: Any, where: str) -> Options:
+    if not isinstance(value, Mapping):
+        raise SettingsError(f"configuration, {where}: expected keys and values, got {value!r}")
+    return value
