@@ -12,7 +12,7 @@ from datasets.grid import Grid
 from datasets.phantoms.fields import mesh
 from datasets.phantoms.lung import pair as lung_pair
 from datasets.phantoms.lung import prepare as lung
-from workflows.configuration.settings import resolve
+from workflows.configuration.resolve import resolve
 from workflows.planning.specs import PrepareSpec
 from workflows.prepare import prepare
 
@@ -28,7 +28,7 @@ TINY = {"anatomy": "lung", "shape": [18, 17, 16], "training": 0, "test": 1}
 
 @pytest.fixture(scope="module")
 def catalogue():
-    return resolve({}).config["datasets"]
+    return resolve({}).config.datasets
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +43,8 @@ def cropped():
 def standin(request, catalogue, tmp_path_factory):
     """A data set of the catalogue, drawn small by the pipeline's own step."""
     folder, entry = tmp_path_factory.mktemp(request.param), catalogue[request.param]
-    params = {**entry["params"], "shape": SMALL}
-    prepare(PrepareSpec(name=request.param, module=entry["module"], params=params, folder=folder / "data"))
+    params = {**entry.params, "shape": SMALL}
+    prepare(PrepareSpec(name=request.param, module=entry.module, params=params, folder=folder / "data"))
     return open_dataset(folder / "data"), Truth(folder / "data")
 
 
@@ -89,11 +89,11 @@ def test_landmarks_and_lungs_lie_inside_of_the_cropped_grid(standin):
 
 
 def test_catalogue_has_stand_ins_with_titles_and_subjects_of_their_own(catalogue):
-    standins = [catalogue[name]["params"] for name in ["phantom-lidc", *PRINTED]]
+    standins = [catalogue[name].params for name in ["phantom-lidc", *PRINTED]]
     assert len({params["title"] for params in standins}) == 4
     assert all(params["title"].startswith("Lung phantom, ") for params in standins)
-    assert len({params["seed"] for params in (*standins, catalogue["phantom-lung"]["params"])}) == 5
-    assert {catalogue[name]["train_on"] for name in PRINTED} == {"phantom-lidc"}
+    assert len({params["seed"] for params in (*standins, catalogue["phantom-lung"].params)}) == 5
+    assert {catalogue[name].train_on for name in PRINTED} == {"phantom-lidc"}
     assert standins[0]["test"] == 0
     assert standins[0]["training"] > 0
 

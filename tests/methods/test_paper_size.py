@@ -15,10 +15,10 @@ from methods.blocks.progressive.unet import UNet
 from methods.blocks.training import loop
 from methods.blocks.training.checkpoint import newest_state, save_weights
 from tests.methods import calls
-from workflows.configuration.settings import CATALOGUE, Settings, merge, read_yaml
+from workflows.configuration.resolve import CATALOGUE, read_yaml, resolve
 
-PAPER = CATALOGUE.with_name("paper.yaml")
-SETTINGS = Settings(merge(read_yaml(CATALOGUE), read_yaml(PAPER)))
+PAPER = CATALOGUE.parent / "paper.yaml"
+SETTINGS = resolve(read_yaml(PAPER))
 PROGRESSIVE = ("progressive-baseline", "progressive")
 LEARNED = [name for name, data in SETTINGS.runs if data == "sliver" and SETTINGS.trains(name)]
 MODULES = {"methods.recursive": recursive, "methods.voxelmorph": voxelmorph}

@@ -12,7 +12,8 @@ from datasets.case import Pair
 from datasets.files import DataError, write_displacement
 from tests.workflows.pipeline_inputs import TINY, run
 from workflows import evaluate as step
-from workflows.configuration import settings
+from workflows.configuration.config import SettingsError
+from workflows.configuration.resolve import resolve
 from workflows.planning import plan
 from workflows.planning.specs import EvaluateSpec
 
@@ -132,14 +133,14 @@ def test_new_displacements_are_judged_by_the_edited_code(chunk, tmp_path):
 
 def test_the_configuration_reaches_the_step():
     for keep in ("all", "extremes"):
-        made = plan.Plan(settings.resolve({"keep": keep}))
+        made = plan.Plan(resolve({"keep": keep}))
         wildcards = type("W", (), {"dataset": "phantom-liver", "method": "identity", "seed": "0", "chunk": "0"})
         given = made.evaluate(wildcards)
         assert given.keep == keep
         assert {"overlap.py", "geometry.py", "evaluate.py"} <= {path.name for path in given.judge}
-    assert settings.resolve({}).config["keep"] == "all"
-    with pytest.raises(settings.SettingsError, match="keep"):
-        settings.resolve({"keep": "some"})
+    assert resolve({}).config.keep == "all"
+    with pytest.raises(SettingsError, match="keep"):
+        resolve({"keep": "some"})
 
 
 def test_a_run_that_keeps_extremes(tmp_path):

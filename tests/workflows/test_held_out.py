@@ -5,7 +5,7 @@ import importlib
 import pytest
 
 from datasets.case import open_dataset
-from workflows.configuration.settings import resolve
+from workflows.configuration.resolve import resolve
 
 SHAPE = [16, 16, 16]
 
@@ -18,8 +18,8 @@ def mini(tmp_path_factory):
     prepared = {}
     for name in {*(name for _, name in learned), *(settings.train_on(*run) for run in learned)}:
         entry = settings.dataset(name)
-        params = {**entry["params"], "shape": SHAPE}
-        importlib.import_module(f"datasets.{entry['module']}").prepare(folder / name, name=name, **params)
+        params = {**entry.params, "shape": SHAPE}
+        importlib.import_module(f"datasets.{entry.module}").prepare(folder / name, name=name, **params)
         prepared[name] = open_dataset(folder / name)
     return settings, prepared
 
@@ -48,7 +48,7 @@ def test_no_test_image_is_in_the_training_set_that_a_method_learns_from(mini):
 def test_data_sets_that_share_a_training_set_draw_their_subjects_from_other_seeds(mini):
     settings, prepared = mini
     for name, data in prepared.items():
-        source = settings.dataset(name).get("train_on")
+        source = settings.dataset(name).train_on
         if source is not None:
             assert data.description.parameters["seed"] != prepared[source].description.parameters["seed"]
 

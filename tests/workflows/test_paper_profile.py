@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import chain, product
 from types import SimpleNamespace
 
@@ -14,7 +15,9 @@ from methods.blocks.cascades.composition import Composition
 from methods.blocks.cascades.distillation import Aldk
 from reports.paper.layout import load_paper
 from tests.methods import calls
-from workflows.configuration import settings, sources
+from workflows.configuration import sources
+from workflows.configuration.config import DatasetConfig
+from workflows.configuration.resolve import read_yaml, resolve
 from workflows.planning import plan
 
 CONFIG = sources.ROOT / "workflows" / "config" / "paper.yaml"
@@ -38,7 +41,7 @@ PARAMETERS = {
 
 @pytest.fixture(scope="module")
 def profile():
-    return settings.resolve(settings.read_yaml(CONFIG))
+    return resolve(read_yaml(CONFIG))
 
 
 def of_the_paper(profile) -> list[str]:
@@ -59,12 +62,11 @@ def test_the_methods_are_those_of_the_printed_tables(profile):
 
 
 def test_each_data_set_plays_itself(profile):
-    assert profile.config["papers"]["ldr-aldk"] == {name: name for name in (*LIVERS, *BRAINS)}
-    assert profile.config["papers"]["progressive"] == {name: name for name in LUNGS}
+    assert profile.config.papers["ldr-aldk"] == {name: name for name in (*LIVERS, *BRAINS)}
+    assert profile.config.papers["progressive"] == {name: name for name in LUNGS}
     for name in (*LIVERS, *BRAINS):
-        assert profile.dataset(name) | {"chunks": 1, "train_on": ""} == {
-            "module": "rcn_hdf5", "params": {"collection": name}, "chunks": 1, "train_on": ""
-        }  # fmt: skip
+        found = replace(profile.dataset(name), chunks=1, train_on=None)
+        assert found == DatasetConfig(module="rcn_hdf5", params={"collection": name})
 
 
 def test_the_sizes_are_the_papers(profile):
@@ -73,9 +75,9 @@ def test_the_sizes_are_the_papers(profile):
     assert sum(part.count for part in COLLECTIONS["liver-training"].parts) == 1025
     assert {profile.train_on(m, d) for m in of_the_paper(profile) for d in LIVERS} == {"liver-training"}
     assert {profile.train_on(m, d) for m in of_the_paper(profile) for d in BRAINS} == {"brain-training"}
-    per_job = {name: -(-pairs[name] // profile.dataset(name).get("chunks", 1)) for name in pairs}
+    per_job = {name: -(-pairs[name] // profile.dataset(name).chunks) for name in pairs}
     assert max(per_job.values()) <= 100
-    assert profile.config["keep"] == "extremes"
+    assert profile.config.keep == "extremes"
     assert profile.device == "cuda"
 
 
@@ -102,7 +104,7 @@ def test_aldk_has_the_papers_numbers(profile):
         found = Aldk(preset=preset)
         assert [found.gamma, found.beta, found.gp_weight] == numbers
         for method in (m for m in of_the_paper(profile) if "aldk" in m):
-            if data == "brain-training" and "lpba" not in profile.method(method).get("datasets", ["lpba"]):
+            if data == "brain-training" and not profile.runs_on(method, "lpba"):
                 continue
             aldk = Aldk(**profile.training(method, data)["aldk"])
             changed = [name for name, value in vars(aldk).items() if value != getattr(Aldk(preset=preset), name)]
@@ -131,7 +133,7 @@ def test_every_network_is_loaded_as_it_was_trained(profile):
 
 
 def test_each_network_of_the_paper_is_timed(profile):
-    assert profile.config["timing"]["datasets"] == ["sliver", "dirlab"]
+    assert profile.config.timing.datasets == ["sliver", "dirlab"]
     assert "progressive" in profile.timed("dirlab")
     timed = set(profile.timed("sliver"))
     for table in load_paper("ldr-aldk").tables[:3]:
@@ -187,7 +189,7 @@ def test_the_whole_job_graph_is_planned(tmp_path, profile):
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     counts = dict(re.findall(r"^(\w+) +(\d+)$", done.stdout + done.stderr, re.MULTILINE))
-    chunks = sum(profile.dataset(d).get("chunks", 1) * len(profile.seeds(m)) for m, d in profile.runs)
+    chunks = sum(profile.dataset(d).chunks * len(profile.seeds(m)) for m, d in profile.runs)
     trainings = {(m, profile.train_on(m, d), s) for m, d in profile.runs if profile.trains(m) for s in profile.seeds(m)}
     expected = {
         "prepare": 10,

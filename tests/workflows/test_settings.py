@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from workflows.configuration import annotations
-from workflows.configuration.settings import SettingsError, read_yaml, resolve
+from workflows.configuration.config import SettingsError, merge
+from workflows.configuration.resolve import read_yaml, resolve
 
-CONFIGS = sorted((Path(__file__).parents[2] / "workflows" / "config").glob("*.yaml"))
-PROFILES = [path for path in CONFIGS if path.stem != "catalogue"]
+PROFILES = sorted((Path(__file__).parents[2] / "workflows" / "config").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("path", PROFILES, ids=lambda path: path.stem)
@@ -62,8 +62,6 @@ BAD = [
 @pytest.mark.parametrize(("config", "message"), BAD, ids=[message for _, message in BAD])
 def test_a_fault_is_one_line_with_the_nearest_name(config, message):
     base = read_yaml(next(path for path in PROFILES if path.stem == "mini"))
-    from workflows.configuration.settings import merge
-
     with pytest.raises(SettingsError) as caught:
         resolve(merge(base, config))
     assert message in str(caught.value)

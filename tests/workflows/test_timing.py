@@ -5,7 +5,7 @@ from dataclasses import replace
 import pandas as pd
 
 from benchmarks.records import TrainingOutcome, text_of
-from workflows.configuration import settings
+from workflows.configuration.resolve import resolve
 from workflows.planning import plan
 from workflows.planning.specs import TimingSpec
 from workflows.timing import timing
@@ -39,7 +39,7 @@ def test_a_method_is_timed_on_each_device(make_dataset, registration, tmp_path):
 def test_networks_are_timed_on_both_devices_and_the_others_on_the_processor():
     def devices(device: str) -> set[tuple[str, str]]:
         config = {"device": device, "timing": {"methods": ["ants-syn-mattes", "rcn-1"]}}
-        runs = plan.Plan(settings.resolve(config)).timing(None).runs
+        runs = plan.Plan(resolve(config)).timing(None).runs
         return {(run.by.method, run.by.device) for run in runs}
 
     processor = {("ants-syn-mattes", "cpu"), ("rcn-1", "cpu")}

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from benchmarks.records import TrainingOutcome, read
 from datasets.case import Pair, Writer
 from datasets.description import Description, TrainingSplit
-from workflows.configuration import settings
+from workflows.configuration.resolve import resolve
 from workflows.planning import plan
 from workflows.planning.specs import MethodSpec, TrainSpec
 from workflows.train import train
@@ -91,7 +91,7 @@ def test_a_students_training_waits_for_the_teacher_on_the_same_data():
     class Wildcards:
         method, dataset, seed = "ldr-1-aldk", "phantom-liver", "0"
 
-    mini = plan.Plan(settings.resolve({}))
+    mini = plan.Plan(resolve({}))
     expected = "results/mini/models/phantom-liver/rcn-3/seed0/training.json"
     assert mini.teacher(Wildcards) == [expected]
     assert str(mini.train(Wildcards).teacher) == expected
@@ -131,7 +131,7 @@ def test_a_diverged_training_keeps_its_curve(folder):
 
 
 def test_a_plan_runs_each_method_with_its_own_seeds():
-    chosen = plan.Plan(settings.resolve({}))
+    chosen = plan.Plan(resolve({}))
     trainings = chosen.all_trainings()
     for name, seeds in (("progressive", [0, 1, 2]), ("progressive-long", [0]), ("ldr-1", [0])):
         found = sorted(Path(path).parent.name for path in trainings if Path(path).parts[-3] == name)
@@ -147,7 +147,7 @@ def test_a_plan_runs_each_method_with_its_own_seeds():
 
 
 def test_timing_takes_the_methods_of_each_data_set():
-    timed = {(run.dataset, run.by.method) for run in plan.Plan(settings.resolve({})).timing(None).runs}
+    timed = {(run.dataset, run.by.method) for run in plan.Plan(resolve({})).timing(None).runs}
     assert ("phantom-dirlab", "progressive") in timed
     assert ("phantom-dirlab", "elastix-bspline") not in timed
     assert ("phantom-liver", "elastix-bspline") in timed

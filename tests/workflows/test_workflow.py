@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from tests.workflows.pipeline_inputs import N_PAIRS, TINY, command, records, run
-from workflows.configuration.settings import SettingsError
+from workflows.configuration.config import SettingsError
 from workflows.configuration.sources import ROOT
 from workflows.running import guard
 
@@ -135,8 +135,6 @@ def test_a_read_only_folder_is_refused(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("profile", sorted(p.stem for p in (ROOT / "workflows/config").glob("*.yaml")))
 def test_every_profile_plans_its_jobs(tmp_path, profile):
-    if profile == "catalogue":
-        pytest.skip("the catalogue is the base of every profile")
     arguments = command(tmp_path, "-n")
     arguments[arguments.index("--configfile") + 1] = str(ROOT / "workflows" / "config" / f"{profile}.yaml")
     done = subprocess.run(arguments, capture_output=True, text=True)

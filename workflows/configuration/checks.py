@@ -42,8 +42,6 @@ def check_names(config: Config, papers: Mapping[str, Sequence[str]]) -> None:
     data = [*config.datasets, *config.groups]  # what may stand where a data set is named
     for name, members in config.groups.items():
         _known(members, config.datasets, f"groups.{name}", "data set")
-        if name in config.datasets:
-            raise SettingsError(f"configuration, groups.{name}: a data set has this name; choose another")
     _known(config.run.datasets, data, "run.datasets", "data set")
     _known(config.run.methods, config.methods, "run.methods", "method")
     for name in config.datasets:

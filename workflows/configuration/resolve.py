@@ -33,7 +33,7 @@ def resolve(config: Options, configfiles: Iterable[Path] = ()) -> Settings:
     if "profile" not in config:
         files.append(("profile mini", read_yaml(DEFAULT_PROFILE)))
     files.append((f"profile {config['profile']}" if "profile" in config else "command line", config))
-    groups = _groups(content for _, content in files)
+    groups = _groups([content for _, content in files])
     files = [(name, _with_members(content, groups)) for name, content in files]
     layers: dict[str, list[Layer]] = {}
     for name, content in files:
@@ -89,7 +89,8 @@ class Inheritance:
 
     def all(self) -> dict[str, list[Layer]]:
         """Return the layers of each method of the file, those of the files before it first."""
-        return {name: [*self._start(name), *self._chain(name, ())] for name in self.entries}
+        chains = {name: self._chain(name, ()) for name in self.entries}
+        return {name: [*self._start(name), *chain] for name, chain in chains.items()}
 
     def _start(self, name: str) -> Sequence[Layer]:
         """Return the layers below the file's own; a new method starts from those of the one it is like."""
@@ -102,6 +103,8 @@ class Inheritance:
         where, seen = f"configuration, methods.{name}.like", (*seen, name)
         entry = dict(self.entries[name])
         like = entry.pop("like", None)
+        if not isinstance(like, str | None):
+            raise SettingsError(f"{where}: expected the name of a method, got {like!r}")
         if like in seen:
             raise SettingsError(f"{where}: goes round in a circle: {', '.join([*seen, like])}")
         if like is None or like in self.entries:
@@ -115,11 +118,14 @@ class Inheritance:
         return [Layer(self.file, name, entry)]
 
 
-def _groups(files: Iterable[Options]) -> dict[str, list[str]]:
+def _groups(files: Sequence[Options]) -> dict[str, list[str]]:
     found = reduce(merge, (_mapping(content.get("groups", {}), "groups") for content in files))
+    data = {name for content in files for name, entry in _section(content, "datasets").items() if "module" in entry}
     for name, members in found.items():
         if not isinstance(members, list) or not all(isinstance(member, str) for member in members):
             raise SettingsError(f"configuration, groups.{name}: expected a list of data sets, got {members!r}")
+        if name in data:
+            raise SettingsError(f"configuration, groups.{name}: a data set has this name; choose another")
     return dict(found)
 
 

@@ -371,9 +371,9 @@ def test_stand_ins_are_named_where_rows_say_the_data_set(tmp_path):
 
 
 def test_every_cell_of_the_layout_has_a_known_method_and_metric():
-    from workflows.configuration import settings, sources
+    from workflows.configuration.resolve import catalogue
 
-    known = settings.read_yaml(sources.ROOT / "workflows" / "config" / "catalogue.yaml")["methods"]
+    known = catalogue()["methods"]
     later = {name for name in METHODS if name.startswith("progressive") or name == "ants-syn-lung"}
     for table in PAPER.tables:
         for one, _ in (*cells(table), *cells(table, printed=False)):
