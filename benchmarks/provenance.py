@@ -9,11 +9,12 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
+from benchmarks.rows import RunRow
 from datasets.files import sha256
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -21,38 +22,52 @@ DIGITS = 12
 UNKNOWN = "unknown"
 
 
-def collect(
-    *,
-    dataset: str,
-    method: str,
-    seed: int,
-    module: str,
-    params: Mapping[str, Any],
-    device: str,
-    threads: int,
-    libraries: Iterable[str],
-    precision: str = "float32",
-    checkpoint_sha: str = "",
-    started_utc: str | None = None,
-    root: Path = ROOT,
-) -> dict[str, Any]:
-    """Return a row of the ``runs`` table (`benchmarks.results`) but for its ``run``.
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """What a run was asked to do; ``libraries`` are the distributions whose versions matter."""
 
-    ``libraries`` are the distributions whose versions matter (a mapping's keys will do). The host is not named: only
-    what a reader needs to judge the figures is kept.
+    dataset: str
+    method: str
+    seed: int
+    module: str
+    params: Mapping[str, object]
+    device: str
+    threads: int
+    libraries: Iterable[str]
+    precision: str = "float32"
+    checkpoint_sha: str = ""
+
+
+def collect(setup: Setup, run: str, *, root: Path = ROOT) -> RunRow:
+    """Return the row of a run in the ``runs`` table (`benchmarks.rows`), started now.
+
+    The host is not named: the row keeps only what a reader needs to judge the figures.
     """
     commit, dirty = git_state(root)
-    return {
-        "dataset": dataset, "method": method, "seed": seed, "module": module, "params": canonical_json(params),
-        "checkpoint_sha": checkpoint_sha, "commit": commit, "dirty": dirty,
-        "started_utc": started_utc or datetime.now(UTC).isoformat(timespec="seconds"),
-        "cpu": cpu_model(), "gpu": gpu_model(), "threads": threads, "device": device, "precision": precision,
-        "python": platform.python_version(), "platform": platform.platform(), "load_average": load_average(),
-        "versions": canonical_json(versions(libraries)),
-    }  # fmt: skip
+    return RunRow(
+        run=run,
+        dataset=setup.dataset,
+        method=setup.method,
+        seed=setup.seed,
+        module=setup.module,
+        params=canonical_json(setup.params),
+        checkpoint_sha=setup.checkpoint_sha,
+        commit=commit,
+        dirty=dirty,
+        started_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+        cpu=cpu_model(),
+        gpu=gpu_model(),
+        threads=setup.threads,
+        device=setup.device,
+        precision=setup.precision,
+        python=platform.python_version(),
+        platform=platform.platform(),
+        load_average=load_average(),
+        versions=canonical_json(versions(setup.libraries)),
+    )
 
 
-def fingerprint(paths: Iterable[Path], values: Mapping[str, Any], *, root: Path = ROOT) -> str:
+def fingerprint(paths: Iterable[Path], values: Mapping[str, object], *, root: Path = ROOT) -> str:
     """Return 12 hex digits that change with the content or the name of a file, or with a value; never with times.
 
     Files are named relative to ``root``, those elsewhere by their last part. Order does not matter. ``values`` must be
@@ -62,7 +77,7 @@ def fingerprint(paths: Iterable[Path], values: Mapping[str, Any], *, root: Path 
     return hashlib.sha256(canonical_json({"files": files, "values": values}).encode()).hexdigest()[:DIGITS]
 
 
-def canonical_json(value: Any) -> str:
+def canonical_json(value: object) -> str:
     """Return JSON text that is the same for equal values: sorted keys, no spaces, NaN refused."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 

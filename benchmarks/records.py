@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from benchmarks.rows import RunRow
 from datasets.files import DataError
 
 Options = Mapping[str, Any]  # of a method or a data set, as a configuration gives them
@@ -54,31 +55,6 @@ class PairRecord:
     reason: str
     seconds: float | None = None
     peak_memory: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunRow:
-    """One row of the ``runs`` table: where the numbers of a run came from (`benchmarks.provenance`)."""
-
-    run: str
-    dataset: str
-    method: str
-    seed: int
-    module: str
-    params: str
-    checkpoint_sha: str
-    commit: str
-    dirty: bool | None
-    started_utc: str
-    cpu: str
-    gpu: str
-    threads: int
-    device: str
-    precision: str
-    python: str
-    platform: str
-    load_average: float | None
-    versions: str
 
 
 @dataclass(frozen=True, kw_only=True)

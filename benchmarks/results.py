@@ -1,81 +1,27 @@
-"""The tables that a run leaves: tidy rows in Parquet, validated, sorted by their key and written whole.
-
-``metrics``: one measured number a row. A registration that failed is a row too, with its status and reason and no
-value. ``runs``: where the numbers of a run came from. ``timing``: one timed call a row.
-"""
+"""The tables that a run leaves: tidy rows (`benchmarks.rows`) in Parquet, validated, sorted by key, written whole."""
 
 # pyright: reportUnknownMemberType=false
 # (the stubs of pyarrow leave members half typed)
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, get_type_hints
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datasets.files import DataError
+from benchmarks.rows import MetricRow, RunRow, TimingRow
+from datasets.files import DataError, replacing
 
 Kind = Literal["metrics", "runs", "timing"]
-Rows = pd.DataFrame | Sequence[Mapping[str, Any]]
+Rows = pd.DataFrame | Sequence[MetricRow | RunRow | TimingRow] | Sequence[Mapping[str, object]]
 
 STATUSES = ("ok", "failed", "timeout", "oom", "invalid_output", "diverged", "not_applicable")
 
-COLUMNS: Mapping[Kind, Mapping[str, pa.DataType]] = {
-    "metrics": {
-        "dataset": pa.string(),
-        "pair": pa.string(),
-        "method": pa.string(),
-        "seed": pa.int64(),
-        "metric": pa.string(),
-        "protocol": pa.string(),
-        "region": pa.string(),
-        "value": pa.float64(),
-        "unit": pa.string(),
-        "status": pa.string(),
-        "reason": pa.string(),
-        "run": pa.string(),
-    },
-    "runs": {
-        "run": pa.string(),
-        "dataset": pa.string(),
-        "method": pa.string(),
-        "seed": pa.int64(),
-        "module": pa.string(),
-        "params": pa.string(),  # JSON
-        "checkpoint_sha": pa.string(),
-        "commit": pa.string(),
-        "dirty": pa.bool_(),
-        "started_utc": pa.string(),
-        "cpu": pa.string(),
-        "gpu": pa.string(),
-        "threads": pa.int64(),
-        "device": pa.string(),
-        "precision": pa.string(),
-        "python": pa.string(),
-        "platform": pa.string(),
-        "load_average": pa.float64(),
-        "versions": pa.string(),  # JSON
-    },
-    "timing": {
-        "dataset": pa.string(),
-        "pair": pa.string(),
-        "method": pa.string(),
-        "seed": pa.int64(),
-        "device": pa.string(),
-        "threads": pa.int64(),
-        "round": pa.int64(),
-        "phase": pa.string(),  # first or warm
-        "seconds": pa.float64(),
-        "load_before": pa.float64(),
-        "status": pa.string(),
-        "reason": pa.string(),
-    },
-}
+ROWS: Mapping[Kind, type] = {"metrics": MetricRow, "runs": RunRow, "timing": TimingRow}
 KEYS: Mapping[Kind, tuple[str, ...]] = {
     "metrics": ("dataset", "pair", "method", "seed", "metric", "protocol", "region"),
     "runs": ("run",),
@@ -83,13 +29,21 @@ KEYS: Mapping[Kind, tuple[str, ...]] = {
 }
 RUN_LEVEL = "*"  # the pair of a row that is of a whole run, such as the size of a network
 VALUE: Mapping[Kind, str] = {"metrics": "value", "timing": "seconds"}  # what a failed row lacks
+_ARROW: Mapping[object, pa.DataType] = {
+    str: pa.string(),
+    int: pa.int64(),
+    bool | None: pa.bool_(),
+    float | None: pa.float64(),
+}
 _TYPES: Mapping[pa.DataType, tuple[type, ...]] = {
     pa.string(): (str,),
     pa.int64(): (int, np.integer),
     pa.bool_(): (bool, np.bool_),
     pa.float64(): (int, float, np.integer, np.floating),
 }
-_MAY_MISS = ("value", "dirty", "load_average", "seconds", "load_before")
+COLUMNS: Mapping[Kind, Mapping[str, pa.DataType]] = {
+    kind: {name: _ARROW[hint] for name, hint in get_type_hints(row).items()} for kind, row in ROWS.items()
+}
 
 
 class ResultsError(DataError):
@@ -105,13 +59,8 @@ def write(path: Path, rows: Rows, kind: Kind) -> None:
     """
     path = Path(path)
     table = _table(validate(rows, kind, where=str(path)), kind, str(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
-    try:
+    with replacing(path) as temporary:
         pq.write_table(table, temporary, compression="zstd")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read(path: Path, kind: Kind) -> pd.DataFrame:
@@ -166,7 +115,7 @@ def _frame(rows: Rows, kind: Kind, where: str) -> pd.DataFrame:
 
 def _check_column(column: pd.Series, kind: Kind, where: str) -> None:
     missing = column.isna()
-    if missing.any() and column.name not in _MAY_MISS:
+    if missing.any() and COLUMNS[kind][str(column.name)] not in (pa.bool_(), pa.float64()):
         raise ResultsError(f"{where}: column {column.name} misses a value in row {int(np.argmax(missing))}")
     wanted = COLUMNS[kind][str(column.name)]
     for value in column[~missing].unique():

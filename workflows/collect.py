@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 from benchmarks import results
 from benchmarks.records import Registrations, read
 from workflows.planning.layout import ChunkFolder, Layout
@@ -17,7 +15,7 @@ def collect(spec: CollectSpec) -> None:
     results.write(layout.metrics, results.concat([chunk.metrics for chunk in chunks]), "metrics")
     runs = [read(chunk.registrations, Registrations).run for chunk in chunks]
     # The chunks of one run share its identity; the first stands for all.
-    results.write(layout.runs, list({run.run: asdict(run) for run in reversed(runs)}.values()), "runs")
+    results.write(layout.runs, list({run.run: run for run in reversed(runs)}.values()), "runs")
 
 
 if __name__ == "__main__":

@@ -9,26 +9,26 @@ registering anew.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from benchmarks import results
+from benchmarks.metrics import METRICS, Row
 from benchmarks.metrics import evaluate as measure
 from benchmarks.provenance import fingerprint
 from benchmarks.ranking import shown_pairs
-from benchmarks.records import PairRecord, Registrations, read
+from benchmarks.records import Registrations, read
 from benchmarks.results import RUN_LEVEL
+from benchmarks.rows import MetricRow
 from datasets.case import Dataset, Pair, Truth, open_dataset
 from datasets.description import DATASET_JSON
-from datasets.files import DataError, read_displacement, sha256
+from datasets.files import Array, DataError, read_displacement, sha256
 from workflows.planning.layout import ChunkFolder
 from workflows.planning.specs import EvaluateSpec
 from workflows.running.command import job
 
 logger = logging.getLogger(__name__)
-Row = dict[str, Any]
 
 
 def evaluate(spec: EvaluateSpec) -> None:
@@ -53,12 +53,21 @@ def evaluate(spec: EvaluateSpec) -> None:
         _delete_unwanted(registrations, shown_pairs(rows, data, spec.method), chunk)
 
 
-def _rows(spec: EvaluateSpec, registrations: Registrations, data: Dataset, truth: Truth) -> Iterator[Row]:
-    key = {"dataset": spec.dataset, "method": spec.method, "seed": spec.seed, "run": registrations.run.run}
+def _rows(spec: EvaluateSpec, registrations: Registrations, data: Dataset, truth: Truth) -> Iterator[MetricRow]:
+    def row(pair: str, measured: Row, status: str = "ok", reason: str = "") -> MetricRow:
+        return MetricRow(dataset=spec.dataset, method=spec.method, seed=spec.seed, run=registrations.run.run, pair=pair,
+                         status=status, reason=reason, **measured)  # fmt: skip
+
     if spec.chunk == 0:
-        yield from ({**key, **row} for row in _cost_rows(registrations.cost))
+        for metric, value in registrations.cost.items():
+            yield row(RUN_LEVEL, _cost(metric, float(value)))
     for record in registrations.pairs:
-        yield from ({**key, **row} for row in _pair_rows(record, data, truth, ChunkFolder(spec.folder)))
+        yield row(record.pair, _cost("seconds", record.seconds), record.status, record.reason)
+        if record.status == "ok":
+            yield row(record.pair, _cost("peak_memory", record.peak_memory))
+            pair = Pair.from_name(record.pair)
+            displacement = _displacement(ChunkFolder(spec.folder).displacement(pair))
+            yield from (row(record.pair, measured) for measured in judge(displacement, pair, data, truth))
         logger.info("%s: %s", record.pair, record.status)
 
 
@@ -76,37 +85,21 @@ def _delete_unwanted(registrations: Registrations, kept: set[str], chunk: ChunkF
             chunk.displacement(Pair.from_name(record.pair)).unlink(missing_ok=True)
 
 
-def _cost_rows(cost: Mapping[str, float]) -> Iterator[Row]:
-    for metric, value in cost.items():
-        yield _row(RUN_LEVEL, metric, "network", float(value), "1")
-
-
-def _pair_rows(record: PairRecord, data: Dataset, truth: Truth, chunk: ChunkFolder) -> Iterator[Row]:
-    pair, status, reason = Pair.from_name(record.pair), record.status, record.reason
-    yield _row(pair.name, "seconds", "register", record.seconds, "s", status=status, reason=reason)
-    if status != "ok":
-        return
-    yield _row(pair.name, "peak_memory", "register", record.peak_memory, "MiB")
-    for row in judge(_displacement(chunk.displacement(pair)), pair, data, truth):
-        yield {"pair": pair.name, "status": "ok", "reason": "", **row}
-
-
-def judge(displacement: Any, pair: Pair, data: Dataset, truth: Truth) -> list[Row]:
-    """All metrics that the truth of a pair allows."""
-    landmarks = truth.landmarks(pair)
+def judge(displacement: Array, pair: Pair, data: Dataset, truth: Truth) -> list[Row]:
+    """Return all metrics that the truth of a pair allows."""
     return measure(
         displacement,
         spacing=data.image(pair.fixed).spacing,
         fixed_labels=truth.labels(pair.fixed),
         moving_labels=truth.labels(pair.moving),
         labels=data.description.evaluated_labels or None,
-        landmarks=landmarks,
+        landmarks=truth.landmarks(pair),
         true_displacement=truth.displacement(pair),
         mask=data.mask(pair.fixed),
     )
 
 
-def _displacement(path: Path) -> Any:
+def _displacement(path: Path) -> Array:
     if not path.exists():
         raise DataError(
             f"{path}: the registration is recorded but its displacement is gone (under `keep: extremes` it is deleted "
@@ -115,14 +108,11 @@ def _displacement(path: Path) -> Any:
     return read_displacement(path)
 
 
-def _row(
-    pair: str, metric: str, protocol: str, value: float | None, unit: str, *, status: str = "ok", reason: str = ""
-) -> Row:
-    value = float("nan") if value is None else value
-    return {
-        "pair": pair, "metric": metric, "protocol": protocol, "region": "all",
-        "value": value, "unit": unit, "status": status, "reason": reason,
-    }  # fmt: skip
+def _cost(name: str, value: float | None) -> Row:
+    """Return the row of a number that the registration gave, not the judge."""
+    metric = METRICS[name]
+    protocol, number = next(iter(metric.protocols)), float("nan") if value is None else value
+    return {"metric": name, "protocol": protocol, "region": metric.region, "value": number, "unit": metric.unit}
 
 
 if __name__ == "__main__":

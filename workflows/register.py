@@ -17,8 +17,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from benchmarks.provenance import collect, fingerprint
-from benchmarks.records import PairRecord, Registrations, RunRow, TrainingOutcome, encode, read, read_lines, text_of
+from benchmarks.provenance import Setup, collect, fingerprint
+from benchmarks.records import PairRecord, Registrations, TrainingOutcome, encode, read, read_lines, text_of
 from datasets.case import Dataset, Pair, open_dataset
 from datasets.description import DATASET_JSON
 from datasets.files import DataError, sha256
@@ -44,7 +44,7 @@ def register(spec: RegisterSpec, threads: int) -> None:
         session = Session(spec, threads, data, training)
         cost = session.register_all()
     by = spec.run.by
-    about = collect(
+    setup = Setup(
         dataset=spec.run.dataset,
         method=by.method,
         seed=by.seed,
@@ -56,7 +56,8 @@ def register(spec: RegisterSpec, threads: int) -> None:
         checkpoint_sha=training.sha256 if training else "",
     )
     done = [session.records[pair.name] for pair in session.pairs]
-    write_text(chunk.registrations, text_of(Registrations(run=RunRow(run=session.run, **about), cost=cost, pairs=done)))
+    outcome = Registrations(run=collect(setup, session.run), cost=cost, pairs=done)
+    write_text(chunk.registrations, text_of(outcome))
 
 
 class Session:

@@ -16,12 +16,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
 from benchmarks import results
 from benchmarks.records import TrainingOutcome, read
+from benchmarks.rows import TimingRow
 from benchmarks.stopwatch import interleave
 from datasets.case import Dataset, Pair, open_dataset
 from datasets.files import DataError
@@ -31,13 +31,12 @@ from workflows.running.messages import Reply, request, start
 from workflows.running.supervisor import Worker
 
 logger = logging.getLogger(__name__)
-Row = dict[str, Any]
 MACHINE_LOCK = Path(tempfile.gettempdir()) / "warpbench-timing.lock"
 
 
 def timing(spec: TimingSpec, threads: int) -> None:
     """Write timing.parquet: one row a call."""
-    rows: list[Row] = []
+    rows: list[TimingRow] = []
     try:
         with FileLock(MACHINE_LOCK, timeout=3600, mode=0o666):  # two checkouts on one machine must not overlap
             for _, runs in groupby(spec.runs, key=lambda run: run.dataset):
@@ -54,6 +53,7 @@ class Contestant:
     """A method to be timed: its worker, or the outcome of its training where that failed."""
 
     run: RunSpec
+    threads: int
     worker: Worker | Reply
 
     def call(self, data: Dataset, pair: Pair) -> Reply:
@@ -63,21 +63,21 @@ class Contestant:
         return self.worker.call(request(self.run, data, pair, None), self.run.time_limit)
 
 
-def _time(runs: list[RunSpec], threads: int, spec: TimingSpec) -> Iterator[Row]:
+def _time(runs: list[RunSpec], threads: int, spec: TimingSpec) -> Iterator[TimingRow]:
     data = open_dataset(runs[0].data)
     pairs = data.test_pairs[: spec.pairs]
     contestants = [_contestant(run, data, threads, spec.logs) for run in runs]
     workers = [contestant.worker for contestant in contestants if isinstance(contestant.worker, Worker)]
-    about = {"dataset": data.name, "threads": threads, "load_before": os.getloadavg()[0]}
+    load = os.getloadavg()[0]
     # Children die with the thread that started them: the pool has to outlive them.
     with ThreadPoolExecutor(threads) as pool:
         try:
             list(pool.map(Worker.start, workers))  # loading is not on the clock
             for contestant in contestants:  # each method's first call, which pays for caches and lazy imports
-                yield {**about, **_call(contestant, data, pairs[0], 0)}
+                yield _call(contestant, data, pairs[0], 0, load)
             turns = [(pair, contestant) for pair in pairs for contestant in contestants]
             for number, (pair, contestant) in interleave(turns, spec.rounds):
-                yield {**about, **_call(contestant, data, pair, number + 1)}
+                yield _call(contestant, data, pair, number + 1, load)
         finally:
             for worker in workers:
                 worker.stop()
@@ -86,27 +86,30 @@ def _time(runs: list[RunSpec], threads: int, spec: TimingSpec) -> Iterator[Row]:
 def _contestant(run: RunSpec, data: Dataset, threads: int, logs: Path) -> Contestant:
     training = read(run.training, TrainingOutcome) if run.training else None
     if training and training.status != "ok":
-        return Contestant(run, Reply(status=training.status, reason=training.reason))
+        return Contestant(run, threads, Reply(status=training.status, reason=training.reason))
     printed = logs / f"timing-{run.by.method}-{run.by.device}.log"
-    return Contestant(run, Worker(start(run, data, training, threads), printed))
+    return Contestant(run, threads, Worker(start(run, data, training, threads), printed))
 
 
-def _call(contestant: Contestant, data: Dataset, pair: Pair, number: int) -> Row:
+def _call(contestant: Contestant, data: Dataset, pair: Pair, number: int, load: float) -> TimingRow:
     reply, by = contestant.call(data, pair), contestant.run.by
     seconds = float("nan") if reply.seconds is None else reply.seconds
     about = (by.method, by.device, data.name, number, reply.status, seconds)
     logger.info("%s (%s) on %s, round %d: %s, %.2f s", *about)
-    return {
-        "pair": pair.name,
-        "method": by.method,
-        "seed": by.seed,
-        "device": by.device,
-        "round": number,
-        "phase": "warm" if number else "first",
-        "seconds": seconds,
-        "status": reply.status,
-        "reason": reply.reason,
-    }
+    return TimingRow(
+        dataset=data.name,
+        pair=pair.name,
+        method=by.method,
+        seed=by.seed,
+        device=by.device,
+        threads=contestant.threads,
+        round=number,
+        phase="warm" if number else "first",
+        seconds=seconds,
+        load_before=load,
+        status=reply.status,
+        reason=reply.reason,
+    )
 
 
 if __name__ == "__main__":

@@ -88,8 +88,9 @@ def test_machine(tmp_path):
 def test_collecting_imports_nothing():
     code = (
         "import sys; from benchmarks.provenance import *; before = set(sys.modules); "
-        "collect(dataset='d', method='m', seed=0, module='m', params={}, device='cpu', threads=1, "
-        "libraries=['torch', 'monai']); assert not {'torch', 'monai'} & (set(sys.modules) - before)"
+        "setup = Setup(dataset='d', method='m', seed=0, module='m', params={}, device='cpu', threads=1, "
+        "libraries=['torch', 'monai']); collect(setup, 'r'); "
+        "assert not {'torch', 'monai'} & (set(sys.modules) - before)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=provenance.ROOT)
 

@@ -1,13 +1,14 @@
 """The tables on disk and the regression gate."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from benchmarks import regression, results
-from benchmarks.provenance import collect
+from benchmarks.provenance import Setup, collect
 
 ROW = {
     "dataset": "phantom", "pair": "a__b", "method": "identity", "seed": 0, "metric": "dice", "protocol": "nearest",
@@ -100,18 +101,19 @@ def test_unusable_files_are_named(tmp_path):
 
 
 def test_collected_provenance_fits_the_runs_table(tmp_path):
-    about = collect(
+    setup = Setup(
         dataset="phantom", method="identity", seed=3, module="identity", params={"b": [1], "a": 2}, device="cpu",
-        threads=2, libraries=["numpy", "no-such-library"], root=tmp_path,
+        threads=2, libraries=["numpy", "no-such-library"],
     )  # fmt: skip
-    results.write(tmp_path / "runs.parquet", [{**about, "run": "b"}, {**about, "run": "a"}], "runs")
+    about = collect(setup, "b", root=tmp_path)
+    results.write(tmp_path / "runs.parquet", [about, replace(about, run="a")], "runs")
     back = results.read(tmp_path / "runs.parquet", "runs")
     assert list(back.run) == ["a", "b"]
     assert back.params[0] == '{"a":2,"b":[1]}'
     assert (back.commit[0], back.dirty[0]) == ("unknown", None)
     assert back.versions[0] == f'{{"no-such-library":"missing","numpy":"{np.__version__}"}}'
     with pytest.raises(results.ResultsError, match="repeat a key, first a"):
-        results.validate([{**about, "run": "a"}] * 2, "runs")
+        results.validate([replace(about, run="a")] * 2, "runs")
 
 
 def test_a_failed_call_has_no_seconds_in_the_timing_table(tmp_path):
