@@ -89,13 +89,6 @@ def correlation_values(evidence: Evidence) -> Iterator[Value]:
             yield Value("continuous", region, float(r))
 
 
-def pooled(counts: ArrayLike, means: ArrayLike, sds: ArrayLike) -> tuple[float, float]:
-    """Return mean and sd (ddof 0) over the landmarks of several pairs from each pair's count, mean and sd."""
-    counts, means, sds = (np.asarray(values, dtype=np.float64) for values in (counts, means, sds))
-    mean = np.average(means, weights=counts)
-    return float(mean), float(np.sqrt(np.average(sds**2 + (means - mean) ** 2, weights=counts)))
-
-
 def _both(fixed: ArrayLike, moving: ArrayLike, where: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     fixed, moving = _points(fixed, f"{where}: fixed_landmarks"), _points(moving, f"{where}: moving_landmarks")
     if len(fixed) != len(moving):

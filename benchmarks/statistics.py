@@ -107,6 +107,13 @@ def wilcoxon(differences: ArrayLike, *, alternative: Alternative = "two-sided") 
     return SignedRank(positive, _exact_p(ranks, positive, alternative), len(values), "exact")
 
 
+def pooled(counts: ArrayLike, means: ArrayLike, sds: ArrayLike) -> tuple[float, float]:
+    """Return mean and sd (ddof 0) over the landmarks of several pairs from each pair's count, mean and sd."""
+    counts, means, sds = (np.asarray(values, dtype=np.float64) for values in (counts, means, sds))
+    mean = np.average(means, weights=counts)
+    return float(mean), float(np.sqrt(np.average(sds**2 + (means - mean) ** 2, weights=counts)))
+
+
 def holm(p_values: ArrayLike) -> Array:
     """Return p values adjusted for their number by Holm's step-down method; NaN stay NaN and do not count.
 

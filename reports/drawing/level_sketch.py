@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Circle, FancyArrowPatch, Rectangle
 
 from reports.drawing.style import INK, PAPER, SOFT
-from reports.reading.growth import ALPHA, look, name
+from reports.drawing.weights import ALPHA, look, name
 
 BETA, GAMMA = "\N{GREEK SMALL LETTER BETA}", "\N{GREEK SMALL LETTER GAMMA}"
 WIDTH, HEIGHT = 10.0, 7.0  # of the sketch, in units of its own
@@ -35,6 +35,7 @@ class State:
 
     @property
     def gamma(self) -> float:
+        """The weight of what is pooled from the level above."""
         return 1 - self.beta[0]
 
 

@@ -5,46 +5,37 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from datasets.case import Dataset
-from reports.paper.layout import Paper
+from reports.paper.contents import Paper
 from reports.reading.run import Run
 from reports.reading.trainings import Training
 
 
 @dataclass(frozen=True)
 class Player:
-    """A data set of the paper by its ``title``, and the prepared one that plays it; None where nothing does.
+    """A data set of the paper by its ``title``, the prepared one that plays it, and what readers are told of both.
 
-    ``note`` says how many of the paper's test pairs its own data set has here; it is empty where it has all, or where
-    another data set plays it. ``stand_in``: another data set plays it, or a part of its own.
+    Args:
+        title: the paper's title of it.
+        dataset: what plays it; None where nothing does.
+        here: the title of what plays it; empty where nothing does.
+        note: how many of the paper's test pairs its own data set has here; empty where it has all, or where another
+            data set plays it.
+        stand_in: whether another data set plays it, or a part of its own.
+        absent: why nothing is measured on it; empty where something plays it.
+        in_figure: what plays it, with the title that it stands in for, or with the pairs that it lacks.
+        in_ledger: the same of a stand-in, in the words of the ledger.
     """
 
     title: str
     dataset: Dataset | None
+    here: str
     note: str
     stand_in: bool
-
-    @property
-    def absent(self) -> str:
-        """The reason why nothing is measured on it; empty where something plays it."""
-        return "" if self.dataset else _nobody(self.title)
-
-    @property
-    def here(self) -> str:
-        """The title of what plays it; empty where nothing does."""
-        return self.dataset.description.display_title if self.dataset else ""
-
-    def in_figure(self) -> str:
-        """Return the title of what plays it; a stand-in, or other pairs than the paper's, are named so."""
-        if self.note:
-            return f"{self.here}, which {self.note}"
-        return f"{self.here}, a stand-in for {self.title}" if self.stand_in else self.here
-
-    def in_ledger(self) -> str:
-        """Return the title of a stand-in with what it plays, or with the pairs that it lacks."""
-        return f"{self.here}, which {self.note or f'plays {self.title}'}"
+    absent: str
+    in_figure: str
+    in_ledger: str
 
     def in_table(self, *, named: bool) -> str:
         """Return what a table says of it: with the paper's title where the table does not show that already."""
@@ -81,7 +72,7 @@ class PaperRun:
 
     def title(self, keys: Sequence[str]) -> str:
         """Return what plays these data sets of the paper, as a figure's title says it."""
-        return "; ".join(self.players[key].in_figure() for key in keys)
+        return "; ".join(self.players[key].in_figure for key in keys)
 
     def unplayed(self, keys: Sequence[str]) -> str:
         """Return which of these data sets of the paper nothing plays; empty where all are played."""
@@ -94,7 +85,7 @@ class PaperRun:
         The text is empty where it is, and where nothing is known of it.
         """
         learned = sorted({each.dataset for each in self.run.trainings if each.method == method})
-        own = self.paper.training
+        own = self.paper.training.name
         return " and ".join(learned) if own and set(learned) - {own} else ""
 
     def trained(self, methods: Sequence[str]) -> list[str]:
@@ -103,23 +94,27 @@ class PaperRun:
         for method in methods:
             if names := self.trained_elsewhere(method):
                 learned.setdefault(names, []).append(self.run.label(method))
-        paper = f"the paper's on {self.paper.training}"
+        paper = f"the paper's on {self.paper.training.name}"
         return [f"Trained on {names}, {paper}: {' and '.join(who)}." for names, who in learned.items()]
 
+    def trained_on(self, training: Training) -> str:
+        """Return what a training learned from; other data than the paper's are named as its stand-in."""
+        own = self.paper.training
+        if not own.name:
+            return training.dataset
+        return own.title if training.dataset == own.name else f"{training.dataset}, a stand-in for {own.title}"
+
     def _player(self, key: str) -> Player:
-        about, data = self.paper.datasets[key], self.run.datasets[self.cast[key]] if key in self.cast else None
-        if data is None:
-            return Player(about["title"], None, "", False)
-        note = "" if data.name != key else _pairs_note(len(data.test_pairs), about.get("pairs"))
-        return Player(about["title"], data, note, data.name != key or bool(note))
-
-
-def trained_on(training: Training, entry: Mapping[str, Any]) -> str:
-    """Return what a training learned from; the entry's ``training`` has ``name`` and ``title`` of the paper's data."""
-    own = entry.get("training")
-    if not own:
-        return training.dataset
-    return own["title"] if training.dataset == own["name"] else f"{training.dataset}, a stand-in for {own['title']}"
+        about, title = self.paper.datasets[key], self.paper.datasets[key].title
+        if key not in self.cast:
+            return Player(title, None, "", "", False, _nobody(title), "", "")
+        data = self.run.datasets[self.cast[key]]
+        here = data.description.display_title
+        note = "" if data.name != key else _pairs_note(len(data.test_pairs), about.pairs)
+        stand_in = data.name != key or bool(note)
+        which = f"{here}, which {note or f'plays {title}'}"
+        plain = f"{here}, a stand-in for {title}" if stand_in else here
+        return Player(title, data, here, note, stand_in, "", which if note else plain, which)
 
 
 def _nobody(titles: str) -> str:

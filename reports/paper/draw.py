@@ -1,70 +1,93 @@
-"""The figures of a paper, drawn from a run: each entry of the paper's YAML names a kind, each kind is a module."""
+"""The figures of a paper, drawn from a run: each one is drawn by the module in ``figures/`` that its kind names."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import importlib
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
 from pathlib import Path
+from typing import Any, NamedTuple, Protocol
 
+import msgspec
 from matplotlib.figure import Figure
 
 from reports.drawing.style import save
 from reports.paper.cast import PaperRun
-from reports.paper.figures import accuracy_time_by_cascade as cascade_figure
-from reports.paper.figures import colour_overlays as overlay_figure
-from reports.paper.figures import displacement_densities as density_figure
-from reports.paper.figures import landmark_correlation as correlation_figure
-from reports.paper.figures import learning_curves as learning_figure
-from reports.paper.figures import level_maps as level_figure
-from reports.paper.figures import schedule_states as schedule_figure
-from reports.paper.figures import sections as section_figure
-from reports.paper.figures import snapshot_scatter as snapshot_figure
-from reports.paper.layout import Entry, PaperError
+from reports.paper.contents import PaperFigure
+from reports.paper.printed import PaperError
 
-Draw = Callable[[PaperRun, Entry], tuple[Figure | None, str]]
-KINDS: Mapping[str, tuple[Draw, tuple[str, ...]]] = {  # how a kind is drawn, and what its entry has to say
-    "accuracy_time_by_cascade": (cascade_figure.draw, ("dataset", "table", "series")),
-    "sections": (section_figure.draw, ("dataset", "methods", "moving")),
-    "schedule_states": (schedule_figure.draw, ("methods",)),
-    "displacement_densities": (density_figure.draw, ("methods",)),
-    "learning_curves": (learning_figure.draw, ("methods",)),
-    "snapshot_scatter": (snapshot_figure.draw, ("methods",)),
-    "level_maps": (level_figure.draw, ("methods",)),
-    "colour_overlays": (overlay_figure.draw, ("dataset", "pairs", "methods")),
-    "landmark_correlation": (correlation_figure.draw, ("datasets", "methods")),
-}
+FIGURES = Path(__file__).with_name("figures")
 
 
-def draw_figures(stage: PaperRun, folder: Path) -> list[tuple[int, str, Path | None, str]]:
+class Draw(Protocol):
+    """How a module draws its kind of figure from the options that an entry of the YAML gives it."""
+
+    def __call__(self, stage: PaperRun, options: Any, /) -> tuple[Figure | None, str]:
+        """Return the figure and what the run adds to its caption, or None and why nothing can be drawn."""
+        ...
+
+
+class Drawn(NamedTuple):
+    """A figure written to ``path`` without suffix, or None and ``why_not``; the caption has what the run adds."""
+
+    number: int
+    caption: str
+    path: Path | None
+    why_not: str = ""
+
+
+def kinds() -> list[str]:
+    """Return the kinds of figures that can be drawn, which are the names of the modules in ``figures/``."""
+    return sorted(path.stem for path in FIGURES.glob("*.py") if path.stem != "__init__")
+
+
+def draw_figures(stage: PaperRun, folder: Path) -> list[Drawn]:
     """Write ``<folder>/<paper>-fig<N>.{svg,png}`` for every figure of the paper that the run has numbers for.
-
-    Returns:
-        For each figure its number, its caption with what the run adds to it, its path without suffix, and an empty
-        text; or None for the path and why it was not drawn.
 
     Raises:
         PaperError: an entry of the paper's YAML has an unknown kind or names what the paper does not have.
     """
-    drawn: list[tuple[int, str, Path | None, str]] = []
+    drawn = []
     for entry in stage.paper.figures:
-        name = f"{stage.paper.key}-fig{entry['number']}"
-        figure, text = _kind(stage, entry)(stage, entry)
+        figure, text = draw_figure(stage, entry)
         if figure is None:
-            drawn.append((entry["number"], entry["caption"], None, text))
+            drawn.append(Drawn(entry.number, entry.caption, None, text))
         else:
+            name = f"{stage.paper.key}-fig{entry.number}"
             save(figure, folder, name)
-            drawn.append((entry["number"], f"{entry['caption']} {text}", folder / name, ""))
+            drawn.append(Drawn(entry.number, f"{entry.caption} {text}", folder / name))
     return drawn
 
 
-def _kind(stage: PaperRun, entry: Entry) -> Draw:
-    where = f"{stage.paper.key}: figure {entry['number']}"
-    if entry["kind"] not in KINDS:
-        raise PaperError(f"{where}: kind must be one of {', '.join(KINDS)}, got {entry['kind']!r}")
-    draw, needed = KINDS[entry["kind"]]
-    if missing := [key for key in needed if not entry.get(key)]:
-        raise PaperError(f"{where}: kind {entry['kind']} needs {', '.join(missing)}")
-    named = [entry["dataset"]] if "dataset" in entry else entry.get("datasets", [])
+def draw_figure(stage: PaperRun, entry: PaperFigure) -> tuple[Figure | None, str]:
+    """Draw one figure; return it with what the run adds to its caption, or None and why nothing can be drawn.
+
+    Raises:
+        PaperError: the entry has an unknown kind or names what the paper does not have.
+    """
+    try:
+        draw, options = _kind(entry, stage.paper.datasets)
+        return draw(stage, options)
+    except PaperError as error:
+        raise PaperError(f"{stage.paper.key}: figure {entry.number}: {error}") from error
+
+
+def _kind(entry: PaperFigure, datasets: Mapping[str, object]) -> tuple[Draw, object]:
+    """Return how a figure is drawn, and what its entry says to that, checked against the module's ``Options``."""
+    if entry.kind not in kinds():
+        raise PaperError(f"kind must be one of {', '.join(kinds())}, got {entry.kind!r}")
+    module = importlib.import_module(f"reports.paper.figures.{entry.kind}")
+    known = {field.name: field.default is MISSING for field in fields(module.Options)}
+    if unknown := sorted(set(entry.options) - set(known)):
+        raise PaperError(f"kind {entry.kind} knows no {', '.join(unknown)}, only {', '.join(known)}")
+    if missing := [name for name, needed in known.items() if needed and not entry.options.get(name)]:
+        raise PaperError(f"kind {entry.kind} needs {', '.join(missing)}")
+    try:
+        options = msgspec.convert(entry.options, module.Options)
+    except msgspec.ValidationError as error:
+        raise PaperError(str(error)) from error
+    named = [getattr(options, "dataset", None), *getattr(options, "datasets", ())]
     for key in named:
-        if key not in stage.paper.datasets:
-            raise PaperError(f"{where}: dataset {key!r} is none of {', '.join(stage.paper.datasets)}")
-    return draw
+        if key is not None and key not in datasets:
+            raise PaperError(f"dataset {key!r} is none of {', '.join(datasets)}")
+    return module.draw, options

@@ -1,106 +1,81 @@
-"""A paper as data: one YAML (layout, protocol, readings) and one CSV (every printed number, with its locator).
+"""A paper read from one YAML (layout, protocol, readings) and one CSV (every printed number, with its locator).
 
 Nothing about a paper stands in code. What a cell of a table measures is said by the table's ``cells``, its column, its
-row and the row's ``cells`` together, the later over the earlier.
+row and the row's ``cells`` together, the later over the earlier; `load_paper` puts them together once.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import jsonschema
+import msgspec
 import pandas as pd
 import yaml
 
-from reports.paper.printed import PaperError, read_printed
-
-Entry = Mapping[str, Any]
+from benchmarks.metrics import METRICS
+from reports.paper.contents import Cell, Column, Paper, PaperData, PaperFigure, PaperTable, Reading, Row, TrainingData
+from reports.paper.printed import PaperError, Printed, read_printed, read_text
 
 PAPERS = Path(__file__).parents[1] / "papers"
 SCHEMA = Path(__file__).parents[1] / "schemas" / "paper.schema.yaml"
-LAYOUT = ("key", "label", "labels", "group", "only", "cells", "printed", "sd_of")  # of rows and columns, not of cells
+NOT_OF_CELLS = (
+    "key",
+    "label",
+    "labels",
+    "group",
+    "only",
+    "cells",
+    "printed",
+    "sd_of",
+)  # said of rows and columns alone
+COMPARED = ("method", "less", "against")
 POOLED = ("mean", "sd", "reduction", "seeds_lower")  # statistics that there are over all landmarks
 AGAINST = ("reduction", "signed_rank", "signed_rank_p", "pairs_lower", "pairs_higher", "seeds_lower")  # of two methods
+ROMAN = ("0", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X")
+DASHES = ("", "\N{EM DASH}")  # labels that name nothing
 
-
-@dataclass(frozen=True)
-class Paper:
-    """A paper's layout and printed numbers; ``printed`` has a row a printed cell (`reports.paper.printed.COLUMNS`)."""
-
-    key: str
-    title: str
-    cite: str
-    hardware: str
-    tolerance: Mapping[str, float]
-    datasets: Mapping[str, Entry]
-    tables: Sequence[Entry]
-    figures: Sequence[Entry]
-    printed: pd.DataFrame
-    training: str = ""  # the data set that its networks learn from
+_Said = Mapping[str, Any]  # an entry of the YAML as the schema lets it through
+_Place = tuple[int, str, str]  # table, row and column
 
 
 def known_papers() -> list[str]:
-    """Keys of the papers that can be loaded."""
+    """Return the keys of the papers that can be loaded."""
     return sorted(path.stem for path in PAPERS.glob("*.yaml"))
 
 
 def load_paper(key: str, *, folder: Path = PAPERS) -> Paper:
     """Read ``<key>.yaml`` and ``<key>.csv``; raise `PaperError` with one line when they do not fit each other."""
-    layout = _read_layout(folder / f"{key}.yaml")
+    layout_path, csv_path = folder / f"{key}.yaml", folder / f"{key}.csv"
+    layout = _read_layout(layout_path)
     if layout["paper"] != key:
-        raise PaperError(f"{folder / f'{key}.yaml'}: paper is {layout['paper']!r}, the file's name says {key!r}")
-    _check_layout(layout, str(folder / f"{key}.yaml"))
-    printed = read_printed(folder / f"{key}.csv")
-    _check_cells(layout, printed, str(folder / f"{key}.csv"))
+        raise PaperError(f"{layout_path}: paper is {layout['paper']!r}, the file's name says {key!r}")
+    _check_layout(layout, str(layout_path))
+    said = {place: one for table in layout["tables"] for place, one in _places(table)}
+    for place, one in said.items():
+        _check_cell(one, list(layout["datasets"]), f"{layout_path}: {_name(place)}")
+    frame = read_printed(csv_path)
+    ours = {(table["number"], row["key"]) for table in layout["tables"] for row in table["rows"] if not _in_print(row)}
+    _check_printed(frame, {place: one for place, one in said.items() if place[:2] not in ours}, str(csv_path))
+    rows = frame[["table", "row", "column", "printed", "value", "note"]].itertuples(index=False, name=None)
+    printed = {row[:3]: read_text(*row[3:]) for row in rows}
+    tables = [_table(table, said, printed, layout.get("tolerance", {})) for table in layout["tables"]]
+    cells = {(table.number, *place): cell for table in tables for place, cell in table.cells.items()}
     return Paper(
-        key=key, title=layout["title"], cite=layout["cite"], hardware=layout.get("hardware", ""),
-        tolerance=layout.get("tolerance", {}), datasets=layout["datasets"], tables=layout["tables"],
-        figures=layout["figures"], printed=printed, training=layout.get("training", ""),
-    )  # fmt: skip
-
-
-def cells(table: Entry, *, printed: bool = True) -> Iterator[tuple[Entry, Entry]]:
-    """Every (row, column) of a table that has a cell; with ``printed`` false those of the rows that the paper lacks.
-
-    A row or a column may name its ``only`` partners; a gain is only in rows that say what they gain over.
-    """
-    for row in table["rows"]:
-        if row.get("printed", True) != printed:
-            continue
-        for column in table["columns"]:
-            partners = column["key"] in row.get("only", [column["key"]]) and row["key"] in column.get(
-                "only", [row["key"]]
-            )
-            if partners and ("gain_of" not in column or "gain_over" in row):
-                yield row, column
-
-
-def specification(table: Entry, row: Entry, column: Entry) -> Entry:
-    """What a cell measures: the table's cells, column, row and the row's cells together, the later over the earlier.
-
-    A gain has all that the column has whose gain it is, and ``less``, the method that it is over.
-    """
-    parts = [table.get("cells", {}), column, row, row.get("cells", {}).get(column["key"], {})]
-    more = {}
-    if "gain_of" in column:
-        parts.insert(1, find(table["columns"], column["gain_of"]))
-        more = {"less": find(table["rows"], row["gain_over"])["method"]}
-    return {name: value for part in parts for name, value in part.items() if name not in LAYOUT} | more
-
-
-def dataset_keys(cell: Entry) -> list[str]:
-    """The paper's data sets that a cell is over; a cell about a training has none."""
-    named = cell.get("dataset", [])
-    return [named] if isinstance(named, str) else list(named)
-
-
-def find(entries: Sequence[Entry], key: str) -> Entry:
-    """The row or column of that key."""
-    return next(entry for entry in entries if entry["key"] == key)
+        key=key,
+        title=layout["title"],
+        cite=layout["cite"],
+        hardware=layout.get("hardware", ""),
+        datasets=msgspec.convert(layout["datasets"], dict[str, PaperData]),
+        tables=tables,
+        figures=[_figure(entry) for entry in layout["figures"]],
+        cells=[cells[place] for place in printed],
+        training=msgspec.convert(layout.get("training", {}), TrainingData),
+    )
 
 
 def _read_layout(path: Path) -> dict[str, Any]:
@@ -118,8 +93,104 @@ def _read_layout(path: Path) -> dict[str, Any]:
     return layout
 
 
-def _check_layout(layout: Entry, where: str) -> None:
-    """Keys are unique, and what one entry names exists."""
+def _places(table: _Said) -> Iterator[tuple[_Place, _Said]]:
+    """Yield where a table has a cell, and all that is said of it.
+
+    A row or a column may name its ``only`` partners; a gain is only in rows that say what they gain over.
+    """
+    for row in table["rows"]:
+        for column in table["columns"]:
+            partners = column["key"] in row.get("only", [column["key"]]) and row["key"] in column.get(
+                "only", [row["key"]]
+            )
+            if partners and ("gain_of" not in column or "gain_over" in row):
+                yield (table["number"], row["key"], column["key"]), _put_together(table, row, column)
+
+
+def _put_together(table: _Said, row: _Said, column: _Said) -> _Said:
+    """Put the parts that say a cell together; a gain has all that the column has whose gain it is, and ``less``."""
+    parts = [table.get("cells", {}), column, row, row.get("cells", {}).get(column["key"], {})]
+    more = {}
+    if "gain_of" in column:
+        parts.insert(1, _find(table["columns"], column["gain_of"]))
+        more = {"less": _find(table["rows"], row["gain_over"]).get("method", "")}
+    return {name: value for part in parts for name, value in part.items() if name not in NOT_OF_CELLS} | more
+
+
+def _table(
+    entry: _Said, said: Mapping[_Place, _Said], printed: Mapping[_Place, Printed], tolerance: Mapping[str, float]
+) -> PaperTable:
+    number = entry["number"]
+    rows = {row["key"]: _row(row) for row in entry["rows"]}
+    columns = {column["key"]: _column(column) for column in entry["columns"]}
+    cells = {
+        (row, column): _cell(one, (number, rows[row], columns[column]), printed.get((number, row, column)), tolerance)
+        for (table, row, column), one in said.items()
+        if table == number
+    }
+    return PaperTable(
+        number=number,
+        title=entry.get("title", f"Table {ROMAN[number]}"),
+        caption=entry["caption"],
+        head=entry["head"],
+        columns=list(columns.values()),
+        rows=list(rows.values()),
+        cells=cells,
+        readings=msgspec.convert(entry["readings"], list[Reading]),
+    )
+
+
+def _row(entry: _Said) -> Row:
+    name = ", ".join(label for label in entry["labels"] if label not in DASHES)
+    return Row(entry["key"], entry["labels"], name, entry.get("method", ""), _in_print(entry))
+
+
+def _in_print(row: _Said) -> bool:
+    return row.get("printed", True)
+
+
+def _column(entry: _Said) -> Column:
+    own = {name: entry[name] for name in ("label", "group", "gain_of", "sd_of", "method") if name in entry}
+    return Column(entry["key"], **own, datasets=_datasets(entry))
+
+
+def _datasets(said: _Said) -> tuple[str, ...]:
+    named = said.get("dataset", ())
+    return (named,) if isinstance(named, str) else tuple(named)
+
+
+def _cell(said: _Said, place: tuple[int, Row, Column], printed: Printed | None, tolerance: Mapping[str, float]) -> Cell:
+    """Build a cell of all that is said of it, so that nobody has to look anything of it up again."""
+    metric, known = said.get("metric", ""), {field.name for field in fields(Cell)}
+    usual = "median" if metric == "seconds" else "mean"
+    derived = {
+        "table": place[0],
+        "row": place[1],
+        "column": place[2],
+        "printed": printed or Printed(),
+        "datasets": _datasets(said),
+        "methods": [said[name] for name in COMPARED if name in said],
+        "region": said.get("region") or (METRICS[metric].region if metric else ""),
+        "statistic": "less" if "less" in said and metric != "seconds" else said.get("statistic", usual),
+        "draws": "seed" in said and said["seed"] is None,
+        "setting": ".".join(said[name] for name in ("within", "setting") if said.get(name) and "setting" in said),
+        "signed": "gain_of" in said,
+        "tolerance": said.get("tolerance", tolerance.get("setting" if "setting" in said else metric)),
+    }
+    return Cell(**{name: value for name, value in said.items() if name in known} | derived)
+
+
+def _figure(entry: _Said) -> PaperFigure:
+    options = {name: value for name, value in entry.items() if name not in ("number", "kind", "caption")}
+    return PaperFigure(entry["number"], entry["kind"], entry["caption"], options)
+
+
+def _find(entries: Sequence[_Said], key: str) -> _Said:
+    return next(entry for entry in entries if entry["key"] == key)
+
+
+def _check_layout(layout: _Said, where: str) -> None:
+    """Check that keys are unique, and that what one entry names exists."""
     _check_unique([table["number"] for table in layout["tables"]], f"{where}: table")
     _check_unique([figure["number"] for figure in layout["figures"]], f"{where}: figure")
     for table in layout["tables"]:
@@ -128,39 +199,41 @@ def _check_layout(layout: Entry, where: str) -> None:
         _check_unique(rows, f"{here}: row")
         _check_unique(columns, f"{here}: column")
         for row in table["rows"]:
-            if len(row["labels"]) != len(table["head"]):
-                raise PaperError(f"{here}: row {row['key']} needs {len(table['head'])} labels, one per head")
-            _check_known(row.get("gain_over"), rows, f"{here}: row {row['key']}: gain_over")
-            for option in ("only", "cells"):
-                for name in row.get(option, []):
-                    _check_known(name, columns, f"{here}: row {row['key']}: {option}")
+            _check_row(row, len(table["head"]), rows, columns, f"{here}: row {row['key']}")
+        plain = [column["key"] for column in table["columns"] if not {"gain_of", "sd_of"} & set(column)]
         for column in table["columns"]:
-            plain = [other["key"] for other in table["columns"] if "gain_of" not in other and "sd_of" not in other]
             for option in ("gain_of", "sd_of"):
                 _check_known(column.get(option), plain, f"{here}: column {column['key']}: {option}")
             for name in column.get("only", []):
                 _check_known(name, rows, f"{here}: column {column['key']}: only")
-        for row, column in (*cells(table), *cells(table, printed=False)):
-            cell, place = specification(table, row, column), f"{here}: row {row['key']}, column {column['key']}"
-            for key in dataset_keys(cell):
-                _check_known(key, list(layout["datasets"]), f"{place}: dataset")
-            _check_complete(cell, place)
 
 
-def _check_complete(cell: Entry, where: str) -> None:
-    """A cell says its unit, what it measures and of what; or why it is not measured."""
+def _check_row(row: _Said, labels: int, rows: Sequence[str], columns: Sequence[str], where: str) -> None:
+    if len(row["labels"]) != labels:
+        raise PaperError(f"{where} needs {labels} labels, one per head")
+    _check_known(row.get("gain_over"), rows, f"{where}: gain_over")
+    for option in ("only", "cells"):
+        for name in row.get(option, []):
+            _check_known(name, columns, f"{where}: {option}")
+
+
+def _check_cell(said: _Said, datasets: Sequence[str], where: str) -> None:
+    """Check that a cell says its unit, what it measures and of what; or why it is not measured."""
+    for key in _datasets(said):
+        _check_known(key, datasets, f"{where}: dataset")
+    _check_known(said.get("metric"), list(METRICS), f"{where}: metric")
     needed = ["unit"]
-    if "not_run" not in cell:
-        needed += ["method", "file"] if "setting" in cell else ["method", "metric", "dataset"]
-        if cell.get("statistic") in AGAINST:
+    if "not_run" not in said:
+        needed += ["method", "file"] if "setting" in said else ["method", "metric", "dataset"]
+        if said.get("statistic") in AGAINST:
             needed.append("against")
-    if missing := [name for name in needed if name not in cell]:
+    if missing := [name for name in needed if name not in said]:
         raise PaperError(f"{where}: the cell needs {', '.join(missing)}")
-    if cell.get("pooled") and (statistic := cell.get("statistic", "mean")) not in POOLED:
+    if said.get("pooled") and (statistic := said.get("statistic", "mean")) not in POOLED:
         raise PaperError(f"{where}: pooled goes with {', '.join(POOLED)}, not with {statistic}")
 
 
-def _check_unique(keys: Sequence[Any], what: str) -> None:
+def _check_unique(keys: Sequence[object], what: str) -> None:
     twice = [key for key, count in Counter(keys).items() if count > 1]
     if twice:
         raise PaperError(f"{what} {twice[0]} occurs twice")
@@ -171,28 +244,23 @@ def _check_known(name: str | None, known: Sequence[str], what: str) -> None:
         raise PaperError(f"{what} names {name!r}, which is none of {', '.join(known)}")
 
 
-def _check_cells(layout: Entry, printed: pd.DataFrame, where: str) -> None:
-    """The CSV has each cell of the layout once and no other, in the cell's unit."""
-    units = {
-        (table["number"], row["key"], column["key"]): specification(table, row, column)["unit"]
-        for table in layout["tables"]
-        for row, column in cells(table)
-    }
+def _check_printed(printed: pd.DataFrame, wanted: Mapping[_Place, _Said], where: str) -> None:
+    """Check that the CSV has each cell of the layout once and no other, in the cell's unit."""
     found = list(printed[["table", "row", "column"]].itertuples(index=False, name=None))
     _check_unique(found, f"{where}: cell")
-    for cell in found:
-        if cell not in units:
-            raise PaperError(f"{where}: cell {_cell_name(cell)} is not in the layout")
-    for cell in units:
-        if cell not in set(found):
-            raise PaperError(f"{where}: cell {_cell_name(cell)} of the layout is missing")
-    for cell, unit in zip(found, printed.unit, strict=True):
-        if unit != units[cell]:
-            raise PaperError(f"{where}: cell {_cell_name(cell)} has unit {unit!r}, its column {units[cell]!r}")
+    for place in found:
+        if place not in wanted:
+            raise PaperError(f"{where}: cell {_name(place)} is not in the layout")
+    for place in wanted:
+        if place not in set(found):
+            raise PaperError(f"{where}: cell {_name(place)} of the layout is missing")
+    for place, unit in zip(found, printed.unit, strict=True):
+        if unit != wanted[place]["unit"]:
+            raise PaperError(f"{where}: cell {_name(place)} has unit {unit!r}, its column {wanted[place]['unit']!r}")
 
 
-def _cell_name(cell: tuple[int, str, str]) -> str:
-    return f"table {cell[0]}, row {cell[1]}, column {cell[2]}"
+def _name(place: _Place) -> str:
+    return f"table {place[0]}, row {place[1]}, column {place[2]}"
 
 
 def _one_line(error: object) -> str:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from reports.paper.cast import PaperRun
-from reports.paper.layout import Entry, Paper, cells, dataset_keys, find, specification
+from reports.paper.contents import Cell, Paper
 from reports.paper.measured import Measured, Reader
-from reports.paper.printed import MULTIPLES, Printed, is_blank, read_number
+from reports.paper.printed import MULTIPLES, Number
 from reports.tables.numbers import MINUS, exact, number
-from reports.tables.table import Cell, Head, Table
+from reports.tables.table import Cell as Text
+from reports.tables.table import Head, Table
 
 COLUMNS = (
     "paper", "table", "row", "column", "dataset", "stand_in", "metric", "protocol", "statistic", "printed", "measured",
@@ -32,125 +33,115 @@ OURS = "not in the paper"  # the verdict on a row that the paper does not have, 
 
 @dataclass(frozen=True)
 class Judged:
-    """One cell: the entries of its table, row and column, what is printed, what was measured, the verdict.
+    """One cell, what was measured and the verdict; ``remark`` goes with it, ``notes`` say what else has to be known.
 
-    ``cell`` is its specification, ``remark`` goes with the verdict, ``notes`` are what else a reader has to know.
+    ``note`` puts both into one text. ``difference`` is measured minus printed, in printed units; NaN where there is
+    only one of them. ``stand_in``: the number is of other data than the paper's, tested or learned from, or of a
+    narrower network.
     """
 
     paper: str
-    table: Entry
-    row: Entry
-    column: Entry
-    text: str
-    printed: float
+    cell: Cell
     measured: Measured
     verdict: str
     remark: str
     notes: tuple[str, ...]
-    cell: Entry
-
-    @property
-    def note(self) -> str:
-        return "; ".join(part for part in (self.remark, *self.notes) if part)
-
-    @property
-    def difference(self) -> float:
-        """Measured minus printed, in printed units; NaN where there is only one of them."""
-        return self.measured.value - self.printed
-
-    @property
-    def stand_in(self) -> bool:
-        """Whether the number is of other data than the paper's, tested or learned from, or of a narrower network."""
-        return self.measured.stand_in or self.measured.narrow
+    note: str
+    difference: float
+    stand_in: bool
 
 
 def judge(stage: PaperRun) -> list[Judged]:
-    """Every printed cell of the paper, in the order of its CSV, with what the run measured and a verdict."""
-    reader, judged = Reader(stage), []
-    tables = {table["number"]: table for table in stage.paper.tables}
-    for cell in stage.paper.printed.to_dict("records"):
-        table = tables[cell["table"]]
-        row, column = find(table["rows"], cell["row"]), find(table["columns"], cell["column"])
-        measured = reader.cell(table, row, column)
-        what = specification(table, row, column)
-        verdict, remark = _verdict(cell["printed"], measured, what, stage.paper)
-        in_print = [f"in print: {cell['note']}"] if cell["note"] else []
-        notes = (*_circumstances(stage, what, measured), *measured.notes, *in_print)
-        printed = cell["printed"], cell["value"]
-        judged.append(Judged(stage.paper.key, table, row, column, *printed, measured, verdict, remark, notes, what))
-    return judged
+    """Return every printed cell of the paper, in the order of its CSV, with what the run measured and a verdict."""
+    reader = Reader(stage)
+    return [_judged(stage, cell, reader.read(cell)) for cell in stage.paper.cells]
 
 
 def beside(stage: PaperRun) -> list[Judged]:
-    """The cells of rows that the paper does not have: measured, and nothing printed to compare with."""
-    reader, found = Reader(stage), []
-    for table in stage.paper.tables:
-        for row, column in cells(table, printed=False):
-            measured, what = reader.cell(table, row, column), specification(table, row, column)
-            notes = (*_circumstances(stage, what, measured), *measured.notes)
-            found.append(Judged(stage.paper.key, table, row, column, "", math.nan, measured, OURS, "", notes, what))
-    return found
+    """Return the cells of rows that the paper does not have: measured, and nothing printed to compare with."""
+    reader = Reader(stage)
+    return [_judged(stage, cell, reader.read(cell)) for cell in stage.paper.beside]
+
+
+def _judged(stage: PaperRun, cell: Cell, measured: Measured) -> Judged:
+    verdict, remark = _verdict(cell, measured, stage.paper) if cell.row.printed else (OURS, "")
+    in_print = [f"in print: {cell.printed.note}"] if cell.printed.note else []
+    notes = (*_circumstances(stage, cell, measured), *measured.notes, *in_print)
+    note = "; ".join(part for part in (remark, *notes) if part)
+    difference, stand_in = measured.value - cell.printed.value, measured.stand_in or measured.narrow
+    return Judged(stage.paper.key, cell, measured, verdict, remark, notes, note, difference, stand_in)
 
 
 def ledger_frame(judged: Sequence[Judged]) -> pd.DataFrame:
-    """The ledger as text for a CSV file: columns `COLUMNS`, printed units, one row a printed cell."""
-    rows = [
-        (
-            each.paper, each.table["number"], each.row["key"], each.column["key"], each.measured.dataset,
-            each.stand_in, each.measured.metric, each.measured.protocol, each.measured.statistic, each.text,
-            exact(each.measured.value), exact(each.measured.low), exact(each.measured.high), each.cell["unit"],
-            "" if each.measured.n is None else each.measured.n, exact(each.difference), each.verdict, each.note,
-        )
-        for each in judged
-    ]  # fmt: skip
-    return pd.DataFrame(rows, columns=COLUMNS)
+    """Return the ledger as text for a CSV file: columns `COLUMNS`, printed units, one row a printed cell."""
+    return pd.DataFrame(list(map(_ledger_row, judged)), columns=COLUMNS)
+
+
+def _ledger_row(each: Judged) -> tuple[object, ...]:
+    cell, measured = each.cell, each.measured
+    return (
+        each.paper,
+        cell.table,
+        cell.row.key,
+        cell.column.key,
+        measured.dataset,
+        each.stand_in,
+        measured.metric,
+        measured.protocol,
+        measured.statistic,
+        cell.printed.text,
+        exact(measured.value),
+        exact(measured.low),
+        exact(measured.high),
+        cell.unit,
+        "" if measured.n is None else measured.n,
+        exact(each.difference),
+        each.verdict,
+        each.note,
+    )
 
 
 def ledger_table(judged: Sequence[Judged], caption: str) -> Table:
-    """The ledger for readers."""
+    """Return the ledger for readers."""
     heads = [Head(title, number=False) for title in ("Table", "Row", "Column")]
     heads += [Head("Printed"), Head("Measured"), Head("95 % interval"), Head("Difference"), Head("n")]
     heads += [Head("Verdict", number=False), Head("Note", width="8cm", number=False)]
-    return Table(caption, heads, [_ledger_row(each) for each in judged])
+    return Table(caption, heads, [_readable_row(each) for each in judged])
 
 
 def verdict_counts(judged: Sequence[Judged]) -> str:
-    """How often each verdict was given, in one line."""
+    """Return how often each verdict was given, in one line."""
     counts = Counter(each.verdict for each in judged)
     return ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
 
 
-def row_name(row: Entry) -> str:
-    """A row's labels as one, without empty ones and dashes."""
-    return ", ".join(label for label in row["labels"] if label not in ("", "\N{EM DASH}"))
-
-
-def shown(value: float, cell: Entry) -> str:
-    """A cell's number for readers: its decimals, else its significant digits, at most four decimals where those are not
-    set; a gain with its sign, a range or a grid in the paper's form.
+def shown(value: float, cell: Cell) -> str:
+    """Return a cell's number for readers: its decimals, else its significant digits, at most four decimals where those
+    are not set; a gain with its sign, a range or a grid in the paper's form.
     """
-    if cell.get("suffix"):
-        return f"{number(value / MULTIPLES[cell['suffix']], cell.get('decimals', 2))}{cell['suffix']}"
-    if "digits" not in cell and cell.get("decimals") == 0:
+    if cell.suffix:
+        decimals = 2 if cell.decimals is None else cell.decimals
+        return f"{number(value / MULTIPLES[cell.suffix], decimals)}{cell.suffix}"
+    if cell.digits is None and cell.decimals == 0:
         text = f"{value:,.0f}".replace(",", "\u202f").replace("-", MINUS)
-    elif "digits" not in cell and "decimals" in cell:
-        text = number(value, cell["decimals"])
+    elif cell.digits is None and cell.decimals is not None:
+        text = number(value, cell.decimals)
     else:
-        digits, most = cell.get("digits", 3), 20 if "digits" in cell else 4
+        digits, most = (3, 4) if cell.digits is None else (cell.digits, 20)
         text = number(value, max(0, min(most, digits - 1 - math.floor(math.log10(abs(value))))) if value else 0)
-    if cell.get("form") in ("range", "cube"):
-        return f"[{MINUS}{text}, {text}]" if cell["form"] == "range" else TIMES.join([text] * 3)
-    return f"+{text}" if "gain_of" in cell and value > 0 and text.strip("0.") else text
+    if cell.form in ("range", "cube"):
+        return f"[{MINUS}{text}, {text}]" if cell.form == "range" else TIMES.join([text] * 3)
+    return f"+{text}" if cell.signed and value > 0 and text.strip("0.") else text
 
 
-def _verdict(text: str, measured: Measured, cell: Entry, paper: Paper) -> tuple[str, str]:
-    """The verdict on a printed text, and what has to be said about it."""
-    if text in cell.get("outcomes", {}):
-        return _outcome_verdict(text, cell["outcomes"][text], measured)
-    printed = read_number(text)
+def _verdict(cell: Cell, measured: Measured, paper: Paper) -> tuple[str, str]:
+    """Return the verdict on a printed text, and what has to be said about it."""
+    text, printed = cell.printed.text, cell.printed.number
+    if text in cell.outcomes:
+        return _outcome_verdict(text, cell.outcomes[text], measured)
     if printed is None:
         why = f"not measured: {measured.reason}" if measured.reason else ""
-        return ("not printed" if is_blank(text) else "unreadable"), why
+        return ("not printed" if cell.printed.blank else "unreadable"), why
     if measured.outcome:
         return measured.outcome, measured.reason
     if measured.reason:
@@ -163,11 +154,11 @@ def _verdict(text: str, measured: Measured, cell: Entry, paper: Paper) -> tuple[
         return "other hardware", f"printed: {paper.hardware}" if paper.hardware else ""
     if measured.failed:
         return "incomplete", "not compared: the printed number leaves no registration out"
-    return _number_verdict(printed, measured, cell.get("tolerance", paper.tolerance.get(measured.metric)))
+    return _number_verdict(printed, measured, cell.tolerance)
 
 
 def _outcome_verdict(text: str, outcome: str, measured: Measured) -> tuple[str, str]:
-    """A printed word says how a training ended: whether this run's ended so too."""
+    """Compare how this run's training ended with the printed word that says how the paper's did."""
     if measured.reason and not measured.outcome:
         return "not measured", measured.reason
     here = (
@@ -179,8 +170,8 @@ def _outcome_verdict(text: str, outcome: str, measured: Measured) -> tuple[str, 
     return ("reproduced" if measured.outcome == outcome else "differs"), remark
 
 
-def _size_verdict(printed: Printed, text: str, measured: Measured) -> tuple[str, str]:
-    """A size is compared at the paper's width: it must round, or be cut, to the printed digits."""
+def _size_verdict(printed: Number, text: str, measured: Measured) -> tuple[str, str]:
+    """Compare a size at the paper's width: it must round, or be cut, to the printed digits."""
     if measured.narrow and measured.full is not None:
         _, how = _prints_as(measured.full, printed, text)
         return "stand-in", f"at the paper's width {measured.full:,}, which {how}"
@@ -188,8 +179,8 @@ def _size_verdict(printed: Printed, text: str, measured: Measured) -> tuple[str,
     return ("reproduced" if agrees else "differs"), f"{measured.value:,.0f} {how}"
 
 
-def _prints_as(value: float, printed: Printed, text: str) -> tuple[bool, str]:
-    """Whether a number can become the printed one, and how."""
+def _prints_as(value: float, printed: Number, text: str) -> tuple[bool, str]:
+    """Return whether a number can become the printed one, and how."""
     digits, wanted = value / printed.step, round(printed.value / printed.step)
     if round(digits) == wanted:
         return True, f"rounds to the printed {text}"
@@ -198,8 +189,8 @@ def _prints_as(value: float, printed: Printed, text: str) -> tuple[bool, str]:
     return False, f"does not give the printed {text}"
 
 
-def _number_verdict(printed: Printed, measured: Measured, tolerance: float | None) -> tuple[str, str]:
-    """Within the tolerance, or inside of the measured interval widened by half a unit of the last printed digit."""
+def _number_verdict(printed: Number, measured: Measured, tolerance: float | None) -> tuple[str, str]:
+    """Compare within the tolerance, or with the measured interval widened by half a unit of the last printed digit."""
     if tolerance is not None:
         inside = abs(measured.value - printed.value) <= tolerance + 1e-9
         return ("reproduced" if inside else "differs"), f"tolerance {tolerance:g}"
@@ -212,18 +203,18 @@ def _number_verdict(printed: Printed, measured: Measured, tolerance: float | Non
     return ("reproduced" if inside else "differs"), f"printed value {place} of the {what} ± {half:g}"
 
 
-def _circumstances(stage: PaperRun, cell: Entry, measured: Measured) -> list[str]:
-    """What a reader has to know before comparing: other data, to test on or to learn from, another width."""
+def _circumstances(stage: PaperRun, cell: Cell, measured: Measured) -> list[str]:
+    """Return what a reader has to know before comparing: other data, to test on or to learn from, another width."""
     if measured.reason and not measured.outcome:
         return []
     notes = []
     if measured.stand_in:
-        played = [player for key in dataset_keys(cell) if (player := stage.players[key]).stand_in]
-        notes += [f"on {'; '.join(player.in_ledger() for player in played)}"] if played else []
-        if "pair" in cell and any(player.note for player in played):
-            notes.append(f"pair {cell['pair']} of these may be another one of the paper's")
+        played = [player for key in cell.datasets if (player := stage.players[key]).stand_in]
+        notes += [f"on {'; '.join(player.in_ledger for player in played)}"] if played else []
+        if cell.pair and any(player.note for player in played):
+            notes.append(f"pair {cell.pair} of these may be another one of the paper's")
     if measured.learned:
-        notes.append(f"trained on {measured.learned}, the paper's on {stage.paper.training}")
+        notes.append(f"trained on {measured.learned}, the paper's on {stage.paper.training.name}")
     if measured.narrow and measured.metric != "parameters":
         notes.append("a network narrower than the paper's")
     if measured.threads is not None:
@@ -234,27 +225,26 @@ def _circumstances(stage: PaperRun, cell: Entry, measured: Measured) -> list[str
     return notes
 
 
-def _ledger_row(each: Judged) -> list[Cell]:
-    measured = each.measured
-    missing = Cell("—", muted=True)
-    known = not math.isnan(measured.value)
-    interval = "—" if math.isnan(measured.low) else (
-        f"{shown(measured.low, each.cell)} to {shown(measured.high, each.cell)}"
-    )  # fmt: skip
-    signed = {**{name: value for name, value in each.cell.items() if name != "form"}, "gain_of": "-"}
+def _readable_row(each: Judged) -> list[Text]:
+    cell, measured, missing = each.cell, each.measured, Text("—", muted=True)
+    found, interval, difference = missing, "—", missing
+    if not math.isnan(measured.value):
+        found = Text(shown(measured.value, cell))
+    elif measured.outcome:
+        found = Text(measured.outcome, muted=True)
+    if not math.isnan(measured.low):
+        interval = f"{shown(measured.low, cell)} to {shown(measured.high, cell)}"
+    if not math.isnan(each.difference):
+        difference = Text(shown(each.difference, replace(cell, form="", signed=True)))
     return [
-        Cell(str(each.table["number"])),
-        Cell(row_name(each.row)),
-        Cell(" ".join(part for part in (each.column.get("group"), each.column["label"]) if part)),
-        Cell(each.text),
-        Cell(shown(measured.value, each.cell))
-        if known
-        else Cell(measured.outcome, muted=True)
-        if measured.outcome
-        else missing,
-        Cell(interval),
-        missing if math.isnan(each.difference) else Cell(shown(each.difference, signed)),
-        missing if measured.n is None else Cell(str(measured.n)),
-        Cell(each.verdict),
-        Cell(each.note),
+        Text(str(cell.table)),
+        Text(cell.row.name),
+        Text(" ".join(part for part in (cell.column.group, cell.column.label) if part)),
+        Text(cell.printed.text),
+        found,
+        Text(interval),
+        difference,
+        missing if measured.n is None else Text(str(measured.n)),
+        Text(each.verdict),
+        Text(each.note),
     ]

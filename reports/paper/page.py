@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from reports.drawing import html
 from reports.paper.cast import PaperRun, Player
-from reports.paper.draw import draw_figures
+from reports.paper.draw import Drawn, draw_figures
 from reports.paper.ledger import Judged, beside, judge, ledger_table, verdict_counts
 from reports.paper.tables import write_paper_tables
 from reports.tables.table import Table
@@ -49,7 +49,7 @@ def write_paper(folder: Path, stage: PaperRun) -> tuple[PaperSection, list[Judge
     """Write a paper's tables and figures into a report's folder; return its section of the page and its ledger."""
     judged = judge(stage)
     tables = write_paper_tables(folder / "tables", stage, [*judged, *beside(stage)])
-    figures = [_figure(stage, *drawn) for drawn in draw_figures(stage, folder / "figures")]
+    figures = [_figure(stage, drawn) for drawn in draw_figures(stage, folder / "figures")]
     caption = f"Ledger of {stage.paper.cite}: every printed number beside the measured one, in printed units."
     section = PaperSection(
         key=stage.paper.key,
@@ -66,12 +66,12 @@ def write_paper(folder: Path, stage: PaperRun) -> tuple[PaperSection, list[Judge
     return section, judged
 
 
-def _figure(stage: PaperRun, number: int, caption: str, stem: Path | None, why_not: str) -> Figure:
-    """A figure's drawing goes inline; one that holds pictures is shown as one picture."""
-    if stem is None:
-        return Figure(number, caption, None, "", why_not)
-    svg = stem.with_name(f"{stem.name}.svg").read_text(encoding="utf-8")
+def _figure(stage: PaperRun, drawn: Drawn) -> Figure:
+    """Return a figure for the page: a drawing goes inline; one that holds pictures is shown as one picture."""
+    number, caption, path = drawn.number, drawn.caption, drawn.path
+    if path is None:
+        return Figure(number, caption, None, "", drawn.why_not)
+    svg = path.with_name(f"{path.name}.svg").read_text(encoding="utf-8")
     if "<image" in svg:
-        return Figure(number, caption, None, html.data_uri(stem.with_name(f"{stem.name}.png"), PICTURE), why_not)
-    name = f"{stage.paper.key}-fig{number}"
-    return Figure(number, caption, html.inline_svg(svg, name, caption), "", why_not)
+        return Figure(number, caption, None, html.data_uri(path.with_name(f"{path.name}.png"), PICTURE), "")
+    return Figure(number, caption, html.inline_svg(svg, f"{stage.paper.key}-fig{number}", caption), "", "")

@@ -1,37 +1,35 @@
-"""Values of single registrations: those that a cell of a paper's table is over, and why there are none."""
+"""The number that a cell of a paper's table is over the registrations of one or two methods, and why there is none."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 
 from benchmarks.ranking import Quote
+from benchmarks.results import RUN_LEVEL
+from benchmarks.statistics import bootstrap_interval, pooled, wilcoxon
 from datasets.case import Dataset, Pair
+from datasets.files import Array
 from reports.reading import summary
 
 POOLED = ("count", "mean", "sd")  # regions that a mean and sd over all landmarks are made of
 DIVERGED = "diverged"
+RESAMPLES = 1000
+NAN = float("nan")
+Rule = Callable[[Sequence[Array]], float]
 
 
 @dataclass(frozen=True)
 class Choice:
     """Registrations of one method: on which data sets, of one seed or of all, of one pair (from 1) or of all."""
 
-    datasets: tuple[Dataset, ...]
+    datasets: tuple[str, ...]
     method: str
     seed: int | None = None
     pair: int | None = None
-
-    def names(self, dataset: Dataset) -> list[str]:
-        """Names of the pairs; none where the data set has fewer than the pair's number."""
-        pairs = dataset.test_pairs if self.pair is None else dataset.test_pairs[self.pair - 1 : self.pair]
-        return [pair.name for pair in pairs]
-
-    def of(self, method: str) -> Choice:
-        """The same registrations by another method."""
-        return replace(self, method=method)
 
 
 @dataclass(frozen=True)
@@ -42,35 +40,55 @@ class Missing:
     outcome: str = ""
 
 
-class PairValues:
-    """Reads rows of metrics by pair; each selection of rows is made once."""
+@dataclass(frozen=True)
+class Answer:
+    """A number, its 95 % interval and the number of pairs behind it.
 
-    def __init__(self, metrics: pd.DataFrame) -> None:
-        self._metrics = metrics
+    The interval is NaN where there is none; ``why`` says so where the statistic could have had one.
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+    why: str = ""
+
+
+class PairValues:
+    """The values of every registration, looked up by data set, method, metric and seed; data sets by their names."""
+
+    def __init__(self, metrics: pd.DataFrame, datasets: Iterable[Dataset]) -> None:
+        good = metrics[(metrics.status == "ok") & (metrics.pair != RUN_LEVEL)]
+        self._good = good.astype({"value": float}).dropna(subset="value")
+        self._places = self._good.groupby(["dataset", "method", "metric", "protocol", "region"]).indices
         self._registrations = dict(list(summary.registrations(metrics).groupby(["dataset", "method"])))
-        self._series: dict[tuple[str, Quote, int | None], dict[str, pd.Series]] = {}
+        self._series: dict[tuple[str, str, Quote, int | None], pd.Series | None] = {}
+        self._titles = {each.name: each.description.display_title for each in datasets}
+        self._pairs = {each.name: [pair.name for pair in each.test_pairs] for each in datasets}
+        known = {each.name: each for each in datasets}
+        pairs = self._good[self._good.dataset.isin(list(known))][["dataset", "pair"]].drop_duplicates()
+        self._subjects = {
+            (dataset, pair): _subjects(known[dataset], pair) for dataset, pair in pairs.itertuples(index=False)
+        }
 
     def read(self, choice: Choice, quote: Quote, *, pooled: bool = False) -> pd.DataFrame | Missing:
-        """One row a pair, indexed by data set and pair: column ``value``, or `POOLED` for what is to be pooled.
+        """Return one row a pair, indexed by data set and pair: column ``value``, or `POOLED` for what is to be pooled.
 
-        Seeds are averaged within a pair where no seed is chosen. All or nothing of the data sets: a mean over those
-        that happen to have values would be another number.
+        Seeds are averaged within a pair where no seed is chosen. Where one of several data sets has no values there
+        is no number at all: a mean over those that happen to have values would be another number.
         """
         frames = {}
         for dataset in choice.datasets:
-            if not choice.names(dataset):
-                title, number = dataset.description.display_title, len(dataset.test_pairs)
-                return Missing(f"{title} has {number} test pairs, the paper's row is of pair {choice.pair}")
             frame = self._of_dataset(dataset, choice, quote, pooled)
             if frame is None or frame.empty:
                 return self.why_none(dataset, choice, quote)
-            frames[dataset.name] = frame
+            frames[dataset] = frame
         return pd.concat(frames, names=["dataset", "pair"])
 
     def read_both(
         self, choices: Sequence[Choice], quote: Quote, *, pooled: bool = False
     ) -> tuple[list[pd.DataFrame], list[int]]:
-        """As `read` of two methods, from the seeds alone with which both have the pair; and which seeds these are.
+        """Return the same of two methods, from the seeds alone with which both have the pair; and these seeds.
 
         So each pair's values are means over the same seeds. No seed: the methods have no pair of a seed in common.
         """
@@ -78,18 +96,19 @@ class PairValues:
         parts = {}
         for seed in (seed for seed in first if seed in second):
             frames = [self.read(replace(choice, seed=seed), quote, pooled=pooled) for choice in choices]
-            if any(isinstance(frame, Missing) for frame in frames):
+            one, other = (frame for frame in frames)
+            if isinstance(one, Missing) or isinstance(other, Missing):
                 continue
-            shared = [name for name in frames[0].index if name in frames[1].index]
+            shared = [name for name in one.index if name in other.index]
             if shared:
-                parts[seed] = [frame.loc[shared] for frame in frames]
+                parts[seed] = [one.loc[shared], other.loc[shared]]
         if not parts:
             return [], []
         both = zip(*parts.values(), strict=True)
         return [pd.concat(each).groupby(level=["dataset", "pair"], sort=False).mean() for each in both], list(parts)
 
     def losses(self, choice: Choice, done: pd.DataFrame) -> tuple[int, list[str]]:
-        """How many registrations failed, and the note that says so; also pairs without a value that did not fail."""
+        """Count the registrations that failed; return a note on these, and on pairs without a value, with the count."""
         found = [self._tried(dataset, choice) for dataset in choice.datasets]
         rows = [each for each in found if each is not None]
         if not rows:
@@ -108,13 +127,16 @@ class PairValues:
         return len(failed), notes
 
     def seeds(self, choice: Choice) -> list[int]:
-        """The seeds that a method was run with on the data sets, whatever came of it."""
-        found = [self._registrations.get((dataset.name, choice.method)) for dataset in choice.datasets]
+        """Return the seeds that a method was run with on the data sets, whatever came of it."""
+        found = [self._registrations.get((dataset, choice.method)) for dataset in choice.datasets]
         return sorted({int(seed) for rows in found if rows is not None for seed in rows.seed})
 
-    def why_none(self, dataset: Dataset, choice: Choice, quote: Quote) -> Missing:
-        """Why a method that is in the profile has no value on a data set."""
-        rows, method, title = self._tried(dataset, choice), choice.method, dataset.description.display_title
+    def why_none(self, dataset: str, choice: Choice, quote: Quote) -> Missing:
+        """Return why a method that is in the profile has no value on a data set."""
+        rows, method, title = self._tried(dataset, choice), choice.method, self._titles[dataset]
+        if not self._names(dataset, choice):
+            number = len(self._pairs[dataset])
+            return Missing(f"{title} has {number} test pairs, the paper's row is of pair {choice.pair}")
         if rows is None or rows.empty:
             seeds = self.seeds(replace(choice, datasets=(dataset,)))
             if seeds and choice.seed not in (None, *seeds):
@@ -126,41 +148,135 @@ class PairValues:
         outcome = DIVERGED if (rows.status == DIVERGED).all() else ""
         return Missing(f"no registration of {method} on {title} finished: {first_reason(rows)}", outcome)
 
-    def _of_dataset(self, dataset: Dataset, choice: Choice, quote: Quote, pooled: bool) -> pd.DataFrame | None:
+    def subjects(self, index: pd.Index) -> list[list[tuple[str, str]]]:
+        """Return the subjects of each (data set, pair)."""
+        return [self._subjects[place] for place in index]
+
+    def _names(self, dataset: str, choice: Choice) -> list[str]:
+        """Return the names of the chosen pairs; none where the data set has fewer than the pair's number."""
+        pairs = self._pairs[dataset]
+        return pairs if choice.pair is None else pairs[choice.pair - 1 : choice.pair]
+
+    def _of_dataset(self, dataset: str, choice: Choice, quote: Quote, pooled: bool) -> pd.DataFrame | None:
         regions = {name: replace(quote, region=name) for name in POOLED} if pooled else {"value": quote}
         columns = {name: self._by_pair(dataset, one, choice) for name, one in regions.items()}
         if any(column is None for column in columns.values()):
             return None
         frame = pd.DataFrame(columns).dropna()
-        return frame if choice.pair is None else frame[frame.index.isin(choice.names(dataset))]
+        return frame if choice.pair is None else frame[frame.index.isin(self._names(dataset, choice))]
 
-    def _by_pair(self, dataset: Dataset, quote: Quote, choice: Choice) -> pd.Series | None:
-        key = (dataset.name, quote, choice.seed)
+    def _by_pair(self, dataset: str, quote: Quote, choice: Choice) -> pd.Series | None:
+        """Return the value of each pair in order of name, seeds averaged; None where there is no value at all."""
+        key = (dataset, choice.method, quote, choice.seed)
         if key not in self._series:
-            metrics = self._metrics if choice.seed is None else self._metrics[self._metrics.seed == choice.seed]
-            self._series[key] = summary.per_pair(metrics, dataset.name, quote)
-        return self._series[key].get(choice.method)
+            places = self._places.get((dataset, choice.method, quote.metric, quote.protocol, quote.region), [])
+            rows = self._good.iloc[places]
+            rows = rows if choice.seed is None else rows[rows.seed == choice.seed]
+            self._series[key] = rows.groupby("pair").value.mean() if len(rows) else None
+        return self._series[key]
 
-    def _tried(self, dataset: Dataset, choice: Choice) -> pd.DataFrame | None:
-        rows = self._registrations.get((dataset.name, choice.method))
+    def _tried(self, dataset: str, choice: Choice) -> pd.DataFrame | None:
+        rows = self._registrations.get((dataset, choice.method))
         if rows is None:
             return None
         chosen = rows if choice.seed is None else rows[rows.seed == choice.seed]
-        return chosen if choice.pair is None else chosen[chosen.pair.isin(choice.names(dataset))]
+        return chosen if choice.pair is None else chosen[chosen.pair.isin(self._names(dataset, choice))]
 
 
-def subjects(datasets: tuple[Dataset, ...], index: pd.MultiIndex) -> list[list[tuple[str, str]]]:
-    """The subjects of each (data set, pair), for pairs that share one are not independent."""
-    named = {each.name: each.description.subjects for each in datasets}
-    out = []
-    for dataset, pair in index:
-        known = Pair.from_name(str(pair))
-        out.append([(dataset, named[dataset].get(case, case)) for case in (known.fixed, known.moving)])
-    return out
+def _subjects(dataset: Dataset, pair: str) -> list[tuple[str, str]]:
+    """Return the subjects of a pair, for pairs that share one are not independent."""
+    named, known = dataset.description.subjects, Pair.from_name(pair)
+    return [(dataset.name, named.get(case, case)) for case in (known.fixed, known.moving)]
 
 
 def first_reason(rows: pd.DataFrame) -> str:
-    """The reason of the first row that did not succeed."""
+    """Return the reason of the first row that did not succeed."""
     failed = rows[rows.status != "ok"]
     reason = " ".join(str(failed.iloc[0].reason).split()) if len(failed) else ""
     return reason or "no reason recorded"
+
+
+def statistic_name(statistic: str, *, pooled: bool = False) -> str:
+    """Return what a ledger calls a statistic."""
+    return f"{_WORDS.get(statistic, statistic)}{' over landmarks' if pooled else ''}"
+
+
+def summarise(
+    statistic: str,
+    frames: Sequence[pd.DataFrame],
+    subjects: Sequence[Sequence[tuple[str, str]]],
+    *,
+    factor: float = 1,
+    pooled: bool = False,
+) -> Answer:
+    """Work a statistic out, with its interval where it has one.
+
+    Args:
+        statistic: one of the schema's, or ``less``, the mean of the paired differences.
+        frames: of the method and, for statistics of two, of the other; one row a pair, the same pairs. Columns
+            ``value``, or ``count``, ``mean`` and ``sd`` to be pooled.
+        subjects: for each row the subjects that the bootstrap resamples together.
+        factor: printed units per unit of the values.
+        pooled: over all landmarks of all pairs.
+    """
+    values = [frame.to_numpy(dtype=np.float64) * _scales(frame, factor) for frame in frames]
+    rule = (_POOLED if pooled else _BY_PAIR)[statistic]
+
+    def number(taken: Array) -> float:
+        rows = taken.astype(np.intp)
+        return rule([each[rows] for each in values])
+
+    places = np.arange(len(values[0]), dtype=np.float64)
+    if statistic not in _WITH_INTERVAL:
+        return Answer(number(places), NAN, NAN, len(places))
+    low, high = NAN, NAN
+    if len(places) > 1:
+        low, high = bootstrap_interval(places, number, RESAMPLES, np.random.default_rng(0), subjects=subjects)
+    why = "no interval: too few subjects to resample" if np.isnan(low) else ""
+    return Answer(number(places), low, high, len(places), why)
+
+
+def _scales(frame: pd.DataFrame, factor: float) -> Array:
+    return np.array([1.0 if column == "count" else factor for column in frame.columns])
+
+
+def _mean(values: Sequence[Array]) -> float:
+    return float(values[0][:, 0].mean())
+
+
+def _sd(values: Sequence[Array]) -> float:
+    return float(values[0][:, 0].std())
+
+
+def _difference(values: Sequence[Array]) -> Array:
+    """Return what the other method has more than the method, pair by pair."""
+    return values[1][:, 0] - values[0][:, 0]
+
+
+_WORDS: Mapping[str, str] = {
+    "less": "mean difference",
+    "reduction": "difference of means",
+    "signed_rank": "signed ranks, sum",
+    "signed_rank_p": "signed ranks, exact one-sided p",
+    "pairs_lower": "pairs with less",
+    "pairs_higher": "pairs with more",
+    "seeds_lower": "seeds with a lower mean",
+}
+_WITH_INTERVAL = ("mean", "sd", "less", "reduction")
+_BY_PAIR: Mapping[str, Rule] = {
+    "mean": _mean,
+    "sd": _sd,
+    "sum": lambda values: float(values[0][:, 0].sum()),
+    "median": lambda values: float(np.median(values[0][:, 0])),
+    "less": lambda values: float(-_difference(values).mean()),
+    "reduction": lambda values: float(_difference(values).mean()),
+    "signed_rank": lambda values: wilcoxon(_difference(values), alternative="greater").statistic,
+    "signed_rank_p": lambda values: wilcoxon(_difference(values), alternative="greater").p_value,
+    "pairs_lower": lambda values: float((_difference(values) > 0).sum()),
+    "pairs_higher": lambda values: float((_difference(values) < 0).sum()),
+}
+_POOLED: Mapping[str, Rule] = {
+    "mean": lambda values: pooled(*values[0].T)[0],
+    "sd": lambda values: pooled(*values[0].T)[1],
+    "reduction": lambda values: pooled(*values[1].T)[0] - pooled(*values[0].T)[0],
+}

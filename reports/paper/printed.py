@@ -1,7 +1,7 @@
 """Printed numbers: a paper's CSV of cells, and what the text of a cell says.
 
-What a printed cell holds is the string as printed, without its unit; its ``value`` is that number in the unit of the
-cell, empty where the paper prints a dash or where the cell cannot be read (its note says why).
+The CSV has the string of a cell as printed, without its unit, and its ``value``, that number in the unit of the cell,
+which is empty where the paper prints a dash or where the cell cannot be read (its note says why).
 """
 
 from __future__ import annotations
@@ -28,15 +28,29 @@ class PaperError(ValueError):
 
 
 @dataclass(frozen=True)
-class Printed:
-    """A printed number: its value and the size of one unit of its last digit, both in the cell's unit."""
+class Number:
+    """A number as printed: its value and the size of one unit of its last digit, both in the cell's unit."""
 
     value: float
     step: float
 
 
-def read_number(printed: str) -> Printed | None:
-    """A printed number such as ``91.2``, ``+3.4``, ``59,025`` or ``0.56M``; None where the text is no number.
+@dataclass(frozen=True)
+class Printed:
+    """What a paper prints in a cell: the text, its number, None where there is none, and a note on the text.
+
+    ``value`` is that number as the CSV has it, NaN where there is none; ``blank``: printed as a dash or not available.
+    """
+
+    text: str = ""
+    value: float = math.nan
+    number: Number | None = None
+    blank: bool = False
+    note: str = ""
+
+
+def read_number(printed: str) -> Number | None:
+    """Read a printed number such as ``91.2``, ``+3.4``, ``59,025`` or ``0.56M``; None where the text is no number.
 
     A symmetric range such as ``[-6.4, 6.4]`` is read as its bound, a grid of equal sides as its side.
     """
@@ -50,11 +64,16 @@ def read_number(printed: str) -> Printed | None:
     step = MULTIPLES[multiple] / 10**digits
     count = int(whole.replace(",", "") + (fraction or ""))
     value = round(count * step, 9)
-    return Printed(-value if sign in ("-", "\N{MINUS SIGN}") else value, step)
+    return Number(-value if sign in ("-", "\N{MINUS SIGN}") else value, step)
+
+
+def read_text(printed: str, value: float, note: str) -> Printed:
+    """Read what the row of a cell in the CSV says to be printed."""
+    return Printed(printed, value, read_number(printed), is_blank(printed), note)
 
 
 def is_blank(printed: str) -> bool:
-    """Whether a cell is printed as a dash or as not available."""
+    """Return whether a cell is printed as a dash or as not available."""
     return printed.strip() in BLANKS
 
 
@@ -78,7 +97,7 @@ def read_printed(path: Path) -> pd.DataFrame:
 
 
 def _check_row(row: Mapping[str, str], where: str) -> None:
-    """A cell's value is the number that its printed string shows; no number means a dash, or a note that says why."""
+    """Check that a value is the number that the printed string shows; no number needs a dash, or a note on why."""
     if not row["table"].isdigit():
         raise PaperError(f"{where}: table must be a number, got {row['table']!r}")
     if not row["locator"]:

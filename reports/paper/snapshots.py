@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from benchmarks.landmarks import pooled
 from benchmarks.ranking import Quote, values
+from benchmarks.statistics import pooled
 from reports.paper.cast import PaperRun
-from reports.paper.layout import Entry
 from reports.reading import trainings
 from reports.reading.trainings import Training
 
@@ -31,20 +30,29 @@ class Line:
     tre: pd.Series
     partial: int
 
+    @property
+    def title(self) -> str:
+        """The network's label and seed."""
+        return f"{self.label} (seed {self.training.seed})"
+
 
 @dataclass(frozen=True)
 class Snapshots:
     """The lines that can be compared, all over the same ``pairs`` (columns dataset, pair, count, before).
 
-    ``before`` is the TRE of a pair before registration; ``missing`` says for each training without a line why.
+    ``before`` is the TRE of a pair before registration; ``missing`` says for each training without a line why;
+    ``judged`` are the paper's data sets that the pairs are of, ``without`` the titles of those that have no pair.
     """
 
     lines: Sequence[Line]
     pairs: pd.DataFrame
     missing: Sequence[str]
+    judged: Sequence[str] = ()
+    without: Sequence[str] = ()
 
     @property
     def landmarks(self) -> int:
+        """How many landmarks the pairs have."""
         return int(self.pairs["count"].sum())
 
     @property
@@ -55,18 +63,21 @@ class Snapshots:
         return pooled(self.pairs["count"], self.pairs.before, np.zeros(len(self.pairs)))[0]
 
     def of(self, method: str) -> list[Line]:
-        """The lines of a method, its first seed first."""
-        return sorted((line for line in self.lines if line.training.method == method), key=_seed)
+        """Return the lines of a method, its first seed first."""
+        return sorted(
+            (line for line in self.lines if line.training.method == method), key=lambda line: line.training.seed
+        )
 
 
-def read(stage: PaperRun, entry: Entry) -> Snapshots:
-    """The snapshots of an entry's ``methods`` on its ``datasets``, by default all that the paper tests on.
+def read(stage: PaperRun, methods: Sequence[str], datasets: Sequence[str] = ()) -> Snapshots:
+    """Read the snapshots of methods on some of the paper's test data, by default on all.
 
     Of trainings on one data set: the paper's, else that of the first one listed.
     """
-    names = [stage.datasets[key].name for key in played(stage, entry)]
-    learned = trainings.choose(stage.run.trainings, entry["methods"], stage.paper.training)
-    there = {method: _trainings(stage, method, learned) for method in entry["methods"]}
+    wanted = list(datasets or stage.paper.datasets)
+    names = {key: stage.datasets[key].name for key in wanted if key in stage.datasets}
+    learned = trainings.choose(stage.run.trainings, methods, stage.paper.training.name)
+    there = {method: _trainings(stage, method, learned) for method in methods}
     known = {training.method for training in stage.run.trainings}
     missing = [
         f"no training of {method}{f' on {learned}' if method in known else ''}"
@@ -75,48 +86,34 @@ def read(stage: PaperRun, entry: Entry) -> Snapshots:
     ]
     found: list[tuple[Training, pd.DataFrame]] = []
     for training in (training for some in there.values() for training in some):
-        rows, why = _rows(training, names)
+        rows, why = _rows(training, list(names.values()))
         missing += [why] if why else []
         found += [(training, rows)] if not why else []
     pairs = _pairs(stage, [rows for _, rows in found])
     lines = [_line(stage, training, rows, pairs) for training, rows in found]
-    missing += [f"no snapshot of {title(line)} has all pairs" for line in lines if line.tre.empty]
-    return Snapshots([line for line in lines if len(line.tre)], pairs, missing)
+    missing += [f"no snapshot of {line.title} has all pairs" for line in lines if line.tre.empty]
+    judged = [key for key, name in names.items() if name in set(pairs.dataset)]
+    without = [stage.players[key].title for key in wanted if key not in judged]
+    return Snapshots([line for line in lines if len(line.tre)], pairs, missing, judged, without)
 
 
-def played(stage: PaperRun, entry: Entry) -> list[str]:
-    """The paper's data sets of an entry, by default all, that the profile plays."""
-    return [key for key in entry.get("datasets", stage.paper.datasets) if key in stage.datasets]
-
-
-def title(line: Line) -> str:
-    return f"{line.label} (seed {line.training.seed})"
-
-
-def judged(stage: PaperRun, entry: Entry, snapshots: Snapshots) -> list[str]:
-    """The paper's data sets of an entry that the pairs are of."""
-    names = set(snapshots.pairs.dataset)
-    return [key for key in played(stage, entry) if stage.datasets[key].name in names]
-
-
-def note(stage: PaperRun, entry: Entry, snapshots: Snapshots) -> list[str]:
-    """What a reader has to know of the errors: over which pairs, whether of stand-ins, what is left out."""
-    many, keys = len(snapshots.pairs), judged(stage, entry, snapshots)
+def note(stage: PaperRun, snapshots: Snapshots, methods: Sequence[str]) -> list[str]:
+    """Return what a reader has to know of the errors: over which pairs, whether of stand-ins, what is left out."""
+    many, own = len(snapshots.pairs), stage.paper.training.name
     parts = [
         f"TRE is the mean over {snapshots.landmarks:,} landmarks of {many} test pair{'s' * (many != 1)} "
-        f"({stage.title(keys)})."
+        f"({stage.title(snapshots.judged)})."
     ]
-    if absent := [stage.paper.datasets[key]["title"] for key in entry.get("datasets", stage.paper.datasets)
-                  if key not in keys]:  # fmt: skip
-        parts.append(f"No snapshot was judged on {', '.join(absent)}, which the paper has as well.")
+    if snapshots.without:
+        parts.append(f"No snapshot was judged on {', '.join(snapshots.without)}, which the paper has as well.")
     learned = [line.training.dataset for line in snapshots.lines]
-    if any(stage.players[key].stand_in for key in keys):
+    if any(stage.players[key].stand_in for key in snapshots.judged):
         parts.append("Measured on stand-ins, so that no value is a reproduction.")
-    elif stage.paper.training and set(learned) != {stage.paper.training}:
+    elif own and set(learned) != {own}:
         parts.append("Trained on other data than the paper's, so that no value is a reproduction.")
-    parts += trainings.others(stage.run.trainings, entry["methods"], learned[0])
+    parts += trainings.others(stage.run.trainings, methods, learned[0])
     parts += [
-        f"{line.partial} snapshots of {title(line)} without all pairs are left out."
+        f"{line.partial} snapshots of {line.title} without all pairs are left out."
         for line in snapshots.lines
         if line.partial
     ]
@@ -128,12 +125,8 @@ def _trainings(stage: PaperRun, method: str, dataset: str) -> list[Training]:
     return sorted(found, key=lambda each: each.seed)
 
 
-def _seed(line: Line) -> int:
-    return line.training.seed
-
-
 def _rows(training: Training, names: Sequence[str]) -> tuple[pd.DataFrame, str]:
-    """A training's snapshots on data sets of these names that have a number, or why there are none."""
+    """Return a training's snapshots on data sets of these names that have a number, or why there are none."""
     who = f"{training.method} (seed {training.seed})"
     rows = training.rows("snapshots.jsonl")
     if rows is None:
@@ -150,7 +143,7 @@ def _rows(training: Training, names: Sequence[str]) -> tuple[pd.DataFrame, str]:
 
 
 def _pairs(stage: PaperRun, found: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Every pair that any snapshot has, with its landmarks and its error before registration."""
+    """Return every pair that any snapshot has, with its landmarks and its error before registration."""
     columns = [*PAIR, "count"]
     rows = pd.concat(found)[columns] if found else pd.DataFrame(columns=columns)
     pairs = rows.drop_duplicates(PAIR).sort_values(PAIR, ignore_index=True)
@@ -165,7 +158,7 @@ def _pairs(stage: PaperRun, found: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def _line(stage: PaperRun, training: Training, rows: pd.DataFrame, pairs: pd.DataFrame) -> Line:
-    """The pooled error of each snapshot that has all pairs: a mean over fewer would be of other landmarks."""
+    """Return the pooled error of each snapshot that has all pairs: a mean over fewer is of other landmarks."""
     by_iteration = rows.groupby("iteration")
     whole = by_iteration.size() == len(pairs)
     tre = by_iteration.apply(lambda group: float(np.average(group["mean"], weights=group["count"])))

@@ -11,15 +11,15 @@ from pathlib import Path
 import pandas as pd
 
 from reports.paper.cast import PaperRun
-from reports.paper.layout import Entry, dataset_keys
-from reports.paper.ledger import OURS, Judged, row_name, shown
+from reports.paper.contents import Column, PaperTable, Row
+from reports.paper.ledger import OURS, Judged, shown
 from reports.paper.printed import DASHES
 from reports.tables.numbers import MINUS, exact
-from reports.tables.table import Cell, Group, Head, Table
+from reports.tables.table import Cell as Text
+from reports.tables.table import Group, Head, Table
 from reports.tables.write import write_tables
 
-ROMAN = ("0", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X")
-Cells = Mapping[tuple[str, str], Judged]  # of (row, column)
+Cells = Mapping[tuple[str, str], Judged]  # by row and column
 
 
 @dataclass
@@ -29,6 +29,7 @@ class Reasons:
     found: list[str] = field(default_factory=list)
 
     def mark(self, reason: str, outcome: str = "") -> str:
+        """Return what stands in the place of a number: how the training ended, or n. m., with the reason's number."""
         if reason not in self.found:
             self.found.append(reason)
         return f"{outcome or 'n. m.'} [{self.found.index(reason) + 1}]"
@@ -40,101 +41,92 @@ def write_paper_tables(folder: Path, stage: PaperRun, judged: Sequence[Judged]) 
     ``judged`` are the printed cells and those of rows that the paper does not have (`reports.paper.ledger.beside`).
     """
     tables = []
-    for entry in stage.paper.tables:
-        here = {(each.row["key"], each.column["key"]): each for each in judged if each.table is entry}
-        table = paper_table(stage, entry, here)
-        write_tables(folder, f"{stage.paper.key}-table{entry['number']}", table_frame(entry, here), [table])
+    for printed in stage.paper.tables:
+        here = {(each.cell.row.key, each.cell.column.key): each for each in judged if each.cell.table == printed.number}
+        table = paper_table(stage, printed, here)
+        write_tables(folder, f"{stage.paper.key}-table{printed.number}", table_frame(printed, here), [table])
         tables.append(table)
     return tables
 
 
-def paper_table(stage: PaperRun, entry: Entry, judged: Cells) -> Table:
-    """One table in the paper's layout; a gain or an SD stands in the cell of the number that it belongs to."""
-    columns = [column for column in entry["columns"] if not {"gain_of", "sd_of"} & set(column)]
-    heads = [Head(title, number=False) for title in entry["head"]]
+def paper_table(stage: PaperRun, printed: PaperTable, judged: Cells) -> Table:
+    """Return one table in the paper's layout; a gain or an SD stands in the cell of the number that it belongs to."""
+    columns = [column for column in printed.columns if not (column.gain_of or column.sd_of)]
+    heads = [Head(title, number=False) for title in printed.head]
     heads += [_head(stage, column) for column in columns]
     reasons, rows = Reasons(), []
-    for row in entry["rows"]:
-        numbers = [_cell(_parts(entry, row, column, judged), reasons) for column in columns]
-        rows.append([*map(Cell, row["labels"]), *numbers])
-    return Table(_caption(stage, entry), heads, rows, [*_notes(stage, judged, reasons), *_readings(entry)])
+    for row in printed.rows:
+        numbers = [_text_cell(_parts(printed, row, column, judged), reasons) for column in columns]
+        rows.append([*map(Text, row.labels), *numbers])
+    caption = f"{printed.title} of {stage.paper.cite}: {printed.caption}"
+    return Table(caption, heads, rows, [*_notes(stage, judged, reasons), *_readings(printed)])
 
 
-def table_frame(entry: Entry, judged: Cells) -> pd.DataFrame:
-    """The same for machines: a row each, and for each column the measured number and ``<column>_printed``; also
-    ``<column>_unit`` where the column has several.
+def table_frame(printed: PaperTable, judged: Cells) -> pd.DataFrame:
+    """Return the same for machines: a row each, and for each column the measured number and ``<column>_printed``.
+
+    A column with several units has ``<column>_unit`` as well.
     """
-    names = [re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_") for title in entry["head"]]
+    names = [re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_") for title in printed.head]
     rows = []
-    for row in entry["rows"]:
-        values = {"row": row["key"], **dict(zip(names, row["labels"], strict=True)), "method": row.get("method", "")}
-        for column in entry["columns"]:
-            cell = judged.get((row["key"], column["key"]))
-            values[column["key"]] = exact(cell.measured.value) if cell else ""
-            values[f"{column['key']}_printed"] = exact(cell.printed) if cell else ""
-            if len(_units(column, judged)) > 1:
-                values[f"{column['key']}_unit"] = cell.cell["unit"] if cell else ""
+    for row in printed.rows:
+        values = {"row": row.key, **dict(zip(names, row.labels, strict=True)), "method": row.method}
+        for column in printed.columns:
+            each = judged.get((row.key, column.key))
+            values[column.key] = exact(each.measured.value) if each else ""
+            values[f"{column.key}_printed"] = exact(each.cell.printed.value) if each else ""
+            if len({one.cell.unit for one in judged.values() if one.cell.column is column}) > 1:
+                values[f"{column.key}_unit"] = each.cell.unit if each else ""
         rows.append(values)
     return pd.DataFrame(rows)
 
 
-def _units(column: Entry, judged: Cells) -> set[str]:
-    return {each.cell["unit"] for (_, key), each in judged.items() if key == column["key"]}
-
-
-def _head(stage: PaperRun, column: Entry) -> Head:
-    """A column's head; its group says which data set was measured where that is the column's own."""
+def _head(stage: PaperRun, column: Column) -> Head:
+    """Return a column's head; its group says which data set was measured where that is the column's own."""
     played = ""
-    if isinstance(column.get("dataset"), str):
-        player = stage.players[column["dataset"]]
-        played = player.in_table(named=column.get("group") != player.title)
-    if "group" in column:
-        return Head(column["label"], group=Group(column["group"], played))
-    return Head(column["label"], played)
+    if len(column.datasets) == 1:
+        player = stage.players[column.datasets[0]]
+        played = player.in_table(named=column.group != player.title)
+    return Head(column.label, group=Group(column.group, played)) if column.group else Head(column.label, played)
 
 
-def _parts(entry: Entry, row: Entry, column: Entry, judged: Cells) -> list[Judged]:
-    """The cell of a row and column, and that of its gain or SD where the paper prints one."""
-    more = [other["key"] for other in entry["columns"] if column["key"] in (other.get("gain_of"), other.get("sd_of"))]
-    return [judged[row["key"], key] for key in (column["key"], *more) if (row["key"], key) in judged]
+def _parts(printed: PaperTable, row: Row, column: Column, judged: Cells) -> list[Judged]:
+    """Return the cell of a row and column, with its gain or SD where the paper prints one."""
+    more = [other.key for other in printed.columns if column.key in (other.gain_of, other.sd_of)]
+    return [judged[row.key, key] for key in (column.key, *more) if (row.key, key) in judged]
 
 
-def _cell(parts: Sequence[Judged], reasons: Reasons) -> Cell:
+def _text_cell(parts: Sequence[Judged], reasons: Reasons) -> Text:
     if not parts:
-        return Cell("")
+        return Text("")
     texts = [_text(part, reasons) for part in parts]
     dagger = " †" if any(part.measured.failed for part in parts) else ""
     muted = all(part.measured.reason for part in parts)
     text = ", ".join(dict.fromkeys(texts)) if muted else _joined(texts, parts)
     if parts[0].verdict == OURS:
-        return Cell(text + dagger, muted=muted)
-    printed = [MINUS if part.text in DASHES else part.text for part in parts]
-    one_word = math.isnan(parts[0].printed) and len(set(printed)) == 1
-    return Cell(text + dagger, muted=muted, printed=printed[0] if one_word else _joined(printed, parts))
+        return Text(text + dagger, muted=muted)
+    printed = [MINUS if part.cell.printed.text in DASHES else part.cell.printed.text for part in parts]
+    one_word = math.isnan(parts[0].cell.printed.value) and len(set(printed)) == 1
+    return Text(text + dagger, muted=muted, printed=printed[0] if one_word else _joined(printed, parts))
 
 
 def _text(each: Judged, reasons: Reasons) -> str:
-    """What was measured, or the mark of why nothing was."""
+    """Return what was measured, or the mark of why nothing was."""
     if each.measured.reason:
         return reasons.mark(each.measured.reason, each.measured.outcome)
-    of_all = f" of {each.measured.n}" if each.cell.get("form") == "count" else ""
+    of_all = f" of {each.measured.n}" if each.cell.form == "count" else ""
     return shown(each.measured.value, each.cell) + of_all
 
 
 def _joined(texts: Sequence[str], parts: Sequence[Judged]) -> str:
-    """A number with its gain or SD, and its unit where the cell shows it."""
-    between, cell = " ± " if any("sd_of" in part.column for part in parts) else ", ", parts[0].cell
-    unit = f" {cell['unit']}" if cell.get("with_unit") and cell["unit"] != "1" else ""
+    """Return a number with its gain or SD, and its unit where the cell shows it."""
+    between, cell = " ± " if any(part.cell.column.sd_of for part in parts) else ", ", parts[0].cell
+    unit = f" {cell.unit}" if cell.with_unit and cell.unit != "1" else ""
     return between.join(texts) + unit
 
 
-def _caption(stage: PaperRun, entry: Entry) -> str:
-    title = entry.get("title", f"Table {ROMAN[entry['number']]}")
-    return f"{title} of {stage.paper.cite}: {entry['caption']}"
-
-
 def _notes(stage: PaperRun, judged: Cells, reasons: Reasons) -> Iterator[str]:
-    set_up = all("setting" in each.cell for each in judged.values())
+    set_up = all(each.cell.setting for each in judged.values())
     what = "As training was set up in this run" if set_up else "Measured in this run"
     yield f"{what}; in brackets what the paper prints, ({MINUS}) where it prints no number."
     if any(each.verdict == OURS for each in judged.values()):
@@ -144,7 +136,7 @@ def _notes(stage: PaperRun, judged: Cells, reasons: Reasons) -> Iterator[str]:
     if any(each.stand_in for each in judged.values()):
         yield "Stand-ins: numbers of other data or narrower networks than the paper's are no reproductions."
     if learned := _learned(judged):
-        yield f"Trained on other data than the paper's ({stage.paper.training}): {learned}."
+        yield f"Trained on other data than the paper's ({stage.paper.training.name}): {learned}."
     if stage.run.about:
         yield stage.run.about
     if failed := [each.verdict == OURS for each in judged.values() if each.measured.failed]:
@@ -153,6 +145,10 @@ def _notes(stage: PaperRun, judged: Cells, reasons: Reasons) -> Iterator[str]:
         yield f"† Without the registrations or calls that failed; {' and '.join(where)} {verb} them."
     if ours := _ours(judged):
         yield f"Notes on rows of ours, which the paper does not have: {ours}."
+    yield from _remarks(judged, reasons)
+
+
+def _remarks(judged: Cells, reasons: Reasons) -> Iterator[str]:
     if reasons.found:
         listed = "; ".join(f"[{number}] {reason}" for number, reason in enumerate(reasons.found, start=1))
         diverged = "; diverged: the training ended so" if any(each.measured.outcome for each in judged.values()) else ""
@@ -162,12 +158,12 @@ def _notes(stage: PaperRun, judged: Cells, reasons: Reasons) -> Iterator[str]:
     if seconds := _clock(judged):
         yield seconds
     if unreadable := [each for each in judged.values() if each.verdict == "unreadable"]:
-        listed = "; ".join(f"{row_name(each.row)}, “{each.text}”" for each in unreadable)
+        listed = "; ".join(f"{each.cell.row.name}, “{each.cell.printed.text}”" for each in unreadable)
         yield f"Not readable in print: {listed}."
 
 
 def _learned(judged: Cells) -> str:
-    """The networks that were trained on other data, by these."""
+    """Return the networks that were trained on other data, by these."""
     networks: dict[str, dict[str, None]] = {}
     for each in judged.values():
         if each.measured.learned and _is_of_one(each) and (each.measured.outcome or not each.measured.reason):
@@ -176,29 +172,29 @@ def _learned(judged: Cells) -> str:
 
 
 def _ours(judged: Cells) -> str:
-    """What there is to know of the numbers in rows that the paper does not have, for no ledger says it."""
+    """Return what has to be known of the numbers in rows that the paper does not have, for no ledger says it."""
     notes: dict[str, dict[str, None]] = {}
     for each in judged.values():
         if each.verdict == OURS and not each.measured.reason:
             low, high = each.measured.low, each.measured.high
             about = dict.fromkeys(each.measured.notes)
-            if not math.isnan(low) and "sd_of" not in each.column:
-                about[f"{each.column['label']}, 95 % interval {shown(low, each.cell)} to {shown(high, each.cell)}"] = (
-                    None
-                )
-            notes.setdefault(row_name(each.row), {}).update(about)
+            if not math.isnan(low) and not each.cell.column.sd_of:
+                about[
+                    f"{each.cell.column.label}, 95 % interval {shown(low, each.cell)} to {shown(high, each.cell)}"
+                ] = None
+            notes.setdefault(each.cell.row.name, {}).update(about)
     return "; ".join(f"{row}: {', '.join(found)}" for row, found in notes.items() if found)
 
 
 def _players(stage: PaperRun, judged: Cells) -> str:
-    """Which data sets play those that no head names, because the rows or the whole table do."""
-    keys = [key for each in judged.values() if "dataset" not in each.column for key in dataset_keys(each.cell)]
+    """Return which data sets play those that no head names, because the rows or the whole table do."""
+    keys = [key for each in judged.values() if not each.cell.column.datasets for key in each.cell.datasets]
     played = [stage.players[key].in_table(named=True) for key in dict.fromkeys(keys)]
     return f"Data sets: {'; '.join(played)}." if played else ""
 
 
 def _narrow(judged: Cells) -> str:
-    """The networks that are narrower, with the size at full width where the table has a column of sizes."""
+    """Return the networks that are narrower, with their size at full width where the table has a column of sizes."""
     narrow = [each for each in judged.values() if each.measured.narrow and _is_of_one(each)]
     sized = [each for each in narrow if each.measured.full is not None]
     by_remark: dict[str, dict[str, None]] = {}
@@ -209,33 +205,33 @@ def _narrow(judged: Cells) -> str:
 
 
 def _is_of_one(each: Judged) -> bool:
-    """Whether a cell is the main number of one method, not an SD or a comparison."""
-    return "sd_of" not in each.column and "against" not in each.cell
+    """Return whether a cell is the main number of one method, not an SD or a comparison."""
+    return not each.cell.column.sd_of and not each.cell.against
 
 
 def _network(each: Judged) -> str:
-    """What a table calls a network: its row, or its columns where these are of a method."""
-    column = each.column
-    return column.get("group", column["label"]) if "method" in column else row_name(each.row)
+    """Return what a table calls a network: its row, or its columns where these are of a method."""
+    column = each.cell.column
+    return (column.group or column.label) if column.method else each.cell.row.name
 
 
 def _clock(judged: Cells) -> str:
-    """What the seconds are, their threads, and which rows were timed as another method."""
+    """Return what the seconds are, their threads, and which rows were timed as another method."""
     timed = [each for each in judged.values() if each.measured.threads is not None]
     if not timed:
         return ""
     threads = " and ".join(map(str, sorted({each.measured.threads for each in timed})))
-    others = [f"{row_name(each.row)} as {each.measured.timed_as}" for each in timed if each.measured.timed_as]
+    others = [f"{each.cell.row.name} as {each.measured.timed_as}" for each in timed if each.measured.timed_as]
     same = f"; the same network timed once: {', '.join(dict.fromkeys(others))}" if others else ""
     statistic = " and ".join(dict.fromkeys(each.measured.statistic for each in timed))
     devices = "".join(f", {device}" for device in dict.fromkeys(each.measured.device for each in timed) if device)
     return f"Seconds: {statistic} of warm calls{devices}, threads: {threads}{same}."
 
 
-def _readings(entry: Entry) -> Iterator[str]:
-    """Which reading of the paper was run and what the other changes."""
-    for reading in entry["readings"]:
-        yield f"{reading['topic']}. Run: {_sentence(reading['run'])} Other reading: {_sentence(reading['other'])}"
+def _readings(printed: PaperTable) -> Iterator[str]:
+    """Yield which reading of the paper was run and what the other changes."""
+    for reading in printed.readings:
+        yield f"{reading.topic}. Run: {_sentence(reading.run)} Other reading: {_sentence(reading.other)}"
 
 
 def _sentence(text: str) -> str:

@@ -52,9 +52,9 @@ def kept(run: Run, dataset: Dataset, method: str, pair: Pair) -> Kept:
         return Kept(None, str(error))
 
 
-def tre(run: Run, dataset: Dataset, method: str, pair: Pair) -> float | None:
-    """Mean TRE in mm of a pair by a method's first seed, in the quoted protocol; None where it was not measured."""
-    quoted = quote(run.metrics, dataset.name, "tre")
+def quoted_value(run: Run, dataset: Dataset, method: str, pair: Pair, *, metric: str) -> float | None:
+    """Return a metric of a pair by a method's first seed, as tables quote it; None where it was not measured."""
+    quoted = quote(run.metrics, dataset.name, metric)
     if quoted is None:
         return None
     rows = values(run.metrics, dataset.name, quoted)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from benchmarks import deformation, landmarks, overlap
+from benchmarks import deformation, landmarks, overlap, statistics
 from benchmarks.metrics import METRICS, evaluate
 from datasets import geometry
 from tests.benchmarks.judge_inputs import SHAPE, SPACING, label_blocks, smooth_displacement, values
@@ -75,7 +75,7 @@ def test_tre_summary_and_pooling():
     rng = np.random.default_rng(8)
     groups = [rng.uniform(0, 9, n) for n in (5, 12)]
     count, mean, sd = zip(*[(len(v), v.mean(), v.std()) for v in groups], strict=True)
-    assert_allclose(landmarks.pooled(count, mean, sd), [np.hstack(groups).mean(), np.hstack(groups).std()])
+    assert_allclose(statistics.pooled(count, mean, sd), [np.hstack(groups).mean(), np.hstack(groups).std()])
     fixed = np.full((3, 3), 4.0)
     moving = fixed + np.diag([1, 3, 10])  # 2.5, 3 and 7 mm
     got = values(

@@ -57,7 +57,7 @@ def test_every_method_of_every_table_runs_on_every_data_set_of_the_table(profile
 
 
 def test_the_methods_are_those_of_the_printed_tables(profile):
-    tables = {table["number"]: [row["method"] for row in table["rows"]] for table in load_paper("ldr-aldk").tables}
+    tables = {table.number: [row.method for row in table.rows] for table in load_paper("ldr-aldk").tables}
     assert {number: set(methods) for number, methods in tables.items()} == {n: set(m) for n, m in TABLES.items()}
 
 
@@ -137,8 +137,8 @@ def test_each_network_of_the_paper_is_timed(profile):
     assert "progressive" in profile.timed("dirlab")
     timed = set(profile.timed("sliver"))
     for table in load_paper("ldr-aldk").tables[:3]:
-        for row in table["rows"]:
-            assert {row["method"], row.get("timed_as", "")} & timed, row["key"]
+        for cell in table.cells.values():
+            assert {cell.method, cell.timed_as} & timed, cell.row.key
 
 
 SCHEDULES = {

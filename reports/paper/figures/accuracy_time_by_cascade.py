@@ -19,8 +19,9 @@ from matplotlib.ticker import MaxNLocator
 from benchmarks.metrics import METRICS
 from reports.drawing.style import INK, PAPER, SOFT, style
 from reports.paper.cast import PaperRun
-from reports.paper.layout import Entry, PaperError
+from reports.paper.contents import Cell
 from reports.paper.measured import Measured, Reader
+from reports.paper.printed import PaperError
 from reports.tables.numbers import direction, quantity
 
 NAN = float("nan")
@@ -41,6 +42,7 @@ class Value:
 
     @property
     def known(self) -> bool:
+        """Whether there is a number."""
         return not np.isnan(self.value)
 
 
@@ -53,113 +55,126 @@ class Series:
     seconds: Mapping[str, Sequence[Value]]
 
     def values(self) -> Iterator[Value]:
+        """Yield every value of the line and of its bars."""
         yield from self.accuracy
         for values in self.seconds.values():
             yield from values
 
 
 @dataclass(frozen=True)
-class Columns:
-    """The columns of a paper's table that the figure shows: accuracy, and seconds by device."""
+class Cells:
+    """The cells of a paper's table that the figure shows, by method: accuracy, and seconds by device."""
 
-    accuracy: Entry
-    seconds: Mapping[str, Entry]
+    accuracy: Mapping[str, Cell]
+    seconds: Mapping[str, Mapping[str, Cell]]
 
-    def series(self, entry: Entry, read: Callable[[str, Entry], Value]) -> list[Series]:
-        """The figure's series, each value read by ``read(method, column)``."""
+    def series(self, options: Options, read: Callable[[Cell], Value]) -> list[Series]:
+        """Return the figure's series, each value read of its cell."""
         return [
             Series(
-                one["label"],
-                [read(method, self.accuracy) for method in one["methods"]],
-                {device: [read(method, c) for method in one["methods"]] for device, c in self.seconds.items()},
+                one.label,
+                [read(self.accuracy[method]) for method in one.methods],
+                {device: [read(cells[method]) for method in one.methods] for device, cells in self.seconds.items()},
             )
-            for one in entry["series"]
+            for one in options.series
         ]
 
 
-def draw(stage: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
-    """Draw the figure.
+@dataclass(frozen=True)
+class Line:
+    """One line of the figure: methods in order of their cascades, each the method of a row of the table."""
 
-    The entry names a ``dataset`` and a ``table`` of the paper and gives ``series``, each a ``label`` and ``methods``
-    in order of their cascades, every one the method of a row of that table.
+    label: str
+    methods: tuple[str, ...]
 
-    Returns:
-        The figure and what the run adds to its caption, or None and why nothing can be drawn.
+
+@dataclass(frozen=True)
+class Options:
+    """The options of an entry of this kind in a paper's YAML."""
+
+    dataset: str  # of the paper
+    table: int  # of the paper, whose cells are drawn
+    series: tuple[Line, ...]
+    metric: str = "dice"
+
+    def __post_init__(self) -> None:
+        """Refuse more series than can be told apart."""
+        if len(self.series) > len(LOOKS):
+            raise ValueError(f"only {len(LOOKS)} series can be told apart, got {len(self.series)}")
+
+
+def draw(stage: PaperRun, options: Options) -> tuple[Figure | None, str]:
+    """Draw the figure; return it with what the run adds to its caption, or None and why nothing can be drawn.
 
     Raises:
         PaperError: the table lacks a method, or accuracy or seconds on the data set.
     """
-    table, columns = _columns(stage, entry)
-    rows, reader = {row["method"]: row for row in table["rows"]}, Reader(stage)
-    cells: dict[tuple[str, str], Measured] = {}
+    cells, reader = _cells(stage, options), Reader(stage)
+    read: dict[tuple[str, str], Measured] = {}
 
-    def measure(method: str, column: Entry) -> Value:
-        cell = reader.cell(table, rows[method], column)
-        cells[method, column["key"]] = cell
-        text = "" if cell.reason else quantity(cell.metric, cell.value)
-        return Value(cell.value, cell.low, cell.high, text, cell.reason)
+    def measure(cell: Cell) -> Value:
+        found = reader.read(cell)
+        read[cell.method, cell.column.key] = found
+        text = "" if found.reason else quantity(found.metric, found.value)
+        return Value(found.value, found.low, found.high, text, found.reason)
 
-    def printed(method: str, column: Entry) -> Value:
-        frame = stage.paper.printed
-        here = (frame.table == table["number"]) & (frame.row == rows[method]["key"]) & (frame.column == column["key"])
-        cell = frame[here].iloc[0]
-        return Value(float(cell.value), text=cell.printed, reason="not printed")
+    def printed(cell: Cell) -> Value:
+        return Value(cell.printed.value, text=cell.printed.text, reason="not printed")
 
-    measured = columns.series(entry, measure)
+    measured = cells.series(options, measure)
     if not any(value.known for one in measured for value in one.values()):
         return None, "; ".join(_reasons(value for one in measured for value in one.values()))
-    figure = _draw(stage, entry, columns, measured, columns.series(entry, printed))
-    return figure, _note(stage, entry, measured, cells)
+    figure = _draw(stage, options, cells, measured, cells.series(options, printed))
+    return figure, _note(stage, options, measured, read)
 
 
-def _columns(stage: PaperRun, entry: Entry) -> tuple[Entry, Columns]:
-    """The table that the figure draws from, and its columns on the figure's data set."""
-    where = f"{stage.paper.key}: figure {entry['number']}"
-    table = next((table for table in stage.paper.tables if table["number"] == entry["table"]), None)
-    if table is None:
-        raise PaperError(f"{where}: there is no table {entry['table']}")
-    here = [column for column in table["columns"] if column["dataset"] == entry["dataset"]]
-    accuracy = [column for column in here if column.get("metric") == entry.get("metric", "dice")]
-    seconds = {column["device"]: column for column in here if "device" in column}
+def _cells(stage: PaperRun, options: Options) -> Cells:
+    """Return the cells that the figure draws, all of one table and on the figure's data set."""
+    tables = [table for table in stage.paper.tables if table.number == options.table]
+    if not tables:
+        raise PaperError(f"there is no table {options.table}")
+    here = [cell for cell in tables[0].cells.values() if list(cell.datasets) == [options.dataset]]
+    accuracy = {cell.method: cell for cell in here if cell.metric == options.metric and not cell.less}
+    seconds: dict[str, dict[str, Cell]] = {}
+    for cell in here:
+        if cell.device:
+            seconds.setdefault(cell.device, {})[cell.method] = cell
     if not accuracy or not seconds:
-        raise PaperError(f"{where}: table {entry['table']} lacks accuracy or seconds on {entry['dataset']}")
-    if len(entry["series"]) > len(LOOKS):
-        raise PaperError(f"{where}: only {len(LOOKS)} series can be told apart, got {len(entry['series'])}")
-    known = {row["method"] for row in table["rows"]}
-    for method in (method for one in entry["series"] for method in one["methods"]):
-        if method not in known:
-            raise PaperError(f"{where}: method {method!r} is in no row of table {entry['table']}")
-    return table, Columns(accuracy[0], seconds)
+        raise PaperError(f"table {options.table} lacks accuracy or seconds on {options.dataset}")
+    for method in (method for one in options.series for method in one.methods):
+        if method not in accuracy:
+            raise PaperError(f"method {method!r} is in no row of table {options.table}")
+    return Cells(accuracy, seconds)
 
 
 def _draw(
-    stage: PaperRun, entry: Entry, columns: Columns, measured: Sequence[Series], printed: Sequence[Series]
+    stage: PaperRun, options: Options, cells: Cells, measured: Sequence[Series], printed: Sequence[Series]
 ) -> Figure:
-    blocks = [(_measured_title(stage, entry["dataset"]), measured, False)]
+    blocks = [(_measured_title(stage, options.dataset), measured, False)]
     if any(value.known for one in printed for value in one.values()):
-        title = stage.paper.datasets[entry["dataset"]]["title"]
+        title = stage.players[options.dataset].title
         blocks.append((f"printed ({title}; {stage.paper.hardware or 'hardware not stated'})", printed, True))
     height = len(blocks) * (HEIGHT + TITLES)
     with style():
-        figure = Figure(figsize=(WIDTH * len(columns.seconds), height), layout="constrained")
+        figure = Figure(figsize=(WIDTH * len(cells.seconds), height), layout="constrained")
         FigureCanvasAgg(figure)
         for part, (title, series, hollow) in zip(np.atleast_1d(figure.subfigures(len(blocks), 1)), blocks, strict=True):
-            _block(part, title, series, columns, hollow)
+            _block(part, title, series, cells, hollow)
     return figure
 
 
 def _measured_title(stage: PaperRun, key: str) -> str:
-    return f"measured ({stage.players[key].in_figure()}; {'; '.join(_chips(stage)) or 'hardware not recorded'})"
+    return f"measured ({stage.players[key].in_figure}; {'; '.join(_chips(stage)) or 'hardware not recorded'})"
 
 
-def _block(part: SubFigure, title: str, series: Sequence[Series], columns: Columns, hollow: bool) -> None:
+def _block(part: SubFigure, title: str, series: Sequence[Series], cells: Cells, hollow: bool) -> None:
     """A panel for each device: lines of accuracy above bars of seconds, on axes of their own."""
     part.suptitle(textwrap.fill(title, 100), x=0.01, ha="left", fontsize=9, color=SOFT)
-    grid = part.subplots(2, len(columns.seconds), squeeze=False, sharex=True, height_ratios=(1.25, 1))
+    grid = part.subplots(2, len(cells.seconds), squeeze=False, sharex=True, height_ratios=(1.25, 1))
     count = max(len(one.accuracy) for one in series)
-    for place, (device, above, below) in enumerate(zip(columns.seconds, *grid, strict=True)):
+    for place, (device, above, below) in enumerate(zip(cells.seconds, *grid, strict=True)):
         above.set_title(f"({'abcdefgh'[place]}) {DEVICES.get(device, device)}")
-        _lines(above, series, columns.accuracy, hollow)
+        _lines(above, series, next(iter(cells.accuracy.values())), hollow)
         _bars(below, [one.seconds[device] for one in series], hollow)
         below.set_xlim(0.4, count + 0.6)
         below.set_xticks(range(1, count + 1))
@@ -168,7 +183,7 @@ def _block(part: SubFigure, title: str, series: Sequence[Series], columns: Colum
     part.legend(handles, labels, loc="outside lower center", ncols=len(series), fontsize=8, handlelength=3)
 
 
-def _lines(axes: Axes, series: Sequence[Series], column: Entry, hollow: bool) -> None:
+def _lines(axes: Axes, series: Sequence[Series], cell: Cell, hollow: bool) -> None:
     for place, (one, (colour, marker, line, _)) in enumerate(zip(series, LOOKS, strict=False)):
         values = np.array([value.value for value in one.accuracy])
         x = np.arange(1, len(values) + 1) + 0.06 * (place - (len(series) - 1) / 2)  # apart, for the intervals' sake
@@ -176,7 +191,7 @@ def _lines(axes: Axes, series: Sequence[Series], column: Entry, hollow: bool) ->
         axes.errorbar(x, values, yerr=np.nan_to_num(ends).clip(0).T, color=colour, marker=marker, linestyle=line,
                       linewidth=1.3, markersize=5.5, elinewidth=0.9, capsize=2, label=one.label,
                       markerfacecolor=PAPER if hollow else colour)  # fmt: skip
-    axes.set_ylabel(f"{METRICS[column['metric']].short} ({column['unit']}) {direction(True)}")
+    axes.set_ylabel(f"{METRICS[cell.metric].short} ({cell.unit}) {direction(True)}")
     axes.margins(y=0.2)
     axes.yaxis.set_major_locator(MaxNLocator(4))
     axes.tick_params(axis="x", length=0)
@@ -221,11 +236,13 @@ def _reasons(values: Iterable[Value]) -> list[str]:
     return list(dict.fromkeys(value.reason for value in values if not value.known))
 
 
-def _note(stage: PaperRun, entry: Entry, measured: Sequence[Series], cells: Mapping[tuple[str, str], Measured]) -> str:
+def _note(
+    stage: PaperRun, options: Options, measured: Sequence[Series], read: Mapping[tuple[str, str], Measured]
+) -> str:
     """What a reader has to know of the measured numbers: statistic, protocol, what is missing and why."""
-    means = [cell for cell in cells.values() if cell.statistic == "mean" and not cell.reason]
-    clocks = [cell for cell in cells.values() if cell.statistic == "median" and not cell.reason]
-    stand_in = stage.players[entry["dataset"]].stand_in
+    means = [cell for cell in read.values() if cell.statistic == "mean" and not cell.reason]
+    clocks = [cell for cell in read.values() if cell.statistic == "median" and not cell.reason]
+    stand_in = stage.players[options.dataset].stand_in
     parts = ["Measured on a stand-in, so that no value is a reproduction."] if stand_in else []
     if means:
         pairs, protocols = _span(cell.n for cell in means), sorted({cell.protocol for cell in means})
@@ -233,9 +250,9 @@ def _note(stage: PaperRun, entry: Entry, measured: Sequence[Series], cells: Mapp
     if clocks:
         threads = _span(cell.threads for cell in clocks)
         parts.append(f"Bars: median of {_span(cell.n for cell in clocks)} warm calls, threads: {threads}.")
-    if any(cell.narrow for cell in cells.values()):
+    if any(cell.narrow for cell in read.values()):
         parts.append("The networks are narrower than the paper's.")
-    for (method, _), cell in cells.items():
+    for (method, _), cell in read.items():
         if cell.timed_as:
             parts.append(f"Seconds of {method} are those of {cell.timed_as}, the same network at registration.")
         if cell.failed and not cell.reason:

@@ -26,8 +26,7 @@ from reports.drawing.panels import Room, key, sheet, write
 from reports.drawing.planes import Turned, oriented, oriented_displacement, oriented_points, oriented_spacing
 from reports.drawing.style import INK, PAPER, style
 from reports.paper.cast import PaperRun
-from reports.paper.layout import Entry
-from reports.reading.registrations import kept, tre
+from reports.reading.registrations import kept, quoted_value
 from reports.tables.numbers import number
 
 FIXED, MOVING = "#ff8000", "#007fff"  # their channels add up to white
@@ -71,29 +70,32 @@ class Row:
     ratio: float
 
 
-def draw(stage: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
-    """Draw the figure.
+@dataclass(frozen=True)
+class Options:
+    """The options of an entry of this kind in a paper's YAML."""
 
-    The entry names a ``dataset`` of the paper, ``methods``, and the ``pairs`` to show by their number, from 1.
+    dataset: str  # of the paper
+    pairs: tuple[int, ...]  # by their number, from 1
+    methods: tuple[str, ...]
 
-    Returns:
-        The figure and what the run adds to its caption, or None and why nothing can be drawn.
-    """
-    dataset = stage.datasets.get(entry["dataset"])
+
+def draw(stage: PaperRun, options: Options) -> tuple[Figure | None, str]:
+    """Draw the figure; return it with what the run adds to its caption, or None and why nothing can be drawn."""
+    dataset = stage.datasets.get(options.dataset)
     if dataset is None:
-        return None, stage.players[entry["dataset"]].absent
-    methods = [method for method in entry["methods"] if method in stage.run.methods]
+        return None, stage.players[options.dataset].absent
+    methods = [method for method in options.methods if method in stage.run.methods]
     if not methods:
-        return None, f"none of {', '.join(entry['methods'])} is in this profile"
+        return None, f"none of {', '.join(options.methods)} is in this profile"
     pairs = dataset.test_pairs
-    chosen = [place for place in entry["pairs"] if 1 <= place <= len(pairs)]
+    chosen = [place for place in options.pairs if 1 <= place <= len(pairs)]
     if not chosen:
-        return None, f"{dataset.name} has {len(pairs)} test pairs, none of them pair {_listed(entry['pairs'])}"
+        return None, f"{dataset.name} has {len(pairs)} test pairs, none of them pair {_listed(options.pairs)}"
     rows = [_row(stage, dataset, methods, pairs[place - 1], f"pair {place}") for place in chosen]
     if all(panel.colours is None for row in rows for panel in row.panels[1:]):
         return None, "; ".join(dict.fromkeys(panel.why for row in rows for panel in row.panels[1:]))
     heads = ["before", *(stage.run.methods[method].label for method in methods)]
-    return _draw(rows, heads, stage.players[entry["dataset"]].in_figure()), _note(stage, entry, chosen, methods)
+    return _draw(rows, heads, stage.players[options.dataset].in_figure), _note(stage, options, chosen, methods)
 
 
 def overlay(fixed: ArrayLike, moving: ArrayLike) -> Array:
@@ -177,7 +179,7 @@ def _landmarks(stage: PaperRun, dataset: Dataset, pair: Pair, volume: Volume) ->
 
 
 def _tre(stage: PaperRun, dataset: Dataset, method: str, pair: Pair) -> str:
-    value = tre(stage.run, dataset, method, pair)
+    value = quoted_value(stage.run, dataset, method, pair, metric="tre")
     return "TRE not measured" if value is None else f"TRE {number(value, 2)} mm"
 
 
@@ -239,10 +241,10 @@ def _mark(room: Room, place: Place, shape: Sequence[int]) -> None:
         Room(room.axes, room.x + column * right, low, columns * right, rows * down).frame(colour, line)
 
 
-def _note(stage: PaperRun, entry: Entry, chosen: Sequence[int], methods: Sequence[str]) -> str:
+def _note(stage: PaperRun, options: Options, chosen: Sequence[int], methods: Sequence[str]) -> str:
     """What a reader has to know: whose pairs, which section and part, what the TRE is of, what is missing."""
-    dataset = stage.datasets[entry["dataset"]]
-    parts = [f"{stage.players[entry['dataset']].in_figure()}. First seed. Head on top, patient's right on the left."]
+    dataset = stage.datasets[options.dataset]
+    parts = [f"{stage.players[options.dataset].in_figure}. First seed. Head on top, patient's right on the left."]
     parts.append("Section through the median fixed landmark; enlarged (white frame) around the one that moves most of")
     parts.append(f"those within {NEAR:g} mm of the section.")
     pairs = [dataset.test_pairs[place - 1] for place in chosen]
@@ -252,9 +254,9 @@ def _note(stage: PaperRun, entry: Entry, chosen: Sequence[int], methods: Sequenc
     if quoted is not None:
         name = METRICS["tre"].short
         parts.append(f"{name}: mean over all landmarks of the pair ({quoted.protocol}), not of the section.")
-    if short := [place for place in entry["pairs"] if place not in chosen]:
+    if short := [place for place in options.pairs if place not in chosen]:
         parts.append(f"Pair {_listed(short)} not shown: there are {len(dataset.test_pairs)} test pairs.")
-    if absent := [method for method in entry["methods"] if method not in methods]:
+    if absent := [method for method in options.methods if method not in methods]:
         parts.append(f"Not in this profile: {', '.join(absent)}.")
     return " ".join([*parts, *stage.trained(methods)])
 

@@ -13,8 +13,7 @@ from matplotlib.figure import Figure
 
 from datasets.files import Array
 from reports.drawing.style import INK, KINDS, SOFT, style
-from reports.paper.cast import PaperRun, trained_on
-from reports.paper.layout import Entry
+from reports.paper.cast import PaperRun
 from reports.reading.trainings import Training, find, others
 from reports.tables.numbers import number
 
@@ -58,30 +57,31 @@ class Density:
         return float(max(abs(self.edges[filled[0]]), abs(self.edges[filled[-1] + 1])))
 
 
-def draw(stage: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
-    """Draw the figure.
+@dataclass(frozen=True)
+class Options:
+    """The options of an entry of this kind in a paper's YAML."""
 
-    The first of the entry's ``methods`` is the one whose training kept the displacements of its pairs.
+    method: str  # whose training kept the displacements of its pairs
 
-    Returns:
-        The figure and what the run adds to its caption, or None and why nothing can be drawn.
-    """
-    training = find(stage.run.trainings, entry["methods"][0], own=stage.paper.training)
+
+def draw(stage: PaperRun, options: Options) -> tuple[Figure | None, str]:
+    """Draw the figure; return it with what the run adds to its caption, or None and why nothing can be drawn."""
+    training = find(stage.run.trainings, options.method, own=stage.paper.training.name)
     if training is None:
-        return None, f"no training of {entry['methods'][0]}"
+        return None, f"no training of {options.method}"
     table = training.table("displacements.csv")
     if table is None:
-        return None, f"the training of {entry['methods'][0]} kept no displacements"
+        return None, f"the training of {options.method} kept no displacements"
     if absent := [column for column in COLUMNS if column not in table]:
-        return None, f"the displacements of {entry['methods'][0]} lack {', '.join(absent)}"
+        return None, f"the displacements of {options.method} lack {', '.join(absent)}"
     try:
         found = {component: density(table[table.component == component]) for component in NAMES}
     except ValueError as error:
-        return None, f"{entry['methods'][0]}: {error}"
+        return None, f"{options.method}: {error}"
     known = {component: one for component, one in found.items() if one is not None}
     if not known:
-        return None, f"the displacements of {entry['methods'][0]} have no voxel in any range"
-    return _draw(found), " ".join(_note(stage, entry, training, known))
+        return None, f"the displacements of {options.method} have no voxel in any range"
+    return _draw(found), " ".join(_note(stage, options, training, known))
 
 
 def density(rows: pd.DataFrame) -> Density | None:
@@ -127,13 +127,13 @@ def _panel(axes: Axes, one: Density) -> None:
     axes.text(0.98, 0.97, text, transform=axes.transAxes, ha="right", va="top", fontsize=8, color=INK)
 
 
-def _note(stage: PaperRun, entry: Entry, training: Training, known: Mapping[str, Density]) -> list[str]:
+def _note(stage: PaperRun, options: Options, training: Training, known: Mapping[str, Density]) -> list[str]:
     """What a reader has to know: of how many voxels, of whose pairs, and by which spacing the mm are."""
     counts = sorted({one.voxels for one in known.values()})
     voxels = " to ".join(f"{count:,}" for count in dict.fromkeys((counts[0], counts[-1])))
     parts = [
         f"{voxels} voxels of {_pairs(training)}, from the training of {stage.run.label(training.method)} "
-        f"(seed {training.seed}) on {trained_on(training, entry)}.",
+        f"(seed {training.seed}) on {stage.trained_on(training)}.",
         _spacing(training),
         "Mean absolute value and SD in mm, from the ranges that are drawn.",
     ]

@@ -22,7 +22,6 @@ from datasets import geometry
 from datasets.files import Array
 from reports.drawing.style import INK, KINDS, PAPER, SOFT, style
 from reports.paper.cast import PaperRun
-from reports.paper.layout import Entry
 from reports.reading.registrations import kept
 from reports.tables.numbers import number
 
@@ -41,24 +40,26 @@ class Sample:
     missing: Mapping[str, int]
 
 
-def draw(stage: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
-    """Draw the figure.
+@dataclass(frozen=True)
+class Options:
+    """The options of an entry of this kind in a paper's YAML."""
 
-    The entry names ``datasets`` of the paper and ``methods``.
+    datasets: tuple[str, ...]  # of the paper
+    methods: tuple[str, ...]
 
-    Returns:
-        The figure and what the run adds to its caption, or None and why nothing can be drawn.
-    """
-    cast = [key for key in entry["datasets"] if key in stage.datasets]
+
+def draw(stage: PaperRun, options: Options) -> tuple[Figure | None, str]:
+    """Draw the figure; return it with what the run adds to its caption, or None and why nothing can be drawn."""
+    cast = [key for key in options.datasets if key in stage.datasets]
     if not cast:
-        return None, stage.unplayed(entry["datasets"])
-    methods = [method for method in entry["methods"] if method in stage.run.methods]
+        return None, stage.unplayed(options.datasets)
+    methods = [method for method in options.methods if method in stage.run.methods]
     if not methods:
-        return None, f"none of {', '.join(entry['methods'])} is in this profile"
+        return None, f"none of {', '.join(options.methods)} is in this profile"
     samples = {method: read_sample(stage, cast, method) for method in methods}
     if not any(len(sample.true) for sample in samples.values()):
         return None, "; ".join(dict.fromkeys(why for sample in samples.values() for why in sample.missing))
-    return _draw(stage, cast, samples), _note(stage, entry, cast, samples)
+    return _draw(stage, cast, samples), _note(stage, options, cast, samples)
 
 
 def read_sample(stage: PaperRun, keys: Sequence[str], method: str) -> Sample:
@@ -161,7 +162,7 @@ def _handles() -> list[Line2D]:
     ]
 
 
-def _note(stage: PaperRun, entry: Entry, cast: Sequence[str], samples: Mapping[str, Sample]) -> str:
+def _note(stage: PaperRun, options: Options, cast: Sequence[str], samples: Mapping[str, Sample]) -> str:
     """What a reader has to know: whose landmarks and how many, what a sign means, what is missing and why."""
     parts = [f"{stage.title(cast)}. First seed, all landmarks of all pairs pooled."]
     parts.append("Displacement of the fixed landmark to the moving one; estimated: read at the fixed landmark.")
@@ -170,8 +171,8 @@ def _note(stage: PaperRun, entry: Entry, cast: Sequence[str], samples: Mapping[s
         gaps = [f"{count} {'pair' if count == 1 else 'pairs'} ({why})" for why, count in sample.missing.items()]
         left_out = f"; left out: {', '.join(gaps)}" if gaps else ""
         parts.append(f"{stage.run.methods[method].label}: {len(sample.true):,} landmarks{left_out}.")
-    if unplayed := stage.unplayed(entry["datasets"]):
+    if unplayed := stage.unplayed(options.datasets):
         parts.append(f"{unplayed[0].upper()}{unplayed[1:]}.")
-    if absent := [method for method in entry["methods"] if method not in samples]:
+    if absent := [method for method in options.methods if method not in samples]:
         parts.append(f"Not in this profile: {', '.join(absent)}.")
     return " ".join([*parts, *stage.trained(list(samples))])

@@ -1,23 +1,23 @@
-"""Schedule and error of networks against iteration: the weights of the levels above, the TRE of snapshots below."""
+"""Growth and error of networks against iteration: the weights of the levels above, the TRE of snapshots below."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from reports.drawing.logarithmic import log_scale, set_log
 from reports.drawing.style import PAPER, RULE, SOFT, style
+from reports.drawing.weights import ALPHA, draw_weights, name
 from reports.paper import snapshots
-from reports.paper.cast import PaperRun, trained_on
-from reports.paper.layout import Entry, PaperError
+from reports.paper.cast import PaperRun
+from reports.paper.printed import PaperError
 from reports.paper.snapshots import Line, Snapshots
-from reports.reading import growth
-from reports.reading.growth import ALPHA, Schedule
+from reports.reading.growth import Growth, read
 from reports.reading.trainings import choose, find
 from reports.tables.numbers import number
 
@@ -25,34 +25,31 @@ LOOKS = (("#d55e00", (0, (4, 1.2))), ("#0072b2", "-"), ("#009e73", ":"), ("#cc79
 FEW, MANY = 40, 150  # snapshots up to which each has a marker, and from which lines are running medians
 
 
-def draw(stage: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
-    """Draw the figure.
+@dataclass(frozen=True)
+class Options:
+    """The options of an entry of this kind in a paper's YAML."""
 
-    The entry names ``methods``, whose snapshots are shown; the schedule is that of the last one that has any. It may
-    name the ``datasets`` whose test pairs count, by default all of the paper.
+    methods: tuple[str, ...]  # whose snapshots are shown; the growth is that of the last one that grows
+    datasets: tuple[str, ...] = ()  # of the paper, whose test pairs count; all where none is named
 
-    Returns:
-        The figure and what the run adds to its caption, or None and why nothing can be drawn.
+    def __post_init__(self) -> None:
+        """Refuse more methods than can be told apart."""
+        if len(self.methods) > len(LOOKS):
+            raise ValueError(f"only {len(LOOKS)} methods can be told apart, got {len(self.methods)}")
 
-    Raises:
-        PaperError: there are more methods than can be told apart.
-    """
-    if len(entry["methods"]) > len(LOOKS):
+
+def draw(stage: PaperRun, options: Options) -> tuple[Figure | None, str]:
+    """Draw the figure; return it with what the run adds to its caption, or None and why nothing can be drawn."""
+    if len(options.methods) > len(LOOKS):
         raise PaperError(
-            f"{stage.paper.key}: figure {entry['number']}: only {len(LOOKS)} methods can be told apart, "
-            f"got {len(entry['methods'])}"
+            f"{stage.paper.key}: figure {options.number}: only {len(LOOKS)} methods can be told apart, "
+            f"got {len(options.methods)}"
         )
-    plan, why = _plan(stage, entry)
-    found = snapshots.read(stage, entry)
-    if plan is None and not found.lines:
+    growth, why = _growth(stage, options)
+    found = snapshots.read(stage, options.methods, options.datasets)
+    if growth is None and not found.lines:
         return None, "; ".join(dict.fromkeys([*found.missing, why]))
-    return _draw(entry, plan, why, found), " ".join(_note(stage, entry, plan, found))
-
-
-def log_scale(values: Sequence[float]) -> bool:
-    """Whether values, all above 0, span more than a decade."""
-    known = [value for value in values if np.isfinite(value)]
-    return bool(known) and min(known) > 0 and max(known) > 10 * min(known)
+    return _draw(options, growth, why, found), " ".join(_note(stage, options, growth, found))
 
 
 def window(line: Line) -> int:
@@ -60,63 +57,54 @@ def window(line: Line) -> int:
     return 1 if len(line.tre) <= MANY else len(line.tre) // 40
 
 
-def set_log(axes: Axes, which: str) -> None:
-    """Make an axis, ``x`` or ``y``, logarithmic, with plain numbers at 1, 2 and 5 times the powers of ten."""
-    axes.set(**{f"{which}scale": "log"})
-    axis = getattr(axes, f"{which}axis")
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.set_minor_formatter(NullFormatter())
-
-
-def _plan(stage: PaperRun, entry: Entry) -> tuple[Schedule | None, str]:
-    """The schedule of the last method that followed one, or None and why there is none."""
-    reasons, own = [], choose(stage.run.trainings, entry["methods"], stage.paper.training)
-    for method in reversed(entry["methods"]):
+def _growth(stage: PaperRun, options: Options) -> tuple[Growth | None, str]:
+    """Return how the last method that grows did so, or None and why that is not known."""
+    reasons, own = [], choose(stage.run.trainings, options.methods, stage.paper.training.name)
+    for method in reversed(options.methods):
         training = find([each for each in stage.run.trainings if each.dataset == own], method)
-        plan, why = growth.read(training) if training else (None, f"no training of {method}")
-        if plan is not None:
-            return plan, ""
+        growth, why = read(training) if training else (None, f"no training of {method}")
+        if growth is not None:
+            return growth, ""
         reasons.append(why)
     return None, "; ".join(reasons)
 
 
-def _draw(entry: Entry, plan: Schedule | None, why: str, found: Snapshots) -> Figure:
+def _draw(options: Options, growth: Growth | None, why: str, found: Snapshots) -> Figure:
     with style():
         figure = Figure(figsize=(7.4, 5.2), layout="constrained")
         FigureCanvasAgg(figure)
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(1, 2))
         above.set_title("A: weights of the levels")
         below.set_title("B: error on the test pairs")
-        if plan is None:
+        if growth is None:
             _empty(above, why)
         else:
-            growth.draw_weights(above, plan)
+            draw_weights(above, growth)
             above.set_ylabel("weight")
-            for start, stop in plan.transitions():
+            for start, stop in growth.transitions():
                 for axes in (above, below):
                     axes.axvspan(start, stop, color=RULE, alpha=0.45, linewidth=0, zorder=0)
         if found.lines:
-            _errors(below, entry, found)
+            _errors(below, options, found)
             handles, labels = below.get_legend_handles_labels()
             figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=8, handlelength=3)
         else:
             _empty(below, "; ".join(found.missing))
         below.set_xlabel("iteration")
-        below.set_xlim(left=0, right=1.01 * _end(plan, found) or None)
+        below.set_xlim(left=0, right=1.01 * _end(growth, found) or None)
     return figure
 
 
-def _end(plan: Schedule | None, found: Snapshots) -> float:
+def _end(growth: Growth | None, found: Snapshots) -> float:
     """The last iteration that the figure has anything of."""
     ends = [float(line.tre.index[-1]) for line in found.lines]
-    return max([*ends, float(plan.iteration[-1])] if plan is not None else ends)
+    return max([*ends, float(growth.iteration[-1])] if growth is not None else ends)
 
 
-def _errors(axes: Axes, entry: Entry, found: Snapshots) -> None:
+def _errors(axes: Axes, options: Options, found: Snapshots) -> None:
     """A line a training, thick for the first seed of a method; a cross where one diverged."""
     marker = "o" if max(len(line.tre) for line in found.lines) <= FEW else ""
-    for method, (colour, dashes) in zip(entry["methods"], LOOKS, strict=False):
+    for method, (colour, dashes) in zip(options.methods, LOOKS, strict=False):
         for place, line in enumerate(found.of(method)):
             _line(axes, line, place, (colour, dashes), marker)
     if any(line.training.status == "diverged" for line in found.lines):
@@ -133,7 +121,7 @@ def _errors(axes: Axes, entry: Entry, found: Snapshots) -> None:
 def _line(axes: Axes, line: Line, place: int, pen: tuple[str, object], marker: str) -> None:
     colour, dashes = pen
     look = {"linewidth": 1.7, "zorder": 4} if place == 0 else {"linewidth": 0.8, "alpha": 0.5, "zorder": 3}
-    text = {0: snapshots.title(line), 1: f"{line.label} (further seeds)"}.get(place)
+    text = {0: line.title, 1: f"{line.label} (further seeds)"}.get(place)
     if place == 0 and window(line) > 1:
         axes.plot(line.tre.index, line.tre, color=colour, linewidth=0.6, alpha=0.35, zorder=2)
     shown = line.tre.rolling(window(line), center=True, min_periods=1).median()
@@ -150,28 +138,28 @@ def _empty(axes: Axes, why: str) -> None:
     axes.set(ylim=(0, 1), yticks=[])
 
 
-def _note(stage: PaperRun, entry: Entry, plan: Schedule | None, found: Snapshots) -> list[str]:
+def _note(stage: PaperRun, options: Options, growth: Growth | None, found: Snapshots) -> list[str]:
     """What a reader has to know: the levels, over which pairs the error is, what was left out and why."""
     parts = []
-    if plan is not None:
-        sizes = ", ".join(f"{growth.name(ALPHA, level)}: {size}" for level, size in enumerate(plan.sizes))
+    if growth is not None:
+        sizes = ", ".join(f"{name(ALPHA, level)}: {size}" for level, size in enumerate(growth.sizes))
         parts.append(f"A: the schedule as recorded{f' ({sizes})' if sizes else ''}; transitions are shaded.")
     if found.lines:
-        parts += snapshots.note(stage, entry, found)
+        parts += snapshots.note(stage, found, options.methods)
         if (widest := max(map(window, found.lines))) > 1:
             parts.append(f"Lines: running median of {widest} snapshots; pale: every snapshot of the first seeds.")
-        parts.append(_last(entry, found))
+        parts.append(_last(options, found))
         if not np.isfinite(found.before):
             parts.append("The error before registration is not drawn: identity was not run on all of these pairs.")
-    parts += [f"Trained on {on}." for on in dict.fromkeys(trained_on(line.training, entry)
+    parts += [f"Trained on {on}." for on in dict.fromkeys(stage.trained_on(line.training)
                                                           for line in found.lines)]  # fmt: skip
     parts += [_ended(line) for line in found.lines if line.training.status != "ok"]
     return parts + [f"Not drawn: {why}." for why in found.missing]
 
 
-def _last(entry: Entry, found: Snapshots) -> str:
+def _last(options: Options, found: Snapshots) -> str:
     """The last error of every method's first seed, in words."""
-    first = [lines[0] for method in entry["methods"] if (lines := found.of(method))]
+    first = [lines[0] for method in options.methods if (lines := found.of(method))]
     last = [
         f"{line.label} {number(float(line.tre.iloc[-1]), 2)} mm at iteration {line.tre.index[-1]:g}" for line in first
     ]
@@ -180,4 +168,4 @@ def _last(entry: Entry, found: Snapshots) -> str:
 
 def _ended(line: Line) -> str:
     reason = textwrap.shorten(line.training.reason or "no reason given", 160, placeholder=" …").rstrip(".")
-    return f"{snapshots.title(line)} {line.training.status}: {reason}."
+    return f"{line.title} {line.training.status}: {reason}."

@@ -19,8 +19,7 @@ from matplotlib.figure import Figure
 from datasets.files import Array
 from reports.drawing.panels import Room, sheet, write
 from reports.drawing.style import INK, PAPER, RULE, SOFT, style
-from reports.paper.cast import PaperRun, trained_on
-from reports.paper.layout import Entry
+from reports.paper.cast import PaperRun
 from reports.reading.trainings import Training, find, others
 from reports.tables.numbers import number
 
@@ -68,16 +67,17 @@ class Row:
     apart: bool = False  # whether a gap parts it from the row above
 
 
-def draw(stage: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
-    """Draw the figure.
+@dataclass(frozen=True)
+class Options:
+    """The options of an entry of this kind in a paper's YAML."""
 
-    The first of the entry's ``methods`` is the one that grows; of the others, results are shown at its iterations.
+    methods: tuple[str, ...]  # the first one grows; of the others results are shown at its iterations
 
-    Returns:
-        The figure and what the run adds to its caption, or None and why nothing can be drawn.
-    """
-    method, *rest = entry["methods"]
-    training = find(stage.run.trainings, method, own=stage.paper.training)
+
+def draw(stage: PaperRun, options: Options) -> tuple[Figure | None, str]:
+    """Draw the figure; return it with what the run adds to its caption, or None and why nothing can be drawn."""
+    method, *rest = options.methods
+    training = find(stage.run.trainings, method, own=stage.paper.training.name)
     maps, why = read_maps(training, method)
     if maps is None or training is None:
         return None, why
@@ -90,10 +90,10 @@ def draw(stage: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
         row, note = _other_row(stage, other, maps, chosen, training)
         rows.append(row)
         notes.append(note)
-    notes += others(stage.run.trainings, entry["methods"], training.dataset)
+    notes += others(stage.run.trainings, options.methods, training.dataset)
     top = _top(maps)
     heads = [f"{int(iteration):,}" for iteration in maps.iteration[chosen]]
-    about = f"one synthetic pair, made from {trained_on(training, entry)}"
+    about = f"one synthetic pair, made from {stage.trained_on(training)}"
     return _draw(rows, heads, about, maps, top), " ".join(filter(None, [*notes, _legend(rows, top)]))
 
 

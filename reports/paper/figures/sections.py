@@ -14,15 +14,14 @@ import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from benchmarks.ranking import quote, values
+from benchmarks.ranking import quote
 from datasets import geometry
 from datasets.case import Dataset, Pair
-from datasets.files import Array, read_displacement
+from datasets.files import Array
 from reports.drawing.planes import Turned, oriented, oriented_displacement, oriented_spacing
 from reports.drawing.sections import AGREE, EMPTY, MISMATCH, Panel, Row, draw_rows
 from reports.paper.cast import PaperRun
-from reports.paper.layout import Entry
-from reports.reading import summary
+from reports.reading.registrations import kept, quoted_value
 from reports.tables.numbers import number
 
 AXIAL = 2  # of the axes that `oriented` turns to
@@ -45,19 +44,22 @@ class Scan:
     labels: Array | None
 
 
-def draw(stage: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
-    """Draw the figure.
+@dataclass(frozen=True)
+class Options:
+    """The options of an entry of this kind in a paper's YAML."""
 
-    The entry names a ``dataset`` of the paper, ``methods``, and how many ``moving`` images to show.
+    dataset: str  # of the paper
+    methods: tuple[str, ...]
+    moving: int  # how many moving images to show
 
-    Returns:
-        The figure and what the run adds to its caption, or None and why nothing can be drawn.
-    """
-    dataset = stage.datasets.get(entry["dataset"])
+
+def draw(stage: PaperRun, options: Options) -> tuple[Figure | None, str]:
+    """Draw the figure; return it with what the run adds to its caption, or None and why nothing can be drawn."""
+    dataset = stage.datasets.get(options.dataset)
     if dataset is None:
-        return None, stage.players[entry["dataset"]].absent
-    methods = [method for method in entry["methods"] if method in stage.run.methods]
-    absent = [method for method in entry["methods"] if method not in stage.run.methods]
+        return None, stage.players[options.dataset].absent
+    methods = [method for method in options.methods if method in stage.run.methods]
+    absent = [method for method in options.methods if method not in stage.run.methods]
     if not methods:
         return None, f"none of {', '.join(absent)} is in this profile"
 
@@ -65,7 +67,7 @@ def draw(stage: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
     def scan(case: str) -> Scan:
         return _scan(stage, dataset, case)
 
-    columns, chosen = _choose(dataset, entry["moving"], scan)
+    columns, chosen = _choose(dataset, options.moving, scan)
     rows = [
         Row("moving", [Panel(_cut(scan(column.pair.moving).image, column.index)) for column in columns]),
         Row("fixed", [Panel(_cut(scan(column.pair.fixed).image, column.index)) for column in columns]),
@@ -76,9 +78,9 @@ def draw(stage: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
     if all(panel.image is None for row in rows[2:] for panel in row.panels):
         return None, "; ".join(dict.fromkeys(panel.why for row in rows[2:] for panel in row.panels))
     top = max(float(panel.image.max()) for panel in rows[1].panels) or 1.0  # one grey scale, that of the fixed image
-    ratio, title = _ratio(dataset, columns[0].pair.fixed), _title(stage, entry)
+    ratio, title = _ratio(dataset, columns[0].pair.fixed), stage.players[options.dataset].in_figure
     figure = draw_rows(rows, [column.title for column in columns], title, ratio=ratio, top=top)
-    return figure, _note(stage, entry, chosen, absent)
+    return figure, _note(stage, options, chosen, absent)
 
 
 def overlay(fixed: Array, warped: Array) -> Array:
@@ -164,41 +166,20 @@ def _method_rows(
 def _method_panels(
     stage: PaperRun, dataset: Dataset, method: str, column: Column, scan: Callable[[str], Scan]
 ) -> tuple[Panel, Panel]:
-    """Warped section and overlap of one registration, or twice why there is none."""
-    seed, why = _seed(stage, dataset, method, column.pair)
-    path = None if seed is None else stage.run.displacement_path(dataset.name, method, seed, column.pair.name)
-    if path is None or not path.exists():
-        nothing = Panel(None, why=why or "not kept")
+    """Return the warped section and the overlap of one registration, or twice why there is none."""
+    found = kept(stage.run, dataset, method, column.pair)
+    if found.displacement is None:
+        nothing = Panel(None, why=found.why)
         return nothing, nothing
     fixed, moving = scan(column.pair.fixed), scan(column.pair.moving)
-    volume = dataset.image(column.pair.fixed)
-    u = geometry.check_displacement(read_displacement(path), volume.array.shape, where=str(path))
-    turned = oriented_displacement(u, volume.affine)
+    turned = oriented_displacement(found.displacement, dataset.image(column.pair.fixed).affine)
     warped = Panel(warped_section(moving.image, turned, column.index, order=1))
     if fixed.labels is None or moving.labels is None:
         return warped, Panel(None, why="no labels")
     labels = warped_section(moving.labels, turned, column.index, order=0)
-    below = _dice(stage, dataset, method, column.pair, seed)
+    dice = quoted_value(stage.run, dataset, method, column.pair, metric="dice")
+    below = "no Dice" if dice is None else f"Dice {number(100 * dice, 1)} %"
     return warped, Panel(overlay(_cut(fixed.labels, column.index), labels), below)
-
-
-def _seed(stage: PaperRun, dataset: Dataset, method: str, pair: Pair) -> tuple[int | None, str]:
-    """The first seed with which a pair was registered, or None and why there is none."""
-    rows = summary.registrations(stage.run.metrics)
-    rows = rows[(rows.dataset == dataset.name) & (rows.method == method) & (rows.pair == pair.name)]
-    if rows.empty:
-        return None, "not registered"
-    done = rows[rows.status == "ok"]
-    return (int(done.seed.min()), "") if len(done) else (None, str(rows.status.iloc[0]).replace("_", " "))
-
-
-def _dice(stage: PaperRun, dataset: Dataset, method: str, pair: Pair, seed: int) -> str:
-    quoted = quote(stage.run.metrics, dataset.name, "dice")
-    if quoted is None:
-        return "no Dice"
-    rows = values(stage.run.metrics, dataset.name, quoted)
-    found = rows[(rows.method == method) & (rows.pair == pair.name) & (rows.seed == seed)].value
-    return f"Dice {number(100 * float(found.iloc[0]), 1)} %" if len(found) else "no Dice"
 
 
 def _ratio(dataset: Dataset, case: str) -> float:
@@ -209,15 +190,11 @@ def _ratio(dataset: Dataset, case: str) -> float:
     return rows * down / (columns * right)
 
 
-def _title(stage: PaperRun, entry: Entry) -> str:
-    return stage.players[entry["dataset"]].in_figure()
-
-
-def _note(stage: PaperRun, entry: Entry, chosen: str, absent: Sequence[str]) -> str:
+def _note(stage: PaperRun, options: Options, chosen: str, absent: Sequence[str]) -> str:
     """What a reader has to know: which sections these are, how labels were warped, what the Dice is of."""
-    dataset = stage.datasets[entry["dataset"]]
+    dataset = stage.datasets[options.dataset]
     quoted = quote(stage.run.metrics, dataset.name, "dice")
-    parts = [f"{_title(stage, entry)}.", chosen, "Patient's right on the left, front on top."]
+    parts = [f"{stage.players[options.dataset].in_figure}.", chosen, "Patient's right on the left, front on top."]
     parts.append("Labels take the nearest moving voxel. White: warped and fixed labels agree; red: they differ.")
     if quoted is not None:
         parts.append(f"Dice: whole volume, mean over labels ({quoted.protocol}), not this section.")

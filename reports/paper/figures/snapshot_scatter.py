@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,11 +13,11 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from scipy.stats import gaussian_kde
 
+from reports.drawing.logarithmic import log_scale, set_log
 from reports.drawing.style import KINDS, SOFT, style
 from reports.paper import snapshots
-from reports.paper.cast import PaperRun, trained_on
-from reports.paper.figures.learning_curves import log_scale, set_log
-from reports.paper.layout import Entry, PaperError
+from reports.paper.cast import PaperRun
+from reports.paper.printed import PaperError
 from reports.paper.snapshots import Snapshots
 
 Points = NDArray[np.float64]  # (n, 2): error of the first and of the second method
@@ -24,30 +25,34 @@ FEWEST, SIDE, SHADES = 5, 72, 7  # points of a density; its grid; its steps of g
 MANY = 2000  # points from which they are drawn as one picture
 
 
-def draw(stage: PaperRun, entry: Entry) -> tuple[Figure | None, str]:
-    """Draw the figure.
+@dataclass(frozen=True)
+class Options:
+    """The options of an entry of this kind in a paper's YAML."""
 
-    The entry names two ``methods``, along x and along y, and may name the ``datasets`` whose test pairs count.
+    methods: tuple[str, ...]  # two: along x and along y
+    datasets: tuple[str, ...] = ()  # of the paper, whose test pairs count; all where none is named
 
-    Returns:
-        The figure and what the run adds to its caption, or None and why nothing can be drawn.
+    def __post_init__(self) -> None:
+        """Refuse anything but two methods."""
+        if len(self.methods) != 2:
+            raise ValueError(f"a scatter is of two methods, got {len(self.methods)}")
 
-    Raises:
-        PaperError: there are not two methods.
-    """
-    if len(entry["methods"]) != 2:
-        where = f"{stage.paper.key}: figure {entry['number']}"
-        raise PaperError(f"{where}: a scatter is of two methods, got {len(entry['methods'])}")
-    found = snapshots.read(stage, entry)
-    points = matched(found, *entry["methods"])
+
+def draw(stage: PaperRun, options: Options) -> tuple[Figure | None, str]:
+    """Draw the figure; return it with what the run adds to its caption, or None and why nothing can be drawn."""
+    if len(options.methods) != 2:
+        where = f"{stage.paper.key}: figure {options.number}"
+        raise PaperError(f"{where}: a scatter is of two methods, got {len(options.methods)}")
+    found = snapshots.read(stage, options.methods, options.datasets)
+    points = matched(found, *options.methods)
     if not points:
         why = "the two methods share no snapshot of the same iteration and seed"
         return None, "; ".join(found.missing) or why
     everything = np.concatenate(list(points.values()))
     log = log_scale(everything.ravel().tolist())
     shade = density(np.log10(everything) if log else everything)
-    names = [stage.run.label(method) for method in entry["methods"]]
-    return _draw(points, names, shade, log), " ".join(_note(stage, entry, found, points, shade is not None, log))
+    names = [stage.run.label(method) for method in options.methods]
+    return _draw(points, names, shade, log), " ".join(_note(stage, options, found, points, shade is not None, log))
 
 
 def matched(found: Snapshots, first: str, second: str) -> dict[int, Points]:
@@ -126,20 +131,20 @@ def _below(points: Points) -> int:
 
 
 def _note(
-    stage: PaperRun, entry: Entry, found: Snapshots, points: Mapping[int, Points], shaded: bool, log: bool
+    stage: PaperRun, options: Options, found: Snapshots, points: Mapping[int, Points], shaded: bool, log: bool
 ) -> list[str]:
     """What a reader has to know: the share below the line, over which pairs, what the grey is or why there is none."""
-    everything, (first, second) = np.concatenate(list(points.values())), (stage.run.label(m) for m in entry["methods"])
+    everything, (first, second) = np.concatenate(list(points.values())), (stage.run.label(m) for m in options.methods)
     below, count = _below(everything), len(everything)
     seeds = f"seed{'s' * (len(points) > 1)} {', '.join(map(str, sorted(points)))}"
     parts = [
         f"In {below} of {count} snapshots ({100 * below / count:.0f} %; {seeds}) the TRE of {second} is below that of "
         f"{first} after as many updates; snapshots of one training are not independent.",
-        *snapshots.note(stage, entry, found),
+        *snapshots.note(stage, found, options.methods),
     ]
     parts.append("Grey: kernel density." if shaded else "No density: too few points, or points on a line.")
     if log:
         parts.append("Logarithmic, as the errors span more than a decade.")
     used = [line.training for line in found.lines if line.training.seed in points]
-    parts += [f"Trained on {on}." for on in dict.fromkeys(trained_on(training, entry) for training in used)]
+    parts += [f"Trained on {on}." for on in dict.fromkeys(stage.trained_on(training) for training in used)]
     return parts + [f"Left out: {why}." for why in found.missing]

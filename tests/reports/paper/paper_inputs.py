@@ -7,6 +7,8 @@ import pandas as pd
 import yaml
 
 from reports.paper.cast import PaperRun
+from reports.paper.contents import PaperFigure
+from reports.paper.draw import draw_figure
 from reports.paper.layout import load_paper
 from reports.paper.printed import COLUMNS
 from reports.reading.run import Method, Run
@@ -128,6 +130,12 @@ def make_run(tmp_path, rows, *, plays, timing=None, methods=("syn", "net"), layo
         methods={name: known[name] for name in methods}, displacement_path=lambda *_: tmp_path / "absent",
     )  # fmt: skip
     return varied(PaperRun(paper, run, {}), plays=data)
+
+
+def drawn(stage, entry):
+    """The figure of an entry, before it is written, and what the run adds to its caption."""
+    options = {name: value for name, value in entry.items() if name not in ("number", "kind", "caption")}
+    return draw_figure(stage, PaperFigure(entry["number"], entry["kind"], entry["caption"], options))
 
 
 def varied(stage, *, paper=None, plays=None, **parts):

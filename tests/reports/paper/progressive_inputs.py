@@ -5,7 +5,8 @@ import json
 import pandas as pd
 
 from reports.paper.cast import PaperRun
-from reports.paper.layout import load_paper
+from reports.paper.layout import PAPERS, load_paper
+from reports.paper.printed import read_printed
 from reports.reading.run import Method, Run
 from reports.reading.trainings import Training
 from tests.reports.report_inputs import failed_row, frame, row, write_dataset
@@ -15,7 +16,8 @@ NETWORKS = {"before": "identity", "baseline": "progressive-baseline", "progressi
 SCHEDULES = {"short": "progressive-short", "triangle": "progressive-triangle", "long": "progressive-long"}
 CLASSICAL = ("ants-syn-lung", "elastix-bspline", "demons")
 PAPER = load_paper("progressive")
-PRINTED = PAPER.printed.set_index(["table", "row", "column"]).value
+FRAME = read_printed(PAPERS / "progressive.csv")
+PRINTED = FRAME.set_index(["table", "row", "column"]).value
 METHODS = {
     **{name: Method(name, "classical") for name in ("identity", *CLASSICAL)},
     **{

@@ -11,6 +11,7 @@ from datasets.case import Pair, Truth, Writer, open_dataset
 from datasets.description import Description, TrainingSplit
 from datasets.files import Volume, write_displacement
 from reports.drawing import planes
+from reports.paper.contents import TrainingData
 from reports.paper.draw import draw_figures
 from reports.paper.figures import colour_overlays as overlay_figure
 from reports.paper.figures import landmark_correlation as correlation_figure
@@ -83,7 +84,7 @@ def test_equal_input_gives_equal_files(tmp_path):
 
 def test_what_networks_learned_from_is_told_where_it_is_not_the_papers(tmp_path):
     stage = block_run(tmp_path, (OVERLAYS, CORRELATION))
-    stage = varied(stage, paper=replace(stage.paper, training="own"))
+    stage = varied(stage, paper=replace(stage.paper, training=TrainingData("own", "OWN")))
     told = "Trained on toys, the paper's on own: Net."
     for dataset in ("toys", "own"):
         stage = varied(stage, trainings=[Training("net", dataset, 0, "ok", "", None)])
@@ -100,8 +101,8 @@ def test_only_the_first_seed_counts_even_where_it_failed(tmp_path):
     stage = block_run(tmp_path, rows=[*rows, diverged, failed_row("lungs", PAIRS[1].name, "syn", "invalid_output")])
     data = stage.datasets["one"]
     assert [registrations.kept(stage.run, data, "syn", pair).why for pair in PAIRS] == ["diverged", "invalid output"]
-    assert registrations.tre(stage.run, data, "syn", PAIRS[0]) is None
-    assert registrations.tre(stage.run, data, "net", PAIRS[0]) == 5
+    assert registrations.quoted_value(stage.run, data, "syn", PAIRS[0], metric="tre") is None
+    assert registrations.quoted_value(stage.run, data, "net", PAIRS[0], metric="tre") == 5
     assert registrations.kept(stage.run, data, "net", PAIRS[0]).displacement.shape == (3, *SHAPE)
     assert registrations.kept(stage.run, data, "absent", PAIRS[0]).why == "not registered"
 

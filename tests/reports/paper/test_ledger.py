@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 
 from benchmarks.statistics import bootstrap_interval
+from reports.paper.contents import Cell, Column, Row
 from reports.paper.ledger import COLUMNS, VERDICTS, judge, ledger_frame, ledger_table, shown, verdict_counts
+from reports.paper.printed import Printed
 from reports.tables.numbers import MINUS
 from tests.reports.paper.paper_inputs import csv_frame, dice_rows, layout, make_run, size_rows, timing, varied
 from tests.reports.report_inputs import failed_row, row
@@ -17,7 +19,7 @@ TIMES = pd.concat([timing("syn", [9.0, 9.5, 11.0]), timing("net", [0.5, 0.7, 0.8
 
 
 def cell(stage, row, column):
-    return next(each for each in judge(stage) if (each.row["key"], each.column["key"]) == (row, column))
+    return next(each for each in judge(stage) if (each.cell.row.key, each.cell.column.key) == (row, column))
 
 
 def redescribed(stage, key, **changes):
@@ -272,14 +274,15 @@ def test_the_ledger_repeats_and_does_not_depend_on_the_order_of_rows(tmp_path):
     pd.testing.assert_frame_equal(ledger_frame(judge(stage)), ledger_frame(judge(other)))
 
 
-@pytest.mark.parametrize(("value", "column", "text"), [
+@pytest.mark.parametrize(("value", "how", "text"), [
     (59025.4, {"decimals": 0}, "59\u202f025"), (-1234.0, {"decimals": 0}, f"{MINUS}1\u202f234"),
     (0.0312, {}, "0.0312"), (748.2, {}, "748"), (0.0, {}, "0"), (561318.0, {"decimals": 2, "suffix": "M"}, "0.56M"),
-    (3.44, {"decimals": 1, "gain_of": "x"}, "+3.4"), (-0.04, {"decimals": 1, "gain_of": "x"}, "0.0"),
-    (0.04, {"decimals": 1, "gain_of": "x"}, "0.0"), (20.0, {"decimals": 0, "gain_of": "x"}, "+20"),
+    (3.44, {"decimals": 1, "signed": True}, "+3.4"), (-0.04, {"decimals": 1, "signed": True}, "0.0"),
+    (0.04, {"decimals": 1, "signed": True}, "0.0"), (20.0, {"decimals": 0, "signed": True}, "+20"),
 ])  # fmt: skip
-def test_numbers_for_readers(value, column, text):
-    assert shown(value, column) == text
+def test_numbers_for_readers(value, how, text):
+    cell = Cell(table=1, row=Row("a", ["A"], "A"), column=Column("b", "B"), printed=Printed(), unit="mm", **how)
+    assert shown(value, cell) == text
 
 
 def test_the_ledger_for_readers(tmp_path):

@@ -13,7 +13,7 @@ from reports.paper.draw import draw_figures
 from reports.paper.figures import level_maps as level_figure
 from reports.reading.trainings import Training, find
 from reports.tables.numbers import MINUS
-from tests.reports.paper.paper_inputs import layout, make_run, varied
+from tests.reports.paper.paper_inputs import drawn, layout, make_run, varied
 
 LEVELS = {"number": 7, "kind": "level_maps", "caption": "Maps.", "methods": ["net", "syn"]}
 TRUTH = np.outer(np.linspace(-1, 1, 6), np.linspace(1, 4, 5))  # from -4 to 4
@@ -43,7 +43,7 @@ def training(tmp_path, method, arrays, *, shape=(8, 5, 6), seed=0, status="ok"):
     return Training(method, "chests", seed, status, "" if status == "ok" else "loss is nan", folder)
 
 
-def drawn(tmp_path, trainings, entry=LEVELS):
+def written(tmp_path, trainings, entry=LEVELS):
     stage = make_run(tmp_path, [], plays={}, layout={**layout(), "figures": [entry]})
     ((number, caption, path, why),) = draw_figures(varied(stage, trainings=trainings), tmp_path / "figures")
     assert number == 7
@@ -52,7 +52,7 @@ def drawn(tmp_path, trainings, entry=LEVELS):
 
 
 def test_levels_are_named_by_their_grid_and_marked_by_their_weight(tmp_path):
-    text, caption, _ = drawn(tmp_path, [training(tmp_path, "net", grown()), training(tmp_path, "syn", plain())])
+    text, caption, _ = written(tmp_path, [training(tmp_path, "net", grown()), training(tmp_path, "syn", plain())])
     grids = [TIMES.join(sizes) for sizes in (("2", "1.25", "1.5"), ("4", "2.5", "3"), "856")]
     texts = ("100", "200", "3,000", "0.25", "0.75", "truth", f"{MINUS}4.0", "4.0", "voxels", "not kept")
     for shown in (*grids, *texts):
@@ -88,7 +88,7 @@ def test_colours_are_symmetric_pale_without_weight_and_grey_where_no_number():
 def test_levels_without_weight_are_pale_and_the_others_are_not(tmp_path):
     stage = make_run(tmp_path, [], plays={}, layout={**layout(), "figures": []})
     stage = varied(stage, trainings=[training(tmp_path, "net", grown())])
-    figure, _ = level_figure.draw(stage, {**LEVELS, "methods": ["net"]})
+    figure, _ = drawn(stage, {**LEVELS, "methods": ["net"]})
     shown = [np.asarray(image.get_array()) for image in figure.axes[0].images]  # row by row
     maps, _ = level_figure.read_maps(stage.run.trainings[0], "net")
     for level in range(3):
@@ -100,16 +100,16 @@ def test_levels_without_weight_are_pale_and_the_others_are_not(tmp_path):
 
 def test_grids_of_cubes_and_of_sections(tmp_path):
     assert level_figure.grid_name([8, 8, 8]) == "8³"
-    text, *_ = drawn(tmp_path, [training(tmp_path, "net", grown(), shape=None)], {**LEVELS, "methods": ["net"]})
+    text, *_ = written(tmp_path, [training(tmp_path, "net", grown(), shape=None)], {**LEVELS, "methods": ["net"]})
     assert f">6{TIMES}5<" in text
-    text, *_ = drawn(tmp_path / "cube", [training(tmp_path / "cube", "net", grown(), shape=(64, 64, 64))])
+    text, *_ = written(tmp_path / "cube", [training(tmp_path / "cube", "net", grown(), shape=(64, 64, 64))])
     assert text.count(">16³<") == text.count(">32³<") == text.count(">64³<") == 1
 
 
 def test_many_iterations_are_thinned_to_the_first_and_last_and_some_between(tmp_path):
     many = {**grown(), "iteration": np.arange(1, 31) * 10}
     many.update({key: np.concatenate([many[key]] * 10) for key in ("levels", "alpha", "result")})
-    text, caption, _ = drawn(tmp_path, [training(tmp_path, "net", many)], {**LEVELS, "methods": ["net"]})
+    text, caption, _ = written(tmp_path, [training(tmp_path, "net", many)], {**LEVELS, "methods": ["net"]})
     assert sum(f">{iteration}<" in text for iteration in many["iteration"]) == level_figure.SHOWN
     assert ">10<" in text
     assert ">300<" in text
@@ -120,12 +120,12 @@ def test_values_beyond_the_scale_and_none_are_told(tmp_path):
     wild = grown()
     wild["levels"] = wild["levels"].copy()
     wild["levels"][0, 0, 0, :2] = 50, np.nan
-    _, caption, _ = drawn(tmp_path, [training(tmp_path, "net", wild)], {**LEVELS, "methods": ["net"]})
+    _, caption, _ = written(tmp_path, [training(tmp_path, "net", wild)], {**LEVELS, "methods": ["net"]})
     assert "values beyond have the colour of its end." in caption
     assert "Grey: not a number." in caption
     none = {**grown(), **{key: np.full_like(grown()[key], np.nan) for key in ("levels", "result", "truth")}}
     folder = tmp_path / "none"
-    text, caption, _ = drawn(folder, [training(folder, "net", none)], {**LEVELS, "methods": ["net"]})
+    text, caption, _ = written(folder, [training(folder, "net", none)], {**LEVELS, "methods": ["net"]})
     assert text
     assert "Grey: not a number." in caption
 
@@ -140,7 +140,7 @@ def test_the_other_network_is_of_the_same_seed_and_pair(tmp_path):
         ([Training("syn", "chests", 0, "diverged", "", None)], "Not shown: syn left no maps: training diverged."),
     )
     for place, (more, told) in enumerate(cases):
-        text, caption, _ = drawn(tmp_path / str(place), [net, *more])
+        text, caption, _ = written(tmp_path / str(place), [net, *more])
         assert told in caption
         assert "The training of net diverged." in caption
         assert text.count(">none<") == 3
@@ -149,7 +149,7 @@ def test_the_other_network_is_of_the_same_seed_and_pair(tmp_path):
 def test_both_networks_are_of_the_same_training_data(tmp_path):
     net = training(tmp_path, "net", grown())
     elsewhere = replace(training(tmp_path, "syn", plain()), dataset="hands")
-    text, caption, _ = drawn(tmp_path, [net, elsewhere])
+    text, caption, _ = written(tmp_path, [net, elsewhere])
     assert text.count(">none<") == 3
     assert "Not shown: syn was not trained on chests." in caption
     assert "Trainings on hands are left out: these are on chests." in caption
@@ -168,15 +168,15 @@ def test_both_networks_are_of_the_same_training_data(tmp_path):
 ])  # fmt: skip
 def test_what_cannot_be_drawn_says_why(tmp_path, arrays, reason):
     trainings = [] if arrays is None else [training(tmp_path, "net", arrays)]
-    assert drawn(tmp_path, trainings) == ("", "Maps.", reason)
+    assert written(tmp_path, trainings) == ("", "Maps.", reason)
 
 
 def test_a_training_without_a_folder_says_its_status(tmp_path):
     trainings = [Training("net", "chests", 0, "failed", "out of memory", None)]
     assert find(trainings, "net") is trainings[0]
-    assert drawn(tmp_path, trainings) == ("", "Maps.", "net left no maps: training failed")
+    assert written(tmp_path, trainings) == ("", "Maps.", "net left no maps: training failed")
 
 
 def test_equal_input_gives_equal_drawings(tmp_path):
     trainings = [training(tmp_path, "net", grown()), training(tmp_path, "syn", plain())]
-    assert drawn(tmp_path / "once", trainings) == drawn(tmp_path / "again", trainings)
+    assert written(tmp_path / "once", trainings) == written(tmp_path / "again", trainings)

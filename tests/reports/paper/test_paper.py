@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 
 from reports.paper import layout as paper
-from reports.paper.layout import PaperError, load_paper
-from reports.paper.printed import COLUMNS, is_blank, read_number
+from reports.paper.contents import TrainingData
+from reports.paper.layout import PAPERS, PaperError, load_paper
+from reports.paper.printed import is_blank, read_number, read_printed
 from reports.reading.trainings import Training
 from tests.reports.paper.paper_inputs import csv_frame, layout, make_run, varied, write_paper
 
@@ -15,10 +16,9 @@ from tests.reports.paper.paper_inputs import csv_frame, layout, make_run, varied
 def test_a_paper_is_read(tmp_path):
     toy = load_paper("toy", folder=write_paper(tmp_path))
     assert (toy.key, toy.title, toy.hardware) == ("toy", "A <toy> paper", "An abacus")
-    assert list(toy.printed.columns) == list(COLUMNS)
-    assert len(list(paper.cells(toy.tables[0]))) == len(toy.printed) == 11  # 2 rows x 5 columns and one gain
-    assert toy.printed.set_index(["row", "column"]).value["taught", "params"] == 560000
-    assert toy.printed.value.isna().sum() == 3  # two dashes and the cell that cannot be read
+    assert len(toy.tables[0].cells) == len(toy.cells) == 11  # 2 rows x 5 columns and one gain
+    assert toy.tables[0].cells["taught", "params"].printed.value == 560000
+    assert sum(cell.printed.number is None for cell in toy.cells) == 3  # two dashes, and one that cannot be read
 
 
 @pytest.mark.parametrize(("text", "value", "step"), [
@@ -148,25 +148,25 @@ def test_own_data_with_other_pairs_is_a_stand_in(tmp_path, pairs, note):
 
 
 def test_what_a_network_learned_from(tmp_path):
-    stage = make_run(tmp_path, [], plays={}, layout={**layout(), "training": "own"})
+    stage = make_run(tmp_path, [], plays={}, layout={**layout(), "training": {"name": "own", "title": "OWN"}})
     on = [Training(method, data, 0, "ok", "", None)
           for method, data in (("syn", "own"), ("net", "toys"), ("net", "own"))]  # fmt: skip
     stage = varied(stage, trainings=on)
     assert [stage.trained_elsewhere(method) for method in ("syn", "net", "none")] == ["", "own and toys", ""]
-    unnamed = varied(stage, paper=replace(stage.paper, training=""))
+    unnamed = varied(stage, paper=replace(stage.paper, training=TrainingData()))
     assert unnamed.trained_elsewhere("net") == ""
 
 
 @pytest.mark.parametrize("key", paper.known_papers())
 def test_the_papers_of_the_project_load(key):
     known = load_paper(key)
-    assert len(known.printed) == sum(len(list(paper.cells(table))) for table in known.tables)
-    assert all(table["readings"] for table in known.tables)
+    assert len(known.cells) + len(known.beside) == sum(len(table.cells) for table in known.tables)
+    assert all(table.readings for table in known.tables)
 
 
 def test_the_light_weight_paper_is_whole():
     """Cells of Tables I to IV counted by hand: rows x columns, and the gains in brackets."""
-    printed = load_paper("ldr-aldk").printed
+    printed = read_printed(PAPERS / "ldr-aldk.csv")
     sizes = {1: 10 * 11, 2: 6 * 10 + 3 * 8, 3: 6 * 7, 4: 4 * 6 + 3 * 4}
     assert printed.groupby("table").size().to_dict() == sizes
     assert printed.printed.map(is_blank).sum() == 15
@@ -178,20 +178,18 @@ def test_printed_gains_are_differences_of_printed_cells():
     """A slip in the transcription of a gain or of its two cells shows here; those of the paper itself are known."""
     known = load_paper("ldr-aldk")
     off = []
-    for table in known.tables:
-        here = known.printed[known.printed.table == table["number"]].set_index(["row", "column"])
-        for row, column in paper.cells(table):
-            if "gain_of" in column:
-                of = column["gain_of"]
-                difference = here.value[row["key"], of] - here.value[row["gain_over"], of]
-                if not abs(difference - here.value[row["key"], column["key"]]) < 0.05:
-                    off.append((table["number"], row["key"], column["key"], round(difference, 1)))
+    for cell in known.cells:
+        if of := cell.column.gain_of:
+            values = {(one.method, one.column.key): one.printed.value for one in known.cells if one.table == cell.table}
+            difference = values[cell.method, of] - values[cell.less, of]
+            if not abs(difference - cell.printed.value) < 0.05:
+                off.append((cell.table, cell.row.key, cell.column.key, round(difference, 1)))
     assert off == [(2, "ldr_1_aldk", "lpba_dice_gain", 1.5), (2, "ldr_2_aldk", "lspig_dice_gain", 5.5)]
 
 
 def test_cells_that_several_tables_print_agree():
     """LDR + ALDK stands in all four tables with one set of numbers."""
-    printed = load_paper("ldr-aldk").printed.set_index(["table", "row", "column"]).printed
+    printed = read_printed(PAPERS / "ldr-aldk.csv").set_index(["table", "row", "column"]).printed
     shared = ("sliver_dice", "sliver_jacc", "lits_dice", "lits_jacc")
     for places in ([(1, "ldr_1_aldk"), (2, "ldr_1_aldk"), (3, "ldr"), (4, "rcn")], [(2, "ldr_1"), (4, "none")]):
         rows = [[printed[(*place, column)] for column in shared] for place in places]
@@ -200,7 +198,7 @@ def test_cells_that_several_tables_print_agree():
 
 def test_notes_on_impossible_overlaps_are_computed():
     """A mean Jaccard is at least D / (2 - D) of the mean Dice D: the cells below it, and no others, say so."""
-    printed = load_paper("ldr-aldk").printed.set_index(["table", "row", "column"])
+    printed = read_printed(PAPERS / "ldr-aldk.csv").set_index(["table", "row", "column"])
     below, said = set(), set(printed.index[printed.note.str.contains(re.escape("D/(2-D)"))])
     for table, row, column in printed.index:
         jaccard = (table, row, re.sub("_dice$", "_jacc", column))

@@ -174,7 +174,7 @@ def test_the_page_shows_the_paper(report):
 def test_the_report_has_the_ledger(report, stage):
     with (report / "ledger.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == len(stage.paper.printed)
+    assert len(rows) == len(stage.paper.cells)
     gain = next(each for each in rows if each["column"] == "one_dice_gain")
     assert gain | {"low": "", "high": "", "note": ""} == {
         "paper": "toy", "table": "1", "row": "taught", "column": "one_dice_gain", "dataset": "shells",

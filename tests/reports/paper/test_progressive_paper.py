@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports.paper import statistics
-from reports.paper.layout import cells
+from reports.paper import pair_values
 from reports.paper.ledger import TIMES, beside, judge, ledger_frame
 from reports.paper.tables import write_paper_tables
 from reports.reading.trainings import Training
@@ -16,6 +15,7 @@ from reports.tables.numbers import MINUS
 from tests.reports.paper.paper_inputs import size_rows, timing, varied
 from tests.reports.paper.progressive_inputs import (
     BENDS,
+    FRAME,
     METHODS,
     OWN,
     PAPER,
@@ -33,7 +33,7 @@ from tests.reports.report_inputs import failed_row, write_dataset
 def _few_resamples():
     """A thousand resamples for each of two hundred cells prove no more here."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(statistics, "RESAMPLES", 60)
+        patch.setattr(pair_values, "RESAMPLES", 60)
         yield
 
 
@@ -46,26 +46,26 @@ def own(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def judged(own):
-    return {(each.table["number"], each.row["key"], each.column["key"]): each for each in judge(own)}
+    return {(each.cell.table, each.cell.row.key, each.cell.column.key): each for each in judge(own)}
 
 
 def test_the_paper_is_whole():
     """Cells counted by hand: rows x columns, SD of folding in row All alone, durations without SD in five rows."""
-    assert PAPER.printed.groupby("table").size().to_dict() == {
+    assert FRAME.groupby("table").size().to_dict() == {
         1: 3 * 4, 2: 18 * 9 + 2, 3: 7 * 3 + 2, 4: 6 * 2, 5: 4 * 4 + 2 + 2 + 4 + 1 + 3,
     }  # fmt: skip
-    assert [figure["number"] for figure in PAPER.figures] == [2, 4, 5, 6, 7, 8, 9]
-    words = PAPER.printed[PAPER.printed.value.isna()].printed.value_counts().to_dict()
+    assert [figure.number for figure in PAPER.figures] == [2, 4, 5, 6, 7, 8, 9]
+    words = FRAME[FRAME.value.isna()].printed.value_counts().to_dict()
     assert words == {"N/A": 3, "None": 2}
 
 
 def test_the_printed_rows_give_the_printed_row_all(judged):
     """TRE is over 3,661 landmarks, folding over 17 pairs; the one cell that rounds otherwise has a note."""
     off = []
-    for column in PAPER.tables[1]["columns"]:
-        cell = judged[2, "all", column["key"]]
-        if round(cell.measured.value, 2) != cell.printed:
-            off.append((column["key"], round(cell.measured.value, 3)))
+    for column in PAPER.tables[1].columns:
+        cell = judged[2, "all", column.key]
+        if round(cell.measured.value, 2) != cell.cell.printed.value:
+            off.append((column.key, round(cell.measured.value, 3)))
     assert off == [("baseline", pytest.approx(3.384, abs=2e-3))]
     assert "within their rounding" in judged[2, "all", "baseline"].note
     assert judged[2, "all", "before"].measured.statistic == "mean over landmarks"
@@ -93,7 +93,7 @@ def test_numbers_in_the_text(judged):
     for seed in (1, 2, 3, 4):
         for column in ("baseline", "baseline_sd", "progressive", "progressive_sd"):
             cell = of(f"draw_{seed}", column)
-            assert cell.measured.value == pytest.approx(cell.printed)
+            assert cell.measured.value == pytest.approx(cell.cell.printed.value)
             assert cell.verdict == "reproduced"
     assert of("all", "progressive").measured.value == pytest.approx(2.37, abs=5e-3)
     assert of("dirlab", "progressive").measured.value == pytest.approx(2.43, abs=5e-3)
@@ -108,30 +108,30 @@ def test_the_interval_of_a_pooled_mean_holds_it_and_resamples_pairs(judged):
 
 
 def test_counts_beside_the_paper(own):
-    found = {(each.table["number"], each.row["key"], each.column["key"]): each for each in beside(own)}
+    found = {(each.cell.table, each.cell.row.key, each.cell.column.key): each for each in beside(own)}
     assert found[5, "improved", "comparison"].measured.value == 17
     assert found[5, "folds_more", "comparison"].measured.value == 15
     assert found[5, "draws_improved", "comparison"].measured.value == 5
     assert "of 5 seeds: 0, 1, 2, 3, 4" in found[5, "draws_improved", "comparison"].note
     assert found[3, "demons", "tre"].measured.value == pytest.approx(1.5)
     assert {each.verdict for each in found.values()} == {"not in the paper"}
-    assert not set(found) & {(each.table["number"], each.row["key"], each.column["key"]) for each in judge(own)}
+    assert not set(found) & {(each.cell.table, each.cell.row.key, each.cell.column.key) for each in judge(own)}
 
 
 def test_the_import_oracle_has_a_tolerance(tmp_path):
     rows = [each | {"value": each["value"] + 0.019} if (each["method"], each["region"]) == ("identity", "mean")
             and each["metric"] == "tre" else each for each in printed_rows(OWN)]  # fmt: skip
     judged = judge(make_run(tmp_path, rows))
-    before = [each for each in judged if each.column["key"] == "before"]
-    assert {each.verdict for each in before if each.row["key"] != "all"} == {"reproduced"}
+    before = [each for each in judged if each.cell.column.key == "before"]
+    assert {each.verdict for each in before if each.cell.row.key != "all"} == {"reproduced"}
     assert all("tolerance 0.02" in each.note for each in before)
 
 
 def test_a_wrong_training_set_up_differs(tmp_path):
     """Ranges of t2,1 with x and z swapped: a twisted axis order shows."""
     wrong = {**BENDS, "t21": {"controls": [4, 4, 2], "ranges": [0.10, 0.05, 0.025]}}
-    found = {(each.row["key"], each.column["key"]): each for each in judge(make_run(tmp_path, [], bends=wrong))
-             if each.table["number"] == 1}  # fmt: skip
+    found = {(each.cell.row.key, each.cell.column.key): each for each in judge(make_run(tmp_path, [], bends=wrong))
+             if each.cell.table == 1}  # fmt: skip
     assert (found["t21", "x"].verdict, found["t21", "x"].measured.value) == ("differs", pytest.approx(12.8))
     assert found["t21", "y"].verdict == "reproduced"
     assert found["t21", "grid"].note == "synthetic.json has no single number bends.t21.controls"
@@ -140,8 +140,8 @@ def test_a_wrong_training_set_up_differs(tmp_path):
 def test_set_up_is_no_stand_in(tmp_path):
     rows = size_rows("phantom-dirlab", "progressive", 1000, 19_000_000)
     judged = judge(make_run(tmp_path, all_rows(PHANTOMS) + rows, PHANTOMS))
-    assert {each.verdict for each in judged if each.table["number"] == 1} == {"reproduced"}
-    of_phantoms = {each.verdict for each in judged if each.table["number"] == 2}
+    assert {each.verdict for each in judged if each.cell.table == 1} == {"reproduced"}
+    of_phantoms = {each.verdict for each in judged if each.cell.table == 2}
     assert of_phantoms == {"stand-in"}
 
 
@@ -152,7 +152,7 @@ def test_set_up_is_no_stand_in(tmp_path):
 def test_the_square_schedule_is_judged_by_how_training_ended(tmp_path, plays, rows, verdict, words):
     ending = ("diverged",) if rows is failed else (2.5, 1.5)
     judged = judge(make_run(tmp_path, rows(plays, "progressive-square", *ending), plays))
-    cell = next(each for each in judged if (each.table["number"], each.row["key"]) == (4, "square"))
+    cell = next(each for each in judged if (each.cell.table, each.cell.row.key) == (4, "square"))
     assert cell.verdict == verdict
     assert words in cell.note
     assert "printed “None”, which stands for a training that diverged" in cell.note
@@ -160,7 +160,7 @@ def test_the_square_schedule_is_judged_by_how_training_ended(tmp_path, plays, ro
 
 def test_a_failed_training_is_no_crash_of_the_papers_kind(tmp_path):
     judged = judge(make_run(tmp_path, failed(OWN, "progressive-square", "failed")))
-    cell = next(each for each in judged if (each.table["number"], each.row["key"]) == (4, "square"))
+    cell = next(each for each in judged if (each.cell.table, each.cell.row.key) == (4, "square"))
     assert cell.verdict == "not measured"
 
 
@@ -180,10 +180,10 @@ def test_diverged_is_a_result_in_table_and_ledger(tmp_path):
 def test_one_diverged_seed_leaves_the_others(tmp_path):
     rows = [each for each in all_rows(OWN) if (each["method"], each["seed"]) != ("progressive-baseline", 2)]
     stage = make_run(tmp_path, rows + failed(OWN, "progressive-baseline", "diverged", seed=2))
-    judged = {(each.row["key"], each.column["key"]): each for each in judge(stage) if each.table["number"] == 5}
+    judged = {(each.cell.row.key, each.cell.column.key): each for each in judge(stage) if each.cell.table == 5}
     assert judged["draw_2", "baseline"].verdict == "diverged"
     assert judged["draw_1", "baseline"].verdict == judged["draw_2", "progressive"].verdict == "reproduced"
-    counted = next(each for each in beside(stage) if each.row["key"] == "draws_improved")
+    counted = next(each for each in beside(stage) if each.cell.row.key == "draws_improved")
     assert (counted.measured.value, counted.measured.n) == (4, 5)
     assert "of 5 seeds: 0, 1, 2, 3, 4; seed 2 counts as not lower: no registration of progressive-base" in counted.note
     table = write_paper_tables(tmp_path / "t", stage, [*judge(stage), *beside(stage)])[4]
@@ -200,7 +200,7 @@ def test_draws_are_compared_with_the_same_draws(tmp_path):
     rows = [each for method, of_seeds in means.items() for seed, mean in enumerate(of_seeds)
             for each in flat_rows(OWN, method, mean, 1.0, seed)]  # fmt: skip
     rows = [each for each in rows if (each["method"], each["pair"], each["seed"]) != ("progressive", "a__b1", 1)]
-    found = {each.row["key"]: each for each in beside(make_run(tmp_path, rows)) if each.table["number"] == 5}
+    found = {each.cell.row.key: each for each in beside(make_run(tmp_path, rows)) if each.cell.table == 5}
     # 15 pairs have draws 0 and 1 of both, (1 + 4) / 2; pair 2 of DIR-Lab and of CREATIS has draw 0 alone, 1
     assert found["gain_draws"].measured.value == pytest.approx((15 * 2.5 + 2 * 1.0) / 17)
     assert "of 2 draws: 0, 1" in found["gain_draws"].note
@@ -210,7 +210,7 @@ def test_draws_are_compared_with_the_same_draws(tmp_path):
 def test_one_draw_is_no_mean_of_draws(tmp_path):
     rows = [each for each in all_rows(OWN) if each["seed"] == 0]
     stage = make_run(tmp_path, rows + flat_rows(OWN, "progressive", 2.0, 1.0, seed=1))
-    found = {each.row["key"]: each for each in beside(stage) if each.table["number"] == 5}
+    found = {each.cell.row.key: each for each in beside(stage) if each.cell.table == 5}
     for key in ("gain_draws", "p_draws"):
         assert found[key].measured.reason == "one draw only"
         assert np.isnan(found[key].measured.value)
@@ -219,7 +219,7 @@ def test_one_draw_is_no_mean_of_draws(tmp_path):
 
 def test_why_there_is_no_number(tmp_path):
     rows = [each for each in printed_rows(OWN) if each["seed"] == 0]
-    judged = {(each.table["number"], each.row["key"], each.column["key"]): each
+    judged = {(each.cell.table, each.cell.row.key, each.cell.column.key): each
               for each in judge(make_run(tmp_path, rows, absent=("popi",)))}  # fmt: skip
     assert judged[3, "heinrich", "tre"].note == "printed only, not implemented here"
     assert judged[3, "berendsen", "duration"].verdict == "not printed"
@@ -227,7 +227,7 @@ def test_why_there_is_no_number(tmp_path):
     assert judged[5, "dirlab", "progressive"].verdict == "reproduced"
     assert judged[2, "dirlab_3", "progressive"].verdict == "reproduced"
     other = make_run(tmp_path / "2", rows)
-    judged = {(each.table["number"], each.row["key"], each.column["key"]): each for each in judge(other)}
+    judged = {(each.cell.table, each.cell.row.key, each.cell.column.key): each for each in judge(other)}
     assert judged[5, "draw_3", "baseline"].note == "progressive-baseline is not run with seed 3 in this profile"
     assert judged[4, "short", "tre"].note == "progressive-short is not run on Real shells"
 
@@ -236,7 +236,7 @@ def test_a_stand_in_with_fewer_pairs_says_so(tmp_path):
     stage = make_run(tmp_path, printed_rows(PHANTOMS), PHANTOMS)
     small = write_dataset(tmp_path / "small", "phantom-dirlab", phantom=True, n_pairs=4, shape=(6, 5, 4))
     judged = judge(varied(stage, plays={**stage.datasets, "dirlab": small}))
-    cell = next(each for each in judged if each.row["key"] == "dirlab_5" and each.column["key"] == "progressive")
+    cell = next(each for each in judged if each.cell.row.key == "dirlab_5" and each.cell.column.key == "progressive")
     assert cell.verdict == "not measured"
     assert cell.note == "Shells <b> phantom has 4 test pairs, the paper's row is of pair 5"
 
@@ -245,7 +245,7 @@ def test_failed_pairs_are_left_out_and_counted(tmp_path):
     rows = [each for each in printed_rows(OWN) if (each["dataset"], each["pair"], each["method"])
             != ("dirlab", "a__b7", "progressive")]  # fmt: skip
     stage = make_run(tmp_path, [*rows, failed_row("dirlab", "a__b7", "progressive", "timeout", "slow")])
-    judged = {(each.table["number"], each.row["key"], each.column["key"]): each for each in judge(stage)}
+    judged = {(each.cell.table, each.cell.row.key, each.cell.column.key): each for each in judge(stage)}
     assert judged[2, "all", "progressive"].measured.n == 16
     assert judged[2, "all", "progressive"].verdict == "incomplete"
     assert judged[5, "gain", "comparison"].verdict == "incomplete"
@@ -273,7 +273,7 @@ def test_a_part_of_the_papers_own_data_is_a_stand_in(tmp_path):
     few = write_dataset(tmp_path / "few", "dirlab", phantom=False, n_pairs=3, shape=(6, 5, 4))
     stage = varied(stage, plays={**stage.datasets, "dirlab": few})
     assert [stage.players[key].stand_in for key in ("dirlab", "creatis", "popi")] == [True, False, False]
-    found = {(each.table["number"], each.row["key"], each.column["key"]): each for each in judge(stage)}
+    found = {(each.cell.table, each.cell.row.key, each.cell.column.key): each for each in judge(stage)}
     for column in ("before", "progressive"):
         assert found[2, "dirlab_2", column].verdict == found[2, "all", column].verdict == "stand-in"
         assert found[2, "creatis_1", column].verdict == "reproduced"
@@ -282,7 +282,7 @@ def test_a_part_of_the_papers_own_data_is_a_stand_in(tmp_path):
     two, three = write_paper_tables(tmp_path / "t", stage, [*judge(stage), *beside(stage)])[1:3]
     for table in (two, three):
         assert any("on DIR-Lab, which has 3 of the paper's 10 pairs" in note for note in table.notes)
-    assert stage.players["dirlab"].in_figure() == "Real shells, which has 3 of the paper's 10 pairs"
+    assert stage.players["dirlab"].in_figure == "Real shells, which has 3 of the paper's 10 pairs"
     player = stage.players["dirlab"]
     assert (player.stand_in, player.note) == (True, "has 3 of the paper's 10 pairs")
 
@@ -292,7 +292,7 @@ def test_a_network_trained_on_other_data_is_a_stand_in(tmp_path):
     elsewhere = [replace(stage.run.trainings[0], dataset="phantom-lidc"),
                  Training("progressive-square", "phantom-lidc", 0, "diverged", "", None)]  # fmt: skip
     stage = varied(stage, trainings=elsewhere)
-    found = {(each.table["number"], each.row["key"], each.column["key"]): each for each in judge(stage)}
+    found = {(each.cell.table, each.cell.row.key, each.cell.column.key): each for each in judge(stage)}
     for key in ((2, "dirlab_1", "progressive"), (2, "all", "progressive_folding"), (5, "gain", "comparison"),
                 (4, "square", "tre")):  # fmt: skip
         assert found[key].verdict == "stand-in"
@@ -308,7 +308,7 @@ def test_a_setting_is_read_of_the_papers_training_data(tmp_path):
     stage = make_run(tmp_path, [])
     other = Training("progressive", "another", 0, "ok", "", tmp_path / "nothing")
     stage = varied(stage, trainings=[other, *stage.run.trainings])
-    assert {each.measured.dataset for each in judge(stage) if each.table["number"] == 1} == {"lidc"}
+    assert {each.measured.dataset for each in judge(stage) if each.cell.table == 1} == {"lidc"}
 
 
 @pytest.fixture(scope="module")
@@ -376,5 +376,5 @@ def test_every_cell_of_the_layout_has_a_known_method_and_metric():
     known = catalogue()["methods"]
     later = {name for name in METHODS if name.startswith("progressive") or name == "ants-syn-lung"}
     for table in PAPER.tables:
-        for one, _ in (*cells(table), *cells(table, printed=False)):
-            assert one.get("method", "identity") in {*known, *later}
+        for cell in table.cells.values():
+            assert {*cell.methods} <= {*known, *later}

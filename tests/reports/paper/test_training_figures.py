@@ -7,16 +7,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from reports.drawing import weights
 from reports.drawing.level_sketch import State
 from reports.paper import snapshots
+from reports.paper.contents import PaperData, TrainingData
 from reports.paper.draw import draw_figures
 from reports.paper.figures import displacement_densities as density_figure
 from reports.paper.figures import learning_curves as learning_figure
-from reports.paper.figures import schedule_states as schedule_figure
 from reports.paper.figures import snapshot_scatter as snapshot_figure
 from reports.paper.layout import PaperError
-from reports.reading import growth
-from tests.reports.paper.paper_inputs import varied
+from tests.reports.paper.paper_inputs import drawn, varied
 from tests.reports.paper.training_inputs import (
     BEFORE,
     PAIRS,
@@ -28,11 +28,10 @@ from tests.reports.paper.training_inputs import (
     uniform,
 )
 
-OWN = {"training": {"name": "lidc", "title": "LIDC-IDRI"}}
-STATES = {"number": 2, "kind": "schedule_states", "caption": "States.", "methods": ["net"], **OWN}
-DENSITY = {"number": 4, "kind": "displacement_densities", "caption": "Densities.", "methods": ["net"], **OWN}
-CURVES = {"number": 5, "kind": "learning_curves", "caption": "Curves.", "methods": ["syn", "net"], **OWN}
-SCATTER = {"number": 6, "kind": "snapshot_scatter", "caption": "Scatter.", "methods": ["syn", "net"], **OWN}
+STATES = {"number": 2, "kind": "growth_states", "caption": "States.", "method": "net"}
+DENSITY = {"number": 4, "kind": "displacement_densities", "caption": "Densities.", "method": "net"}
+CURVES = {"number": 5, "kind": "learning_curves", "caption": "Curves.", "methods": ["syn", "net"]}
+SCATTER = {"number": 6, "kind": "snapshot_scatter", "caption": "Scatter.", "methods": ["syn", "net"]}
 FIGURES = [STATES, DENSITY, CURVES, SCATTER]
 POOLED = np.average(BEFORE, weights=[count for *_, count in PAIRS])
 
@@ -71,7 +70,7 @@ def test_all_four_are_drawn_and_equal_input_gives_equal_files(tmp_path):
 
 
 def test_states_show_the_weights_that_were_recorded(tmp_path):
-    figure, note = schedule_figure.draw(filled(tmp_path), STATES)
+    figure, note = drawn(filled(tmp_path), STATES)
     start, half, after, *below = figure.axes
     assert [axes.get_title(loc="left") for axes in (start, half, after)] == [
         "(a) start, iteration 0", "(b) half-way, iteration 20", "(c) after, iteration 40",
@@ -86,10 +85,10 @@ def test_states_show_the_weights_that_were_recorded(tmp_path):
 
 
 def test_the_curves_of_the_states_are_the_recorded_ones(tmp_path):
-    figure, _ = schedule_figure.draw(filled(tmp_path), STATES)
+    figure, _ = drawn(filled(tmp_path), STATES)
     recorded = trapezoids(20, 60, 4, 200)
     for level in (0, 1):
-        (line,) = lines(figure.axes[3], growth.look(level)[0])
+        (line,) = lines(figure.axes[3], weights.look(level)[0])
         known = np.isfinite(line.get_ydata())
         expected = recorded[f"alpha_{level}"][line.get_xdata()[known].astype(int)]
         np.testing.assert_allclose(line.get_ydata()[known], expected)
@@ -99,7 +98,7 @@ def test_the_curves_of_the_states_are_the_recorded_ones(tmp_path):
 
 def test_two_levels_take_the_images_of_the_upper_one_as_they_are(tmp_path):
     stage = toy(tmp_path, [], [training(tmp_path, "net", curve=trapezoids(20, 60, 2, 100))])
-    figure, note = schedule_figure.draw(stage, STATES)
+    figure, note = drawn(stage, STATES)
     assert not any("β₁" in text for text in texts(figure.axes[0]))
     assert "Later levels" not in note
 
@@ -119,7 +118,7 @@ def test_beta_and_gamma_follow_from_alpha():
 ])  # fmt: skip
 def test_times_that_a_training_does_not_have_are_told(tmp_path, curve, ended, second, third, said):
     stage = toy(tmp_path, [], [training(tmp_path, "net", curve=curve, status=ended)])
-    figure, note = schedule_figure.draw(stage, STATES)
+    figure, note = drawn(stage, STATES)
     for axes, why in zip(figure.axes[1:3], (second, third), strict=True):
         told = " ".join(" ".join(texts(axes)).split())
         assert (why in told) if why else ("α₁ = " in told)
@@ -128,7 +127,7 @@ def test_times_that_a_training_does_not_have_are_told(tmp_path, curve, ended, se
 
 def test_densities_by_hand(tmp_path):
     stage = toy(tmp_path, [], [training(tmp_path, "net", displacements=uniform(8))])
-    figure, note = density_figure.draw(stage, DENSITY)
+    figure, note = drawn(stage, DENSITY)
     assert [axes.get_title(loc="left") for axes in figure.axes] == list(density_figure.NAMES.values())
     assert len({axes.get_xlim() for axes in figure.axes}) == len({axes.get_ylim() for axes in figure.axes}) == 1
     for axes in figure.axes:
@@ -143,11 +142,11 @@ def test_scans_of_different_spacing_and_the_pairs_counted_are_told(tmp_path):
     stage = toy(tmp_path, [], [left])
     about = {"spacing": None, "spacings": [[2.125, 3], [2, 4], [4, 8]], "pairs": 100}
     (left.folder / "synthetic.json").write_text(json.dumps(about))
-    _, note = density_figure.draw(stage, DENSITY)
+    _, note = drawn(stage, DENSITY)
     assert "80 voxels of the first 100 training pairs, from the training of Net" in note
     assert "each scan's own spacing in phantom-lidc: x 2.12 to 3 mm, y 2 to 4 mm, z 4 to 8 mm a voxel." in note
     (left.folder / "synthetic.json").write_text(json.dumps({**about, "spacings": None, "pairs": 1}))
-    _, note = density_figure.draw(stage, DENSITY)
+    _, note = drawn(stage, DENSITY)
     assert "voxels of the first training pair, from" in note
     assert "The spacing behind the mm is not recorded." in note
 
@@ -166,9 +165,7 @@ def test_a_component_without_voxels_is_told(tmp_path):
     rows = uniform(8)
     rows.loc[rows.component == "y", "count"] = 0
     rows.loc[rows.component == "z", "count"] = np.nan
-    figure, note = density_figure.draw(
-        toy(tmp_path, [], [training(tmp_path, "net", displacements=rows, dataset="lidc")]), DENSITY
-    )
+    figure, note = drawn(toy(tmp_path, [], [training(tmp_path, "net", displacements=rows, dataset="lidc")]), DENSITY)
     assert [texts(axes) == ["no voxels"] for axes in figure.axes] == [False, True, True]
     assert "No voxels of component y, z." in note
     assert "on LIDC-IDRI." in note
@@ -177,7 +174,7 @@ def test_a_component_without_voxels_is_told(tmp_path):
 def test_errors_are_pooled_over_landmarks(tmp_path):
     errors = {0: (6.0, 8.0, 7.0), 50: (3.0, 2.0, 1.0)}
     stage = toy(tmp_path, [], [training(tmp_path, "net", errors=snapshot_rows(errors))])
-    figure, note = learning_figure.draw(stage, {**CURVES, "methods": ["net"]})
+    figure, note = drawn(stage, {**CURVES, "methods": ["net"]})
     below = figure.axes[1]
     np.testing.assert_array_equal(below.lines[0].get_xdata(), [0, 50])
     np.testing.assert_allclose(
@@ -190,7 +187,7 @@ def test_errors_are_pooled_over_landmarks(tmp_path):
 
 
 def test_the_first_seed_is_thick_and_further_ones_are_thin_and_pale(tmp_path):
-    figure, note = learning_figure.draw(filled(tmp_path), CURVES)
+    figure, note = drawn(filled(tmp_path), CURVES)
     above, below = figure.axes
     for (colour, _), start in zip(learning_figure.LOOKS[:2], (7, 6), strict=True):
         first, further = lines(below, colour)
@@ -205,7 +202,7 @@ def test_a_training_that_diverged_ends_with_a_cross(tmp_path):
     errors = falling(6, 0.02, last=60)
     trainings = [training(tmp_path, "net", errors=errors, status="diverged", reason="loss nan\nat iteration 57."),
                  training(tmp_path, "syn", errors=falling(7, 0.02))]  # fmt: skip
-    figure, note = learning_figure.draw(toy(tmp_path, [], trainings), CURVES)
+    figure, note = drawn(toy(tmp_path, [], trainings), CURVES)
     (cross,) = [line for line in figure.axes[1].lines if line.get_marker() == "X" and len(line.get_xdata())]
     np.testing.assert_allclose([cross.get_xdata()[0], cross.get_ydata()[0]], [50, 6 - 1 + 1.7])
     assert "Net (seed 0) diverged: loss nan at iteration 57." in note
@@ -216,7 +213,7 @@ def test_a_training_that_diverged_ends_with_a_cross(tmp_path):
 def test_many_snapshots_are_smoothed_and_it_is_said(tmp_path):
     errors = {t: 3 * [100.0 if t % 50 == 7 else 5.0] for t in range(200)}  # one in fifty is far off
     stage = toy(tmp_path, [], [training(tmp_path, "net", errors=snapshot_rows(errors))])
-    figure, note = learning_figure.draw(stage, {**CURVES, "methods": ["net"]})
+    figure, note = drawn(stage, {**CURVES, "methods": ["net"]})
     pale, line = lines(figure.axes[1], learning_figure.LOOKS[0][0])
     assert pale.get_ydata().max() == pytest.approx(100)
     np.testing.assert_allclose(line.get_ydata(), 5)
@@ -228,8 +225,8 @@ def test_errors_over_more_than_a_decade_are_logarithmic(tmp_path, last, scale):
     trainings = [training(tmp_path, method, errors=snapshot_rows({0: (6.0, 6.0, 6.0), 9: last}))
                  for method in ("syn", "net")]  # fmt: skip
     stage = toy(tmp_path, [], trainings)
-    assert learning_figure.draw(stage, CURVES)[0].axes[1].get_yscale() == scale
-    figure, note = snapshot_figure.draw(stage, SCATTER)
+    assert drawn(stage, CURVES)[0].axes[1].get_yscale() == scale
+    figure, note = drawn(stage, SCATTER)
     assert (figure.axes[0].get_xscale(), figure.axes[0].get_yscale()) == (scale, scale)
     assert ("Logarithmic" in note) == (scale == "log")
 
@@ -238,10 +235,10 @@ def test_snapshots_without_all_pairs_are_left_out(tmp_path):
     errors = snapshot_rows({0: (6.0, 8.0, 7.0), 10: (np.nan, 4.0, 4.0), 20: (3.0, np.inf, 3.0), 30: (2.0, 2.0, 2.0)})
     again = snapshot_rows({30: (1.0, 1.0, 1.0)})  # a training that went on after it was killed
     stage = toy(tmp_path, [], [training(tmp_path, "net", errors=pd.concat([errors, again]))], before=BEFORE[:2])
-    found = snapshots.read(stage, {**CURVES, "methods": ["net"]})
+    found = snapshots.read(stage, ["net"])
     assert found.lines[0].tre.to_dict() == {0: 7.15, 30: 1.0}
     assert np.isnan(found.before)  # one pair has none
-    figure, note = learning_figure.draw(stage, {**CURVES, "methods": ["net", "syn"]})
+    figure, note = drawn(stage, {**CURVES, "methods": ["net", "syn"]})
     assert "2 snapshots of Net (seed 0) without all pairs are left out." in note
     assert "identity was not run on all of these pairs" in note
     assert "Not drawn: no training of syn." in note
@@ -250,30 +247,30 @@ def test_snapshots_without_all_pairs_are_left_out(tmp_path):
 
 def test_only_the_data_sets_of_the_entry_count(tmp_path):
     stage = toy(tmp_path, [], [training(tmp_path, "net", errors=snapshot_rows({0: (6.0, 8.0, 100.0)}))])
-    found = snapshots.read(stage, {"methods": ["net"], "datasets": ["one"]})
+    found = snapshots.read(stage, ["net"], ["one"])
     assert found.lines[0].tre.to_dict() == {0: pytest.approx(7.6)}
     assert found.before == pytest.approx(8.4)
-    _, note = learning_figure.draw(stage, {**CURVES, "methods": ["net"], "datasets": ["one"]})
+    _, note = drawn(stage, {**CURVES, "methods": ["net"], "datasets": ["one"]})
     assert "No snapshot was judged on" not in note
-    none = snapshots.read(varied(stage, plays={}), {"methods": ["net"]})
+    none = snapshots.read(varied(stage, plays={}), ["net"])
     assert none.missing == ["the snapshots of net (seed 0) have no pair of these data sets"]
 
 
-@pytest.mark.parametrize(("draw", "entry"), [(learning_figure.draw, CURVES), (snapshot_figure.draw, SCATTER)])
-def test_data_sets_without_snapshots_are_not_named_as_judged(tmp_path, draw, entry):
+@pytest.mark.parametrize("entry", [CURVES, SCATTER])
+def test_data_sets_without_snapshots_are_not_named_as_judged(tmp_path, entry):
     errors = snapshot_rows({0: (6.0, 8.0), 10: (5.0, 7.0)}, PAIRS[:2])
     stage = toy(tmp_path, [], [training(tmp_path, method, errors=errors) for method in ("syn", "net")])
-    _, note = draw(stage, entry)
+    _, note = drawn(stage, entry)
     assert "of 2 test pairs (Shells <b> phantom, a stand-in for ONE)." in note
     assert "No snapshot was judged on TWO, which the paper has as well." in note
-    known = {"one": {"title": "ONE"}, "two": {"title": "TWO", "pairs": 9}}
+    known = {"one": PaperData("ONE"), "two": PaperData("TWO", 9)}
     errors = snapshot_rows({0: (6.0,)}, PAIRS[2:])
     few = varied(
         stage,
         paper=replace(stage.paper, datasets=known),
         trainings=[training(tmp_path / "few", method, errors=errors) for method in ("syn", "net")],
     )
-    assert "(Real shells, which has 3 of the paper's 9 pairs)." in draw(few, entry)[1]
+    assert "(Real shells, which has 3 of the paper's 9 pairs)." in drawn(few, entry)[1]
 
 
 @pytest.mark.parametrize("own", ["", "lidc"])
@@ -287,21 +284,21 @@ def test_trainings_on_different_data_are_not_mixed(tmp_path, own):
 
     trainings = [one("net", "other", 8.0), one("syn", "lidc", 5.0), one("net", "lidc", 4.0)]
     stage = toy(tmp_path, [], trainings)
-    stage = varied(stage, paper=replace(stage.paper, training=own))
-    figure, note = snapshot_figure.draw(stage, SCATTER)
+    stage = varied(stage, paper=replace(stage.paper, training=TrainingData(own, "LIDC-IDRI")))
+    figure, note = drawn(stage, SCATTER)
     if own:
         np.testing.assert_allclose(figure.axes[0].lines[1].get_xydata(), [[5, 4], [5, 4]])
         assert "Trainings on other are left out: these are on lidc." in note
     else:
         assert figure is None
         assert note == "no training of syn on other"
-    read, left = ("LIDC-IDRI", "other") if own else ("other, a stand-in for LIDC-IDRI", "lidc")
-    for draw, entry in ((learning_figure.draw, CURVES), (density_figure.draw, DENSITY), (schedule_figure.draw, STATES)):
-        figure, note = draw(stage, entry)
+    read, left = ("LIDC-IDRI", "other") if own else ("other", "lidc")
+    for entry in (CURVES, DENSITY, STATES):
+        figure, note = drawn(stage, entry)
         assert f"on {read}" in note
         assert f"Trainings on {left} are left out" in note
-    plan, _ = learning_figure._plan(stage, CURVES)
-    assert len(plan.iteration) == (200 if own else 100)
+    growth, _ = learning_figure._growth(stage, learning_figure.Options(("syn", "net")))
+    assert len(growth.iteration) == (200 if own else 100)
 
 
 def test_the_scatter_matches_iteration_and_seed(tmp_path):
@@ -310,7 +307,7 @@ def test_the_scatter_matches_iteration_and_seed(tmp_path):
 
     trainings = [one("syn", 0, {0: 6.0, 10: 5.0, 20: 4.0}), one("net", 0, {0: 6.0, 20: 2.0, 30: 1.0}),
                  one("syn", 1, {0: 3.0}), one("net", 1, {0: 4.0}), one("net", 2, {0: 0.1})]  # fmt: skip
-    figure, note = snapshot_figure.draw(toy(tmp_path, [], trainings), SCATTER)
+    figure, note = drawn(toy(tmp_path, [], trainings), SCATTER)
     (axes,) = figure.axes
     first, further = lines(axes, "#0072b2")
     np.testing.assert_allclose(first.get_xydata(), [[6, 6], [4, 2]])
@@ -325,7 +322,7 @@ def test_the_scatter_matches_iteration_and_seed(tmp_path):
 
 
 def test_the_density_of_the_scatter_lies_on_its_points(tmp_path):
-    figure, note = snapshot_figure.draw(filled(tmp_path), SCATTER)
+    figure, note = drawn(filled(tmp_path), SCATTER)
     assert len(figure.axes[0].collections) == snapshot_figure.SHADES
     assert "Grey: kernel density." in note
     points = np.random.default_rng(1).normal((5, 3), (1, 0.2), (400, 2))
@@ -369,7 +366,7 @@ def test_why_a_figure_is_not_drawn(tmp_path, entry, left, reason):
     ({**SCATTER, "methods": ["net"]}, "figure 6: a scatter is of two methods, got 1"),
     ({**CURVES, "methods": list("abcde")}, "figure 5: only 4 methods can be told apart, got 5"),
     ({**CURVES, "datasets": ["one", "three"]}, "figure 5: dataset 'three' is none of one, two"),
-    ({**STATES, "methods": []}, "figure 2: kind schedule_states needs methods"),
+    ({**STATES, "method": ""}, "figure 2: kind growth_states needs method"),
 ])  # fmt: skip
 def test_an_entry_that_cannot_be_drawn_is_one_line(tmp_path, entry, message):
     with pytest.raises(PaperError, match=f"^toy: {message}$"):

@@ -9,6 +9,7 @@ from reports.reading.trainings import Training
 from tests.reports.paper.paper_inputs import layout, make_run, varied
 from tests.reports.report_inputs import row
 
+OWN = {"name": "lidc", "title": "LIDC-IDRI"}
 PAIRS = [("shells", "a__b0", 10), ("shells", "a__b1", 40), ("two", "a__b0", 150)]
 BEFORE = (6.0, 9.0, 7.0)
 
@@ -65,5 +66,6 @@ def toy(tmp_path, figures, trainings, *, before=BEFORE, plays=None, methods=("sy
     rows = [row(dataset, pair, "identity", "tre", value, unit="mm")
             for (dataset, pair, _), value in zip(PAIRS, before, strict=False)]  # fmt: skip
     plays = {"one": "shells", "two": "two"} if plays is None else plays
-    stage = make_run(tmp_path, rows, plays=plays, methods=methods, layout={**layout(), "figures": list(figures)})
+    whole = {**layout(), "figures": list(figures), "training": OWN}
+    stage = make_run(tmp_path, rows, plays=plays, methods=methods, layout=whole)
     return varied(stage, trainings=trainings)
