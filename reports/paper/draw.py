@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import pkgutil
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -16,7 +17,7 @@ from reports.paper.cast import PaperRun
 from reports.paper.contents import PaperFigure
 from reports.paper.printed import PaperError
 
-FIGURES = Path(__file__).with_name("figures")
+LOADS = "reports.paper.figures"  # what runs depend on is read from here (`workflows.configuration.sources`)
 
 
 class Draw(Protocol):
@@ -38,7 +39,8 @@ class Drawn(NamedTuple):
 
 def kinds() -> list[str]:
     """Return the kinds of figures that can be drawn, which are the names of the modules in ``figures/``."""
-    return sorted(path.stem for path in FIGURES.glob("*.py") if path.stem != "__init__")
+    package = importlib.import_module(LOADS)
+    return sorted(each.name for each in pkgutil.iter_modules(package.__path__))
 
 
 def draw_figures(stage: PaperRun, folder: Path) -> list[Drawn]:
@@ -76,7 +78,7 @@ def _kind(entry: PaperFigure, datasets: Mapping[str, object]) -> tuple[Draw, obj
     """Return how a figure is drawn, and what its entry says to that, checked against the module's ``Options``."""
     if entry.kind not in kinds():
         raise PaperError(f"kind must be one of {', '.join(kinds())}, got {entry.kind!r}")
-    module = importlib.import_module(f"reports.paper.figures.{entry.kind}")
+    module = importlib.import_module(f"{LOADS}.{entry.kind}")
     known = {field.name: field.default is MISSING for field in fields(module.Options)}
     if unknown := sorted(set(entry.options) - set(known)):
         raise PaperError(f"kind {entry.kind} knows no {', '.join(unknown)}, only {', '.join(known)}")

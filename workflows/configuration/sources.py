@@ -50,7 +50,7 @@ def sources_of(modules: Iterable[str], *, root: Path = ROOT) -> list[Path]:
             continue
         found[name] = path
         pending += [name.rpartition(".")[0]] if "." in name else []
-        pending += imported_modules(path)
+        pending += [*imported_modules(path), *modules_loaded_by_name(path, root=root)]
     return sorted(found.values())
 
 
@@ -59,6 +59,13 @@ def libraries_of(modules: Iterable[str], *, root: Path = ROOT) -> dict[str, str]
     names = {name.split(".")[0] for path in sources_of(modules, root=root) for name in imported_modules(path)}
     foreign = sorted(name for name in names if name not in ROOMS and name not in sys.stdlib_module_names)
     return {_DISTRIBUTIONS.get(name, name): _version(_DISTRIBUTIONS.get(name, name)) for name in foreign}
+
+
+def modules_loaded_by_name(path: Path, *, root: Path = ROOT) -> list[str]:
+    """Return the modules that a file imports by their names while it runs: all of the package in its ``LOADS``."""
+    package = constant_of(path, "LOADS", "")
+    folder = root.joinpath(*package.split("."))
+    return [f"{package}.{each.stem}" for each in sorted(folder.glob("*.py"))] if package else []
 
 
 @cache

@@ -16,8 +16,7 @@ from reports.paper.figures import displacement_densities as density_figure
 from reports.paper.figures import learning_curves as learning_figure
 from reports.paper.figures import snapshot_scatter as snapshot_figure
 from reports.paper.layout import PaperError
-from tests.reports.paper.paper_inputs import drawn, varied
-from tests.reports.paper.training_inputs import (
+from tests.reports.paper.figures.training_inputs import (
     BEFORE,
     PAIRS,
     falling,
@@ -27,6 +26,7 @@ from tests.reports.paper.training_inputs import (
     trapezoids,
     uniform,
 )
+from tests.reports.paper.paper_inputs import drawn, varied
 
 STATES = {"number": 2, "kind": "growth_states", "caption": "States.", "method": "net"}
 DENSITY = {"number": 4, "kind": "displacement_densities", "caption": "Densities.", "method": "net"}
