@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from benchmarks.rows import RunRow
-from datasets.files import DataError
+from datasets.files import DataError, replacing
 
 Options = Mapping[str, Any]  # of a method or a data set, as a configuration gives them
 T = TypeVar("T")
@@ -96,6 +96,12 @@ def encode(value: object) -> bytes:
 def text_of(value: object) -> str:
     """Return a dataclass as the text of a JSON file, indented for people who look into it."""
     return msgspec.json.format(encode(value), indent=1).decode() + "\n"
+
+
+def write(path: Path, value: object) -> None:
+    """Write a dataclass to a JSON file, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(text_of(value), encoding="utf-8")
 
 
 def _build(kind: type, value: str) -> object:

@@ -18,13 +18,13 @@ from pathlib import Path
 from filelock import FileLock
 
 from benchmarks.provenance import Setup, collect, fingerprint
-from benchmarks.records import PairRecord, Registrations, TrainingOutcome, encode, read, read_lines, text_of
+from benchmarks.records import PairRecord, Registrations, TrainingOutcome, encode, read, read_lines, write
 from datasets.case import Dataset, Pair, open_dataset
 from datasets.description import DATASET_JSON
 from datasets.files import DataError, sha256
 from workflows.planning.layout import ChunkFolder, pairs_of
 from workflows.planning.specs import RegisterSpec
-from workflows.running.command import job, write_text
+from workflows.running.command import job
 from workflows.running.messages import Reply, request, start
 from workflows.running.supervisor import Worker
 
@@ -57,7 +57,7 @@ def register(spec: RegisterSpec, threads: int) -> None:
     )
     done = [session.records[pair.name] for pair in session.pairs]
     outcome = Registrations(run=collect(setup, session.run), cost=cost, pairs=done)
-    write_text(chunk.registrations, text_of(outcome))
+    write(chunk.registrations, outcome)
 
 
 class Session:

@@ -12,13 +12,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from benchmarks.provenance import fingerprint
-from benchmarks.records import TrainingOutcome, read, text_of
+from benchmarks.records import TrainingOutcome, read, write
 from datasets.case import open_dataset
 from datasets.description import DATASET_JSON
 from datasets.files import sha256
 from workflows.planning.layout import TrainingFolder
 from workflows.planning.specs import TrainSpec
-from workflows.running.command import job, write_text
+from workflows.running.command import job
 from workflows.running.options import build
 from workflows.running.supervisor import THREAD_VARIABLES
 from workflows.running.watcher import Watcher
@@ -45,7 +45,7 @@ def train(spec: TrainSpec, threads: int) -> None:
         status = "diverged" if type(error).__name__ == "DivergedError" else "failed"
         outcome = replace(outcome, status=status, reason=f"training: {' '.join(str(error).split())[:500]}")
     outcome = replace(outcome, seconds=time.perf_counter() - started)
-    write_text(here.outcome, text_of(outcome))
+    write(here.outcome, outcome)
     logger.info("training %s in %.0f s", outcome.status, outcome.seconds)
 
 

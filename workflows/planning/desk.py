@@ -10,10 +10,9 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks.records import encode, text_of
+from benchmarks.records import encode, write
 from workflows.planning.layout import Layout
 from workflows.planning.plan import Wildcards
-from workflows.running.command import write_text
 
 PARTS = {"dataset": "", "method": "", "seed": "seed", "chunk": "chunk"}  # how each wildcard reads in a file's name
 
@@ -34,7 +33,7 @@ class Desk:
             what = [f"{part}{getattr(wildcards, name)}" for name, part in PARTS.items() if hasattr(wildcards, name)]
             file = self.layout.specification(specify.__name__, what, digest)
             if self.writes and not file.exists():
-                write_text(file, text_of(spec))
+                write(file, spec)
             return str(file)
 
         return path

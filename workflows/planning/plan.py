@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Protocol
 
 from workflows.configuration import sources
 from workflows.configuration.settings import Settings
@@ -26,8 +25,9 @@ from workflows.planning.specs import (
 )
 
 
-class Wildcards(Protocol):
-    """The wildcards of a job, as Snakemake hands them over; a rule has those that its paths name."""
+@dataclass(frozen=True)
+class Wildcards:
+    """The names in the paths of a job. Snakemake's own object has those of them that the paths of a rule have."""
 
     dataset: str
     method: str

@@ -45,14 +45,6 @@ def job(kind: type[T], usage: str | None) -> Iterator[Job[T]]:
         sys.exit(f"error: {error.filename or ''}: {error.strerror or error}")
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file under a temporary name and move it into place, so that no half file is ever seen."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.partial")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
-
-
 def _log(specification: Path) -> None:
     # Steps run side by side and share a terminal: each line says whose it is, by the file between step and digest.
     whose = "-".join(specification.stem.split("-")[1:-1])

@@ -15,8 +15,7 @@ import numpy as np
 
 from benchmarks.landmarks import tre
 from datasets.case import Dataset, Pair, Truth, check_same_grid, open_dataset
-from datasets.files import Array, DataError, Volume
-from workflows.running.command import write_text
+from datasets.files import Array, DataError, Volume, replacing
 
 Register = Callable[[Array, Array, Sequence[float]], Array]
 Row = dict[str, Any]
@@ -48,7 +47,8 @@ class Watcher:
         """Judge a snapshot; rows of the same or a later one, left by an interrupted training, are dropped first."""
         if not self._pairs:
             self._pairs = [pair for folder in self.folders for pair in _watched(open_dataset(folder))]
-            write_text(self.path, "".join(self._before(iteration)))
+            with replacing(self.path) as temporary:
+                temporary.write_text("".join(self._before(iteration)), encoding="utf-8")
         rows = [_row(iteration, pair, register) for pair in self._pairs]
         with open(self.path, "a", encoding="utf-8") as stream:
             stream.writelines(json.dumps(row) + "\n" for row in rows)

@@ -1,0 +1,71 @@
+"""``python -m workflows.show``: everything there is, and what holds for a method on a data set, and why."""
+
+import pytest
+
+from benchmarks.metrics import METRICS
+from workflows import show
+from workflows.configuration.resolve import DEFAULT_PROFILE, resolve
+
+
+def shown(capsys, *arguments: str) -> list[str]:
+    show.main(arguments)
+    return capsys.readouterr().out.splitlines()
+
+
+def line(lines: list[str], start: str) -> str:
+    """The one line that begins with a word, its columns set apart by one space."""
+    (found,) = [" ".join(each.split()) for each in lines if each.startswith(f"  {start} ")]
+    return found
+
+
+def test_the_overview_names_all_there_is(capsys):
+    lines = shown(capsys)
+    words = {word for each in lines for word in each.split()}
+    config = resolve({}).config
+    for names in (config.methods, config.datasets, config.groups, METRICS, ("ldr-aldk", "mini", "smoke", "paper")):
+        assert {*names} <= words
+    assert "  *  demons                      classical  demons           Diffeomorphic demons" in lines
+    assert max(map(len, lines)) <= show.WIDTH
+
+
+def test_values_have_their_origin_and_options_their_meaning(capsys):
+    lines = shown(capsys, "ldr-1-aldk", "phantom-brain")
+    assert lines[0] == "ldr-1-aldk on phantom-brain in the profile mini, which runs it"
+    assert line(lines, "base") == "base ldr catalogue, like ldr-1"
+    assert line(lines, "teacher") == "teacher rcn-3 catalogue"
+    iterations = "iterations 100 profile mini, like voxelmorph, by_dataset phantom-brain"
+    assert line(lines, "iterations") == iterations
+    assert line(lines, "aldk.preset") == "aldk.preset paper_mri catalogue, by_dataset phantom-brain"
+    assert line(lines, "aldk.disc_rate") == "aldk.disc_rate 0.025 profile mini"
+    assert line(lines, "repeat") == "repeat 1 -"
+    text = " ".join(" ".join(lines).split())
+    assert "updates of the weights (int; default 100000)" in text
+    assert "(one of last, all; default last)" in text
+    assert max(map(len, lines)) <= show.WIDTH
+
+
+def test_a_profile_is_chosen_by_its_file(capsys):
+    lines = shown(capsys, "demons", "sliver", "--configfile", str(DEFAULT_PROFILE.with_name("paper.yaml")))
+    assert lines[0] == "demons on sliver in the profile paper, which does not run it"
+
+
+def test_specifications_are_those_of_the_jobs(capsys):
+    text = "\n".join(shown(capsys, "ldr-1-aldk", "phantom-brain", "--specifications"))
+    for step in ("prepare", "train", "register", "evaluate"):
+        assert f"python -m workflows.{step} " in text
+    assert '"teacher": "results/mini/models/phantom-brain/rcn-3/seed0/training.json"' in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("ldr1-aldk", "phantom-brain"), "unknown method 'ldr1-aldk'; did you mean 'ldr-1-aldk'?"),
+        (("ldr-1", "phantom-brian"), "unknown data set 'phantom-brian'; did you mean 'phantom-brain'?"),
+        (("ldr-1",), "name a data set too: phantom-liver, "),
+        (("ldr-1", "lpba", "--configfile", "nowhere.yaml"), "nowhere.yaml: cannot be read"),
+    ],
+)
+def test_a_misspelt_name_is_answered_with_the_nearest(arguments, message):
+    with pytest.raises(SystemExit) as caught:
+        show.main(arguments)
+    assert str(caught.value).startswith(f"error: {message}")

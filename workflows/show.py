@@ -1,0 +1,188 @@
+"""Show what there is to run, and what holds for a method on a data set.
+
+Without names it lists methods, data sets, metrics, papers and profiles. With a method and a data set it prints what the
+method resolves to there under a profile, where each value comes from, and what each option means. Values marked - are
+defaults of the code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.metrics import METRICS
+from benchmarks.records import text_of
+from workflows.configuration import sources
+from workflows.configuration.config import SettingsError, nearest
+from workflows.configuration.resolve import CATALOGUE, DEFAULT_PROFILE, papers, read_yaml, resolve
+from workflows.configuration.settings import Settings
+from workflows.planning.plan import Plan, Wildcards
+
+WIDTH = 118
+_LITERAL = re.compile(r"Literal\[(.*?)\]")
+PARTS = {"params": "Params", "training": "Training"}  # parts of the configuration, and the dataclasses they fill
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print what the command line asks for; a fault or a misspelt name is one line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("method", nargs="?")
+    parser.add_argument("dataset", nargs="?", metavar="data set")
+    parser.add_argument("--configfile", type=Path, default=DEFAULT_PROFILE, help="a profile; mini where left out")
+    parser.add_argument("--specifications", action="store_true", help="print what the steps of a run are handed")
+    given = parser.parse_args(arguments)
+    try:
+        settings = resolve(read_yaml(given.configfile))
+        lines = _asked(settings, given.method, given.dataset, given.specifications)
+        sys.stdout.write("\n".join(lines) + "\n")
+    except SettingsError as error:
+        sys.exit(f"error: {error}")
+
+
+def _asked(settings: Settings, method: str | None, dataset: str | None, specifications: bool) -> list[str]:
+    if method is None:
+        return list(overview(settings))
+    _known(method, settings.config.methods, "method")
+    if dataset is None:
+        raise SettingsError(f"name a data set too: {', '.join(d for d in settings.config.datasets)}")
+    _known(dataset, settings.config.datasets, "data set")
+    return list((_specifications if specifications else describe)(settings, method, dataset))
+
+
+def overview(settings: Settings) -> Iterator[str]:
+    """Yield the lines that list all there is, and what the profile runs of it."""
+    config = settings.config
+    yield f"* marks what the profile {settings.profile} runs"
+    yield from _titled("Methods", _table(
+        (_mark(name in settings.methods), name, entry.kind, entry.module, entry.label)
+        for name, entry in config.methods.items()
+    ))  # fmt: skip
+    yield from _titled("Data sets", _table(
+        (_mark(name in settings.datasets), name, entry.module, entry.train_on and f"learns on {entry.train_on}")
+        for name, entry in config.datasets.items()
+    ))  # fmt: skip
+    yield from _titled("Groups of data sets", _table((" ", *item) for item in _joined(config.groups)))
+    yield from _titled("Metrics", _table(
+        (" ", name, metric.unit, "higher is better" if metric.higher_is_better else "lower is better", metric.name)
+        for name, metric in METRICS.items()
+    ))  # fmt: skip
+    yield from _titled("Papers, and their data sets", _table(
+        (_mark(name in config.papers), *item) for name, item in zip(papers(), _joined(papers()), strict=True)
+    ))  # fmt: skip
+    profiles = {path.stem: read_yaml(path) for path in sorted(CATALOGUE.parent.glob("*.yaml"))}
+    yield from _titled("Profiles (--configfile workflows/config/<name>.yaml)", _table(
+        (_mark(name == settings.profile), name, f"{len(content['run']['methods'])} methods", content["about"])
+        for name, content in profiles.items()
+    ))  # fmt: skip
+
+
+def describe(settings: Settings, method: str, dataset: str) -> Iterator[str]:
+    """Yield the lines that say what holds for a method on a data set, and why."""
+    entry = settings.method(method)
+    runs = "runs" if (method, dataset) in settings.runs else "does not run"
+    yield f"{method} on {dataset} in the profile {settings.profile}, which {runs} it"
+    yield ""
+
+    def where(key: str, otherwise: str = "-") -> str:
+        return settings.origin(method, dataset, key) or otherwise
+
+    rows = [
+        ("label", entry.label, where("label")),
+        ("module", f"methods/{entry.module}.py", where("module")),
+        ("kind", entry.kind, where("kind")),
+        ("cite", entry.cite, where("cite")),
+        ("seeds", ", ".join(map(str, settings.seeds(method))), where("seeds", "all methods")),
+        ("time limit", f"{settings.time_limit(method, dataset):g} s", where("time_limit", "all methods")),
+    ]
+    if settings.trains(method):
+        rows += [
+            ("learns on", settings.train_on(method, dataset), where("train_on", "the data set")),
+            ("teacher", entry.teacher or "none", where("teacher")),
+            ("watched on", ", ".join(settings.watched(method)) or "nothing", where("watch")),
+        ]
+    yield from _table(rows)
+    for part, given in (("params", entry.on(dataset).params), ("training", entry.on(dataset).training)):
+        options = sources.options_of(settings.module_path(method), PARTS[part])
+        if options:
+            yield from _titled(f"Options under {part}", _options(settings, (method, dataset), (part,), options, given))
+
+
+def _options(
+    settings: Settings,
+    where: tuple[str, str],
+    keys: tuple[str, ...],
+    options: Mapping[str, sources.Option],
+    given: Mapping[str, Any],
+) -> Iterator[str]:
+    """Yield two lines or more an option: its value and who says it, then its type, default and meaning."""
+    for name, option in options.items():
+        value, path = given.get(name, option.default), (*keys, name)
+        inside = value if option.fields and isinstance(value, Mapping) else None
+        label, origin = ".".join(path[1:]), settings.origin(*where, *path) or "-"
+        yield f"  {label:<26}  {'' if inside is not None else _text(value):<28}  {origin}"
+        yield from textwrap.wrap(_meaning(option), WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6)
+        if option.fields and inside is not None:
+            yield from _options(settings, where, path, option.fields, inside)
+
+
+def _meaning(option: sources.Option) -> str:
+    default = "no default" if option.default is ... else f"default {_text(option.default)}"
+    kind = _LITERAL.sub(lambda found: f"one of {found[1]}".replace("'", ""), option.annotation)
+    return f"{option.doc} ({'options of its own' if option.fields else kind}; {default})".lstrip()
+
+
+def _specifications(settings: Settings, method: str, dataset: str) -> Iterator[str]:
+    """Yield the specifications of the jobs of a method's first seed and of the first chunk of a data set."""
+    plan = Plan(settings)
+    job = Wildcards(dataset, method, str(settings.seeds(method)[0]), "0")
+    learned = replace(job, dataset=settings.train_on(method, dataset))
+    steps = {"prepare": plan.prepare(job), "register": plan.register(job), "evaluate": plan.evaluate(job)}
+    if settings.trains(method):
+        steps["train"] = plan.train(learned)
+    for step, spec in steps.items():
+        yield from _titled(f"python -m workflows.{step} <this as a file>", [text_of(spec).rstrip()])
+
+
+def _known(name: str, known: Iterable[str], what: str) -> None:
+    if name not in known:
+        raise SettingsError(f"unknown {what} {name!r}; {nearest(name, known)}")
+
+
+def _joined(lists: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
+    return [(name, ", ".join(members)) for name, members in lists.items()]
+
+
+def _mark(chosen: bool) -> str:
+    return "*" if chosen else " "
+
+
+def _text(value: Any) -> str:
+    """Return a value as a configuration has it; an option left open is ``null``."""
+    return value if isinstance(value, str) else json.dumps(value) if value is not ... else ""
+
+
+def _titled(title: str, lines: Iterable[str]) -> Iterator[str]:
+    yield from ("", title, *lines)
+
+
+def _table(rows: Iterable[Sequence[str | None]]) -> list[str]:
+    """Return rows as aligned lines; the last cell is wrapped below itself."""
+    cells = [[cell or "" for cell in row] for row in rows]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]) - 1)]
+    lines = []
+    for row in cells:
+        start = "  " + "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)) + "  "
+        wrapped = textwrap.wrap(row[-1], max(40, WIDTH - len(start))) or [""]
+        lines += [(start + wrapped[0]).rstrip(), *(" " * len(start) + more for more in wrapped[1:])]
+    return lines
+
+
+if __name__ == "__main__":
+    main()
