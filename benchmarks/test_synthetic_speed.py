@@ -25,7 +25,7 @@ synthetic = pytest.importorskip("methods.blocks.progressive.synthesis")
 def case():
     """A smooth image, a mask and the control values of one pair."""
     image = ndimage.gaussian_filter(np.random.default_rng(0).random(SHAPE, dtype=np.float32), 2) * 10
-    values = synthetic.draw(1, SHAPE, torch.Generator().manual_seed(0), synthetic.Recipe())
+    values = synthetic.draw_bends(1, SHAPE, torch.Generator().manual_seed(0), synthetic.Recipe())
     return torch.as_tensor(image)[None, None], values, bore_mask(SHAPE)
 
 

@@ -21,15 +21,15 @@ from torch import Tensor
 
 from datasets.case import Dataset
 from methods import Register
-from methods.blocks.cascades.losses import displacement_loss
 from methods.blocks.cost import registration_cost
-from methods.blocks.layers import create
+from methods.blocks.initial import create, glorot
 from methods.blocks.options import not_negative, part, positive
 from methods.blocks.progressive.growth import Growth
+from methods.blocks.progressive.losses import displacement_loss
 from methods.blocks.progressive.record import Mapper, Watch, count_displacements, describe_pairs, evaluating
 from methods.blocks.progressive.sampling import SyntheticBatch, make_synthetic_sampler
 from methods.blocks.progressive.synthesis import gradient_magnitude
-from methods.blocks.progressive.unet import Architecture, Entrance, NormMode, ProgressiveUNet, UNet, glorot
+from methods.blocks.progressive.unet import Architecture, Entrance, NormMode, ProgressiveUNet, UNet
 from methods.blocks.registration import register
 from methods.blocks.training import loop
 from methods.blocks.training.checkpoint import load_checkpoint, save_weights

@@ -30,7 +30,7 @@ from methods.blocks.cascades.discriminator import build_discriminator
 from methods.blocks.cascades.distillation import Aldk, Distillation
 from methods.blocks.cascades.losses import ComparedStages, Weights, cascade_losses, invertibility_loss
 from methods.blocks.cost import registration_cost
-from methods.blocks.layers import create
+from methods.blocks.initial import create
 from methods.blocks.options import part
 from methods.blocks.registration import register
 from methods.blocks.training import loop, parallel

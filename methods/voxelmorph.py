@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from datasets.case import Dataset
 from methods import Register
 from methods.blocks.cost import registration_cost
+from methods.blocks.initial import channels_last
 from methods.blocks.options import not_negative, part, positive
 from methods.blocks.registration import register
 from methods.blocks.training import loop
@@ -174,7 +175,7 @@ def _create(architecture: Architecture, seed: int, device: str) -> VelocityNet:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         model = _build(architecture)
-    return model.to(device, memory_format=torch.channels_last_3d)
+    return channels_last(model, device)
 
 
 def _build(architecture: Architecture) -> VelocityNet:

@@ -15,7 +15,8 @@ from methods.blocks import spatial
 from methods.blocks.cascades.affine import LightAffineStem
 from methods.blocks.cascades.cascade import Affine, Cascade, extend
 from methods.blocks.cost import count_macs, registration_cost
-from methods.blocks.layers import SameConv3d, create, end_padding, initialise, same_padding, same_upconv3d
+from methods.blocks.initial import create, initialise
+from methods.blocks.layers import SameConv3d, end_padding, same_padding, same_upconv3d
 from methods.blocks.training import augmentation
 
 SHAPE = (5, 7, 9)

@@ -14,8 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from methods.blocks.cascades.cascade import Affine
-from methods.blocks.cascades.networks import active, stack_pair
-from methods.blocks.layers import SameConv3d
+from methods.blocks.layers import SameConv3d, active, stack_pair
 
 
 class AffineHead(nn.Module):

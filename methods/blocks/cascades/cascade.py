@@ -1,8 +1,8 @@
-"""Recursive cascades: each stem registers the fixed image to the moving image as warped so far.
+"""Recursive cascades: each network registers the fixed image to the moving image as warped so far.
 
 Composition and gradients follow the released code of Recursive Cascaded Networks (Zhao et al., ICCV 2019,
 doi:10.1109/ICCV.2019.01070): every warped image is sampled once, from the original moving image, with the total
-displacement; gradients reach earlier stems through it.
+displacement; gradients reach earlier networks through it.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ class Affine:
     translation: Tensor
 
     def displacement(self, shape: Sequence[int]) -> Tensor:
+        """Return the displacement ``(n, 3, *shape)`` in voxels."""
         return affine_displacement(self.matrix, self.translation, shape)
 
 
 @dataclass(frozen=True)
 class Stage:
-    """What one stem added: ``own``, its prediction times its multiplier, and the total ``displacement`` up to here."""
+    """The step of one network: ``own``, its prediction times its multiplier, and the ``displacement`` up to here."""
 
     own: Tensor | Affine
     displacement: Tensor
@@ -44,10 +45,12 @@ class Registration:
 
     @property
     def displacement(self) -> Tensor:
+        """The total displacement ``(n, 3, D, H, W)``."""
         return self.stages[-1].displacement
 
     @property
     def warped(self) -> Tensor:
+        """The final warped image."""
         return self.stages[-1].warped
 
 
@@ -73,24 +76,26 @@ def _after_affine(so_far: Affine, own: Tensor | Affine, shape: Sequence[int]) ->
 
 
 class Cascade(nn.Module):
-    """Stems run in sequence. A stem takes (fixed, warped moving) and returns a dense displacement or an `Affine`.
+    """Networks run in sequence. Each takes (fixed, warped moving) and returns a dense displacement or an `Affine`.
 
-    ``multipliers`` scale the dense predictions, one a stem; an affine prediction is left as it is. ``repeat`` runs each
-    dense stem so many times in sequence with the same weights (the shared-weight cascades of RCN, for testing).
+    ``multipliers`` scale the dense predictions, one a network; an affine prediction is left as it is. ``repeat`` runs
+    each dense network so often in sequence with the same weights (the shared-weight cascades of RCN, for testing).
     """
 
-    def __init__(self, stems: Sequence[nn.Module], multipliers: Sequence[float], *, repeat: int = 1) -> None:
+    def __init__(self, networks: Sequence[nn.Module], multipliers: Sequence[float], *, repeat: int = 1) -> None:
         super().__init__()
-        if not stems or len(stems) != len(multipliers):
-            raise ValueError(f"Cascade: need one multiplier a stem, got {len(multipliers)} for {len(stems)} stems")
-        self.stems = nn.ModuleList(stems)
+        if not networks or len(networks) != len(multipliers):
+            raise ValueError(
+                f"Cascade: need one multiplier a network, got {len(multipliers)} for {len(networks)} networks"
+            )
+        self.networks = nn.ModuleList(networks)
         self.multipliers = tuple(multipliers)
         self.repeat = repeat
 
     def forward(self, fixed: Tensor, moving: Tensor, *, mixed: bool = False) -> Registration:
         """Register ``moving`` to ``fixed``, both ``(n, 1, D, H, W)`` in [0, 1].
 
-        ``mixed`` runs the stems' convolutions in bfloat16 on CUDA; displacements, compositions and warps stay in the
+        ``mixed`` runs the networks' convolutions in bfloat16 on CUDA; displacements, compositions and warps stay in the
         images' own precision.
         """
         if fixed.ndim != 5 or fixed.shape != moving.shape:
@@ -99,10 +104,10 @@ class Cascade(nn.Module):
             )
         shape, total, stages = fixed.shape[2:], None, []
         warped = moving
-        for stem, multiplier in zip(self.stems, self.multipliers, strict=True):
+        for network, multiplier in zip(self.networks, self.multipliers, strict=True):
             for _ in range(self.repeat):
                 with torch.autocast("cuda", dtype=torch.bfloat16, enabled=mixed):
-                    own = stem(fixed, warped)
+                    own = network(fixed, warped)
                 own = own if isinstance(own, Affine) else own * multiplier
                 total = extend(total, own, shape)
                 dense = total.displacement(shape) if isinstance(total, Affine) else total

@@ -99,12 +99,3 @@ def _linear(matrix: Tensor) -> Tensor:
 def _determinant(matrix: Tensor) -> Tensor:
     (a, b, c), (d, e, f), (g, h, i) = (row.unbind(-1) for row in matrix.unbind(-2))
     return a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
-
-
-def displacement_loss(predicted: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
-    """Mean over the voxels of a mask ``(n, 1, D, H, W)`` of the squared distance of two displacements, in voxels^2.
-
-    Eq. 4 of the progressive paper (doi:10.1109/TMI.2019.2953788); a pair whose mask is empty counts as 0.
-    """
-    square = (predicted - truth).square().sum(1, keepdim=True)
-    return ((square * mask).flatten(1).sum(1) / mask.flatten(1).sum(1).clamp(min=1)).mean()

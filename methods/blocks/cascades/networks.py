@@ -2,7 +2,7 @@
 
 Layer by layer those of the released code of Recursive Cascaded Networks and LDR (Tran et al., arXiv:2110.01293), and
 the network that the text of the LDR paper describes. Padding and initialisation are TensorFlow's, see
-`methods.blocks.layers`.
+`methods.blocks.layers` and `methods.blocks.initial`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from methods.blocks.layers import SameConv3d, same_upconv3d
-
-SLOPE = 0.1
+from methods.blocks.layers import SameConv3d, active, same_upconv3d, stack_pair
 
 
 class StridedUNet(nn.Module):
@@ -125,17 +123,6 @@ class TextLDR(nn.Module):
             x = torch.cat([_cut(up(x).relu(), skip), skip], dim=1)
         with torch.autocast("cuda", enabled=False):
             return _cut(self.displacement(x.to(self.displacement.weight.dtype)), fixed)
-
-
-def stack_pair(fixed: Tensor, moving: Tensor) -> Tensor:
-    """Both images as the two channels of one."""
-    # Channels last halves the time of these narrow convolutions on CPUs, forward and backward.
-    return torch.cat([fixed, moving], dim=1).contiguous(memory_format=torch.channels_last_3d)
-
-
-def active(x: Tensor) -> Tensor:
-    """The leaky ReLU of the released networks, slope 0.1."""
-    return F.leaky_relu(x, SLOPE)
 
 
 def _up(x: Tensor, skip: Tensor) -> Tensor:

@@ -90,11 +90,11 @@ def synthesise(
     if images.ndim != 5 or images.shape[1] != 1:
         raise ValueError(f"synthesise: expected images (n, 1, D, H, W), got shape {tuple(images.shape)}")
     recipe, shape = recipe or Recipe(), tuple(shape or images.shape[2:])
-    values = draw(images.shape[0], shape, generator, recipe, device=images.device)
+    values = draw_bends(images.shape[0], shape, generator, recipe, device=images.device)
     return pairs_of(images, values, mask=mask, shape=shape, sigma=sigma)
 
 
-def draw(
+def draw_bends(
     n: int,
     shape: Sequence[int],
     generator: torch.Generator,
@@ -104,7 +104,7 @@ def draw(
 ) -> list[Tensor]:
     """Draw the control values of ``n`` pairs of a grid ``shape``: of each bend ``(n, 3, A, B, C)``, in voxels."""
     if not recipe.reject_folding:
-        return [values.to(device) for values in _draw(n, shape, generator, recipe)]
+        return [values.to(device) for values in _control_values(n, shape, generator, recipe)]
     single = [_unfolded(shape, generator, recipe, device) for _ in range(n)]
     return [torch.cat(bends) for bends in zip(*single, strict=True)]
 
@@ -112,7 +112,7 @@ def draw(
 def pairs_of(
     images: Tensor, values: Sequence[Tensor], *, mask: Tensor | None, shape: Sequence[int], sigma: float | None
 ) -> Pairs:
-    """The pairs that the control values of `draw` make of images."""
+    """The pairs that the control values of `draw_bends` make of images."""
     n, (initial, coarse, fine) = len(images), values
     u, u1 = true_displacement(coarse, fine, shape), bspline.on_grid(initial, shape)
     bend, read_mask = bspline.evaluator(initial, shape), _mask_reader(mask, 2 * n, shape)
@@ -130,7 +130,7 @@ def pairs_of(
 
 
 def true_displacement(coarse: Tensor, fine: Tensor, shape: Sequence[int]) -> Tensor:
-    """``u = T2 - x`` with ``T2(x) = t21(t22(x))``, in voxels: ``(n, 3, *shape)``; control values as from `draw`."""
+    """Return ``T2 - x`` with ``T2(x) = t21(t22(x))``, ``(n, 3, *shape)`` in voxels, of the values of `draw_bends`."""
     u, bend = bspline.on_grid(fine, shape), bspline.evaluator(coarse, shape)
     for x, by in bspline.in_cache(_grid(u), u):
         by += bend(x + by)
@@ -155,7 +155,7 @@ def gradient_magnitude(images: Tensor, sigma: float = 0.5) -> Tensor:
     return out
 
 
-def _draw(n: int, shape: Sequence[int], generator: torch.Generator, recipe: Recipe) -> list[Tensor]:
+def _control_values(n: int, shape: Sequence[int], generator: torch.Generator, recipe: Recipe) -> list[Tensor]:
     sizes = [3 * math.prod(bend.controls) for bend in recipe.bends]
     numbers = (torch.rand(n, sum(sizes), generator=generator) * 2 - 1).split(sizes, dim=1)
     voxels = (torch.tensor([r * s for r, s in zip(bend.ranges, shape, strict=True)]) for bend in recipe.bends)
@@ -169,7 +169,7 @@ def _unfolded(
     shape: Sequence[int], generator: torch.Generator, recipe: Recipe, device: torch.device | str | None
 ) -> list[Tensor]:
     for _ in range(ATTEMPTS):
-        values = [value.to(device) for value in _draw(1, shape, generator, recipe)]
+        values = [value.to(device) for value in _control_values(1, shape, generator, recipe)]
         if jacobian_determinant(true_displacement(*values[1:], shape)).min() > 0:
             return values
     raise ValueError(f"synthesise: {ATTEMPTS} draws in a row folded; make the ranges of {recipe} smaller")

@@ -16,8 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from methods.blocks.cascades.networks import stack_pair
-from methods.blocks.convolution import Conv3d
+from methods.blocks.layers import Conv3d, stack_pair
 from methods.blocks.options import positive
 from methods.blocks.progressive.growth import final, input_weights
 
@@ -215,25 +214,6 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.leaky_relu(self.norm(self.conv(x)), SLOPE)
-
-
-@torch.no_grad()
-def glorot(model: nn.Module, generator: torch.Generator) -> nn.Module:
-    """Fill every layer of ``model`` from ``generator``, both on the CPU, and return the model.
-
-    Kernels are normal with variance ``2 / (fan in + fan out)``, both counting the kernel's voxels (Glorot and Bengio,
-    2010); biases zero; normalisation the identity, its averages forgotten.
-    """
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm3d):
-            module.reset_parameters()  # draws nothing
-        elif isinstance(module, (nn.Conv3d, nn.ConvTranspose3d)):
-            # Drawn into a plain tensor: the order of the draws must not depend on how the kernel is stored.
-            module.weight.copy_(nn.init.xavier_normal_(torch.empty(module.weight.shape), generator=generator))
-            module.bias.zero_()
-        elif next(module.parameters(recurse=False), None) is not None:
-            raise TypeError(f"glorot: no rule for the parameters of {type(module).__name__}")
-    return model
 
 
 def _block(channels_in: int, width: int, norm: NormMode) -> Block:

@@ -7,7 +7,7 @@ from torch import nn
 
 from methods.blocks.cascades.discriminator import build_discriminator, gradient_penalty
 from methods.blocks.cost import count_macs, count_parameters
-from methods.blocks.layers import create
+from methods.blocks.initial import create
 
 SHAPE = (16, 16, 32)
 

@@ -13,7 +13,7 @@ from methods.blocks.cascades.composition import Composition, build
 from methods.blocks.cascades.discriminator import build_discriminator, gradient_penalty
 from methods.blocks.cascades.distillation import Aldk, Distillation, Objective
 from methods.blocks.cascades.losses import Weights, cascade_losses
-from methods.blocks.layers import create
+from methods.blocks.initial import create
 from methods.blocks.training import loop
 from methods.blocks.training.sampling import Batch
 
@@ -43,7 +43,7 @@ def distillation(**options):
     aldk = Aldk(**{"disc_channels": 4, **options})
     student, teacher = network(1), network(2)
     with torch.no_grad():
-        teacher.stems[0].displacement.weight.mul_(1e5)
+        teacher.networks[0].displacement.weight.mul_(1e5)
     critic = create(lambda: build_discriminator(aldk.disc, aldk.disc_output, 4), seed=3, device="cpu")
     optimisers = {
         "model": torch.optim.Adam(student.parameters(), lr=1e-3),
@@ -246,7 +246,7 @@ def test_gamma_scales_all_or_the_similarity_alone():
     for scaled, share in (("all", 0.3), ("rec", 1.0)):
         under = distillation(objective="released_noop", gamma=0.3, gamma_scales=scaled)
         with torch.no_grad():  # for next to zero there is nothing to regularise
-            under.student.stems[0].displacement.weight.mul_(1e5)
+            under.student.networks[0].displacement.weight.mul_(1e5)
         parameters = list(under.student.parameters())
         terms = losses(under.student(images.fixed, images.moving), images)
         expected = torch.autograd.grad(0.3 * terms["similarity"] + share * terms["regularisation"], parameters)

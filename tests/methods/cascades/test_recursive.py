@@ -11,7 +11,7 @@ from methods import recursive
 from methods.blocks.cascades.cascade import Affine
 from methods.blocks.cascades.composition import Composition, build
 from methods.blocks.cost import count_parameters
-from methods.blocks.layers import create
+from methods.blocks.initial import create
 from methods.blocks.training.checkpoint import CheckpointError, load_checkpoint, save_weights
 from tests.methods import calls
 
@@ -97,7 +97,7 @@ def test_networks_are_scaled_by_their_number(base, stem, stages, share):
     assert isinstance(result.stages[0].own, Affine) == (stem in ("affine_light", "vtn_affine"))
     seen = [images[1], *(stage.warped for stage in result.stages)]
     for number, stage in enumerate(result.stages):
-        own = network.stems[number](images[0], seen[number])
+        own = network.networks[number](images[0], seen[number])
         if isinstance(own, Affine):
             assert torch.equal(stage.own.matrix, own.matrix)
         else:  # no absolute tolerance: some heads start next to zero
@@ -128,7 +128,7 @@ def test_repetition_runs_each_dense_network_again_with_its_own_weights():
     stages = twice(*images).stages
     assert len(stages) == 5  # the affine stem is not repeated
     for number, stem in ((2, 1), (3, 2), (4, 2)):
-        own = once.stems[stem](images[0], stages[number - 1].warped) / 2
+        own = once.networks[stem](images[0], stages[number - 1].warped) / 2
         torch.testing.assert_close(stages[number].own, own, rtol=1e-5, atol=0)
     assert (
         calls.cost(recursive, (16, 16, 32), cascades=2, repeat=2)["parameters"]
@@ -221,9 +221,9 @@ def test_truncated_missing_and_pickled_checkpoints_are_refused(tmp_path):
 def test_checkpoint_with_nan_is_refused(tmp_path):
     model = small()
     with torch.no_grad():
-        model.stems[0].bottom.weight[0, 0, 0, 0, 0] = float("nan")
+        model.networks[0].bottom.weight[0, 0, 0, 0, 0] = float("nan")
     path = save_weights(tmp_path / "w.safetensors", model, {"method": "recursive", "params": SMALL})
-    with pytest.raises(CheckpointError, match=r"stems\.0\.bottom\.weight"):
+    with pytest.raises(CheckpointError, match=r"networks\.0\.bottom\.weight"):
         calls.load(recursive, device="cpu", seed=0, checkpoint=path, **LDR)
 
 

@@ -12,7 +12,7 @@ from methods import recursive
 from methods.blocks.cascades.composition import Composition, build
 from methods.blocks.cascades.discriminator import build_discriminator
 from methods.blocks.cascades.distillation import Aldk
-from methods.blocks.layers import create
+from methods.blocks.initial import create
 from methods.blocks.training import loop
 from methods.blocks.training.checkpoint import newest_state, save_weights
 from tests.methods import calls

@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-from methods.blocks.progressive.unet import Architecture, ProgressiveUNet, glorot
+from methods.blocks.initial import glorot
+from methods.blocks.progressive.unet import Architecture, ProgressiveUNet
 
 SHAPE = (8, 12, 16)
 

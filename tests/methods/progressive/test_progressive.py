@@ -13,9 +13,9 @@ from scipy import ndimage
 from datasets.case import Writer, open_dataset
 from datasets.description import Description, TrainingSplit
 from methods import progressive
-from methods.blocks.cascades.losses import displacement_loss
 from methods.blocks.progressive import record
 from methods.blocks.progressive.growth import Growth
+from methods.blocks.progressive.losses import displacement_loss
 from methods.blocks.progressive.unet import Architecture, UNet
 from methods.blocks.training import loop as training
 from methods.blocks.training.loop import DivergedError

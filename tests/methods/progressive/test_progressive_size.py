@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from methods.blocks.cost import count_macs, count_parameters, registration_cost
-from methods.blocks.progressive.unet import Architecture, ProgressiveUNet, UNet, glorot
+from methods.blocks.initial import glorot
+from methods.blocks.progressive.unet import Architecture, ProgressiveUNet, UNet
 from tests.methods.progressive.networks import filled, small
 
 FULL_SIZE = (128, 128, 128)

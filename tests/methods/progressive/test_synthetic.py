@@ -34,7 +34,7 @@ def gryds_transforms(values, n=0, shape=SHAPE):
 
 
 def drawn(n=2, seed=0, recipe=None, shape=SHAPE):
-    return synthesis.draw(n, shape, generator(seed), recipe or Recipe())
+    return synthesis.draw_bends(n, shape, generator(seed), recipe or Recipe())
 
 
 @pytest.mark.parametrize("controls", CONTROLS)
@@ -142,7 +142,7 @@ def test_zero_ranges_leave_the_image_as_it_is():
 
 def test_ranges_are_fractions_of_each_axis():
     recipe = Recipe(initial=Bend((3, 4, 5), (0.1, 0.0, 0.02)))
-    initial = synthesis.draw(40, SHAPE, generator(), recipe)[0]
+    initial = synthesis.draw_bends(40, SHAPE, generator(), recipe)[0]
     assert initial.shape == (40, 3, 3, 4, 5)
     assert_allclose(initial.abs().amax((0, 2, 3, 4)), np.multiply(recipe.initial.ranges, SHAPE), rtol=0.01)
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from methods.blocks.convolution import SMALL, Conv3d
+from methods.blocks.layers import SMALL, Conv3d
 
 
 @pytest.mark.parametrize(
