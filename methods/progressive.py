@@ -214,7 +214,8 @@ def _registration(predict: Callable[[Tensor, Tensor], Tensor], params: Params, d
     def seeing(fixed: Tensor, moving: Tensor) -> Tensor:
         return predict(gradient_magnitude(fixed, sigma), gradient_magnitude(moving, sigma))
 
-    return partial(register, predict if sigma is None else seeing, device, params.multiple, params.shrink)
+    see = predict if sigma is None else seeing
+    return partial(register, predict=see, device=device, multiple=params.multiple, shrink=params.shrink)
 
 
 def _about(params: Params) -> dict[str, object]:

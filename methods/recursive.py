@@ -88,7 +88,7 @@ def load(params: Params, *, device: str, seed: int, checkpoint: Path | None = No
     if checkpoint is not None:
         load_checkpoint(checkpoint, model, expected=_about(params))
     model.eval()
-    return partial(register, lambda fixed, moving: model(fixed, moving).displacement, device, MULTIPLE, params.shrink)
+    return partial(register, predict=model.displacement, device=device, multiple=MULTIPLE, shrink=params.shrink)
 
 
 def train(

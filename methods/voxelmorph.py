@@ -102,9 +102,8 @@ def load(params: Params, *, device: str, seed: int, checkpoint: Path | None = No
     if checkpoint is not None:
         load_checkpoint(checkpoint, model, expected=_about(params))
     model.eval()
-    return partial(
-        register, lambda fixed, moving: model(fixed, moving)[0], device, MULTIPLE[params.network], params.shrink
-    )
+    multiple = MULTIPLE[params.network]
+    return partial(register, predict=model.displacement, device=device, multiple=multiple, shrink=params.shrink)
 
 
 def train(data: Dataset, folder: Path, params: Params, training: Training, *, device: str, seed: int) -> Path:
@@ -159,6 +158,10 @@ class VelocityNet(nn.Module):
         """Return the displacement ``(n, 3, D, H, W)`` and the velocity on the coarser grid, each in its own voxels."""
         velocity = self.coarsen(self.pairwise(moving, fixed))
         return self.refine(self.integrate(velocity)), velocity
+
+    def displacement(self, fixed: Tensor, moving: Tensor) -> Tensor:
+        """Return the displacement alone."""
+        return self(fixed, moving)[0]
 
     def warp(self, moving: Tensor, displacement: Tensor) -> Tensor:
         """Return the package's warped image, zeros outside."""

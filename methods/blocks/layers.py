@@ -44,6 +44,7 @@ class SameConv3d(nn.Conv3d):
         self.std, self.truncated = std, truncated
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the convolution of ``(n, c, D, H, W)``."""
         pads = [same_padding(*axis) for axis in zip(x.shape[2:], self.kernel_size, self.stride, strict=True)]
         if all(before == after for before, after in pads):
             return F.conv3d(x, self.weight, self.bias, self.stride, [before for before, _ in pads])
@@ -73,6 +74,7 @@ class Conv3d(nn.Conv3d):
         super().__init__(channels_in, channels_out, kernel, padding=kernel // 2)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the convolution of ``(n, c, D, H, W)``."""
         n, channels, depth, height, width = x.shape
         if n > 1 or depth % 2 or channels * depth * height > SMALL or x.device.type != "cpu":
             return super().forward(x)

@@ -15,18 +15,25 @@ from methods.blocks.layers import end_padding
 
 @torch.inference_mode()
 def register(
-    predict: Callable[[Tensor, Tensor], Tensor],
-    device: str,
-    multiple: int,
-    shrink: int,
     fixed: Array,
     moving: Array,
     spacing: Sequence[float],
+    *,
+    predict: Callable[[Tensor, Tensor], Tensor],
+    device: str,
+    multiple: int,
+    shrink: int = 1,
 ) -> Array:
-    """Displacement ``(3, D, H, W)`` of a pair by ``predict``, which takes and gives tensors ``(1, c, D, H, W)``.
+    """Return the displacement ``(3, D, H, W)`` of a pair.
 
-    Axes get zeros at their end up to a multiple, and the displacement is cropped back. With ``shrink`` the network sees
-    averages of cubes of so many voxels a side.
+    Args:
+        fixed: the image whose grid the displacement has.
+        moving: the other image.
+        spacing: millimetres a voxel, which networks do not see.
+        predict: the network's call, which takes and gives tensors ``(1, c, D, H, W)``.
+        device: where it runs.
+        multiple: axes get zeros at their end up to a multiple of this, and the displacement is cropped back.
+        shrink: the network sees averages of cubes of so many voxels a side.
     """
     pad = end_padding(fixed.shape, multiple * shrink)
     images = [F.pad(torch.from_numpy(np.array(image, np.float32)), pad)[None, None] for image in (fixed, moving)]

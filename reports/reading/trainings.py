@@ -2,21 +2,11 @@
 
 A training's folder holds, each only where its method writes it:
 
-- ``curve.jsonl``: a row an iteration: ``iteration``, the loss ``total`` and its terms, ``learning_rate``, ``seconds``,
-  and for networks that grow the weights ``alpha_0``, ``alpha_1``, ... of their levels, the coarsest first;
+- ``curve.jsonl``: a row an iteration, as ``methods/blocks/training/loop.py`` describes it;
 - ``snapshots.jsonl``: a row for each test pair at each snapshot: ``iteration`` (updates made so far), ``dataset``,
   ``pair``, and its TRE, ``count`` landmarks, ``mean`` and ``sd`` (ddof 0) in mm;
-- ``maps.npz``: of one synthetic pair, in the section through its middle, the component of the displacement to the
-  patient's left in voxels: ``truth (rows, columns)``, and at iterations ``iteration (k,)``: ``result (k, rows,
-  columns)``, what the network predicts; for networks that grow also ``levels (k, L, rows, columns)``, each level's own,
-  the coarsest first, and their weights ``alpha (k, L)``; ``ratio``, height over width of a voxel of that pair;
-- ``displacements.csv``: how often the true displacement of synthetic pairs has a component in a range: ``component``
-  (x to the left, y to posterior, z to superior), ``low`` and ``high`` in mm by the spacing of the scan that a pair is
-  made of, ``count`` of voxels;
-- ``synthetic.json``: how pairs were made: ``shape`` of the grid, ``orientation`` of its axes, ``pairs``, how many the
-  displacements were counted of; by x, y and z the ``spacing`` in mm, which is null where the scans differ, with
-  ``spacings``, the least and the greatest, in its place; and ``bends``: for t1, t21 and t22 the ``controls`` and the
-  ``ranges`` as fractions of the image, by x, y and z.
+- ``maps.npz``, ``displacements.csv`` and ``synthetic.json``: pictures of what a network had learned, and how its
+  synthetic pairs were made, as ``methods/blocks/progressive/record.py`` describes them.
 
 A method may have been trained on several data sets: `choose` says whose trainings are read, so that none are mixed.
 """

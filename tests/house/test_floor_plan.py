@@ -62,3 +62,15 @@ def test_files_stay_small(room):
         if (n := len(p.read_text(encoding="utf-8").splitlines())) > 300
     }
     assert not long
+
+
+@pytest.mark.parametrize(("family", "other"), [("cascades", "progressive"), ("progressive", "cascades")])
+def test_the_families_of_networks_never_meet(family, other):
+    files = [path for path in files_of("methods") if path.parent.name == family]
+    assert files
+    met = [
+        str(p.relative_to(ROOT))
+        for p in files
+        if any(n.startswith(f"methods.blocks.{other}") for n in imported_modules(p))
+    ]
+    assert not met

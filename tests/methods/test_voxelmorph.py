@@ -157,7 +157,7 @@ class TestRegister:
         large = [image.repeat(2, 0).repeat(2, 1).repeat(2, 2) for image in small]
         network = model()
         direct, shrunken = (
-            register(lambda fixed, moving: network(fixed, moving)[0], "cpu", 16, shrink, *pair, SPACING)
+            register(*pair, SPACING, predict=network.displacement, device="cpu", multiple=16, shrink=shrink)
             for shrink, pair in ((1, small), (2, large))
         )
         assert np.abs(direct).max() > 0.1

@@ -27,6 +27,7 @@ class AffineHead(nn.Module):
         self.translation = nn.Conv3d(features, 3, kernel, bias=False)
 
     def forward(self, x: Tensor) -> Affine:
+        """Return the affine map of features ``(n, c, d, h, w)``."""
         with torch.autocast("cuda", enabled=False):
             x = F.adaptive_avg_pool3d(x.to(self.matrix.weight.dtype), self.kernel)
             return Affine(self.matrix(x).reshape(-1, 3, 3), self.translation(x).reshape(-1, 3))
@@ -47,6 +48,7 @@ class VTNAffineStem(nn.Module):
         self.head = AffineHead(widths[-1], 2)
 
     def forward(self, fixed: Tensor, moving: Tensor) -> Affine:
+        """Return the affine map of two images ``(n, 1, D, H, W)``."""
         x = stack_pair(fixed, moving)
         for conv in self.layers:
             x = active(conv(x))
@@ -62,6 +64,7 @@ class LightAffineStem(nn.Module):
         self.head = AffineHead(widths[-1], 3)
 
     def forward(self, fixed: Tensor, moving: Tensor) -> Affine:
+        """Return the affine map of two images ``(n, 1, D, H, W)``."""
         x = stack_pair(fixed, moving)
         for conv in self.down:
             x = active(conv(x))
@@ -85,6 +88,7 @@ class MobileNetAffine(nn.Module):
         self.head = AffineHead(8 * channels, 1)
 
     def forward(self, fixed: Tensor, moving: Tensor) -> Affine:
+        """Return the affine map of two images ``(n, 1, D, H, W)``."""
         x = stack_pair(fixed, moving)
         for conv in self.layers:
             x = conv(x).relu()

@@ -85,12 +85,14 @@ class Cascade(nn.Module):
     def __init__(self, networks: Sequence[nn.Module], multipliers: Sequence[float], *, repeat: int = 1) -> None:
         super().__init__()
         if not networks or len(networks) != len(multipliers):
-            raise ValueError(
-                f"Cascade: need one multiplier a network, got {len(multipliers)} for {len(networks)} networks"
-            )
+            raise ValueError(f"Cascade: {len(networks)} networks need as many multipliers, got {len(multipliers)}")
         self.networks = nn.ModuleList(networks)
         self.multipliers = tuple(multipliers)
         self.repeat = repeat
+
+    def displacement(self, fixed: Tensor, moving: Tensor) -> Tensor:
+        """Return the total displacement ``(n, 3, D, H, W)`` alone."""
+        return self(fixed, moving).displacement
 
     def forward(self, fixed: Tensor, moving: Tensor, *, mixed: bool = False) -> Registration:
         """Register ``moving`` to ``fixed``, both ``(n, 1, D, H, W)`` in [0, 1].

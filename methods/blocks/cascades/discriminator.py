@@ -28,6 +28,7 @@ class TextDiscriminator(nn.Module):
         self.sigmoid = sigmoid
 
     def forward(self, displacement: Tensor) -> Tensor:
+        """Return a number ``(n,)`` for each displacement ``(n, 3, D, H, W)``."""
         x = displacement
         for number, conv in enumerate(self.layers):
             x = conv(x.relu() if number else x)
@@ -49,6 +50,7 @@ class ReleasedDiscriminator(nn.Module):
         self.linear = nn.Linear(4**3 * widths[-1], 1)
 
     def forward(self, displacement: Tensor) -> Tensor:
+        """Return a number ``(n,)`` for each displacement ``(n, 3, D, H, W)``."""
         x = displacement
         for conv in self.layers:
             x = F.leaky_relu(conv(x), 0.2)

@@ -41,6 +41,7 @@ class StridedUNet(nn.Module):
         self.displacement = SameConv3d(full_1, 3, std=1e-5)  # starts next to the identity
 
     def forward(self, fixed: Tensor, moving: Tensor) -> Tensor:
+        """Return the displacement ``(n, 3, D, H, W)`` of two images ``(n, 1, D, H, W)``."""
         features = [stack_pair(fixed, moving)]
         for conv in self.down:
             features.append(active(conv(features[-1])))
@@ -84,6 +85,7 @@ class DenseVTN(nn.Module):
         self.displacement = same_upconv3d(features, 3)
 
     def forward(self, fixed: Tensor, moving: Tensor) -> Tensor:
+        """Return the displacement ``(n, 3, D, H, W)`` of two images ``(n, 1, D, H, W)``."""
         x, skips = stack_pair(fixed, moving), []
         for strided, same in zip(self.down, self.same, strict=True):
             x = active(strided(x))
@@ -113,6 +115,7 @@ class TextLDR(nn.Module):
         self.displacement = same_upconv3d(2 * widths[0], 3)
 
     def forward(self, fixed: Tensor, moving: Tensor) -> Tensor:
+        """Return the displacement ``(n, 3, D, H, W)`` of two images ``(n, 1, D, H, W)``."""
         x, skips = stack_pair(fixed, moving), []
         for conv in self.down:
             x = conv(x).relu()

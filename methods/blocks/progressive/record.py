@@ -1,7 +1,18 @@
-"""What a training on synthetic pairs leaves to be looked at: how pairs were made, and what was learned when.
+"""The record of a training on synthetic pairs: how pairs were made, and what was learned when.
 
-Files in the training's folder, all optional to a reader: ``synthetic.json``, ``displacements.csv`` and ``maps.npz``, as
-`reports.reading.trainings` describes them.
+Files in the training's folder, all optional to a reader:
+
+- ``maps.npz``: of one synthetic pair, in the section through its middle, the component of the displacement to the
+  patient's left in voxels: ``truth (rows, columns)``, and at iterations ``iteration (k,)``: ``result (k, rows,
+  columns)``, the prediction; for networks that grow also ``levels (k, L, rows, columns)``, each level's own, the
+  coarsest first, and their weights ``alpha (k, L)``; ``ratio``, height over width of a voxel of that pair;
+- ``displacements.csv``: how often the true displacement of synthetic pairs has a component in a range: ``component``
+  (x to the left, y to posterior, z to superior), ``low`` and ``high`` in mm by the spacing of the scan that a pair is
+  made of, ``count`` of voxels;
+- ``synthetic.json``: how pairs were made: ``shape`` of the grid, ``orientation`` of its axes, ``pairs``, how many the
+  displacements were counted of; by x, y and z the ``spacing`` in mm, which is null where the scans differ, with
+  ``spacings``, the least and the greatest, in its place; and ``bends``: for t1, t21 and t22 the ``controls`` and the
+  ``ranges`` as fractions of the image, by x, y and z.
 """
 
 from __future__ import annotations
@@ -19,9 +30,11 @@ import pandas as pd
 import torch
 from nibabel.affines import voxel_sizes
 from nibabel.orientations import aff2axcodes, apply_orientation, io_orientation
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from datasets.geometry import Array
+from datasets.files import Array, replacing
+from methods import Register
 from methods.blocks.progressive.sampling import SyntheticSampler, to_print
 from methods.blocks.progressive.unet import ProgressiveUNet, UNet
 
@@ -30,7 +43,7 @@ BIN_MM = 0.5
 PAIRS = 100  # iterations whose displacements are counted
 log = logging.getLogger(__name__)
 
-Watch = Callable[[int, Callable[..., Array]], None]
+Watch = Callable[[int, Register], None]
 
 
 @contextmanager
@@ -82,9 +95,8 @@ def count_displacements(folder: Path, sampler: SyntheticSampler) -> None:
                 counts[world] += np.histogram(mm, edges)[0]
     rows = [(name, *row) for name, row_counts in zip("xyz", counts, strict=True)
             for row in zip(edges[:-1], edges[1:], row_counts, strict=True) if row[2]]  # fmt: skip
-    partial = folder / f".{DISPLACEMENTS}"  # a file that a kill has cut short would never be made again
-    pd.DataFrame(rows, columns=["component", "low", "high", "count"]).to_csv(partial, index=False)
-    partial.replace(folder / DISPLACEMENTS)
+    with replacing(folder / DISPLACEMENTS) as temporary:  # a file that a kill has cut short would never be made again
+        pd.DataFrame(rows, columns=["component", "low", "high", "count"]).to_csv(temporary, index=False)
 
 
 class Mapper:
@@ -141,9 +153,6 @@ def _readable(paths: Sequence[Path]) -> Iterator[dict[str, Array]]:
             log.warning("%s: cannot be read, perhaps cut short; left out of the maps", path)
 
 
-def _save(path: Path, **arrays: object) -> None:
-    """Write arrays under a temporary name and move them into place."""
-    temporary = path.with_name(f".{path.name}")
-    with open(temporary, "wb") as stream:
+def _save(path: Path, **arrays: ArrayLike) -> None:
+    with replacing(path) as temporary, open(temporary, "wb") as stream:
         np.savez(stream, **arrays)
-    temporary.replace(path)

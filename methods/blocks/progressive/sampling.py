@@ -1,4 +1,4 @@
-"""Synthetic pairs by iteration number: a scan chosen at random, bent twice by random splines (`synthetic`)."""
+"""Synthetic pairs by iteration number: a scan chosen at random, bent twice by random splines."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ class SyntheticBatch:
 
     @property
     def names(self) -> str:
+        """The names of its scans, for messages."""
         return ", ".join(self.cases)
 
 
@@ -51,6 +52,7 @@ class SyntheticSampler:
     seed: int
 
     def batch(self, iteration: int) -> SyntheticBatch:
+        """Return the pairs of an iteration."""
         generator = torch.Generator().manual_seed(iteration_seed(self.seed, iteration))
         chosen = torch.randint(len(self.cases), (self.options.batch,), generator=generator)
         pairs = synthesise(
@@ -64,11 +66,11 @@ class SyntheticSampler:
         return SyntheticBatch(iteration, tuple(self.cases[k] for k in chosen.tolist()), pairs)
 
     def one(self) -> SyntheticBatch:
-        """One pair that is in no batch, to look at."""
+        """Return one pair that is in no batch, to look at."""
         return replace(self, options=replace(self.options, batch=1)).batch(-1 % 2**32)
 
     def affine(self, case: str) -> Array:
-        """The voxel-to-world affine of the pairs made of a scan."""
+        """Return the voxel-to-world affine of the pairs made of a scan."""
         return self.affines[self.cases.index(case)]
 
 
@@ -83,7 +85,7 @@ def make_synthetic_sampler(
     sigma: float | None,
     reject_folding: bool,
 ) -> SyntheticSampler:
-    """A sampler over all training scans of a data set, their masks being the field of view that each one has.
+    """Return a sampler over all training scans of a data set, their masks being the field of view that each one has.
 
     Every scan must have the same shape, a multiple of ``multiple * shrink`` along each axis, and the same orientation.
     With ``shrink`` pairs have so many times fewer voxels along each axis: the scans are read at points of that grid, in
@@ -126,7 +128,7 @@ def _read(data: Dataset, cases: Sequence[str], first: Volume) -> tuple[Tensor, T
 
 
 def along_axes(recipe: Recipe, affine: Array) -> Recipe:
-    """A recipe given by the paper's z (head and foot), y and x, in the order of an image's own axes.
+    """Turn a recipe given by the paper's z (head and foot), y and x into the order of an image's own axes.
 
     Table I bends head and foot by most, as a breath does, whatever axis of an array that is.
     """
@@ -140,7 +142,7 @@ def along_axes(recipe: Recipe, affine: Array) -> Recipe:
 
 
 def to_print(affine: Array) -> Array:
-    """The orientation change, as nibabel has it, that turns an image's axes to left, posterior and inferior."""
+    """Return nibabel's orientation change that turns an image's axes to left, posterior and inferior."""
     return ornt_transform(io_orientation(affine), axcodes2ornt("LPI"))
 
 

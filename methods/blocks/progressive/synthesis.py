@@ -53,6 +53,7 @@ class Recipe:
 
     @property
     def bends(self) -> tuple[Bend, Bend, Bend]:
+        """The three transforms, in the order in which they are drawn."""
         return self.initial, self.coarse, self.fine
 
 
@@ -112,7 +113,7 @@ def draw_bends(
 def pairs_of(
     images: Tensor, values: Sequence[Tensor], *, mask: Tensor | None, shape: Sequence[int], sigma: float | None
 ) -> Pairs:
-    """The pairs that the control values of `draw_bends` make of images."""
+    """Return the pairs that the control values of `draw_bends` make of images."""
     n, (initial, coarse, fine) = len(images), values
     u, u1 = true_displacement(coarse, fine, shape), bspline.on_grid(initial, shape)
     bend, read_mask = bspline.evaluator(initial, shape), _mask_reader(mask, 2 * n, shape)

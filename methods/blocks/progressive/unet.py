@@ -75,6 +75,7 @@ class UNet(nn.Module):
         self.displacement = nn.Conv3d(last[-1], 3, 1)
 
     def forward(self, fixed: Tensor, moving: Tensor) -> Tensor:
+        """Return the displacement ``(n, 3, D, H, W)`` of two images ``(n, 1, D, H, W)``."""
         skips: list[Tensor] = []
         x = self._stack(fixed, moving)
         for encoder in reversed(self.encoder):
@@ -198,6 +199,7 @@ class Norm(nn.BatchNorm3d):
         self.mode = mode
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return features ``(n, c, D, H, W)`` normalised."""
         if self.training or self.mode == "running":
             return super().forward(x)
         return F.instance_norm(x, weight=self.weight, bias=self.bias, eps=self.eps)
@@ -213,6 +215,7 @@ class Block(nn.Module):
         self.norm = Norm(width, norm)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return features ``(n, width, D, H, W)``."""
         return F.leaky_relu(self.norm(self.conv(x)), SLOPE)
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from datasets.files import sha256
+from datasets.files import replacing, sha256
 
 log = logging.getLogger(__name__)
 KEPT = 2
@@ -30,7 +29,8 @@ def save_weights(path: Path, model: nn.Module, metadata: Mapping[str, Any]) -> P
     """Write a model as safetensors with ``metadata`` as JSON; the same model and metadata give the same bytes."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     header = {ABOUT: json.dumps(metadata, sort_keys=True)}  # one key: safetensors writes several in random order
-    _replace(path, lambda temporary: save_file(tensors, temporary, header))
+    with replacing(path) as temporary:
+        save_file(tensors, temporary, header)
     return path
 
 
@@ -60,7 +60,7 @@ def load_checkpoint(path: Path, model: nn.Module, *, expected: Mapping[str, Any]
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
-    """The metadata that `save_weights` wrote, and the file's own sha256."""
+    """Return the metadata that `save_weights` wrote, and the file's own sha256."""
     try:
         with safe_open(path, framework="pt") as file:
             metadata = json.loads((file.metadata() or {}).get(ABOUT, "{}"))
@@ -81,16 +81,17 @@ def _read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def save_state(folder: Path, state: Mapping[str, Any]) -> None:
     """Write a training state and its checksum, then drop all but the newest two; ``state["iteration"]`` names it."""
     path = folder / STATE.format(state["iteration"])
-    _replace(path, lambda temporary: torch.save(dict(state), temporary))
-    digest = sha256(path)
-    _replace(_sidecar(path), lambda temporary: temporary.write_text(digest))
+    with replacing(path) as temporary:
+        torch.save(dict(state), temporary)
+    with replacing(_sidecar(path)) as temporary:
+        temporary.write_text(sha256(path))
     for old in _states(folder)[KEPT:]:
         old.unlink()
         _sidecar(old).unlink(missing_ok=True)
 
 
 def newest_state(folder: Path) -> dict[str, Any] | None:
-    """The newest training state whose checksum holds, its tensors on the CPU, or None."""
+    """Return the newest training state whose checksum holds, its tensors on the CPU, or None."""
     for path in _states(folder):
         sidecar = _sidecar(path)
         if sidecar.exists() and sidecar.read_text(encoding="utf-8").strip() == sha256(path):
@@ -105,12 +106,3 @@ def _states(folder: Path) -> list[Path]:
 
 def _sidecar(path: Path) -> Path:
     return path.with_name(f"{path.name}.sha256")
-
-
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

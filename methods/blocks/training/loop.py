@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from datasets.case import Dataset, iter_cases
+from datasets.files import replacing
 from methods.blocks.training import parallel
 from methods.blocks.training.checkpoint import CheckpointError, newest_state, save_state
 from methods.blocks.training.sampling import Batch
@@ -41,7 +42,7 @@ class DivergedError(FloatingPointError):
 
 @dataclass(frozen=True)
 class Learner:
-    """What is trained. ``step`` takes a batch, updates the weights and returns its loss terms, ``total`` among them.
+    """Modules in training. ``step`` takes a batch, updates the weights and returns the loss terms with ``total``.
 
     An optimiser's parameter group may hold a ``rate``, a factor of the learning rate.
     """
@@ -55,7 +56,9 @@ class Drawn(Protocol):
     """A batch, as far as the loop is concerned: ``names`` of its pairs tell which one a loss came from."""
 
     @property
-    def names(self) -> str: ...
+    def names(self) -> str:
+        """The names of its pairs."""
+        ...
 
 
 class Stream(Protocol):
@@ -66,7 +69,9 @@ class Stream(Protocol):
         """The options of the training."""
         ...
 
-    def batch(self, iteration: int) -> Drawn: ...
+    def batch(self, iteration: int) -> Drawn:
+        """Return the batch of an iteration."""
+        ...
 
 
 def update(optimiser: torch.optim.Optimizer, loss: Tensor, *, share: nn.Module | None = None) -> None:
@@ -85,7 +90,7 @@ def update(optimiser: torch.optim.Optimizer, loss: Tensor, *, share: nn.Module |
 def descend(
     optimiser: torch.optim.Optimizer, losses: Callable[[Batch], dict[str, Tensor]]
 ) -> Callable[[Batch], dict[str, Tensor]]:
-    """The plain step: `update` along ``losses(batch)["total"]``."""
+    """Return the plain step: `update` along ``losses(batch)["total"]``."""
 
     def step(batch: Batch) -> dict[str, Tensor]:
         terms = losses(batch)
@@ -131,9 +136,12 @@ def fit(
     ``after`` is called with the number of updates made so far, each time before a state is written; a resumed training
     may repeat a call. It must leave weights and training mode as they are.
 
-    Leaves in ``folder`` ``state-*.pt`` (the last two) and ``curve.jsonl``, one line an iteration. Raises
-    `DivergedError` at the first loss or weight that is not finite, the states left as they are, and `CheckpointError`
-    where ``folder`` holds the states of a different run.
+    Leaves in ``folder`` ``state-*.pt`` (the last two) and ``curve.jsonl``, a row an iteration: ``iteration``, the loss
+    ``total`` and its terms, ``learning_rate``, ``seconds``, and for networks that grow the weights ``alpha_0``,
+    ``alpha_1``, ... of their levels, the coarsest first.
+
+    Raises `DivergedError` at the first loss or weight that is not finite, the states left as they are, and
+    `CheckpointError` where ``folder`` holds the states of a different run.
     """
     folder.mkdir(parents=True, exist_ok=True)
     start, seconds = _resume(learner, folder, run)
@@ -206,9 +214,8 @@ def _resume(learner: Learner, folder: Path, run: Mapping[str, Any]) -> tuple[int
 def _curve(path: Path, start: int) -> IO[str]:
     """The open curve, cut to the iterations before ``start``."""
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
-    partial = path.with_name(f".{path.name}")
-    partial.write_text("".join(lines[:start]), encoding="utf-8")
-    partial.replace(path)
+    with replacing(path) as temporary:
+        temporary.write_text("".join(lines[:start]), encoding="utf-8")
     return open(path, "a", buffering=1, encoding="utf-8")
 
 

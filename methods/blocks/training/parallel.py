@@ -59,15 +59,17 @@ def _pickled(error: Exception) -> bytes:
 
 
 def rank() -> int:
+    """Return the number of this process in its group, 0 without one."""
     return distributed.get_rank() if distributed.is_initialized() else 0
 
 
 def size() -> int:
+    """Return how many processes the group has, 1 without one."""
     return distributed.get_world_size() if distributed.is_initialized() else 1
 
 
 def wrap(model: nn.Module) -> nn.Module:
-    """The model to call in training: its gradients become those of the whole batch. Its weights stay where they are."""
+    """Return the model to call in training, whose gradients are the whole batch's; its weights stay where they are."""
     return DistributedDataParallel(model) if size() > 1 else model
 
 
@@ -79,7 +81,7 @@ def average_gradients(model: nn.Module) -> None:
 
 
 def average(values: Tensor) -> Tensor:
-    """The mean over the group; what is not finite in one process is not finite in all."""
+    """Return the mean over the group; what is not finite in one process is not finite in all."""
     if size() == 1:
         return values
     total = values.clone()
@@ -88,5 +90,5 @@ def average(values: Tensor) -> Tensor:
 
 
 def agreed(flag: Tensor) -> bool:
-    """Whether a zero-dimensional condition holds in every process, so that all of them take the same turn."""
+    """Return whether a zero-dimensional condition holds in every process, so that all of them take the same turn."""
     return bool(average(flag.detach().float()) == 1)

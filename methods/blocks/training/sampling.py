@@ -35,6 +35,7 @@ class Batch:
 
     @property
     def names(self) -> str:
+        """The names of its pairs, for messages."""
         return ", ".join(pair.name for pair in self.pairs)
 
 
@@ -55,6 +56,7 @@ class Sampler:
     augmentation: float = 0.0
 
     def batch(self, iteration: int) -> Batch:
+        """Return the share of an iteration's batch that this process has."""
         generator = torch.Generator().manual_seed(iteration_seed(self.seed, iteration, parallel.rank()))
         numbers = range(iteration * self.options.batch, (iteration + 1) * self.options.batch)
         pairs = tuple(map(self._pair, numbers[parallel.rank() :: parallel.size()]))
@@ -75,9 +77,9 @@ class Sampler:
 
 
 @lru_cache(maxsize=2)  # a batch may reach into the next pass
-def _order(seed: int, turn: int, size: int) -> Sequence[int]:
+def _order(seed: int, turn: int, size: int) -> list[int]:
     """The shuffled indices of one pass over all pairs."""
-    return np.random.default_rng([seed, turn, 1]).permutation(size)
+    return np.random.default_rng([seed, turn, 1]).permutation(size).tolist()
 
 
 def read_images(
@@ -119,5 +121,5 @@ def make_sampler(
 
 
 def iteration_seed(seed: int, iteration: int, rank: int = 0) -> int:
-    """A seed for one iteration, another one in each process of a group."""
+    """Return a seed for one iteration, another one in each process of a group."""
     return int(np.random.SeedSequence([seed, iteration, *([rank] if rank else [])]).generate_state(1, np.uint64)[0])
