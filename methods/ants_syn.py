@@ -68,11 +68,13 @@ def load(params: Params, *, device: str, seed: int, checkpoint: Path | None = No
 
     def register(fixed: Array, moving: Array, spacing: tuple[float, float, float]) -> Array:
         os.environ[SEED_VARIABLE] = _ants_seed(seed)  # ANTs reads it at each run; others of this process set their own
-        images = [ants.from_numpy(np.array(image, np.float32), spacing=tuple(spacing)) for image in (fixed, moving)]
+        still, moved = (
+            ants.from_numpy(np.array(image, np.float32), spacing=tuple(spacing)) for image in (fixed, moving)
+        )
         # A folder for each pair: antspyx gathers its results by file name and would pick up those of another run.
         with tempfile.TemporaryDirectory(prefix="ants_syn_") as folder:
-            result = ants.registration(*images, outprefix=f"{folder}/", **options)
-            total = ants.apply_transforms(*images, result["fwdtransforms"], compose=f"{folder}/total_")
+            result = ants.registration(still, moved, outprefix=f"{folder}/", **options)
+            total = ants.apply_transforms(still, moved, result["fwdtransforms"], compose=f"{folder}/total_")
             return from_physical(ants.image_read(total).numpy(), spacing, axes="xyz")
 
     return register

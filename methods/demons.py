@@ -41,16 +41,16 @@ def load(params: Params, *, device: str, seed: int, checkpoint: Path | None = No
     demons = _demons(sitk, params)
 
     def register(fixed: Array, moving: Array, spacing: tuple[float, float, float]) -> Array:
-        fixed, moving = (_image(sitk, array, spacing) for array in (fixed, moving))
+        still, moved = (_image(sitk, array, spacing) for array in (fixed, moving))
         if params.match_histograms:
-            moving = sitk.HistogramMatching(moving, fixed, BINS, MATCH_POINTS)
-        field = sitk.Image(fixed.GetSize(), sitk.sitkVectorFloat64)
-        field.CopyInformation(fixed)
+            moved = sitk.HistogramMatching(moved, still, BINS, MATCH_POINTS)
+        field = sitk.Image(still.GetSize(), sitk.sitkVectorFloat64)
+        field.CopyInformation(still)
         for level, count in enumerate(levels):
-            coarse_fixed, coarse_moving = (_coarsen(sitk, i, 2 ** (len(levels) - 1 - level)) for i in (fixed, moving))
+            coarse_fixed, coarse_moving = (_coarsen(sitk, i, 2 ** (len(levels) - 1 - level)) for i in (still, moved))
             demons.SetNumberOfIterations(count)
             field = demons.Execute(coarse_fixed, coarse_moving, _resample(sitk, field, coarse_fixed))
-        field = sitk.GetArrayFromImage(_resample(sitk, field, fixed))
+        field = sitk.GetArrayFromImage(_resample(sitk, field, still))
         return from_physical(field, tuple(spacing)[::-1], axes="zyx")
 
     return register

@@ -12,6 +12,8 @@ Presets, and what a pair takes on one core whatever its size:
   without; about 3 minutes. The published second stage is held to a lung mask, this one is not.
 """
 
+# itk loads its names lazily and has no types.
+# pyright: reportAttributeAccessIssue=false
 from __future__ import annotations
 
 import tempfile
@@ -110,12 +112,12 @@ def load(params: Params, *, device: str, seed: int, checkpoint: Path | None = No
     itk.ParameterObject.New()  # itk loads elastix lazily, at its first use
 
     def register(fixed: Array, moving: Array, spacing: tuple[float, float, float]) -> Array:
-        images = [_image(itk, array, spacing) for array in (fixed, moving)]
-        found = _run(itk, *images, stages(params, seed))
+        still, moved = (_image(itk, array, spacing) for array in (fixed, moving))
+        found = _run(itk, still, moved, stages(params, seed))
         # Of all stages together: the last B-spline alone lacks the affine that came before it. A folder of its own:
         # elastix also writes the field to a file, by default in the working directory.
         with tempfile.TemporaryDirectory(prefix="elastix_") as folder:
-            field = itk.transformix_deformation_field(images[1], found, output_directory=folder)
+            field = itk.transformix_deformation_field(moved, found, output_directory=folder)
             return from_physical(itk.array_from_image(field), tuple(spacing)[::-1], axes="zyx")
 
     return register

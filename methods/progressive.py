@@ -209,13 +209,12 @@ def _losses(pupil: Pupil, loss_mask: str, batch: SyntheticBatch) -> dict[str, Te
 
 def _registration(predict: Callable[[Tensor, Tensor], Tensor], params: Params, device: str) -> Register:
     """The registration by a network, which is shown the magnitudes of the images' gradients, or themselves."""
-    sigma = params.sigma
-
-    def seeing(fixed: Tensor, moving: Tensor) -> Tensor:
-        return predict(gradient_magnitude(fixed, sigma), gradient_magnitude(moving, sigma))
-
-    see = predict if sigma is None else seeing
+    see = predict if params.sigma is None else partial(_seeing, predict, params.sigma)
     return partial(register, predict=see, device=device, multiple=params.multiple, shrink=params.shrink)
+
+
+def _seeing(predict: Callable[[Tensor, Tensor], Tensor], sigma: float, fixed: Tensor, moving: Tensor) -> Tensor:
+    return predict(gradient_magnitude(fixed, sigma), gradient_magnitude(moving, sigma))
 
 
 def _about(params: Params) -> dict[str, object]:

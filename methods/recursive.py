@@ -169,12 +169,12 @@ class Lesson:
         assert aldk is not None
         modules: dict[str, torch.nn.Module] = {"model": self.model}
         optimisers: dict[str, torch.optim.Optimizer] = {"model": self._optimiser()}
-        discriminator = None
+        critic = partial(build_discriminator, aldk.disc, aldk.disc_output, aldk.disc_channels)
+        other = int(np.random.SeedSequence([seed, 1]).generate_state(1)[0])  # not the student's own stream
+        discriminator = create(critic, seed=other, device=device)
         if aldk.objective != "flow_l2":
-            critic = partial(build_discriminator, aldk.disc, aldk.disc_output, aldk.disc_channels)
-            other = int(np.random.SeedSequence([seed, 1]).generate_state(1)[0])  # not the student's own stream
-            discriminator = modules["discriminator"] = create(critic, seed=other, device=device)
-        if discriminator is not None and aldk.trains_discriminator:
+            modules["discriminator"] = discriminator
+        if aldk.trains_discriminator:
             group = {"params": list(discriminator.parameters()), "rate": aldk.disc_rate}
             optimisers["discriminator"] = torch.optim.Adam([group])
         distillation = Distillation(
@@ -208,4 +208,5 @@ def _load_teacher(path: Path, device: str) -> Cascade:
     if about.get("method") != "recursive":
         raise ValueError(f"{path}: a teacher must be a network of methods/recursive.py, got {about.get('method')!r}")
     model = create(partial(build, Composition(**about["params"])), seed=0, device=device)
-    return load_checkpoint(path, model, expected={}).eval().requires_grad_(False)
+    load_checkpoint(path, model, expected={})
+    return model.eval().requires_grad_(False)

@@ -149,7 +149,7 @@ class VelocityNet(nn.Module):
         super().__init__()
         from voxelmorph.nn.modules import IntegrateVelocityField, ResizeDisplacementField
 
-        self.pairwise = pairwise
+        self.pairwise: Any = pairwise
         self.coarsen = ResizeDisplacementField(1 / downsize) if downsize > 1 else nn.Identity()
         self.integrate = IntegrateVelocityField(steps=steps)
         self.refine = ResizeDisplacementField(downsize) if downsize > 1 else nn.Identity()
@@ -187,7 +187,7 @@ def _build(architecture: Architecture) -> VelocityNet:
     return VelocityNet(pairwise, architecture.integration_steps, architecture.integration_downsize)
 
 
-def _vxm_pairwise(features: Sequence[Any], **options: Any) -> nn.Module:
+def _vxm_pairwise(features: Sequence[Any], **options: Any) -> Any:
     """``VxmPairwise`` up to its velocity; it would integrate at full resolution alone, option or not."""
     from voxelmorph.nn.models import VxmPairwise
 
@@ -204,9 +204,10 @@ def _published(channels: int) -> nn.Module:
     pairwise = _vxm_pairwise(features, activations=leaky, unet_kwargs={"upsample_mode": "nearest"})
     last = [ConvBlock(3, full, half, activation=leaky), ConvBlock(3, half, half, activation=leaky)]
     pairwise.model.out_layer = nn.Sequential(*last)
-    pairwise.flow_layer = ConvBlock(3, half, 3)
-    nn.init.normal_(pairwise.flow_layer.conv0.weight, std=FLOW_STD)
-    nn.init.zeros_(pairwise.flow_layer.conv0.bias)
+    flow: Any = ConvBlock(3, half, 3)
+    nn.init.normal_(flow.conv0.weight, std=FLOW_STD)
+    nn.init.zeros_(flow.conv0.bias)
+    pairwise.flow_layer = flow
     return pairwise
 
 
@@ -216,11 +217,9 @@ def _losses(model: VelocityNet, image_loss: ImageLoss, weight: float, batch: Bat
 
     displacement, velocity = model(batch.fixed, batch.moving)
     warped = model.warp(batch.moving, displacement)
-    terms = {
-        "similarity": mse(batch.fixed, warped) if image_loss == "mse" else _local_correlation_loss(batch.fixed, warped),
-        "regularisation": weight * spatial_gradient(velocity, penalty="l2"),
-    }
-    return {**terms, "total": sum(terms.values())}
+    similarity = mse(batch.fixed, warped) if image_loss == "mse" else _local_correlation_loss(batch.fixed, warped)
+    penalty = weight * spatial_gradient(velocity, penalty="l2")
+    return {"similarity": similarity, "regularisation": penalty, "total": similarity + penalty}
 
 
 def _local_correlation_loss(fixed: Tensor, warped: Tensor) -> Tensor:

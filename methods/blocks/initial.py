@@ -45,7 +45,8 @@ def glorot(model: nn.Module, generator: torch.Generator) -> nn.Module:
         elif isinstance(module, (nn.Conv3d, nn.ConvTranspose3d)):
             # Drawn into a plain tensor: the order of the draws must not depend on how the kernel is stored.
             module.weight.copy_(nn.init.xavier_normal_(torch.empty(module.weight.shape), generator=generator))
-            module.bias.zero_()
+            if module.bias is not None:
+                module.bias.zero_()
         elif next(module.parameters(recurse=False), None) is not None:
             raise TypeError(f"glorot: no rule for the parameters of {type(module).__name__}")
     return model

@@ -72,13 +72,14 @@ class Conv3d(nn.Conv3d):
 
     def __init__(self, channels_in: int, channels_out: int, kernel: int) -> None:
         super().__init__(channels_in, channels_out, kernel, padding=kernel // 2)
+        self.reach = kernel // 2
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the convolution of ``(n, c, D, H, W)``."""
         n, channels, depth, height, width = x.shape
         if n > 1 or depth % 2 or channels * depth * height > SMALL or x.device.type != "cpu":
             return super().forward(x)
-        reach, half = self.padding[0], depth // 2
+        reach, half = self.reach, depth // 2
         halves = F.pad(x[0], (0, 0, 0, 0, reach, reach)).unfold(1, half + 2 * reach, half)  # (c, 2, h, w, half + ...)
         y = F.conv3d(halves.permute(1, 0, 4, 2, 3), self.weight, self.bias, padding=(0, reach, reach))
         return y.transpose(0, 1).reshape(1, -1, depth, height, width)

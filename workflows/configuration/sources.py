@@ -198,7 +198,7 @@ class _WriteOut(ast.NodeTransformer):
     @staticmethod
     def _written_out(path: Path | None, name: str) -> ast.AST | None:
         found = _assigned(path, name) if path else None
-        return found and _WriteOut(path).visit(copy.deepcopy(found))
+        return _WriteOut(path).visit(copy.deepcopy(found)) if path and found else None
 
 
 def _fields(path: Path, annotation: ast.expr) -> dict[str, Option] | None:

@@ -1,4 +1,4 @@
-"""The discriminators of ALDK, one number from a displacement: that of the LDR paper's text and the released one."""
+"""The discriminators of ALDK, one number from a displacement: by the LDR paper's text, and as released."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class ReleasedDiscriminator(nn.Module):
 
 
 def build_discriminator(design: Design, output: Output, channels: int = 16) -> nn.Module:
-    """``(n, 3, D, H, W)`` to ``(n,)``; see `check_output` for what goes together."""
+    """Return a network from ``(n, 3, D, H, W)`` to ``(n,)``; see `check_output` for what goes together."""
     check_output(design, output)
     if design == "released":
         return ReleasedDiscriminator(channels)
@@ -72,8 +72,9 @@ def check_output(design: Design, output: Output) -> None:
 
 
 def gradient_penalty(discriminator: nn.Module, displacement: Tensor, *, per_channel: bool = False) -> Tensor:
-    """``(|grad D| - 1)^2``, mean over the batch: the norm over a whole displacement (eq. 7), or over space alone for
-    each of its components (the released code). Differentiable to second order.
+    """Return ``(|grad D| - 1)^2``, mean over the batch; differentiable to second order.
+
+    The norm is over a whole displacement (eq. 7), or over space alone for each component (the released code).
     """
     point = displacement if displacement.requires_grad else displacement.detach().requires_grad_()
     [gradient] = torch.autograd.grad(discriminator(point).sum(), point, create_graph=True)

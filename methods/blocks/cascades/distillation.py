@@ -96,16 +96,17 @@ PRESETS["released"] = Aldk(
 
 @dataclass(frozen=True)
 class Distillation:
-    """One training step of a student with its teacher; `step` is what `methods.blocks.training.loop.Learner` wants.
+    """The training of a student by its teacher; `step` is the step of its `methods.blocks.training.loop.Learner`.
 
-    ``losses`` gives the base loss of a registration: its terms and their sum ``total``.
+    ``losses`` gives the base loss of a registration: its terms and their sum ``total``. Under the objective ``flow_l2``
+    the discriminator is never asked.
     """
 
     options: Aldk
     iterations: int
     student: nn.Module
     teacher: nn.Module
-    discriminator: nn.Module | None
+    discriminator: nn.Module
     optimisers: Mapping[str, torch.optim.Optimizer]
     losses: Callable[[Any, Batch], Terms]
     mixed: bool = False
@@ -121,7 +122,6 @@ class Distillation:
         if self.options.is_adversarial(batch.iteration, self.iterations):
             pair = result.displacement * self.options.flow_scale, self._taught(batch) * self.options.flow_scale
             if self.options.trains_discriminator:
-                assert self.discriminator is not None
                 critic = self._discriminator_terms(*pair, batch.generator)
                 update(self.optimisers["discriminator"], critic["critic"] + critic["penalty"], share=self.discriminator)
                 terms |= critic

@@ -7,6 +7,7 @@ epsilon, as in the first steps of LDR, whose head starts next to zero.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -32,8 +33,14 @@ class Weights:
     stages: ComparedStages = "last"
 
 
+def total(terms: Iterable[Tensor]) -> Tensor:
+    """Return the sum of one term or more."""
+    first, *others = terms
+    return sum(others, start=first)
+
+
 def correlation_loss(fixed: Tensor, warped: Tensor) -> Tensor:
-    """``1 - r``, Pearson's r over all voxels of ``(n, c, *spatial)``, each variance plus 1e-6 (LDR eq. 9 to 11)."""
+    """Return ``1 - r``, Pearson's r over all voxels of ``(n, c, *spatial)``, each variance plus 1e-6 (LDR eq. 9-11)."""
     a, b = fixed.flatten(1), warped.flatten(1)
     a, b = a - a.mean(1, keepdim=True), b - b.mean(1, keepdim=True)
     variances = (a.square().mean(1) + EPSILON) * (b.square().mean(1) + EPSILON)
@@ -41,20 +48,20 @@ def correlation_loss(fixed: Tensor, warped: Tensor) -> Tensor:
 
 
 def regularisation_loss(displacement: Tensor) -> Tensor:
-    """Half the sum of squared forward differences over three axes and components, over ``3 D H W``."""
+    """Return half the sum of squared forward differences over three axes and components, over ``3 D H W``."""
     squares = [displacement.diff(dim=axis).square().flatten(1).sum(1) for axis in (2, 3, 4)]
-    return (0.5 * sum(squares) / displacement[0].numel()).mean()
+    return (0.5 * total(squares) / displacement[0].numel()).mean()
 
 
 def determinant_loss(matrix: Tensor) -> Tensor:
-    """``0.5 (det(I + W) - 1)^2`` for ``W`` ``(n, 3, 3)``."""
+    """Return ``0.5 (det(I + W) - 1)^2`` for ``W`` ``(n, 3, 3)``."""
     return (0.5 * (_determinant(_linear(matrix)) - 1).square()).mean()
 
 
 def orthogonality_loss(matrix: Tensor) -> Tensor:
-    """``sum (k + e + (1 + e)^2 / (k + e)) - 6 (1 + e)`` over the squared singular values k of ``I + W``, e = 1e-5.
+    """Return ``sum (k + e + (1 + e)^2 / (k + e)) - 6 (1 + e)``, zero for a rotation, where ``I + W`` is the linear map.
 
-    Zero for a rotation. Written with the elementary symmetric polynomials of the eigenvalues, which need no
+    The sum is over its squared singular values k, and e = 1e-5. Written with the elementary symmetric polynomials of the eigenvalues, which need no
     eigenvalue decomposition (whose gradient is undefined where two of them meet, as at the identity).
     """
     linear = _linear(matrix)
@@ -66,16 +73,16 @@ def orthogonality_loss(matrix: Tensor) -> Tensor:
 
 
 def invertibility_loss(there: Tensor, back: Tensor) -> Tensor:
-    """Mean squared length (voxels) of both round trips of a pair's displacement and of the swapped pair's.
+    """Return the mean squared length (voxels) of both round trips of a pair's displacement and of the swapped pair's.
 
     VTN's optional loss (arXiv:1902.05020); its norm and weight were not at hand, so these are this project's reading.
     """
     trips = compose(back, there), compose(there, back)
-    return sum(trip.square().sum(1).mean() for trip in trips)
+    return total(trip.square().sum(1).mean() for trip in trips)
 
 
 def cascade_losses(result: Registration, fixed: Tensor, weights: Weights) -> dict[str, Tensor]:
-    """Weighted terms of a cascade and their sum ``total``; zero-dimensional tensors.
+    """Return the weighted terms of a cascade and their sum ``total``; zero-dimensional tensors.
 
     The similarity is taken at the last stage (or all), the regularisation of every dense stage's own displacement, the
     determinant and orthogonality of every affine stage.
@@ -83,13 +90,13 @@ def cascade_losses(result: Registration, fixed: Tensor, weights: Weights) -> dic
     compared = result.stages if weights.stages == "all" else result.stages[-1:]
     dense = [stage.own for stage in result.stages if not isinstance(stage.own, Affine)]
     affine = [stage.own.matrix for stage in result.stages if isinstance(stage.own, Affine)]
-    terms = {"similarity": weights.similarity * sum(correlation_loss(fixed, stage.warped) for stage in compared)}
+    terms = {"similarity": weights.similarity * total(correlation_loss(fixed, stage.warped) for stage in compared)}
     if dense:
-        terms["regularisation"] = weights.regularisation * sum(map(regularisation_loss, dense))
+        terms["regularisation"] = weights.regularisation * total(map(regularisation_loss, dense))
     if affine:
-        terms["determinant"] = weights.determinant * sum(map(determinant_loss, affine))
-        terms["orthogonality"] = weights.orthogonality * sum(map(orthogonality_loss, affine))
-    return {**terms, "total": sum(terms.values())}
+        terms["determinant"] = weights.determinant * total(map(determinant_loss, affine))
+        terms["orthogonality"] = weights.orthogonality * total(map(orthogonality_loss, affine))
+    return {**terms, "total": total(terms.values())}
 
 
 def _linear(matrix: Tensor) -> Tensor:

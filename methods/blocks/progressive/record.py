@@ -20,7 +20,7 @@ from __future__ import annotations
 import json
 import logging
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -119,11 +119,12 @@ class Mapper:
             if isinstance(model, ProgressiveUNet) and alpha is not None:
                 parts = model.level_displacements(self.pair.fixed, self.pair.moving, alpha=alpha)
                 grown = {"levels": np.stack([self._section(part) for part in parts]), "alpha": np.asarray(alpha)}
-                result = sum(weight * part for weight, part in zip(alpha, parts, strict=True))
+                first, *others = (weight * part for weight, part in zip(alpha, parts, strict=True))
+                result = sum(others, start=first)
             else:
                 grown, result = {}, model(self.pair.fixed, self.pair.moving)
         self.folder.mkdir(parents=True, exist_ok=True)
-        _save(self.folder / f"{done:09d}.npz", result=self._section(result), iteration=done, **grown)
+        _save(self.folder / f"{done:09d}.npz", {"result": self._section(result), "iteration": done, **grown})
 
     def finish(self) -> None:
         """Gather what was recorded, this time or before an interruption, in one file."""
@@ -133,7 +134,7 @@ class Mapper:
         gathered = {key: np.stack([state[key] for state in states]) for key in states[0]}
         sizes = voxel_sizes(self.affine)[np.argsort(io_orientation(self.affine)[:, 0])]
         truth = self._section(self.pair.displacement)
-        _save(self.folder.parent / MAPS, truth=truth, ratio=sizes[2] / sizes[0], **gathered)
+        _save(self.folder.parent / MAPS, {"truth": truth, "ratio": sizes[2] / sizes[0], **gathered})
 
     def _section(self, displacement: Tensor) -> Array:
         """The middle coronal section of the component to the left, patient's right on the left, head on top."""
@@ -153,6 +154,6 @@ def _readable(paths: Sequence[Path]) -> Iterator[dict[str, Array]]:
             log.warning("%s: cannot be read, perhaps cut short; left out of the maps", path)
 
 
-def _save(path: Path, **arrays: ArrayLike) -> None:
+def _save(path: Path, arrays: Mapping[str, ArrayLike]) -> None:
     with replacing(path) as temporary, open(temporary, "wb") as stream:
-        np.savez(stream, **arrays)
+        np.savez(stream, allow_pickle=True, **arrays)

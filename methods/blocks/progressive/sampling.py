@@ -41,7 +41,7 @@ class SyntheticSampler:
     of its ``affines``; all have the same orientation, and ``recipe`` is in the order of their axes.
     """
 
-    cases: Sequence[str]
+    cases: list[str]
     images: Tensor
     masks: Tensor | None
     shape: tuple[int, ...]
@@ -132,11 +132,11 @@ def along_axes(recipe: Recipe, affine: Array) -> Recipe:
 
     Table I bends head and foot by most, as a breath does, whatever axis of an array that is.
     """
-    places = [2 - int(world) for world in _axes(affine)]
+    d, h, w = (2 - int(world) for world in _axes(affine))
 
     def turned(bend: Bend) -> Bend:
-        controls, ranges = ([values[place] for place in places] for values in (bend.controls, bend.ranges))
-        return Bend(tuple(controls), tuple(ranges))
+        controls, ranges = bend.controls, bend.ranges
+        return Bend((controls[d], controls[h], controls[w]), (ranges[d], ranges[h], ranges[w]))
 
     return replace(recipe, initial=turned(recipe.initial), coarse=turned(recipe.coarse), fine=turned(recipe.fine))
 

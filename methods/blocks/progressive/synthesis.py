@@ -127,7 +127,8 @@ def pairs_of(
     if sigma is not None:
         # The masks come after the gradient: before it they would draw an edge of their own around the bore.
         warped = gradient_magnitude(warped, sigma).mul_(inside)
-    return Pairs(*warped.chunk(2), u, *inside.chunk(2))
+    (fixed, moving), (fixed_mask, moving_mask) = warped.chunk(2), inside.chunk(2)
+    return Pairs(fixed, moving, u, fixed_mask, moving_mask)
 
 
 def true_displacement(coarse: Tensor, fine: Tensor, shape: Sequence[int]) -> Tensor:
@@ -171,7 +172,8 @@ def _unfolded(
 ) -> list[Tensor]:
     for _ in range(ATTEMPTS):
         values = [value.to(device) for value in _control_values(1, shape, generator, recipe)]
-        if jacobian_determinant(true_displacement(*values[1:], shape)).min() > 0:
+        _, coarse, fine = values
+        if jacobian_determinant(true_displacement(coarse, fine, shape)).min() > 0:
             return values
     raise ValueError(f"synthesise: {ATTEMPTS} draws in a row folded; make the ranges of {recipe} smaller")
 

@@ -63,7 +63,7 @@ class UNet(nn.Module):
         first = [channels * 2**level for level in range(levels)][::-1]
         last = [2 * width for width in first] if widths == "early" else first
         carried = last[:-1] if widths == "early" else last[1:]
-        self.levels, self.multiple = levels, size.multiple
+        self.levels, self.multiple, self.widths = levels, size.multiple, last
         self.encoder = nn.ModuleList(
             nn.Sequential(_block(before, a, norm), _block(a, b, norm))
             for before, a, b in zip([*last[1:], 2], first, last, strict=True)
@@ -127,9 +127,8 @@ class ProgressiveUNet(UNet):
         entry_kernel: Literal[1, 3] = 3,
     ) -> None:
         super().__init__(size, norm=norm)
-        features = [encoder[-1].width for encoder in self.encoder]
-        self.entries = nn.ModuleList(_entry(width, entry, entry_kernel, norm) for width in features[1:])
-        self.outputs = nn.ModuleList(nn.Conv3d(width, 3, 1) for width in features[:-1])
+        self.entries = nn.ModuleList(_entry(width, entry, entry_kernel, norm) for width in self.widths[1:])
+        self.outputs = nn.ModuleList(nn.Conv3d(width, 3, 1) for width in self.widths[:-1])
 
     def forward(self, fixed: Tensor, moving: Tensor, *, alpha: Sequence[float] | None = None) -> Tensor:
         """Return the displacement of Eq. 1, ``(n, 3, D, H, W)``, the sum of the levels' weighted by ``alpha``.
@@ -168,11 +167,10 @@ class ProgressiveUNet(UNet):
     def _enter(self, level: int, images: Tensor, skips: Sequence[Tensor], alpha: Sequence[float]) -> Tensor:
         """Input of a level's encoder, Eq. 3: the images at its resolution and the pooled features from above."""
         beta, gamma = (weights[level] for weights in input_weights(alpha))
-        own = self.entries[level](F.avg_pool3d(images, 2 ** (self.levels - 1 - level))) if beta else None
-        pooled = F.max_pool3d(skips[0], 2) if gamma else None
-        if own is None or pooled is None:
-            return pooled if own is None else own
-        return beta * own + gamma * pooled
+        if not beta:
+            return F.max_pool3d(skips[0], 2)
+        own = self.entries[level](F.avg_pool3d(images, 2 ** (self.levels - 1 - level)))
+        return beta * own + gamma * F.max_pool3d(skips[0], 2) if gamma else own
 
     def _output(self, level: int, features: Tensor) -> Tensor:
         if level == self.levels - 1:
@@ -227,6 +225,6 @@ def _entry(width: int, entry: Entrance, kernel: int, norm: NormMode) -> nn.Modul
     return Block(2, width, kernel, norm) if entry == "block" else Conv3d(2, width, kernel)
 
 
-def _linear(conv: nn.Conv3d, x: Tensor) -> Tensor:
+def _linear(conv: nn.Module, x: Tensor) -> Tensor:
     with torch.autocast("cuda", enabled=False):  # bfloat16 would round displacements to a sixteenth of a voxel
-        return conv(x.to(conv.weight.dtype))
+        return conv(x.to(next(conv.parameters()).dtype))

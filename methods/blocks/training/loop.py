@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -26,13 +26,13 @@ from datasets.case import Dataset, iter_cases
 from datasets.files import replacing
 from methods.blocks.training import parallel
 from methods.blocks.training.checkpoint import CheckpointError, newest_state, save_state
-from methods.blocks.training.sampling import Batch
 from methods.blocks.training.settings import LoopOptions, learning_rate
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 CURVE = "curve.jsonl"
+Batch = TypeVar("Batch")
 log = logging.getLogger(__name__)
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, distributed, multiprocessing, nn
-from torch.multiprocessing.spawn import ProcessException
+from torch import Tensor, distributed, nn
+from torch.multiprocessing.spawn import ProcessException, spawn
 from torch.nn.parallel import DistributedDataParallel
 
 
@@ -23,7 +23,7 @@ def run(function: Callable[[], Any], processes: int, device: str) -> None:
         raise ValueError(f"training: {processes} processes need as many GPUs, found {torch.cuda.device_count()}")
     with tempfile.TemporaryDirectory(prefix="warpbench-") as folder:
         try:
-            multiprocessing.spawn(_member, (processes, device, Path(folder), function), nprocs=processes)
+            spawn(_member, (processes, device, Path(folder), function), nprocs=processes)
         except ProcessException as error:
             # A process that fails makes the others fail too, for want of it: the first error is the cause.
             raised = sorted(Path(folder).glob("error-*"), key=lambda path: path.stat().st_mtime_ns)
@@ -77,7 +77,7 @@ def average_gradients(model: nn.Module) -> None:
     """Make a model's gradients those of the whole batch, where it is called bare: the penalty differentiates twice."""
     if size() > 1:
         for parameter in model.parameters():
-            parameter.grad = average(parameter.grad)
+            parameter.grad = None if parameter.grad is None else average(parameter.grad)
 
 
 def average(values: Tensor) -> Tensor:
