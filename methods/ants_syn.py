@@ -36,17 +36,19 @@ SEED_VARIABLE = "ANTS_RANDOM_SEED"
 class Params:
     """The options of the registration."""
 
-    metric: Literal["mattes", "cc"] = "mattes"  # of the deformable stage; the affine one uses mutual information
+    metric: Literal["mattes", "cc"] = (
+        "mattes"  # similarity of the deformable stage; the affine stage always uses mutual information
+    )
     # SyN starts with an affine stage, SyNOnly has none and starts from the identity
     transform: Literal["SyN", "SyNOnly"] = "SyN"
-    # of the affine stage: mass aligns the centres of intensity first, identity does not
+    # what the affine stage starts from: mass aligns the centres of intensity first, identity does not
     start: Literal["mass", "identity"] = "mass"
-    radius: int = 2  # of the cross-correlation window, in voxels
-    # at each level, coarse to fine; as many levels as numbers, the last at full resolution; none is the variant's own
+    radius: int = 2  # radius of the cross-correlation window, in voxels
+    # iterations at each level, coarse to fine, the last at full resolution; null takes those of the metric's variant
     iterations: tuple[int, ...] | None = None
     gradient_step: float = 0.2  # largest update of one iteration, in voxels
-    flow_variance: float = 3.0  # of the Gaussian on the update field, in squared voxels
-    total_variance: float = 0.0  # of the Gaussian on the whole field, in squared voxels
+    flow_variance: float = 3.0  # variance of the Gaussian on the update field, in squared voxels
+    total_variance: float = 0.0  # variance of the Gaussian on the whole field, in squared voxels
 
 
 def load(params: Params, *, device: str, seed: int, checkpoint: Path | None = None) -> Register:

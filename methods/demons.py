@@ -22,7 +22,7 @@ BINS, MATCH_POINTS = 256, 15  # of the histogram matching
 class Params:
     """The options of the registration."""
 
-    # at each level, coarse to fine; each level halves the voxels of the one before, and the last has the images' own
+    # iterations at each level, coarse to fine; a level halves the voxels of the one before, the last is the images'
     iterations: tuple[int, ...] = (100, 70, 40)
     update_sigma: float = 1.0  # width of the Gaussian on each update (a fluid), in voxels; 0 is none
     field_sigma: float = 1.0  # width of the Gaussian on the whole field (an elastic body), in voxels; 0 is none

@@ -73,17 +73,17 @@ class Params:
     """The options of the registration; what is left open comes from the preset."""
 
     preset: Preset = "liver"  # the chain of stages
-    metric: Metric = OPEN  # normalised correlation, or mutual information with 32 bins, of all stages
-    # spacing of the final control points in millimetres; the preset's where grid_voxels is left out too
+    metric: Metric = OPEN  # similarity of all stages: normalised correlation, or mutual information with 32 bins
+    # spacing of the final control points in millimetres; null takes the preset's unless grid_voxels is given
     grid_mm: float | None = None
     grid_voxels: float | None = None  # the same spacing in voxels of the fixed image along each axis; give at most one
     resolutions: int = OPEN  # levels of the B-spline stages, each half as coarse as the one before, spacing included
-    iterations: int = OPEN  # of each level of the B-spline stages
+    iterations: int = OPEN  # iterations of each level of the B-spline stages
     samples: int = OPEN  # voxels drawn for each iteration of the B-spline stages
     # weight of the bending energy, against a similarity of weight 1, in the final stage; 0 is none, and more than 0
     # makes an iteration about four times as long
     bending: float = OPEN
-    # voxels from which each level of every stage estimates its step size; none is elastix' 100,000. With a bending
+    # voxels from which each level of every stage estimates its step size; null takes elastix' 100,000. With a bending
     # penalty on a small image that estimate takes longer than the iterations.
     step_samples: int | None = None
 

@@ -43,7 +43,7 @@ WEIGHTS = "weights.safetensors"
 class Sight(Architecture):
     """A network and what it is trained to see."""
 
-    # width in voxels of the Gaussian whose gradients' magnitudes the network sees; none for intensities
+    # width in voxels of the Gaussian whose gradients' magnitudes the network sees; null for intensities
     sigma: float | None = 0.5
     shrink: int = 1  # train and register at a resolution lower by this factor
 
@@ -69,11 +69,11 @@ class Training(LoopOptions):
     duration: float = 6000  # Delta, iterations that a level counts, transitions included; 0 is the baseline
     entry: Entrance = "block"  # input convolutions of the lower levels with normalisation and activation, or bare
     entry_kernel: Literal[1, 3] = 3  # size of these convolutions
-    momentum: float = 0.5  # of the gradient descent
+    momentum: float = 0.5  # momentum of the gradient descent
     # whose field of view weighs the loss: the moving scan's, as published, or the fixed one's
     loss_mask: Literal["moving", "fixed"] = "moving"
     reject_folding: bool = False  # draw transforms that fold anew
-    pairs_seed: int | None = None  # draws scans and transforms; none is the seed of the weights
+    pairs_seed: int | None = None  # draws scans and transforms; null takes the seed of the weights
     precision: Precision = "float32"  # mixed runs convolutions in bfloat16 on CUDA; it changes nothing on the CPU
     snapshot_every: int = 50  # iterations from one judged snapshot to the next, where data sets are watched
     maps: int = 8  # how many times the displacement of one synthetic pair is kept to be looked at

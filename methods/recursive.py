@@ -72,7 +72,7 @@ class Training(LoopOptions):
     similarity: ComparedStages = "last"
     regularisation: float = 1.0  # weight of the smoothness of each network's own displacement
     invertibility: float = 0.0  # weight of the round trip with the swapped pair (VTN); 0 spares the second pass
-    aldk: Aldk | None = None  # how the student learns from its teacher; none is training without one
+    aldk: Aldk | None = None  # how the student learns from its teacher; null is training without one
     precision: Precision = "mixed"  # mixed runs convolutions in bfloat16 on CUDA; it changes nothing on the CPU
     processes: int = 1  # train on so many GPUs (on the CPU: in so many processes), each with its share of the batch
 

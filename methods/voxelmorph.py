@@ -83,7 +83,7 @@ class Training(LoopOptions):
 
     iterations: int = 150_000  # updates of the weights: 1500 epochs of 100 steps
     image_loss: ImageLoss = "mse"  # mean squared error, or squared local correlation in windows of 9^3
-    # weight of the velocity's squared gradient; left open it is 0.01 for mse and 1 for ncc, the package's advice
+    # weight of the velocity's squared gradient; null takes 0.01 for mse and 1 for ncc, the package's advice
     smoothness: float | None = None
 
     def __post_init__(self) -> None:

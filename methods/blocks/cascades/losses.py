@@ -61,8 +61,9 @@ def determinant_loss(matrix: Tensor) -> Tensor:
 def orthogonality_loss(matrix: Tensor) -> Tensor:
     """Return ``sum (k + e + (1 + e)^2 / (k + e)) - 6 (1 + e)``, zero for a rotation, where ``I + W`` is the linear map.
 
-    The sum is over its squared singular values k, and e = 1e-5. Written with the elementary symmetric polynomials of the eigenvalues, which need no
-    eigenvalue decomposition (whose gradient is undefined where two of them meet, as at the identity).
+    The sum is over its squared singular values k, and e = 1e-5. It is written with the elementary symmetric polynomials
+    of the eigenvalues, which need no eigenvalue decomposition: its gradient is undefined where two of them meet, as at
+    the identity.
     """
     linear = _linear(matrix)
     gram = linear.mT @ linear + EPSILON_AFFINE * torch.eye(3, dtype=matrix.dtype, device=matrix.device)

@@ -17,9 +17,10 @@ class LoopOptions:
     """The options of training that all methods share, with the defaults of most."""
 
     iterations: int = 100_000  # updates of the weights
-    batch: int = 1  # pairs an update
-    learning_rate: float = 1e-4  # at its highest
-    # halved at 60 % and again at 80 % (released RCN); five falls along a cosine (released LDR); or constant
+    batch: int = 1  # pairs per update
+    learning_rate: float = 1e-4  # learning rate at its highest
+    # learning rates: halved at 60 and at 80 % of the iterations (released RCN), falling five times along a cosine
+    # (released LDR), or constant
     schedule: Schedule = "constant"
     checkpoint_every: int = 500  # iterations from one state that a training can resume from to the next
 
