@@ -167,7 +167,7 @@ def _metric(metric: Metric, *, bending: float = 0.0, relative: bool = False) -> 
 
 
 def _shared(params: Params, seed: int, resolutions: int, iterations: int, samples: int) -> Map:
-    """What every stage has in common; elastix has no defaults of its own for a map that is not complete."""
+    """The part that all stages have in common; elastix has no defaults of its own for a map that is not complete."""
     step = {} if params.step_samples is None else {"NumberOfSamplesForExactGradient": [str(params.step_samples)]}
     return {
         **step,

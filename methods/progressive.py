@@ -218,7 +218,7 @@ def _seeing(predict: Callable[[Tensor, Tensor], Tensor], sigma: float, fixed: Te
 
 
 def _about(params: Params) -> dict[str, object]:
-    """What a checkpoint must be made for."""
+    """The metadata that a checkpoint must have."""
     return {"method": "progressive", "params": part(params, Sight)}
 
 

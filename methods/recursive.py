@@ -198,7 +198,7 @@ class Lesson:
 
 
 def _about(params: Params) -> dict[str, object]:
-    """What a checkpoint must be made for."""
+    """The metadata that a checkpoint must have."""
     return {"method": "recursive", "params": part(params, Composition)}
 
 

@@ -169,7 +169,7 @@ class VelocityNet(nn.Module):
 
 
 def _about(params: Params) -> dict[str, object]:
-    """What a checkpoint must be made for."""
+    """The metadata that a checkpoint must have."""
     return {"method": "voxelmorph", "params": part(params, Architecture)}
 
 

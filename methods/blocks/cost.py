@@ -1,4 +1,4 @@
-"""What a network costs: exact parameters, and multiply-accumulates of its convolutions."""
+"""The cost of a network: exact parameters, and multiply-accumulates of its convolutions."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Number of trainable values."""
+    """Return the number of trainable values."""
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 
 
 def count_macs(run: Callable[[], object]) -> int:
-    """Multiply-accumulates of the convolutions that ``run()`` executes, plain and transposed."""
+    """Return the multiply-accumulates of the convolutions that ``run()`` executes, plain and transposed."""
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         run()
     flops = counter.get_flop_counts()["Global"]
@@ -23,7 +23,7 @@ def count_macs(run: Callable[[], object]) -> int:
 
 
 def registration_cost(build: Callable[[], nn.Module], shape: Sequence[int]) -> dict[str, int]:
-    """Parameters and MACs of one registration of a pair of ``shape``, on the meta device (no memory, no arithmetic)."""
+    """Return ``parameters`` and ``macs`` of one registration at ``shape``, counted without memory or arithmetic."""
     with torch.device("meta"):
         model = build()
         images = torch.empty(2, 1, 1, *shape)

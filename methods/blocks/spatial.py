@@ -30,15 +30,19 @@ def identity_grid(
 def sample(image: Tensor, points: Tensor, *, mode: Mode = "bilinear", padding: Padding = "border") -> Tensor:
     """Interpolate an image ``(n, c, D, H, W)`` at voxel coordinates ``(n, 3, *out)``; gives ``(n, c, *out)``.
 
-    ``bilinear`` is trilinear in 3-D. ``border`` clamps coordinates to the border voxel, ``zeros`` fades to zero within
-    one voxel outside. Coordinates that are integers return the voxel itself, bit for bit. ``nearest`` rounds exact
-    halves to even.
+    Coordinates that are integers return the voxel itself, bit for bit.
+
+    Args:
+        image: to be read.
+        points: where.
+        mode: ``bilinear`` is trilinear in 3-D, ``nearest`` rounds exact halves to even.
+        padding: ``border`` clamps coordinates to the border voxel, ``zeros`` fades to zero within one voxel outside.
     """
     return sampler(image, mode=mode, padding=padding)(points)
 
 
 def sampler(image: Tensor, *, mode: Mode = "bilinear", padding: Padding = "border") -> Callable[[Tensor], Tensor]:
-    """What `sample` does with an image, as a function of the points, to be called for one set after another."""
+    """Return `sample` of an image as a function of the points, to be called for one set after another."""
     if mode not in ("bilinear", "nearest"):
         raise ValueError(f"sample: mode must be 'bilinear' or 'nearest', got {mode!r}")
     if padding not in ("border", "zeros"):
@@ -62,7 +66,14 @@ def sampler(image: Tensor, *, mode: Mode = "bilinear", padding: Padding = "borde
 
 
 def warp(image: Tensor, displacement: Tensor, *, mode: Mode = "bilinear", padding: Padding = "border") -> Tensor:
-    """Return ``warped(x) = image(x + u(x))``; ``image`` is ``(n, c, D, H, W)``, the displacement ``(n, 3, *fixed)``."""
+    """Return ``warped(x) = image(x + u(x))``.
+
+    Args:
+        image: ``(n, c, D, H, W)``.
+        displacement: u, ``(n, 3, *fixed)``.
+        mode: see `sample`.
+        padding: see `sample`.
+    """
     if displacement.ndim != 5 or displacement.shape[1] != 3:
         raise ValueError(f"warp: expected a displacement (n, 3, D, H, W), got shape {tuple(displacement.shape)}")
     if image.ndim != 5 or image.shape[0] != displacement.shape[0]:

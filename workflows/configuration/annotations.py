@@ -1,4 +1,4 @@
-"""Whether a value from a configuration fits a type annotation, given as source text."""
+"""A check of values from a configuration against type annotations, given as source text."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def type_of(option: sources.Option) -> str:
 
 
 def default_of(option: sources.Option) -> str:
-    """Return an option's default as YAML has it; ``open`` where it hangs on another option, ``required`` without one."""
+    """Return an option's default as YAML has it, ``open`` where it hangs on another option, ``required`` for none."""
     if option.default is ...:
         return "required"
     if option.default is None and "None" not in option.annotation:

@@ -1,4 +1,4 @@
-"""What a source file imports and which options its functions take, read from the text without running it.
+"""The imports and options of a source file, read from its text without running it.
 
 Snakemake does not see imported modules, so each rule lists the files its step depends on as inputs; this module finds
 them. It also reads the fields of the dataclasses ``Params`` and ``Training`` that a method or a data set declares: they

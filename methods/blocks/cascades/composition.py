@@ -1,4 +1,4 @@
-"""Which networks make a cascade: a stem, then base networks, each with its share of the displacement.
+"""The networks of a cascade: a stem, then base networks, each with its share of the displacement.
 
 The released codes of Recursive Cascaded Networks and LDR compose them so. LDR on livers starts with one more LDR
 network; as released that cannot be built for more than one cascade, but its printed parameters are those of n + 1.

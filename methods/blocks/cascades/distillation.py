@@ -144,7 +144,7 @@ class Distillation:
         return terms["total"] - (1 - self.options.gamma) * terms["similarity"]
 
     def _adversarial(self, student: Tensor, teacher: Tensor, generator: torch.Generator) -> Tensor:
-        """What the student descends on beside its base loss; zero-dimensional."""
+        """The term that the student descends on beside its base loss; zero-dimensional."""
         objective = self.options.objective
         if objective == "flow_l2":
             return (student - teacher).square().sum(1).mean()

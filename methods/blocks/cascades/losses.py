@@ -24,7 +24,7 @@ EPSILON_AFFINE = 1e-5
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights of the terms; ``stages`` puts the similarity on the last warped image or on that of every stage."""
+    """Weights of the terms; ``stages`` puts the similarity on the last warped image or on every stage's."""
 
     similarity: float = 1.0
     regularisation: float = 1.0

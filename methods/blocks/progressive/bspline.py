@@ -18,7 +18,7 @@ CACHED = 1 << 15  # points at a time, of a thread on a CPU: all that is made of 
 
 
 def interpolation_weights(places: Tensor, controls: int) -> Tensor:
-    """Weights of ``controls`` control values at ``places`` ``(..., m)`` in cells; gives ``(..., controls, m)``.
+    """Return weights ``(..., controls, m)`` of control values at ``places`` ``(..., m)`` in cells.
 
     At place k the weight of value k is one and those of the others are zero; a place's weights sum to one.
     """
@@ -57,7 +57,7 @@ def at_points(values: Tensor, points: Tensor, shape: Sequence[int]) -> Tensor:
 
 
 def evaluator(values: Tensor, shape: Sequence[int]) -> Callable[[Tensor], Tensor]:
-    """What `at_points` does, as a function of points ``(n, 3, m)``, to be called for one part of them after another."""
+    """Return `at_points` as a function of points ``(n, 3, m)``, to be called for one part of them after another."""
     controls = _controls(values, "at_points")
     axes = [_axis(g, values) for g in controls]
     turns = values.new_tensor([1 / (2 * n) for n in shape])[:, None]
@@ -66,7 +66,7 @@ def evaluator(values: Tensor, shape: Sequence[int]) -> Callable[[Tensor], Tensor
 
 
 def in_cache(*fields: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """Views ``(n, c, m)`` of fields ``(n, c, *out)``, of as many points as their device best works on at a time.
+    """Yield views ``(n, c, m)`` of fields ``(n, c, *out)``, of as many points as their device best works on at a time.
 
     On a CPU, steps that each pass over whole fields wait for memory: fresh, and cleared by the system. What is made of
     a part is still in the cache at the next step, and its memory is used again for the next part.

@@ -1,4 +1,4 @@
-"""Which resolution levels of the progressive network count at which iteration (doi:10.1109/TMI.2019.2953788, II-C).
+"""The resolution levels of the progressive network that count at each iteration (doi:10.1109/TMI.2019.2953788, II-C).
 
 Level 0 is the coarsest, the last one full resolution. The paper's symbols: delta is `Growth.transition`, Delta is
 `Growth.duration`, tau is `Growth.starts`.
@@ -14,7 +14,7 @@ from itertools import pairwise
 
 @dataclass(frozen=True)
 class Growth:
-    """A trapezoidal schedule of level weights; all times in iterations.
+    """The growth of a network: weights of its levels that rise and fall as trapezoids; all times in iterations.
 
     Args:
         transition: how long a level fades in while the one below fades out; 0 makes that a step.
@@ -39,7 +39,7 @@ class Growth:
 
     @property
     def starts(self) -> tuple[float, ...]:
-        """When each level begins to fade in: ``-Delta / 2 + (Delta - delta) i``."""
+        """The iterations at which each level begins to fade in: ``-Delta / 2 + (Delta - delta) i``."""
         return tuple(-self.duration / 2 + (self.duration - self.transition) * level for level in range(self.levels))
 
     @property
@@ -48,7 +48,7 @@ class Growth:
         return max(0.0, self.starts[-1] + self.transition)
 
     def alpha(self, iteration: float) -> tuple[float, ...]:
-        """Weights of the levels' displacements, Eq. 2; they sum to one and at most two neighbours are not zero.
+        """Return the weights of the levels' displacements, Eq. 2: they sum to one, at most two neighbours are not zero.
 
         The fade-out of a level is the fade-in of the next one, so that a weight is what has come in of its level and
         not yet of the next. At a step (``transition`` 0) the new level counts from its start on.
@@ -64,24 +64,13 @@ class Growth:
         return min(max(since / self.transition, 0.0), 1.0)
 
 
-# The rows of Table IV, its column "Effect" shortened. "no transitions" diverges, says the paper, as level 1 comes in.
-TABLE_IV = {
-    "baseline": Growth(0, 0),
-    "no transitions": Growth(0, 4000),
-    "short": Growth(1000, 3000),
-    "only transitions": Growth(2000, 4000),
-    "proposed": Growth(2000, 6000),
-    "long": Growth(4000, 12000),
-}
-
-
 def final(levels: int) -> tuple[float, ...]:
-    """The weights at the end of training: all on the last level."""
+    """Return the weights at the end of training: all on the last level."""
     return (0.0,) * (levels - 1) + (1.0,)
 
 
 def input_weights(alpha: Sequence[float]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """``(beta, gamma)`` of Eq. 3 for all levels but the last: weights of a level's own images and of what is pooled.
+    """Return ``(beta, gamma)`` of Eq. 3 for all levels but the last: of a level's own images and of what is pooled.
 
     ``beta_i`` is the sum of ``alpha_0 .. alpha_i`` and ``gamma_i = 1 - beta_i``; exactly 0 and 1 wherever one of the
     two is not to be computed, whatever the rounding of ``alpha``.

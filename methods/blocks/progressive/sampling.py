@@ -87,9 +87,18 @@ def make_synthetic_sampler(
 ) -> SyntheticSampler:
     """Return a sampler over all training scans of a data set, their masks being the field of view that each one has.
 
-    Every scan must have the same shape, a multiple of ``multiple * shrink`` along each axis, and the same orientation.
-    With ``shrink`` pairs have so many times fewer voxels along each axis: the scans are read at points of that grid, in
-    the one interpolation that bends them, as the paper reads scans of 512 x 512 pixels at 128 x 128.
+    Every scan must have the same orientation and the same shape, a multiple of ``multiple * shrink`` along each axis.
+
+    Args:
+        data: the data set.
+        options: how long and how large.
+        seed: draws scans and transforms.
+        multiple: of the axes of the pairs.
+        shrink: pairs have so many times fewer voxels along each axis: the scans are read at points of that grid, in the
+            one interpolation that bends them, as the paper reads scans of 512 x 512 pixels at 128 x 128.
+        device: where scans are kept and pairs are made.
+        sigma: width in voxels of the Gaussian whose gradients' magnitudes pairs show; None for intensities.
+        reject_folding: draw transforms that fold anew.
     """
     cases = sorted(data.training_cases)
     if not cases:

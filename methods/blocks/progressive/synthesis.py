@@ -81,12 +81,17 @@ def synthesise(
     shape: Sequence[int] | None = None,
     sigma: float | None = 0.5,
 ) -> Pairs:
-    """Make one pair of each image ``(n, 1, D, H, W)``, on its device; outside of an image is 0, so air should be.
+    """Make one pair of each image, on its device.
 
-    ``mask`` is ``(1 or n, 1, d, h, w)`` of any size, everything where left out. ``shape`` is that of the pairs, the
-    images' own where left out. ``sigma`` is the width in voxels of the Gaussian whose gradients' magnitudes the pair
-    shows, None for the intensities. Random numbers are drawn on the CPU, pair after pair: a batch is what its pairs
-    would be singly, on any device.
+    Random numbers are drawn on the CPU, pair after pair: a batch is what its pairs would be singly, on any device.
+
+    Args:
+        images: ``(n, 1, D, H, W)``; outside of an image is 0, so air should be.
+        generator: of the draws.
+        recipe: the transforms, Table I where left out.
+        mask: ``(1 or n, 1, d, h, w)`` of any size, everything where left out.
+        shape: of the pairs, the images' own where left out.
+        sigma: width in voxels of the Gaussian whose gradients' magnitudes the pair shows, None for the intensities.
     """
     if images.ndim != 5 or images.shape[1] != 1:
         raise ValueError(f"synthesise: expected images (n, 1, D, H, W), got shape {tuple(images.shape)}")
@@ -103,7 +108,15 @@ def draw_bends(
     *,
     device: torch.device | str | None = None,
 ) -> list[Tensor]:
-    """Draw the control values of ``n`` pairs of a grid ``shape``: of each bend ``(n, 3, A, B, C)``, in voxels."""
+    """Draw the control values of pairs: for each bend ``(n, 3, A, B, C)``, in voxels.
+
+    Args:
+        n: how many pairs.
+        shape: of their grid.
+        generator: of the draws.
+        recipe: the bends.
+        device: where the values go.
+    """
     if not recipe.reject_folding:
         return [values.to(device) for values in _control_values(n, shape, generator, recipe)]
     single = [_unfolded(shape, generator, recipe, device) for _ in range(n)]
@@ -113,7 +126,15 @@ def draw_bends(
 def pairs_of(
     images: Tensor, values: Sequence[Tensor], *, mask: Tensor | None, shape: Sequence[int], sigma: float | None
 ) -> Pairs:
-    """Return the pairs that the control values of `draw_bends` make of images."""
+    """Return the pairs that the control values of `draw_bends` make of images; see `synthesise` for other arguments.
+
+    Args:
+        images: ``(n, 1, D, H, W)``.
+        values: of each bend.
+        mask: the field of view.
+        shape: of the pairs.
+        sigma: of the Gaussian.
+    """
     n, (initial, coarse, fine) = len(images), values
     u, u1 = true_displacement(coarse, fine, shape), bspline.on_grid(initial, shape)
     bend, read_mask = bspline.evaluator(initial, shape), _mask_reader(mask, 2 * n, shape)
@@ -132,7 +153,7 @@ def pairs_of(
 
 
 def true_displacement(coarse: Tensor, fine: Tensor, shape: Sequence[int]) -> Tensor:
-    """Return ``T2 - x`` with ``T2(x) = t21(t22(x))``, ``(n, 3, *shape)`` in voxels, of the values of `draw_bends`."""
+    """Return ``T2 - x`` with ``T2(x) = t21(t22(x))``, ``(n, 3, *shape)`` in voxels, by the values of `draw_bends`."""
     u, bend = bspline.on_grid(fine, shape), bspline.evaluator(coarse, shape)
     for x, by in bspline.in_cache(_grid(u), u):
         by += bend(x + by)
@@ -140,7 +161,7 @@ def true_displacement(coarse: Tensor, fine: Tensor, shape: Sequence[int]) -> Ten
 
 
 def gradient_magnitude(images: Tensor, sigma: float = 0.5) -> Tensor:
-    """Magnitude of the Gaussian's gradient, per voxel, of images ``(n, c, D, H, W)``.
+    """Return the magnitude of the Gaussian's gradient, per voxel, of images ``(n, c, D, H, W)``.
 
     As SciPy's ``gaussian_gradient_magnitude``: kernels cut at four sigma, borders reflected.
     """

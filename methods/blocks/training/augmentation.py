@@ -16,7 +16,7 @@ STRENGTH = 0.4
 
 
 def bspline_weights(size: int, controls: int = CONTROLS, *, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Cubic B-spline weights at ``size`` voxels of ``controls`` points and their ring: ``(size, controls + 2)``.
+    """Return weights ``(size, controls + 2)`` of the points of a cubic B-spline, and of a ring around them, at voxels.
 
     Voxel i lies ``(i + 0.5) (controls - 1) / size`` cells from the first control point that is not in the ring.
     """
@@ -37,9 +37,14 @@ def random_displacement(
     strength: float = 1.0,
     device: torch.device | str = "cpu",
 ) -> Tensor:
-    """Draw ``n`` smooth displacements ``(n, 3, *shape)`` in voxels; ``strength`` 1 is the published size.
+    """Draw smooth displacements ``(n, 3, *shape)`` in voxels.
 
-    The draw is made on the CPU, so that it does not depend on the device.
+    Args:
+        n: how many.
+        shape: of their grid.
+        generator: of the draws, which are made on the CPU, so that they do not depend on the device.
+        strength: 1 is the published size.
+        device: where they go.
     """
     u = torch.rand(n, 3, CONTROLS, CONTROLS, CONTROLS, generator=generator) * 2 - 1
     cells = torch.tensor([size / (CONTROLS - 1) for size in shape]).view(3, 1, 1, 1)

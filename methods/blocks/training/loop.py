@@ -75,7 +75,7 @@ class Stream(Protocol):
 
 
 def update(optimiser: torch.optim.Optimizer, loss: Tensor, *, share: nn.Module | None = None) -> None:
-    """One update along the gradient of ``loss``; none where it is not finite, so that the weights stay sound.
+    """Take one step along the gradient of ``loss``; none where it is not finite, so that the weights stay sound.
 
     ``share``: a model whose gradients still have to be averaged over a group of processes.
     """
@@ -109,7 +109,16 @@ def run_name(
     seed: int,
     teacher: Mapping[str, object] | None = None,
 ) -> dict[str, object]:
-    """Return what tells one training run from another; a state is only resumed by the run that wrote it."""
+    """Return what tells one training run from another; a state is only resumed by the run that wrote it.
+
+    Args:
+        data: the data set, whose images count by their checksums.
+        params: the options of the registration.
+        training: the options of training.
+        method: the module.
+        seed: of the training.
+        teacher: the metadata of the teacher's checkpoint.
+    """
     files = data.description.files
     images = {case: files.get(f"images/{case}.nii.gz") for case in sorted(set(iter_cases(data.training_pairs)))}
     return {
@@ -133,15 +142,18 @@ def fit(
 ) -> None:
     """Train to the last iteration, from the newest sound state in ``folder`` if there is one.
 
-    ``after`` is called with the number of updates made so far, each time before a state is written; a resumed training
-    may repeat a call. It must leave weights and training mode as they are.
-
-    Leaves in ``folder`` ``state-*.pt`` (the last two) and ``curve.jsonl``, a row an iteration: ``iteration``, the loss
-    ``total`` and its terms, ``learning_rate``, ``seconds``, and for networks that grow the weights ``alpha_0``,
-    ``alpha_1``, ... of their levels, the coarsest first.
-
     Raises `DivergedError` at the first loss or weight that is not finite, the states left as they are, and
     `CheckpointError` where ``folder`` holds the states of a different run.
+
+    Args:
+        learner: what is trained.
+        sampler: gives the batches.
+        folder: keeps ``state-*.pt`` (the last two) and ``curve.jsonl``, a row an iteration: ``iteration``, the loss
+            ``total`` and its terms, ``learning_rate``, ``seconds``, and for networks that grow the weights ``alpha_0``,
+            ``alpha_1``, ... of their levels, the coarsest first.
+        run: the name of the run, by `run_name`.
+        after: called with the number of updates made so far, each time before a state is written; a resumed training
+            may repeat a call. It must leave weights and training mode as they are.
     """
     folder.mkdir(parents=True, exist_ok=True)
     start, seconds = _resume(learner, folder, run)

@@ -85,9 +85,14 @@ def _order(seed: int, turn: int, size: int) -> list[int]:
 def read_images(
     data: Dataset, cases: Sequence[str], *, multiple: int, device: str, shrink: int = 1
 ) -> dict[str, Tensor]:
-    """Read images ``(D, H, W)`` as uint8 onto the device, zeros added at the end of axes up to a multiple.
+    """Read images ``(D, H, W)`` as uint8 onto the device.
 
-    ``shrink`` averages cubes of so many voxels a side into one, after which the axes are multiples.
+    Args:
+        data: the data set.
+        cases: the images' names.
+        multiple: zeros are added at the end of axes up to a multiple of this.
+        device: where they go.
+        shrink: averages cubes of so many voxels a side into one, after which the axes are multiples.
     """
     images: dict[str, Tensor] = {}
     first: tuple[int, ...] | None = None
@@ -112,7 +117,17 @@ def make_sampler(
     shrink: int = 1,
     augmentation: float = 0.0,
 ) -> Sampler:
-    """Return a sampler over all training pairs of a data set; see `Sampler` and `read_images` for its arguments."""
+    """Return a sampler over all training pairs of a data set.
+
+    Args:
+        data: the data set.
+        options: how long and how large.
+        seed: draws the order of the pairs and their warps.
+        multiple: see `read_images`.
+        device: where images are kept.
+        shrink: see `read_images`.
+        augmentation: strength of the random warp of the moving image, 0 for none.
+    """
     pairs = data.training_pairs
     if not pairs:
         raise ValueError(f"train: data set {data.name!r} has no training pairs")

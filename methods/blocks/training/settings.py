@@ -1,4 +1,4 @@
-"""How long, how large and how fast: the options that every training has, and its learning rates."""
+"""The options that every training has, how long, how large and how fast, and its learning rates."""
 
 from __future__ import annotations
 
