@@ -115,23 +115,21 @@ def train(
     """Train on synthetic pairs of the training scans of ``data`` and return the checkpoint.
 
     Networks of one ``seed`` start from the same weights and, of one ``pairs_seed``, see the same pairs, however they
-    grow. Layers that serve growth alone are not in the checkpoint.
-
-    Args:
-        data: the data set.
-        folder: keeps the states, the curve, the weights and the files of `methods.blocks.progressive.record`.
-        params: the network.
-        training: how it is trained.
-        device: ``cpu`` or ``cuda``.
-        seed: draws the first weights.
-        watch: called after every ``snapshot_every`` updates with their number and the registration as it stands.
+    grow. Layers that serve growth alone are not in the checkpoint. ``watch`` is called after every ``snapshot_every``
+    updates; ``folder`` also gets the files of `methods.blocks.progressive.record`.
     """
     pupil = _pupil(params, training, seed, device)
     run = loop.run_name(data, params, training, method="progressive", seed=seed)
     sampler = make_synthetic_sampler(
-        data, training, seed=seed if training.pairs_seed is None else training.pairs_seed, multiple=params.multiple,
-        shrink=params.shrink, device=device, sigma=params.sigma, reject_folding=training.reject_folding,
-    )  # fmt: skip
+        data,
+        training,
+        seed=seed if training.pairs_seed is None else training.pairs_seed,
+        multiple=params.multiple,
+        shrink=params.shrink,
+        device=device,
+        sigma=params.sigma,
+        reject_folding=training.reject_folding,
+    )
     describe_pairs(folder, sampler)
     count_displacements(folder, sampler)
     mapper = Mapper(folder, sampler, times=training.maps)

@@ -103,14 +103,7 @@ def train(
 ) -> Path:
     """Train on the training pairs of ``data`` and return the checkpoint.
 
-    Args:
-        data: the data set.
-        folder: keeps the states, the curve and the weights.
-        params: the network.
-        training: how it is trained.
-        device: ``cpu`` or ``cuda``.
-        seed: draws the first weights, the order of the pairs and their warps.
-        teacher: the teacher's checkpoint, of this module too; it and ``training.aldk`` go together.
+    ``teacher`` is the teacher's checkpoint, of this module too; it and ``training.aldk`` go together.
     """
     if (training.aldk is None) != (teacher is None):
         raise ValueError("recursive: aldk and a teacher go together, got only one of them")
@@ -121,9 +114,14 @@ def train(
     about = teacher and read_metadata(teacher)
     run = loop.run_name(data, params, training, method="recursive", seed=seed, teacher=about)
     sampler = make_sampler(
-        data, training, seed=seed, multiple=MULTIPLE, device=device, shrink=params.shrink,
+        data,
+        training,
+        seed=seed,
+        multiple=MULTIPLE,
+        device=device,
+        shrink=params.shrink,
         augmentation=training.augmentation,
-    )  # fmt: skip
+    )
     model = create(partial(build, params), seed=seed, device=device).train()
     lesson = Lesson(model, parallel.wrap(model), training, is_mixed(training.precision, device))
     loop.fit(lesson.taught(teacher, seed, device) if teacher else lesson.alone(), sampler, folder, run=run)
@@ -178,9 +176,15 @@ class Lesson:
             group = {"params": list(discriminator.parameters()), "rate": aldk.disc_rate}
             optimisers["discriminator"] = torch.optim.Adam([group])
         distillation = Distillation(
-            aldk, self.training.iterations, self.wrapped, _load_teacher(teacher, device), discriminator, optimisers,
-            self.losses, self.mixed,
-        )  # fmt: skip
+            aldk,
+            self.training.iterations,
+            self.wrapped,
+            _load_teacher(teacher, device),
+            discriminator,
+            optimisers,
+            self.losses,
+            self.mixed,
+        )
         return loop.Learner(modules, optimisers, distillation.step)
 
     def losses(self, result: Registration, batch: Batch) -> dict[str, torch.Tensor]:

@@ -107,16 +107,7 @@ def load(params: Params, *, device: str, seed: int, checkpoint: Path | None = No
 
 
 def train(data: Dataset, folder: Path, params: Params, training: Training, *, device: str, seed: int) -> Path:
-    """Train on the training pairs of ``data`` and return the checkpoint.
-
-    Args:
-        data: the data set.
-        folder: keeps the states, the curve and the weights.
-        params: the network.
-        training: how it is trained.
-        device: ``cpu`` or ``cuda``.
-        seed: draws the first weights and the order of the pairs.
-    """
+    """Train on the training pairs of ``data`` and return the checkpoint."""
     run = loop.run_name(data, params, training, method="voxelmorph", seed=seed)
     multiple = MULTIPLE[params.network]
     sampler = make_sampler(data, training, seed=seed, multiple=multiple, device=device, shrink=params.shrink)

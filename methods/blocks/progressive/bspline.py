@@ -31,13 +31,13 @@ def on_grid(values: Tensor, shape: Sequence[int]) -> Tensor:
     One small matrix product an axis.
     """
     controls = _controls(values, "on_grid")
-    d, h, w = (
-        interpolation_weights(
-            torch.arange(n, dtype=torch.float64, device=values.device) * (g - 1) / n, g
-        ).to(values.dtype)
-        for n, g in zip(shape, controls, strict=True)
-    )  # fmt: skip
+    d, h, w = (_grid_weights(n, g, values) for n, g in zip(shape, controls, strict=True))
     return torch.einsum("ncijk,id,jh,kw->ncdhw", values, d, h, w).contiguous()  # whatever order einsum chose
+
+
+def _grid_weights(size: int, controls: int, like: Tensor) -> Tensor:
+    places = torch.arange(size, dtype=torch.float64, device=like.device) * (controls - 1) / size
+    return interpolation_weights(places, controls).to(like.dtype)
 
 
 def at_points(values: Tensor, points: Tensor, shape: Sequence[int]) -> Tensor:

@@ -93,10 +93,10 @@ def count_displacements(folder: Path, sampler: SyntheticSampler) -> None:
             for axis, (world, sign) in enumerate(turn):
                 mm = u[axis] * spacing[axis] * (sign if world == 2 else -sign)  # to the left, posterior, superior
                 counts[world] += np.histogram(mm, edges)[0]
-    rows = [(name, *row) for name, row_counts in zip("xyz", counts, strict=True)
-            for row in zip(edges[:-1], edges[1:], row_counts, strict=True) if row[2]]  # fmt: skip
+    component, place = counts.nonzero()
+    columns = {"component": np.array(list("xyz"))[component], "low": edges[place], "high": edges[place + 1]}
     with replacing(folder / DISPLACEMENTS) as temporary:  # a file that a kill has cut short would never be made again
-        pd.DataFrame(rows, columns=["component", "low", "high", "count"]).to_csv(temporary, index=False)
+        pd.DataFrame({**columns, "count": counts[component, place]}).to_csv(temporary, index=False)
 
 
 class Mapper:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ class CheckpointError(ValueError):
     """A checkpoint that does not fit or cannot be read: the message says which file and why."""
 
 
-def save_weights(path: Path, model: nn.Module, metadata: Mapping[str, Any]) -> Path:
+def save_weights(path: Path, model: nn.Module, metadata: Mapping[str, object]) -> Path:
     """Write a model as safetensors with ``metadata`` as JSON; the same model and metadata give the same bytes."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     header = {ABOUT: json.dumps(metadata, sort_keys=True)}  # one key: safetensors writes several in random order
@@ -34,13 +35,12 @@ def save_weights(path: Path, model: nn.Module, metadata: Mapping[str, Any]) -> P
     return path
 
 
-def load_checkpoint(path: Path, model: nn.Module, *, expected: Mapping[str, Any]) -> nn.Module:
-    """Fill ``model`` from a safetensors file and return it; raise `CheckpointError` unless it fits exactly.
+def load_checkpoint(path: Path, model: nn.Module, *, expected: Mapping[str, object]) -> None:
+    """Fill ``model`` from a safetensors file; raise `CheckpointError` unless it fits exactly.
 
-    Args:
-        expected: metadata that the file must carry, such as ``{"method": "ldr", "params": {...}}``.
+    ``expected`` is metadata that the file must carry, such as ``{"method": "ldr", "params": {...}}``.
     """
-    tensors, metadata = _read_weights(Path(path))
+    tensors, metadata = _read_weights(path)
     for key, value in expected.items():
         if metadata.get(key) != value:
             raise CheckpointError(f"{path}: {key} is {metadata.get(key)!r} in the checkpoint, expected {value!r}")
@@ -56,29 +56,33 @@ def load_checkpoint(path: Path, model: nn.Module, *, expected: Mapping[str, Any]
         if not tensor.isfinite().all():
             raise CheckpointError(f"{path}: {name} holds NaN or infinite values")
     model.load_state_dict(tensors)
-    return model
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
     """Return the metadata that `save_weights` wrote, and the file's own sha256."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = json.loads((file.metadata() or {}).get(ABOUT, "{}"))
-    except (SafetensorError, json.JSONDecodeError, OSError) as error:
-        raise CheckpointError(f"{path}: not a safetensors checkpoint of this suite, or truncated ({error})") from error
-    return {**metadata, "sha256": sha256(Path(path))}
+    with _opened(path) as file:
+        return {**_metadata(file), "sha256": sha256(path)}
 
 
 def _read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    with _opened(path) as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, _metadata(file)  # noqa: SIM118 (not a mapping)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[safe_open]:
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = json.loads((file.metadata() or {}).get(ABOUT, "{}"))
-            return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118 (not a mapping)
+            yield file
     except (SafetensorError, json.JSONDecodeError, OSError) as error:
         raise CheckpointError(f"{path}: not a safetensors checkpoint of this suite, or truncated ({error})") from error
 
 
-def save_state(folder: Path, state: Mapping[str, Any]) -> None:
+def _metadata(file: safe_open) -> dict[str, Any]:
+    return json.loads((file.metadata() or {}).get(ABOUT, "{}"))
+
+
+def save_state(folder: Path, state: Mapping[str, object]) -> None:
     """Write a training state and its checksum, then drop all but the newest two; ``state["iteration"]`` names it."""
     path = folder / STATE.format(state["iteration"])
     with replacing(path) as temporary:

@@ -137,7 +137,7 @@ def fit(
     sampler: Stream,
     folder: Path,
     *,
-    run: Mapping[str, Any],
+    run: Mapping[str, object],
     after: Callable[[int], None] | None = None,
 ) -> None:
     """Train to the last iteration, from the newest sound state in ``folder`` if there is one.
@@ -195,7 +195,7 @@ def _report(row: Mapping[str, float], iterations: int) -> None:
         log.info("iteration %d of %d: loss %.4f after %d %%", done, iterations, row["total"], 100 * done // iterations)
 
 
-def _state(learner: Learner, iteration: int, seconds: float, run: Mapping[str, Any]) -> dict[str, Any]:
+def _state(learner: Learner, iteration: int, seconds: float, run: Mapping[str, object]) -> dict[str, object]:
     return {
         "iteration": iteration,
         "seconds": seconds,
@@ -205,7 +205,7 @@ def _state(learner: Learner, iteration: int, seconds: float, run: Mapping[str, A
     }
 
 
-def _resume(learner: Learner, folder: Path, run: Mapping[str, Any]) -> tuple[int, float]:
+def _resume(learner: Learner, folder: Path, run: Mapping[str, object]) -> tuple[int, float]:
     state = newest_state(folder)
     if state is None:
         return 0, 0.0
