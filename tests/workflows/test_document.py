@@ -11,20 +11,20 @@ def test_the_documented_options_are_those_of_the_code():
 
 
 @pytest.mark.parametrize(
-    ("annotation", "default", "kind", "shown"),
+    ("annotation", "default", "shown"),
     [
-        ("int", 3, "whole number", "3"),
-        ("float", None, "number", "open"),
-        ("float | None", None, "number or null", "null"),
-        ("Literal['a', 'b']", "a", "`a`, `b`", "a"),
-        ("tuple[int, ...]", (4, 5), "list of whole number", "[4, 5]"),
-        ("tuple[float, float, float]", (1, 2, 3), "list of 3 of number", "[1, 2, 3]"),
-        ("bool", ..., "true or false", "required"),
+        ("int", 3, "3"),
+        ("float", None, "open"),
+        ("float | None", None, "null"),
+        ("Literal['a', 'b']", "a", "a"),
+        ("tuple[int, ...]", (4, 5), "[4, 5]"),
+        ("tuple[float, float, float]", (1, 2, 3), "[1, 2, 3]"),
+        ("bool", ..., "required"),
     ],
 )
-def test_an_option_reads_as_a_configuration_has_it(annotation, default, kind, shown):
+def test_a_default_reads_as_a_configuration_has_it(annotation, default, shown):
     option = sources.Option("o", annotation, default)
-    assert (document.type_of(option), document.default_of(option)) == (kind, shown)
+    assert document.default_of(option) == shown
 
 
 def test_options_inside_an_option_follow_it():

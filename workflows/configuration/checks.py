@@ -117,7 +117,8 @@ def _check_options(given: Options, known: Mapping[str, sources.Option], where: s
             _check_options(value, fields, f"{where}.{name}")
         elif not annotations.accepts(expected, value):
             got = json.dumps(value) if isinstance(value, (str, int, float, bool, Sequence, dict)) else repr(value)
-            raise SettingsError(f"configuration, {where}.{name}: expected {expected}, got {got}{_number_hint(value)}")
+            wanted = annotations.in_words(expected)
+            raise SettingsError(f"configuration, {where}.{name}: expected {wanted}, got {got}{_number_hint(value)}")
 
 
 def _known(names: Iterable[str], known: Iterable[str], where: str, what: str) -> None:

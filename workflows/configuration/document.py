@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from datasets.files import replacing
-from workflows.configuration import sources
+from workflows.configuration import annotations, sources
 
 OPTIONS = sources.ROOT / "docs" / "options.md"
 HEAD = """# Options
@@ -17,14 +17,6 @@ The keys that a configuration may set under `params` (how a method registers, ho
 (how a method learns), with their types, their defaults and their meaning. A default that is open hangs on another
 option. This file is made from the code by `python -m workflows.configuration.document`.
 """
-WORDS = {
-    "int": "whole number",
-    "float": "number",
-    "str": "text",
-    "bool": "true or false",
-    "Path": "path",
-    "None": "null",
-}
 KINDS = {"Params": "params", "Training": "training"}
 
 
@@ -37,12 +29,6 @@ def option_tables() -> str:
 def option_table(options: Mapping[str, sources.Option], prefix: str = "") -> str:
     """Return a Markdown table of options; those inside an option follow it, named ``option.inside``."""
     return "| option | type | default | meaning |\n| --- | --- | --- | --- |\n" + "".join(_rows(options, prefix))
-
-
-def type_of(option: sources.Option) -> str:
-    """Return an option's type in words that a reader of the configuration knows."""
-    parts = [_kind(part) for part in _alternatives(ast.parse(option.annotation, mode="eval").body)]
-    return " or ".join("keys and values" if option.fields and part != "null" else part for part in parts)
 
 
 def default_of(option: sources.Option) -> str:
@@ -73,24 +59,9 @@ def _title(path: Path) -> str:
 
 def _rows(options: Mapping[str, sources.Option], prefix: str) -> Iterator[str]:
     for option in options.values():
-        cells = f"{prefix}{option.name}", type_of(option), f"`{default_of(option)}`", option.doc.replace("|", r"\|")
-        yield f"| `{cells[0]}` | {cells[1]} | {cells[2]} | {cells[3]} |\n"
+        kind, meaning = annotations.in_words(option.annotation), option.doc.replace("|", r"\|")
+        yield f"| `{prefix}{option.name}` | {kind} | `{default_of(option)}` | {meaning} |\n"
         yield from _rows(option.fields or {}, f"{prefix}{option.name}.")
-
-
-def _alternatives(node: ast.expr) -> list[ast.expr]:
-    return [*_alternatives(node.left), *_alternatives(node.right)] if isinstance(node, ast.BinOp) else [node]
-
-
-def _kind(node: ast.expr) -> str:
-    name = ast.unparse(node.value if isinstance(node, ast.Subscript) else node)
-    if not isinstance(node, ast.Subscript):
-        return WORDS.get(name, name)
-    inside = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-    if name == "Literal":
-        return ", ".join(f"`{ast.literal_eval(value)}`" for value in inside)
-    count = f"{len(inside)} of " if name == "tuple" and ast.unparse(inside[-1]) != "..." else ""
-    return f"list of {count}{_kind(inside[0])}"
 
 
 if __name__ == "__main__":
