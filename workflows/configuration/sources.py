@@ -95,7 +95,8 @@ def module_names(room: str, *, root: Path = ROOT) -> list[str]:
     return sorted(p.stem for p in (root / room).glob("*.py") if p.stem != "__init__" and _function(p, function))
 
 
-def options_of(path: Path, name: str) -> dict[str, Option]:
+@cache
+def options_of(path: Path, name: str) -> Mapping[str, Option]:
     """Return the fields of a dataclass in a file, inherited ones first; empty when there is no such class."""
     home, node = _class(path, name)
     if home is None or node is None:
@@ -201,7 +202,7 @@ class _WriteOut(ast.NodeTransformer):
         return _WriteOut(path).visit(copy.deepcopy(found)) if path and found else None
 
 
-def _fields(path: Path, annotation: ast.expr) -> dict[str, Option] | None:
+def _fields(path: Path, annotation: ast.expr) -> Mapping[str, Option] | None:
     """The fields of the first class of this project that an annotation names."""
     names = (node.id for node in ast.walk(annotation) if isinstance(node, ast.Name))
     return next((options_of(path, name) for name in names if _class(path, name)[1]), None)

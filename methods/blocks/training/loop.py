@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 CURVE = "curve.jsonl"
-Batch = TypeVar("Batch")
+B = TypeVar("B")
 log = logging.getLogger(__name__)
 
 
@@ -88,11 +88,11 @@ def update(optimiser: torch.optim.Optimizer, loss: Tensor, *, share: nn.Module |
 
 
 def descend(
-    optimiser: torch.optim.Optimizer, losses: Callable[[Batch], dict[str, Tensor]]
-) -> Callable[[Batch], dict[str, Tensor]]:
+    optimiser: torch.optim.Optimizer, losses: Callable[[B], dict[str, Tensor]]
+) -> Callable[[B], dict[str, Tensor]]:
     """Return the plain step: `update` along ``losses(batch)["total"]``."""
 
-    def step(batch: Batch) -> dict[str, Tensor]:
+    def step(batch: B) -> dict[str, Tensor]:
         terms = losses(batch)
         update(optimiser, terms["total"])
         return {name: term.detach() for name, term in terms.items()}
