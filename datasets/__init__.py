@@ -2,11 +2,14 @@
 
 A data set is a module ``datasets/<module>.py``; the file is the registration. It has:
 
-``prepare(folder: Path, *, name: str, **params) -> None``
+``Params``
+    A frozen dataclass: the options that a configuration may set, one line each, with type, default and a comment that
+    says what it does.
+
+``prepare(folder: Path, params: Params, *, name: str) -> None``
     Obtains the data (generated, downloaded, or read from the folder that the environment variable
     ``WARPBENCH_MIRROR`` names), checks it against known checksums, converts it and writes the prepared form of
-    `datasets.case` into ``folder``. The keyword-only parameters after ``name``, with their annotations, are the keys
-    that a configuration may set.
+    `datasets.case` into ``folder``.
 
 Its module docstring says licence, source and how to obtain the data.
 """

@@ -9,6 +9,7 @@ Source: ``voxelmorph/voxelmorph`` (data/, repository under Apache-2.0, the subje
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -62,10 +63,16 @@ NAMES = {
 }  # fmt: skip
 
 
-def prepare(
-    folder: Path, *, name: str, directions: Literal["scan_fixed", "subject_fixed", "both"] = "scan_fixed"
-) -> None:
-    """Write the pair: ``scan`` (voxelmorph's test scan) and ``subject`` (the tutorial's); default fixed is ``scan``."""
+@dataclass(frozen=True)
+class Params:
+    """The options of the import."""
+
+    # which image is fixed: scan is voxelmorph's test scan, subject the tutorial's
+    directions: Literal["scan_fixed", "subject_fixed", "both"] = "scan_fixed"
+
+
+def prepare(folder: Path, params: Params, *, name: str) -> None:
+    """Download both scans and write the pair in prepared form."""
     evaluated = [int(label) for label in _load(fetch(LABELS), "labels")]
     volumes = {
         "scan": (_load(fetch(SCAN), "vol"), _load(fetch(SCAN), "seg")),
@@ -77,7 +84,7 @@ def prepare(
         writer.mask(case, image > 0, AFFINE)  # skull-stripped: outside the head is exactly zero
         writer.labels(case, labels, AFFINE)
     there, back = Pair("scan", "subject"), Pair("subject", "scan")
-    pairs = {"scan_fixed": [there], "subject_fixed": [back], "both": [there, back]}[directions]
+    pairs = {"scan_fixed": [there], "subject_fixed": [back], "both": [there, back]}[params.directions]
     writer.finish(_describe(name, evaluated, pairs, volumes["scan"][0].shape))
 
 

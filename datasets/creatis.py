@@ -15,7 +15,7 @@ from __future__ import annotations
 import logging
 import tarfile
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -27,7 +27,7 @@ from datasets.case import Pair, Writer
 from datasets.chest_ct import pairs as chest_pairs
 from datasets.chest_ct.lungs import Scan
 from datasets.chest_ct.metaimage import read_metaimage, read_points
-from datasets.chest_ct.pairs import Crop, Direction, Phase, distances
+from datasets.chest_ct.pairs import Crop, Phase, distances
 from datasets.description import Description, LungPair
 from datasets.download import Remote, fetch
 from datasets.files import Array, DataError, sha256
@@ -79,55 +79,36 @@ POPI_CUT, WHOLE_SLICE = (4, 19), (512, 512)
 TITLES = {"creatis": "CREATIS 4DCT", "popi": "POPI model"}
 
 
-def prepare(
-    folder: Path,
-    *,
-    name: str,
-    collection: Literal["creatis", "popi"] = "creatis",
-    bl_exhale: Literal[50, 60] = 60,
-    direction: Direction = "inhale_fixed",
-    shape: Sequence[int] = (128, 128, 128),
-    margin_mm: float = 10.0,
-    inside: float = 0.95,
-    tolerance_mm: float = 0.02,
-    checksums: Mapping[str, str] | None = None,
-) -> None:
-    """Download and import one collection, in the order of the progressive paper's rows.
+@dataclass(frozen=True, kw_only=True)
+class Params(Crop):
+    """The options of the import; those of `Crop` say how pairs are prepared."""
 
-    Args:
-        folder: where the prepared form goes.
-        name: name of the prepared data set.
-        collection: the six patients, or the POPI model.
-        bl_exhale: end-exhale phase of patient ``bl``: 60 as its authors have it, 50 as in some later use.
-        direction: which phase is fixed.
-        shape: voxels of the prepared grid, to the patient's left, posterior and superior.
-        margin_mm: room around the lungs of both scans.
-        inside: least share of landmarks that must have lung within 5 mm.
-        tolerance_mm: how far the mean distance before registration may be from a published one.
-        checksums: SHA-256 or SHA-512 by file name (``bl/mhd/00.raw``); a file with another one is refused.
+    collection: Literal["creatis", "popi"] = "creatis"  # the six patients, or the POPI model
+    bl_exhale: Literal[50, 60] = 60  # end-exhale phase of patient bl: 60 as its authors have it, 50 as in later uses
+    tolerance_mm: float = 0.02  # how far the mean distance before registration may be from a published one
+    checksums: Mapping[str, str] | None = None  # SHA-256 or SHA-512 by file name (bl/mhd/00.raw); others are refused
+
+
+def prepare(folder: Path, params: Params, *, name: str) -> None:
+    """Download and import one collection, in the order of the progressive paper's rows.
 
     Raises:
         DataError: a file cannot be had (the message says how to place it by hand), is damaged, or not the published
             one.
     """
-    crop, writer, pairs, files = (
-        Crop(tuple(shape), margin_mm, inside),
-        Writer(folder),
-        {},
-        _Files(collection, checksums),
-    )
-    for tag, patient in tqdm(_patients(collection, bl_exhale).items(), desc=name, unit="pair", disable=None):
-        inhale, exhale, facts = _read_pair(tag, patient, files, tolerance_mm)
-        pair, found = chest_pairs.write_pair(writer, inhale, exhale, crop, direction, _slices(tag, inhale.scan.grid))
+    writer, files = Writer(folder), _Files(params.collection, params.checksums)
+    pairs: dict[Pair, LungPair] = {}
+    for tag, patient in tqdm(_patients(params).items(), desc=name, unit="pair", disable=None):
+        inhale, exhale, facts = _read_pair(tag, patient, files, params.tolerance_mm)
+        pair, found = chest_pairs.write_pair(writer, inhale, exhale, params, slices=_slices(tag, inhale.scan.grid))
         pairs[pair] = replace(found, **facts)
-    writer.finish(_describe(name, collection, pairs, crop, direction, files.archives))
+    writer.finish(_describe(name, pairs, params, files.archives))
 
 
-def _patients(collection: str, bl_exhale: int) -> dict[str, Patient]:
-    if collection == "popi":
+def _patients(params: Params) -> dict[str, Patient]:
+    if params.collection == "popi":
         return POPI
-    bl = PATIENTS["bl"]
-    return {**PATIENTS, "bl": Patient(bl.inhale, str(bl_exhale), bl.landmarks, bl.published)}
+    return {**PATIENTS, "bl": replace(PATIENTS["bl"], exhale=str(params.bl_exhale))}
 
 
 class _Files:
@@ -217,15 +198,8 @@ def _slices(tag: str, grid: Grid) -> Grid | None:
     return grid if grid.shape[:2] == WHOLE_SLICE else None
 
 
-def _describe(
-    name: str,
-    collection: str,
-    pairs: Mapping[Pair, LungPair],
-    crop: Crop,
-    direction: Direction,
-    archives: Mapping[str, str],
-) -> Description:
-    shared = chest_pairs.describe(name, pairs, crop, direction)
+def _describe(name: str, pairs: Mapping[Pair, LungPair], params: Params, archives: Mapping[str, str]) -> Description:
+    shared = chest_pairs.describe(name, pairs, params)
     notes = [facts.note for facts in pairs.values() if facts.note]
     notes += [
         f"{pair.name}: {facts.before_mm:.2f} mm before registration, as in {', '.join(facts.reproduces)}"
@@ -233,13 +207,13 @@ def _describe(
         if PROGRESSIVE not in facts.reproduces
     ]
     steps = ["field of view: the bore's disc in slices of 512 x 512 (POPI: before they were cut), else all"]
-    if collection == "popi":
+    if params.collection == "popi":
         steps.append("all 41 landmarks, as in the paper; POPI's makers leave out the last, an image artefact")
     return replace(
         shared,
         module="creatis",
-        collection=collection,
-        title=TITLES[collection],
+        collection=params.collection,
+        title=TITLES[params.collection],
         licence="research use; acknowledge the Leon Berard Cancer Center and CREATIS, cite their paper",
         source=f"{SITE}, described in github.com/open-vv/popi-model",
         preprocessing=(*shared.preprocessing, *steps, *notes),

@@ -29,7 +29,7 @@ from datasets.case import Pair, Writer
 from datasets.chest_ct import pairs as chest_pairs
 from datasets.chest_ct.dirlab_packs import FOLDER, FORM, PHASES, RECORDED, Key, Member, find_members, missing_members
 from datasets.chest_ct.lungs import Scan
-from datasets.chest_ct.pairs import Crop, Direction, Phase, distances
+from datasets.chest_ct.pairs import Crop, Phase, distances
 from datasets.description import Description, LungPair
 from datasets.download import cache_folder, hand_placed
 from datasets.files import Array, DataError, sha256
@@ -65,53 +65,39 @@ TOLERANCE_MM = 0.01
 WHOLE_SLICE = (512, 512)  # smaller ones were cut and thinned out by the makers
 
 
-def prepare(
-    folder: Path,
-    *,
-    name: str,
-    source: str | None = None,
-    cases: Sequence[int] | None = None,
-    direction: Direction = "inhale_fixed",
-    shape: Sequence[int] = (128, 128, 128),
-    margin_mm: float = 10.0,
-    inside: float = 0.95,
-    hu_offset: float = -1024.0,
-) -> None:
-    """Import the ten packs, in the order of the cases.
+@dataclass(frozen=True, kw_only=True)
+class Params(Crop):
+    """The options of the import; those of `Crop` say how pairs are prepared."""
 
-    Args:
-        folder: where the prepared form goes.
-        name: name of the prepared data set.
-        source: folder that has the packs at any depth, zipped or unpacked; else ``dirlab`` below WARPBENCH_MIRROR or
-            the cache.
-        cases: which of the ten; None wants all of them.
-        direction: which phase is fixed: end-inhale (T00) or end-exhale (T50).
-        shape: voxels of the prepared grid, to the patient's left, posterior and superior.
-        margin_mm: room around the lungs of both scans.
-        inside: least share of landmarks that must have lung within 5 mm.
-        hu_offset: what makes Hounsfield units of stored values.
+    # folder that has the packs at any depth, zipped or unpacked; else dirlab below the mirror or the cache
+    source: str | None = None
+    cases: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10)  # which of the ten
+    hu_offset: float = -1024.0  # what makes Hounsfield units of stored values
+
+    def __post_init__(self) -> None:
+        """Raise `DataError` for options that are out of range."""
+        super().__post_init__()
+        if not self.cases or not set(self.cases) <= set(CASES):
+            raise DataError(f"cases: expected numbers from 1 to 10, got {list(self.cases)}")
+
+
+def prepare(folder: Path, params: Params, *, name: str) -> None:
+    """Import the ten packs, in the order of the cases.
 
     Raises:
         DataError: packs are missing (the message says what to get and where to put it), damaged, or not the published
             ones.
     """
-    wanted, crop = _wanted(cases), Crop(tuple(shape), margin_mm, inside)
-    found = _find(source, wanted)
+    wanted = sorted(set(params.cases))
+    found = _find(params.source, wanted)
     writer, pairs = Writer(folder), dict[Pair, LungPair]()
     for number in tqdm(wanted, desc=name, unit="pair", disable=None):
-        inhale, exhale = _read_case(number, found, hu_offset)
+        inhale, exhale = _read_case(number, found, params.hu_offset)
         slices = inhale.scan.grid if CASES[number].shape[:2] == WHOLE_SLICE else None
-        pair, facts = chest_pairs.write_pair(writer, inhale, exhale, crop, direction, slices)
+        pair, facts = chest_pairs.write_pair(writer, inhale, exhale, params, slices=slices)
         pairs[pair] = replace(facts, published_mm=CASES[number].tre_mean)
     archives = {member.path for (number, _, _), member in found.items() if number in wanted}
-    writer.finish(_describe(name, pairs, crop, direction, hu_offset, {path.name: sha256(path) for path in archives}))
-
-
-def _wanted(cases: Sequence[int] | None) -> list[int]:
-    wanted = sorted(set(CASES if cases is None else cases))
-    if not wanted or not set(wanted) <= set(CASES):
-        raise DataError(f"cases: expected numbers from 1 to 10, got {cases}")
-    return wanted
+    writer.finish(_describe(name, pairs, params, {path.name: sha256(path) for path in archives}))
 
 
 def _find(source: str | None, wanted: Sequence[int]) -> dict[Key, Member]:
@@ -155,22 +141,15 @@ def _upside_down(voxels: Array, slices: int) -> Array:
     return np.column_stack([voxels[:, :2], slices - 1 - voxels[:, 2]])
 
 
-def _describe(
-    name: str,
-    pairs: Mapping[Pair, LungPair],
-    crop: Crop,
-    direction: Direction,
-    hu_offset: float,
-    archives: Mapping[str, str],
-) -> Description:
+def _describe(name: str, pairs: Mapping[Pair, LungPair], params: Params, archives: Mapping[str, str]) -> Description:
     packs = {f"Case{number}Pack.zip": known for number, known in RECORDED.items()}
     odd = [file for file, known in packs.items() if archives.get(file, known) != known]
     notes = [f"{file}: another checksum than a public study recorded" for file in odd]
     for note in notes:
         logger.warning("%s", note)
-    shared = chest_pairs.describe(name, pairs, crop, direction)
+    shared = chest_pairs.describe(name, pairs, params)
     steps = (
-        f"Hounsfield units are the stored values {hu_offset:+g}: an assumption, no official statement has it",
+        f"Hounsfield units are the stored values {params.hu_offset:+g}: an assumption, no official statement has it",
         "field of view: the bore's disc in cases 6 to 10; all of cases 1 to 5, which their makers cut",
         *notes,
     )
@@ -181,7 +160,7 @@ def _describe(
         licence="research use after the form of the Emory radiation oncology group, no redistribution",
         source=f"{FORM}; Castillo et al. 2009, doi:10.1088/0031-9155/54/7/001",
         preprocessing=(*shared.preprocessing, *steps),
-        hu_offset=hu_offset,
+        hu_offset=params.hu_offset,
         notes=tuple(notes),
         archives=dict(sorted(archives.items())),
     )

@@ -38,41 +38,35 @@ PATIENTS = 1010
 RULE = 1  # raise it when resized volumes come out differently, so that old ones are not used
 
 
-def prepare(
-    folder: Path,
-    *,
-    name: str,
-    source: str | None = None,
-    subjects: int | None = None,
-    exclude: Sequence[str] | None = None,
-    shape: Sequence[int] = (128, 128, 128),
-) -> None:
-    """Import one CT series a patient, in the order of the patients' names.
+@dataclass(frozen=True)
+class Params:
+    """The options of the import."""
 
-    Args:
-        folder: where the prepared form goes.
-        name: name of the prepared data set.
-        source: folder that has DICOM files at any depth; else ``lidc`` below WARPBENCH_MIRROR or the cache; else they
-            are downloaded.
-        subjects: how many patients, the first by name; None wants all 1,010.
-        exclude: patients to leave out, such as ``LIDC-IDRI-0078``.
-        shape: voxels of the prepared grid, to the patient's left, posterior and superior.
+    # folder that has DICOM files at any depth; else lidc below the mirror or the cache; else they are downloaded
+    source: str | None = None
+    subjects: int | None = None  # how many patients, the first by name; left out, all 1,010
+    exclude: tuple[str, ...] = ()  # patients to leave out, such as LIDC-IDRI-0078
+    shape: tuple[int, int, int] = (128, 128, 128)  # voxels to the patient's left, posterior and superior
+
+
+def prepare(folder: Path, params: Params, *, name: str) -> None:
+    """Import one CT series a patient, in the order of the patients' names.
 
     Raises:
         DataError: too few patients, or a series that cannot be had or read; what was finished before stays.
     """
-    left_out = set(exclude or ())
-    offers = _offers(source)
+    left_out = set(params.exclude)
+    offers = _offers(params.source)
     if unknown := sorted(left_out - {offer.patient for offer in offers}):
         raise DataError(f"{name}: exclude names {', '.join(unknown)}, of whom there is no series")
     offers = [offer for offer in offers if offer.patient not in left_out]
-    wanted = (PATIENTS - len(left_out)) if subjects is None else subjects
+    wanted = (PATIENTS - len(left_out)) if params.subjects is None else params.subjects
     if len(offers) < max(wanted, 1):
         raise DataError(
             f"{name}: {len(offers)} patients found, {wanted} wanted; complete the DICOM files below "
             f"{cache_folder() / FOLDER}, or set `subjects: {len(offers)}` to train on these"
         )
-    writer, store, facts = Writer(folder), _Store(tuple(int(n) for n in shape)), {}
+    writer, store, facts = Writer(folder), _Store(params.shape), {}
     for offer in tqdm(offers[:wanted], desc=name, unit="scan", disable=None):
         scan, facts[offer.patient] = store.get(offer)
         writer.image(offer.patient, WINDOW.scale(scan.values), scan.grid.affine)

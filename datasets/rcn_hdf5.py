@@ -64,31 +64,27 @@ class Imported:
         self.missing += scans
 
 
-def prepare(
-    folder: Path,
-    *,
-    name: str,
-    collection: Literal["sliver", "lits", "lspig", "lpba", "liver-training", "brain-training"],
-    source: str | None = None,
-    checksums: Mapping[str, str] | None = None,
-) -> None:
-    """Import one collection from its HDF5 files.
+@dataclass(frozen=True, kw_only=True)
+class Params:
+    """The options of the import."""
 
-    Args:
-        folder: where the prepared form goes.
-        name: name of the prepared data set.
-        collection: which pairs, by the released protocol: ``sliver`` and ``lits`` every ordered pair of scans,
-            ``lspig`` both directions of each pig's two scans, ``lpba`` S01 fixed and S02 to S40 moving.
-        source: folder that has the files at any depth; else ``rcn_hdf5`` below WARPBENCH_MIRROR or the cache.
-        checksums: SHA-256 by file name; a file with another one is refused.
+    # which scans and pairs, by the released protocol: sliver and lits have every ordered pair of scans, lspig both
+    # directions of each pig's two scans, lpba S01 fixed and S02 to S40 moving; the others are for training alone
+    collection: Literal["sliver", "lits", "lspig", "lpba", "liver-training", "brain-training"]
+    source: str | None = None  # folder that has the files at any depth; else rcn_hdf5 below the mirror or the cache
+    checksums: Mapping[str, str] | None = None  # SHA-256 by file name; a file with another one is refused
+
+
+def prepare(folder: Path, params: Params, *, name: str) -> None:
+    """Import one collection from its HDF5 files.
 
     Raises:
         DataError: a file is missing (the message says what to get and where to put it), damaged, or of another form.
     """
-    wanted = COLLECTIONS[collection]
-    paths = find_files(sorted({part.file for part in wanted.parts}), source)
+    wanted = COLLECTIONS[params.collection]
+    paths = find_files(sorted({part.file for part in wanted.parts}), params.source)
     archives = {file: sha256(path) for file, path in paths.items()}
-    for file, expected in (checksums or {}).items():
+    for file, expected in (params.checksums or {}).items():
         if file in paths:
             verify(paths[file], expected, advice="correct `checksums`, or replace the file")
     writer, found = Writer(folder), Imported()
@@ -101,7 +97,7 @@ def prepare(
         found.note(f"{name}: {len(pairs)} test pairs, the paper has {wanted.pairs}")
     if found.shape != GRID:
         found.note(f"{name}: volumes are {found.shape}, the published ones {GRID}")
-    writer.finish(_describe(name, collection, wanted, found, pairs, archives))
+    writer.finish(_describe(name, params.collection, found, pairs, archives))
 
 
 def find_files(files: Sequence[str], source: str | None = None) -> dict[str, Path]:
@@ -255,10 +251,8 @@ def _pairs(wanted: Collection, found: Imported) -> list[Pair]:
     return list(twins.values())
 
 
-def _describe(
-    name: str, collection: str, wanted: Collection, found: Imported, pairs: list[Pair], archives: dict[str, str]
-) -> Description:
-    cases = found.every_case
+def _describe(name: str, collection: str, found: Imported, pairs: list[Pair], archives: dict[str, str]) -> Description:
+    wanted, cases = COLLECTIONS[collection], found.every_case
     training = TrainingSplit(tuple(cases if wanted.rule == "training" else ()))
     if training.cases and wanted.atlas:
         training = TrainingSplit(tuple(cases), "atlas", wanted.atlas)

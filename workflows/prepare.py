@@ -11,6 +11,7 @@ from datasets.case import Dataset, open_dataset
 from datasets.files import DataError
 from workflows.planning.specs import PrepareSpec
 from workflows.running.command import job
+from workflows.running.options import build
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +22,8 @@ def prepare(spec: PrepareSpec) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     logger.info("preparing")
-    importlib.import_module(f"datasets.{spec.module}").prepare(folder, name=spec.name, **spec.params)
+    module = importlib.import_module(f"datasets.{spec.module}")
+    module.prepare(folder, build(module.Params, spec.params), name=spec.name)
     data = open_dataset(folder)
     known = {path.name.removesuffix(".nii.gz") for path in (folder / "images").glob("*.nii.gz")}
     named = {case for pair in data.test_pairs for case in (pair.fixed, pair.moving)} | set(data.training_cases)

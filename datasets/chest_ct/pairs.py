@@ -7,7 +7,7 @@ come from a threshold, plus a margin, the resize is linear, and end-inhale is fi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -29,8 +29,6 @@ from datasets.files import DataError
 from datasets.geometry import Array
 from datasets.grid import Grid
 
-Direction = Literal["inhale_fixed", "exhale_fixed"]
-
 
 @dataclass(frozen=True)
 class Phase:
@@ -41,16 +39,18 @@ class Phase:
     points: Array
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Crop:
-    """How pairs are prepared: voxels, room around the lungs, and the least share of landmarks that lungs must hold."""
+    """How pairs are prepared, as options of the data sets that hold them."""
 
-    shape: Sequence[int]
-    margin_mm: float
-    inside: float
+    direction: Literal["inhale_fixed", "exhale_fixed"] = "inhale_fixed"  # which phase is the fixed image
+    shape: tuple[int, int, int] = (128, 128, 128)  # voxels to the patient's left, posterior and superior
+    margin_mm: float = 10.0  # room around the lungs of both scans
+    inside: float = 0.95  # least share of landmarks that must have lung within 5 mm
 
     def __post_init__(self) -> None:
-        if len(self.shape) != 3 or min(self.shape) < 2:
+        """Raise `DataError` for options that are out of range."""
+        if min(self.shape) < 2:
             raise DataError(f"shape must be three numbers of at least 2, got {list(self.shape)}")
         if not self.margin_mm >= 0 or not 0 <= self.inside <= 1:
             raise DataError(
@@ -64,7 +64,7 @@ def distances(fixed: Array, moving: Array) -> Array:
 
 
 def write_pair(
-    writer: Writer, inhale: Phase, exhale: Phase, crop: Crop, direction: Direction, slices: Grid | None
+    writer: Writer, inhale: Phase, exhale: Phase, crop: Crop, *, slices: Grid | None
 ) -> tuple[Pair, LungPair]:
     """Write both scans of a pair on one grid with masks and landmarks; return the pair and what was found on the way.
 
@@ -73,7 +73,7 @@ def write_pair(
     Raises:
         DataError: no lungs, landmarks that lie elsewhere, or landmarks outside of the box.
     """
-    fixed, moving = (inhale, exhale) if direction == "inhale_fixed" else (exhale, inhale)
+    fixed, moving = (inhale, exhale) if crop.direction == "inhale_fixed" else (exhale, inhale)
     lungs = [find_lungs(phase.scan, phase.case) for phase in (fixed, moving)]
     shares = [_check_inside(phase, mask, crop.inside) for phase, mask in zip((fixed, moving), lungs, strict=True)]
     low, high = lung_box(lungs, crop.margin_mm, fixed.scan.grid)
@@ -116,21 +116,22 @@ def _on_grid(phase: Phase, grid: Grid) -> Array:
     return points
 
 
-def describe(name: str, pairs: Mapping[Pair, LungPair], crop: Crop, direction: Direction) -> Description:
+def describe(name: str, pairs: Mapping[Pair, LungPair], crop: Crop) -> Description:
     """Return the part of dataset.json that all breathing pairs share; their cases are named ``<subject>-<phase>``."""
-    fixed, moving = ("end-inhale", "end-exhale") if direction == "inhale_fixed" else ("end-exhale", "end-inhale")
+    phases = ("end-inhale", "end-exhale")
+    fixed, moving = phases if crop.direction == "inhale_fixed" else phases[::-1]
     return Description(
         name=name,
         anatomy="lung",
         modality="CT",
         preprocessing=(
             f"cropped to the lungs of both scans (air below {LUNG_HU:g} HU within the body) and {crop.margin_mm:g} mm "
-            f"more, resized linearly to {tuple(crop.shape)} voxels, voxel areas aligned",
+            f"more, resized linearly to {crop.shape} voxels, voxel areas aligned",
             f"fixed is {fixed}, moving {moving}",
             "intensity window -1024 to 1000 HU mapped to [0, 1]",
         ),
         intensity=WINDOW,
-        shape=tuple(crop.shape),
+        shape=crop.shape,
         spacings={pair.name: facts.spacing for pair, facts in pairs.items()},  # each pair has its own
         orientation=("L", "P", "S"),
         primary="tre",

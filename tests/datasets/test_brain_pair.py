@@ -16,7 +16,7 @@ def prepared(tmp_path_factory):
     if not (Path(mirror) / brain_pair.SCAN.name).is_file():
         pytest.skip("set WARPBENCH_MIRROR to a folder that holds brain_pair/*.npz (see datasets/README.md)")
     folder = tmp_path_factory.mktemp("brain_pair")
-    brain_pair.prepare(folder, name="brain-pair")
+    brain_pair.prepare(folder, brain_pair.Params(), name="brain-pair")
     return open_dataset(folder), Truth(folder)
 
 

@@ -19,6 +19,7 @@ from datasets.files import DataError, sha256
 from tests.datasets.chest_inputs import SHAPE, SPACING, draw_chest, expected_hu, landmarks, seen_hu
 from workflows import prepare as step
 from workflows.planning.specs import PrepareSpec
+from workflows.running.options import build
 
 OFFSET = (-120.5, -164.0625, -98.25)
 BEFORE = float(np.linalg.norm((landmarks()[0] - landmarks()[1]) * SPACING, axis=1).mean())
@@ -128,7 +129,8 @@ def site(tmp_path, files, monkeypatch):
 
 def imported(tmp_path, **options):
     folder = tmp_path / "prepared"
-    creatis.prepare(folder, name="lungs", **{"shape": [40, 36, 44], "margin_mm": 8.0, **options})
+    params = build(creatis.Params, {"shape": [40, 36, 44], "margin_mm": 8.0, **options})
+    creatis.prepare(folder, params, name="lungs")
     return open_dataset(folder), Truth(folder)
 
 

@@ -18,6 +18,7 @@ from tests.datasets.test_dirlab import dirqa_file
 from workflows import prepare as step
 from workflows.evaluate import judge
 from workflows.planning.specs import PrepareSpec
+from workflows.running.options import build
 
 PHASES = {"T00": "inhale", "T50": "exhale"}
 COUNT = 12
@@ -72,7 +73,8 @@ def put(folder: Path, number: int, *, unpacked: bool = False, **changes) -> Path
 
 def imported(tmp_path, **options):
     folder = tmp_path / "prepared"
-    dirlab.prepare(folder, name="dirlab", **{"shape": [40, 36, 44], "margin_mm": 8.0, **options})
+    params = build(dirlab.Params, {"shape": [40, 36, 44], "margin_mm": 8.0, **options})
+    dirlab.prepare(folder, params, name="dirlab")
     return open_dataset(folder), Truth(folder)
 
 
@@ -246,7 +248,7 @@ def test_what_distances_cannot_show_the_lungs_do(tmp_path, mirror, spoil):
 
 def test_impossible_options_are_refused(tmp_path, mirror):
     for options in ({"shape": [4, 4]}, {"margin_mm": -1.0}, {"inside": 1.5}):
-        with pytest.raises(DataError, match=next(iter(options))):
+        with pytest.raises(ValueError, match=next(iter(options))):
             imported(tmp_path, **options)
 
 

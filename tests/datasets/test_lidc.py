@@ -17,6 +17,7 @@ from datasets.files import DataError
 from tests.datasets.dicom_inputs import FIRST, GAP, SIZE, SPACING, put_series, put_slice, values_of
 from workflows import prepare as step
 from workflows.planning.specs import PrepareSpec
+from workflows.running.options import build
 
 SHAPE = (4, 6, 8)
 
@@ -120,7 +121,7 @@ def test_a_foreign_or_cut_file_is_named(tmp_path):
 def imported(tmp_path, **options):
     folder = tmp_path / "prepared"
     shutil.rmtree(folder, ignore_errors=True)
-    lidc.prepare(folder, name="lidc", **{"shape": list(SHAPE), **options})
+    lidc.prepare(folder, build(lidc.Params, {"shape": list(SHAPE), **options}), name="lidc")
     return open_dataset(folder)
 
 

@@ -16,6 +16,7 @@ from datasets.phantoms import tree
 from datasets.phantoms.fields import mesh
 from datasets.phantoms.lung import prepare as lung
 from datasets.phantoms.lung.breathing import BORE_RADIUS, table_top
+from datasets.phantoms.options import Params
 
 SHAPE = (44, 40, 36)
 
@@ -261,8 +262,8 @@ def test_coarse_grids_take_segment_middles_too_and_tiny_ones_are_refused():
 
 def test_prepared_data_set(tmp_path):
     writer, lines = Writer(tmp_path), []
-    options = {"shape": (24, 20, 18), "spacing": None, "training": 1, "test": 2, "difficulty": 1.0, "seed": 3}
-    description = lung.prepare(writer, **options, show=lines.append)
+    params = Params(anatomy="lung", shape=(24, 20, 18), training=1, test=2, seed=3)
+    description = lung.prepare_pairs(writer, params, show=lines.append)
     writer.finish(replace(description, name="lungs"))
     data, truth = open_dataset(tmp_path), Truth(tmp_path)
     data.check_files(("images", "masks", "truth"))

@@ -15,6 +15,7 @@ from datasets.rcn import lists
 from workflows import prepare as step
 from workflows.planning.specs import PrepareSpec
 from workflows.register import register
+from workflows.running.options import build
 
 SHAPE = (5, 7, 9)
 
@@ -48,7 +49,8 @@ def put(path: Path, *groups: str, values=(), seed: int = 0, **members) -> Path:
 
 def imported(tmp_path, collection, **options):
     folder = tmp_path / "prepared" / collection
-    rcn_hdf5.prepare(folder, name=collection, collection=collection, **options)
+    params = build(rcn_hdf5.Params, {"collection": collection, **options})
+    rcn_hdf5.prepare(folder, params, name=collection)
     return open_dataset(folder), Truth(folder)
 
 
@@ -65,7 +67,7 @@ def brain_training(mirror):
 
 def test_the_lists_are_the_published_ones():
     collections = lists.COLLECTIONS
-    hints = typing.get_type_hints(rcn_hdf5.prepare)
+    hints = typing.get_type_hints(rcn_hdf5.Params)
     assert set(typing.get_args(hints["collection"])) == set(collections)
     counts = {name: sum(part.count for part in collections[name].parts) for name in collections}
     assert counts == {

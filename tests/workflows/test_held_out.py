@@ -6,6 +6,7 @@ import pytest
 
 from datasets.case import open_dataset
 from workflows.configuration.resolve import resolve
+from workflows.running.options import build
 
 SHAPE = [16, 16, 16]
 
@@ -19,7 +20,8 @@ def mini(tmp_path_factory):
     for name in {*(name for _, name in learned), *(settings.train_on(*run) for run in learned)}:
         entry = settings.dataset(name)
         params = {**entry.params, "shape": SHAPE}
-        importlib.import_module(f"datasets.{entry.module}").prepare(folder / name, name=name, **params)
+        module = importlib.import_module(f"datasets.{entry.module}")
+        module.prepare(folder / name, build(module.Params, params), name=name)
         prepared[name] = open_dataset(folder / name)
     return settings, prepared
 

@@ -69,8 +69,7 @@ def _check_dataset(config: Config, name: str) -> None:
     entry, where = config.datasets[name], f"datasets.{name}"
     _known([entry.module], sources.module_names("datasets"), f"{where}.module", "module")
     _known([entry.train_on] if entry.train_on else [], config.datasets, f"{where}.train_on", "data set")
-    path = _module_file("datasets", entry.module)
-    options = sources.options_of(path, "Params") or sources.keywords_of(path, "prepare")
+    options = sources.options_of(_module_file("datasets", entry.module), "Params")
     _check_options(entry.params, options, f"{where}.params")
 
 

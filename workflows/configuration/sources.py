@@ -113,17 +113,6 @@ def options_of(path: Path, name: str) -> Mapping[str, Option]:
     return options
 
 
-def keywords_of(path: Path, function: str) -> dict[str, Option]:
-    """Return the keyword-only parameters of a function, for data sets that declare no ``Params`` yet."""
-    node = _function(path, function)
-    pairs = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True) if node else ()
-    return {
-        arg.arg: Option(arg.arg, _annotation(path, arg.annotation or ast.Constant(None)), _default(path, default))
-        for arg, default in pairs
-        if arg.arg != "name"
-    }
-
-
 def parameters_of(path: Path, function: str) -> set[str]:
     """Return the names of a function's parameters; empty when there is no such function."""
     node = _function(path, function)

@@ -10,8 +10,7 @@ are set pair by pair; test scans can be cropped to the lungs, as DOI 10.1109/TMI
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
@@ -24,6 +23,7 @@ from datasets.grid import Grid
 from datasets.phantoms.lung.anatomy import NAMES
 from datasets.phantoms.lung.landmarks import EXTENT_MM
 from datasets.phantoms.lung.pair import LANDMARKS, MARGIN_MM, BreathingPair, draw_pair, field_of_view
+from datasets.phantoms.options import Params
 
 LUNGS = (1, 2)
 NOISE_HU = 18.0
@@ -31,56 +31,34 @@ SEVERITY_MM = (7.0, 10.5, 4.2, 14.5, 8.5, 5.5, 12.5, 7.8, 9.5, 6.2)  # mean land
 _SPLITS = {"train": 0, "test": 1}
 
 
-def prepare(
-    writer: Writer,
-    *,
-    shape: Sequence[int],
-    spacing: Sequence[float] | None,
-    training: int,
-    test: int,
-    difficulty: float,
-    seed: int,
-    severity: Sequence[float] | None = None,
-    landmarks: int | Sequence[int] | None = None,
-    crop: str | None = None,
-    show: Callable[[str], None] | None = None,
-) -> Description:
-    """Write ``training`` and ``test`` subjects, two scans each, and return what dataset.json says about them.
+@dataclass(frozen=True)
+class Breath:
+    """How one pair is drawn: the options of `draw_pair`."""
 
-    Args:
-        writer: receives images, field-of-view masks, and for test pairs labels, landmarks and true displacements.
-        shape: ``(D, H, W)``, voxels to the left, to posterior and to superior.
-        spacing: mm; None fits `EXTENT_MM` to ``shape``.
-        training: number of subjects whose pairs, in both directions, are for training.
-        test: number of subjects whose pair (fixed inhale, moving exhale) is registered.
-        difficulty: scales how deeply they breathe; 1 is as deep as in DIR-Lab.
-        seed: each subject's random numbers come from it, the split and the subject's number.
-        severity: mean landmark distance in mm of test pair 0, 1, ...; None takes `SEVERITY_MM` in turn, as training
-            pairs always do.
-        landmarks: how many each test pair has; None is `LANDMARKS`, or as many as there are.
-        crop: ``lungs`` draws each test pair on a grid around its own lungs, ``varied`` every subject with a field of
-            view anywhere between that and the whole chest, as scans of many scanners have; None draws whole chests.
-        show: called with a line of progress after each subject.
+    tre_mm: float
+    landmarks: int = LANDMARKS
+    crop: float = 0.0
+    exact: bool = False
 
-    With any of the last three options a test pair has exactly so many landmarks, and these move by the distance asked
-    for; without them they may be fewer, and the distance is that of all branchings of the lung vessels.
+
+def prepare_pairs(writer: Writer, params: Params, *, show: Callable[[str], None] | None = None) -> Description:
+    """Write the training and test subjects, two scans each, and return what dataset.json says about them.
+
+    ``show`` is called with a line of progress after each subject. With any of the options that only the lung has, a
+    test pair has exactly so many landmarks, and these move by the distance asked for; without them they may be fewer,
+    and the distance is that of all branchings of the lung vessels.
 
     Raises:
-        ValueError: when a lung would nearly fold, when there are too few landmarks, and for options that `check`
-            refuses.
+        ValueError: a lung would nearly fold, or there are too few landmarks.
     """
-    check(spacing=spacing, test=test, severity=severity, landmarks=landmarks, crop=crop)
-    sizes = spacing or [extent / n for extent, n in zip(EXTENT_MM, shape, strict=True)]
-    chest = Grid(tuple(int(n) for n in shape), tuple(float(s) for s in sizes))
-    own = _own_options(test, severity, landmarks, crop)
+    sizes = params.spacing or [extent / n for extent, n in zip(EXTENT_MM, params.shape, strict=True)]
+    chest = Grid(params.shape, tuple(map(float, sizes)))
     pairs: dict[str, list[Pair]] = {"train": [], "test": []}
-    distances, grids = {}, {}
-    for split, number in [("train", k) for k in range(training)] + [("test", k) for k in range(test)]:
-        rng = np.random.default_rng([seed, _SPLITS[split], number])
-        options = {"tre_mm": SEVERITY_MM[number % len(SEVERITY_MM)], **(own[number] if split == "test" else {})}
-        if crop == "varied":
-            options["crop"] = np.random.default_rng([seed, _SPLITS[split], number, 1]).random()
-        scans = draw_pair(rng, chest, **{**options, "tre_mm": difficulty * options["tre_mm"]})
+    distances: dict[str, float] = {}
+    grids: dict[Pair, Grid] = {}
+    for split, number in [("train", k) for k in range(params.training)] + [("test", k) for k in range(params.test)]:
+        rng = np.random.default_rng([params.seed, _SPLITS[split], number])
+        scans = draw_pair(rng, chest, **vars(_breath(params, split, number)))
         pair = Pair(f"{split}{number:02d}_inhale", f"{split}{number:02d}_exhale")
         _write(writer, pair, scans, rng, truth=split == "test")
         pairs[split].append(pair)
@@ -89,44 +67,19 @@ def prepare(
             distances[pair.name] = round(scans.tre_before, 3)
         if show:
             show(f"{pair.name}: {scans.tre_before:.1f} mm before registration")
-    about = _describe(chest, pairs, distances)
-    return _describe_crop(about, pairs, grids, crop) if crop else about
+    described = _describe(chest, pairs, distances)
+    return _describe_crop(described, pairs, grids, params.crop) if params.crop else described
 
 
-def check(
-    *,
-    spacing: Sequence[float] | None,
-    test: int,
-    severity: Sequence[float] | None = None,
-    landmarks: int | Sequence[int] | None = None,
-    crop: str | None = None,
-) -> None:
-    """Raise ``ValueError`` for options of `prepare` that no lung phantom can have, or that contradict each other."""
-    if severity is not None and len(severity) != test:
-        raise ValueError(f"prepare: severity must give one distance a test pair, {test} in all, got {len(severity)}")
-    if not all(0 < mm < np.inf for mm in severity or ()):
-        raise ValueError(f"prepare: severity must be positive distances in mm, got {list(severity)}")
-    counts = [landmarks] * test if landmarks is None or isinstance(landmarks, int) else list(landmarks)
-    if len(counts) != test:
-        raise ValueError(f"prepare: landmarks must be one number, or one a test pair, {test} in all, got {len(counts)}")
-    if landmarks is not None and min(counts, default=1) < 1:
-        raise ValueError(f"prepare: landmarks must be at least 1, got {landmarks}")
-    if crop not in (None, "lungs", "varied"):
-        raise ValueError(f"prepare: crop must be 'lungs', 'varied' or left out, got {crop!r}")
-    if crop and spacing is not None:
-        raise ValueError(f"prepare: with crop each test pair has its own spacing; leave out spacing {list(spacing)}")
-
-
-def _own_options(
-    test: int, severity: Sequence[float] | None, landmarks: int | Sequence[int] | None, crop: str | None
-) -> list[dict[str, Any]]:
-    """What is said of each test pair by itself, as options of `draw_pair`."""
-    if severity is None and landmarks is None and crop is None:
-        return [{}] * test
-    counts = LANDMARKS if landmarks is None else landmarks
-    counts = [counts] * test if isinstance(counts, int) else counts
-    options = [{"landmarks": count, "crop": float(crop == "lungs"), "exact": True} for count in counts]
-    return options if severity is None else [{"tre_mm": mm, **o} for mm, o in zip(severity, options, strict=True)]
+def _breath(params: Params, split: str, number: int) -> Breath:
+    """Return how a pair is drawn; only test pairs follow the options of the lung, but all the ``varied`` crop."""
+    own = bool(params.lung_options) and split == "test"
+    asked = params.severity if split == "test" and params.severity else SEVERITY_MM
+    crop = float(own and params.crop == "lungs")
+    if params.crop == "varied":
+        crop = float(np.random.default_rng([params.seed, _SPLITS[split], number, 1]).random())
+    landmarks = params.landmarks_of(number, LANDMARKS) if own else LANDMARKS
+    return Breath(params.difficulty * asked[number % len(asked)], landmarks, crop, exact=own)
 
 
 def _write(writer: Writer, pair: Pair, scans: BreathingPair, rng: np.random.Generator, *, truth: bool) -> None:
