@@ -1,9 +1,7 @@
-import os
 import sys
 import time
 from pathlib import Path
 
-from workflows.configuration import sources
 from workflows.configuration.config import SettingsError
 from workflows.configuration.resolve import resolve
 from workflows.planning import plan
@@ -22,11 +20,7 @@ except SettingsError as error:
 
 if workflow.is_main_process:
     runner.announce_runner()
-# The steps run as `python -m workflows.<step>`, from whatever directory the run was started in.
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    filter(None, [str(sources.ROOT), os.environ.get("PYTHONPATH")])
-)
-PYTHON = sys.executable
+runner.equip()
 DESK = Desk(LAYOUT, writes=not LOOKING)
 # The patterns of the rules: paths with wildcards in place of names.
 DATA = LAYOUT.data("{dataset}")

@@ -12,7 +12,7 @@ rule prepare:
     params:
         spec=DESK.hand(PLAN.prepare),
     shell:
-        "{PYTHON} -m workflows.prepare {params.spec:q} 2>&1 | tee {log}"
+        '"$WARPBENCH_PYTHON" -m workflows.prepare {params.spec:q} 2>&1 | tee {log}'
 
 
 rule train:
@@ -33,4 +33,4 @@ rule train:
     params:
         spec=DESK.hand(PLAN.train),
     shell:
-        "{PYTHON} -m workflows.train {params.spec:q} --threads {threads} 2>&1 | tee {log}"
+        '"$WARPBENCH_PYTHON" -m workflows.train {params.spec:q} --threads {threads} 2>&1 | tee {log}'

@@ -15,7 +15,7 @@ rule register:
     params:
         spec=DESK.hand(PLAN.register),
     shell:
-        "{PYTHON} -m workflows.register {params.spec:q} --threads {threads} 2>&1 | tee {log}"
+        '"$WARPBENCH_PYTHON" -m workflows.register {params.spec:q} --threads {threads} 2>&1 | tee {log}'
 
 
 rule evaluate:
@@ -32,7 +32,7 @@ rule evaluate:
     params:
         spec=DESK.hand(PLAN.evaluate),
     shell:
-        "{PYTHON} -m workflows.evaluate {params.spec:q} > {log} 2>&1"
+        '"$WARPBENCH_PYTHON" -m workflows.evaluate {params.spec:q} > {log} 2>&1'
 
 
 rule collect:
@@ -48,4 +48,4 @@ rule collect:
     params:
         spec=DESK.hand(PLAN.collect),
     shell:
-        "{PYTHON} -m workflows.collect {params.spec:q} > {log} 2>&1"
+        '"$WARPBENCH_PYTHON" -m workflows.collect {params.spec:q} > {log} 2>&1'

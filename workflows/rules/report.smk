@@ -11,7 +11,7 @@ rule timing:
     params:
         spec=DESK.hand(PLAN.timing),
     shell:
-        "{PYTHON} -m workflows.timing {params.spec:q} --threads {threads} 2>&1 | tee {log}"
+        '"$WARPBENCH_PYTHON" -m workflows.timing {params.spec:q} --threads {threads} 2>&1 | tee {log}'
 
 
 rule report:
@@ -33,4 +33,4 @@ rule report:
     params:
         spec=DESK.hand(PLAN.report),
     shell:
-        "{PYTHON} -m workflows.report {params.spec:q} > {log} 2>&1"
+        '"$WARPBENCH_PYTHON" -m workflows.report {params.spec:q} > {log} 2>&1'

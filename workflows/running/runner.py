@@ -1,18 +1,27 @@
-"""Steps end with the Snakemake that started them: a killed one leaves its jobs running."""
+"""Between Snakemake and the steps it starts: they find this project, and end when it ends."""
 
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 
 import psutil
 
+from workflows.configuration.sources import ROOT
+
 RUNNER = "WARPBENCH_RUNNER"
 
 
+def equip() -> None:
+    """Let the steps find this project and this Python, from whatever folder the run was started in."""
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    os.environ["WARPBENCH_PYTHON"] = sys.executable  # the shell commands of the rules call it
+
+
 def announce_runner() -> None:
-    """Note this process as the one that runs the pipeline."""
+    """Note this process as the one that runs the pipeline: a Snakemake that is killed leaves its jobs running."""
     os.environ[RUNNER] = f"{os.uname().nodename}:{os.getpid()}:{psutil.Process().create_time()}"
 
 

@@ -1,0 +1,59 @@
+"""Specifications are files: of any length, named by their content, and written only by a run that does something."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from benchmarks.records import read, write
+from datasets.case import Pair
+from datasets.files import DataError
+from workflows.configuration.resolve import resolve
+from workflows.planning.desk import Desk
+from workflows.planning.layout import Layout, chunk_of, pairs_of
+from workflows.planning.plan import Plan
+from workflows.planning.specs import RegisterSpec, TimingSpec
+
+JOB = SimpleNamespace(dataset="phantom-liver", method="demons", seed="0", chunk="1")
+ARGUMENT_LIMIT = 131_072  # bytes that one argument of a command may have on Linux
+
+
+def test_a_specification_may_be_longer_than_an_argument(tmp_path):
+    variants = {f"demons-{n}": {"like": "demons", "params": {"iterations": [n + 1]}} for n in range(400)}
+    run = {"datasets": ["phantom-liver"], "methods": list(variants)}
+    timing = {"datasets": ["phantom-liver"], "methods": list(variants)}
+    plan = Plan(resolve({"run": run, "methods": variants, "timing": timing}))
+    path = Desk(Layout(tmp_path), writes=True).hand(plan.timing)(SimpleNamespace())
+    assert (tmp_path / path).stat().st_size > ARGUMENT_LIMIT
+    assert read(tmp_path / path, TimingSpec) == plan.timing(None)
+    assert len(path) < 300
+
+
+def test_a_file_is_named_by_its_job_and_content(tmp_path):
+    desk, plan = Desk(Layout(tmp_path), writes=True), Plan(resolve({}))
+    path = desk.hand(plan.register)(JOB)
+    assert path.startswith(str(tmp_path / "specifications" / "register-phantom-liver-demons-seed0-chunk1-"))
+    assert desk.hand(plan.register)(JOB) == path
+    slower = Plan(resolve({"time_limit": 601}))
+    assert desk.hand(slower.register)(JOB) != path
+    assert desk.hand(slower.prepare)(JOB) == desk.hand(plan.prepare)(JOB)  # no time limit concerns it
+
+
+def test_a_run_that_only_looks_writes_nothing(tmp_path):
+    plan = Plan(resolve({}))
+    paths = [Desk(Layout(tmp_path), writes).hand(plan.register)(JOB) for writes in (False, True)]
+    assert paths[0] == paths[1]
+    assert len(list(tmp_path.rglob("*.json"))) == 1
+
+
+def test_a_specification_of_another_step_is_refused_in_one_line(tmp_path):
+    write(tmp_path / "wrong.json", Plan(resolve({})).evaluate(JOB))
+    with pytest.raises(DataError, match=r"wrong\.json: not a RegisterSpec \(Object missing required field `run`\)"):
+        read(tmp_path / "wrong.json", RegisterSpec)
+
+
+def test_a_pair_is_in_the_chunk_that_says_so():
+    pairs = [Pair("a", str(n)) for n in range(11)]
+    chunks = [pairs_of(pairs, chunk, 4) for chunk in range(4)]
+    assert sorted(pair.moving for chunk in chunks for pair in chunk) == sorted(pair.moving for pair in pairs)
+    assert max(map(len, chunks)) - min(map(len, chunks)) == 1
+    assert all(chunk_of(pairs, pair, 4) == number for number, chunk in enumerate(chunks) for pair in chunk)
