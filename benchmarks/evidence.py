@@ -1,8 +1,8 @@
-"""What a metric is computed from, and the values it gives."""
+"""The evidence that a metric is computed from, and the values that it gives."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeVar, cast
 
@@ -11,6 +11,13 @@ from numpy.typing import ArrayLike
 from datasets.files import Array
 
 Needs = Literal["labels", "landmarks", "displacement", "true_displacement", "none"]
+NEEDS: Mapping[Needs, str] = {  # for readers
+    "labels": "labels of both images",
+    "landmarks": "landmarks in both images",
+    "displacement": "nothing but the displacement",
+    "true_displacement": "the true displacement",
+    "none": "nothing; it is taken from the method itself",
+}
 Result = TypeVar("Result")
 
 

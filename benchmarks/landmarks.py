@@ -49,11 +49,11 @@ def tre(
 def displacement_correlation(
     displacement: ArrayLike, fixed_landmarks: ArrayLike, moving_landmarks: ArrayLike
 ) -> NDArray[np.float64]:
-    """Return, for each array axis, Pearson's r between the landmarks' true and estimated displacement, ``(3,)``.
+    """Return for each array axis Pearson's r between the landmarks' true and estimated displacement, ``(3,)``.
 
     The displacement of a fixed landmark is what leads it to its moving one; the arguments are those of `tre`, and the
     size of a voxel does not matter. NaN where r is undefined: for one landmark, and where either displacement is the
-    same for all, as that of the identity is. A correlation does not see a wrong scale or offset: read it beside TRE.
+    same for all, as with the identity. A correlation does not see a wrong scale or offset: read it beside TRE.
     """
     fixed, moving = _both(fixed_landmarks, moving_landmarks, "displacement_correlation")
     true, estimated = moving - fixed, geometry.move_points(displacement, fixed) - fixed

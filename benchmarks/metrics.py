@@ -103,7 +103,7 @@ METRICS: Mapping[str, Metric] = {
     ),
     "landmark_correlation": Metric(
         name="Landmark correlation",
-        meaning="How landmarks' displacements go with the true ones; blind to a wrong scale or offset.",
+        meaning="How well displacements at landmarks follow the true ones; blind to a wrong scale or offset.",
         higher_is_better=True,
         needs="landmarks",
         compute=landmarks.correlation_values,
@@ -129,7 +129,7 @@ METRICS: Mapping[str, Metric] = {
     ),
     "folding_count": Metric(
         name="Folded voxels",
-        meaning="Voxels where the determinant of the Jacobian of x + u(x) is 0 or less.",
+        meaning="Voxels where the map folds: the determinant of the Jacobian of x + u(x) is 0 or less.",
         unit="voxels",
         needs="displacement",
         compute=deformation.forward(deformation.folding_count),
@@ -140,7 +140,7 @@ METRICS: Mapping[str, Metric] = {
     ),
     "folding_percent": Metric(
         name="Folding",
-        meaning="Share of voxels where the determinant of the Jacobian of x + u(x) is 0 or less.",
+        meaning="Share of voxels where the map folds: the determinant of the Jacobian of x + u(x) is 0 or less.",
         unit="%",
         needs="displacement",
         compute=deformation.central(deformation.folding_percent),
@@ -152,7 +152,7 @@ METRICS: Mapping[str, Metric] = {
     "jacobian_std": Metric(
         name="Spread of the Jacobian determinant",
         symbol="SD of det J",
-        meaning="Standard deviation of that determinant over the voxels: 0 where all volume changes alike.",
+        meaning="Standard deviation of the Jacobian determinant of x + u(x): 0 where volume changes alike everywhere.",
         needs="displacement",
         compute=deformation.forward(deformation.jacobian_std),
         protocols=_FORWARD,
@@ -162,7 +162,7 @@ METRICS: Mapping[str, Metric] = {
     "sdlogj": Metric(
         name="Spread of the logarithm of the Jacobian determinant",
         symbol="SDlogJ",
-        meaning="Standard deviation of the logarithm of that determinant over the voxels.",
+        meaning="Standard deviation of the logarithm of the Jacobian determinant of x + u(x) over voxels.",
         needs="displacement",
         compute=deformation.central(deformation.sdlogj),
         protocols=_CENTRAL,
@@ -170,7 +170,7 @@ METRICS: Mapping[str, Metric] = {
         source="Leow et al. 2007, doi:10.1109/TMI.2007.892646",
     ),
     "sdlogj_l2r": Metric(
-        name="The same spread as the Learn2Reg evaluator computes it",
+        name="Spread of the logarithm of the Jacobian determinant, by the Learn2Reg evaluator",
         symbol="SDlogJ, Learn2Reg",
         meaning="For comparison with its leaderboards alone: it adds 3 to the determinant before the logarithm.",
         needs="displacement",
@@ -200,27 +200,27 @@ METRICS: Mapping[str, Metric] = {
     ),
     "parameters": Metric(
         name="Parameters",
-        meaning="Size of the network.",
+        meaning="How many numbers the network learns.",
         protocols={"network": "trainable numbers of the network run"},
         decimals=0,
     ),
     "macs": Metric(
         name="Multiply-accumulates",
         symbol="MACs",
-        meaning="Work of the network.",
+        meaning="Arithmetic work of the network in one registration.",
         protocols={"network": "multiply-accumulates of one registration"},
         decimals=0,
     ),
     "full_parameters": Metric(
         name="Parameters at the paper's width",
-        meaning="Size of the same network as its paper builds it.",
+        meaning="How many numbers the network learns as its paper builds it.",
         protocols={"network": "trainable numbers of the same network at its paper's width"},
         decimals=0,
     ),
     "full_macs": Metric(
         name="Multiply-accumulates at the paper's width and size",
         symbol="MACs, paper",
-        meaning="Work of the same network as its paper builds and uses it.",
+        meaning="Arithmetic work of the network as its paper builds and uses it.",
         protocols={"network": "multiply-accumulates at its paper's width and size"},
         decimals=0,
     ),

@@ -129,7 +129,7 @@ def _scores(evidence: Evidence) -> Scores:
 
 
 def _majority(labels: NDArray[np.int32], points: Array) -> NDArray[np.int32]:
-    """Label whose trilinear share at each of ``points`` ``(3, n)`` exceeds the threshold, or ``NO_LABEL``."""
+    """Return the label whose trilinear share at each of ``points`` ``(3, n)`` passes the threshold, or ``NO_LABEL``."""
     last = np.asarray(labels.shape)[:, None] - 1
     points = np.clip(points, 0, last)
     low = np.minimum(points.astype(np.intp), np.maximum(last - 1, 0))

@@ -24,7 +24,7 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """What a run was asked to do; ``libraries`` are the distributions whose versions matter."""
+    """The request behind a run; ``libraries`` are the distributions whose versions matter."""
 
     dataset: str
     method: str
@@ -101,7 +101,7 @@ def cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
 def gpu_model(driver: Path = Path("/proc/driver/nvidia")) -> str:
     """Return the GPU's name: from torch where it is loaded already and sees one, else from the driver, else ``none``.
 
-    The driver is asked because the process that records a run need not be the one that holds the method.
+    The driver is asked because the process that records a run need not hold the method.
     """
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():

@@ -20,7 +20,7 @@ COLUMNS = ["name", "ours_s", "peer", "peer_s", "ratio", "threads", "device"]
 
 @dataclass(frozen=True)
 class Info:
-    """What a test says of itself: who was timed, on how many threads and which device."""
+    """The circumstances of one test: who was timed, on how many threads and which device."""
 
     who: str
     threads: int

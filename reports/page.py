@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from benchmarks.evidence import NEEDS
 from benchmarks.metrics import METRICS, Metric
 from benchmarks.ranking import RANKS, Rank
 from benchmarks.results import RUN_LEVEL
@@ -76,7 +77,7 @@ class Page:
 
     @property
     def data(self) -> str:
-        """What the images are, in words."""
+        """In words: phantoms, real images or both."""
         real = any(not section.description.phantom for section in self.sections)
         if not self.phantoms:
             return "real images only"
@@ -95,7 +96,7 @@ def build(folder: Path, run: Run, papers: Sequence[PaperRun] = ()) -> None:
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     numbers = Numbers(overview_rows(run), label_rows(run), timings(run.timing), loss_curves(run.trainings))
     ranks = RANKS if len(run.methods) * len(run.datasets) <= MANY else RANKS[:1]
-    sections = [make_section(folder / "figures", run, data, numbers, ranks) for data in run.datasets.values()]
+    sections = [make_section(folder / "figures", run, data, numbers, ranks=ranks) for data in run.datasets.values()]
     failed, overview = failure_frame(run.metrics), accuracy_table(run, numbers.overview)
     failures = failure_table(run, failed)
     _write_tables(folder / "tables", numbers, overview, sections)
@@ -135,7 +136,7 @@ def render(page: Page) -> str:
         keep_trailing_newline=True,
     )
     environment.filters["cite"] = cite
-    return environment.get_template("page.html").render(page=page, origin=page.origin)
+    return environment.get_template("page.html").render(page=page, origin=page.origin, needs=NEEDS)
 
 
 def _check_names(run: Run) -> None:

@@ -1,4 +1,4 @@
-"""What a page needs to stand alone: SVG to put inline, pictures as data, references as links."""
+"""Parts that let a page stand alone: SVG to put inline, pictures as data, references as links."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _VARIABLES |= {KINDS["classical"][1]: "var(--orange)", KINDS["learned"][1]: "var
 
 
 def inline_svg(svg: str, prefix: str, alt: str) -> Markup:
-    """An SVG file's drawing for use inside a page: no metadata, ids of its own, the page's colours, a label."""
+    """Return an SVG file's drawing for use inside a page: no metadata, ids of its own, the page's colours, a label."""
     body = svg[svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
     body = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', body)
@@ -31,7 +31,7 @@ def inline_svg(svg: str, prefix: str, alt: str) -> Markup:
 
 
 def data_uri(path: Path | None, limit: int) -> str:
-    """A PNG file as data URI, made smaller where the file exceeds ``limit`` bytes."""
+    """Return a PNG file as data URI, made smaller where the file exceeds ``limit`` bytes."""
     if path is None:
         return ""
     png = path.read_bytes()
@@ -40,7 +40,7 @@ def data_uri(path: Path | None, limit: int) -> str:
 
 
 def cite(text: str) -> Markup:
-    """Text in which each DOI, arXiv number and web address is a link."""
+    """Return a text in which each DOI, arXiv number and web address is a link."""
     out, last = Markup(""), 0
     for found in _REFERENCE.finditer(text):
         doi, arxiv = found.groups()

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backend_bases import RendererBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
 from datasets.files import Array
@@ -67,8 +68,8 @@ def _write(
     """Write a name; return the boxes that it and the line to its point cover."""
     best = _best_place(axes, text, point, taken, others)
     leader = {"arrowstyle": "-", "color": SOFT, "linewidth": 0.6, "shrinkA": 1, "shrinkB": 3}
-    axes.annotate(text, point, xytext=best.offset, textcoords="offset points", ha=best.align, va="center", fontsize=8,
-                  arrowprops=leader if len(best.boxes) > 1 else None)  # fmt: skip
+    look = {"ha": best.align, "va": "center", "fontsize": 8, "arrowprops": leader if len(best.boxes) > 1 else None}
+    axes.annotate(text, point, xytext=best.offset, textcoords="offset points", **look)
     return best.boxes
 
 
@@ -76,7 +77,7 @@ def _best_place(
     axes: Axes, text: str, point: tuple[float, float], taken: Sequence[Bbox], others: Sequence[Array]
 ) -> _Place:
     renderer = _renderer(axes)
-    frame, centre = axes.get_window_extent(renderer), axes.transData.transform(point)
+    frame, centre = np.array([axes.get_window_extent(renderer).extents]), axes.transData.transform(point)
     covered = np.array([box.extents for box in taken])  # thousands of places are tried
     note = axes.annotate(text, point, xytext=(0, 0), textcoords="offset points", va="center", fontsize=8)
     best: _Place | None = None
@@ -86,7 +87,7 @@ def _best_place(
             note.set(position=offset, ha=align)
             box = note.get_window_extent(renderer)
             boxes = [box, *(_line_boxes(centre, box) if step > 1 else [])]
-            cost = _shared_area(boxes, covered) + box.width * box.height - _shared_area([box], frame.extents[None])
+            cost = _shared_area(boxes, covered) + box.width * box.height - _shared_area([box], frame)
             cost += 60 * (step == 1 and any(_distance(other, box) < _distance(centre, box) + 3 for other in others))
             if best is None or cost < best.cost:
                 best = _Place(cost, offset, align, boxes)
@@ -97,7 +98,8 @@ def _best_place(
 
 
 def _renderer(axes: Axes) -> RendererBase:
-    return cast(FigureCanvasAgg, axes.get_figure(root=True).canvas).get_renderer()
+    figure = cast(Figure, axes.get_figure(root=True))
+    return cast(FigureCanvasAgg, figure.canvas).get_renderer()
 
 
 def _line_boxes(start: Array, box: Bbox) -> list[Bbox]:

@@ -43,7 +43,8 @@ class Room:
     def frame(self, colour: str = RULE, width: float = 0.8) -> Rectangle:
         """Draw the room's edge."""
         edge = Rectangle((self.x, self.y), self.width, self.height, fill=False, edgecolor=colour, linewidth=width)
-        return self.axes.add_patch(edge)
+        self.axes.add_patch(edge)
+        return edge
 
     def lines(self, lines: Sequence[Array] | Array, shape: Sequence[int], colour: str, width: float) -> None:
         """Draw lines given in (column, row) of an image of ``shape``, cut at the room's edge, as one path."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -28,34 +29,37 @@ def picture(
     """Draw one registration of a data set into ``path``; ``labels`` gives label maps or None."""
     fixed, moving = dataset.image(pair.fixed), dataset.image(pair.moving)
     geometry.check_displacement(displacement, fixed.array.shape, where=f"picture: {path.stem} of {pair.name}")
-    maps = tuple(
-        _evaluated(dataset, labels(dataset.name, case)) if labels else None for case in (pair.fixed, pair.moving)
-    )
-    write_picture(draw(planes(fixed, moving, displacement, maps), title), path)
+    maps = [_evaluated(dataset, labels(dataset.name, case)) if labels else None for case in (pair.fixed, pair.moving)]
+    write_picture(draw(planes(fixed, moving, displacement, (maps[0], maps[1])), title), path)
 
 
 def write_picture(figure: Figure, path: Path) -> None:
     """Write a figure as PNG of at most 150 kB (256 colours, drawn smaller when need be)."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    canvas, png = FigureCanvasAgg(figure), b""
     for dpi in (DPI, 0.88 * DPI, 0.76 * DPI):
         figure.set_dpi(dpi)
         with style():
-            figure.canvas.draw()
-        image = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3])
-        png = _palette(image, LIMIT, (1.0,))
+            canvas.draw()
+        png = _palette(_image(canvas), LIMIT, (1.0,))
         if len(png) <= LIMIT:
             break
-    path.write_bytes(png if len(png) <= LIMIT else _palette(image, LIMIT, SCALES))
+    path.write_bytes(png if len(png) <= LIMIT else _palette(_image(canvas), LIMIT, SCALES))
 
 
 def shrink(png: bytes, limit: int) -> bytes:
-    """A picture as palette PNG of at most ``limit`` bytes where a third of its width suffices for that."""
+    """Return a picture as palette PNG of at most ``limit`` bytes where a third of its width suffices for that."""
     return _palette(Image.open(io.BytesIO(png)).convert("RGB"), limit, SCALES)
+
+
+def _image(canvas: FigureCanvasAgg) -> Image.Image:
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
 
 
 def _palette(image: Image.Image, limit: int, scales: Sequence[float]) -> bytes:
     palette = Image.new("P", (1, 1))
     palette.putpalette((255 * colours()).round().astype(np.uint8).tobytes())
+    buffer = io.BytesIO()
     for scale in scales:
         shape = [max(1, round(n * scale)) for n in image.size]
         small = image if scale == 1.0 else image.resize(shape, Image.Resampling.LANCZOS)

@@ -23,7 +23,7 @@ Turned = Sequence[tuple[Array, float]]  # three components, each with the sign i
 
 @dataclass(frozen=True)
 class Plane:
-    """What one row shows: images ``(rows, columns)``, in-plane displacement ``(2, rows, columns)`` as (right, down)."""
+    """One row of a picture: images ``(rows, columns)``, displacement ``(2, rows, columns)`` to the right and down."""
 
     name: str
     fixed: Array
@@ -63,6 +63,7 @@ def oriented_points(points: Array, volume: Volume) -> Array:
 
 
 def oriented_spacing(volume: Volume) -> tuple[float, ...]:
+    """Return the spacing of a volume along the axes of the array that `oriented` makes of it, in mm."""
     spacing = np.empty(3)
     spacing[_turn(volume.affine)[:, 0].astype(int)] = volume.spacing
     return tuple(float(value) for value in spacing)
@@ -71,19 +72,24 @@ def oriented_spacing(volume: Volume) -> tuple[float, ...]:
 def planes(
     fixed: Volume, moving: Volume, displacement: Array, labels: tuple[Array | None, Array | None] = (None, None)
 ) -> list[Plane]:
-    """The axial and the coronal plane through the middle of the fixed labels, or of the bright part of the image.
+    """Cut the axial and the coronal plane through the middle of the fixed labels, or of the bright part of the image.
 
     ``displacement`` is ``(3, D, H, W)``, ``labels`` the label maps of the fixed and of the moving image.
     """
-    u = oriented_displacement(displacement, fixed.affine)
-    turned = [None if a is None else oriented(a, fixed.affine) for a in (fixed.array, moving.array, *labels)]
-    middle = _middle(turned[2] if turned[2] is not None and np.any(turned[2]) else turned[0])
-    spacing = oriented_spacing(fixed)
-    return [_plane(name, axis, middle[axis], turned, u, spacing) for name, axis in VIEWS]
+    maps = [None if each is None else oriented(each, fixed.affine) for each in labels]
+    turned = _Turned(
+        oriented(fixed.array, fixed.affine),
+        oriented(moving.array, fixed.affine),
+        *(maps[0], maps[1]),
+        oriented_displacement(displacement, fixed.affine),
+        oriented_spacing(fixed),
+    )
+    middle = _middle(turned.fixed if maps[0] is None or not np.any(maps[0]) else maps[0])
+    return [_plane(name, axis, middle[axis], turned) for name, axis in VIEWS]
 
 
 def outline(labels: Array) -> Array:
-    """Edges between pixels of different label, as segments ``(n, 2, 2)`` of (column, row)."""
+    """Return the edges between pixels of different label, as segments ``(n, 2, 2)`` of (column, row)."""
     down, right = np.nonzero(labels[1:] != labels[:-1]), np.nonzero(labels[:, 1:] != labels[:, :-1])
     level = np.stack([np.c_[down[1] - 0.5, down[0] + 0.5], np.c_[down[1] + 0.5, down[0] + 0.5]], axis=1)
     upright = np.stack([np.c_[right[1] + 0.5, right[0] - 0.5], np.c_[right[1] + 0.5, right[0] + 0.5]], axis=1)
@@ -91,7 +97,7 @@ def outline(labels: Array) -> Array:
 
 
 def grid_lines(displacement: Array, voxel: tuple[float, float]) -> list[Array]:
-    """Lines of a regular grid moved to x + u(x); ``displacement`` is ``(2, rows, columns)`` as (right, down).
+    """Return a regular grid's lines moved to x + u(x); ``displacement`` is ``(2, rows, columns)`` as (right, down).
 
     The lines stand about equally many millimetres apart both ways.
     """
@@ -102,6 +108,18 @@ def grid_lines(displacement: Array, voxel: tuple[float, float]) -> list[Array]:
     level = [points[row] for row in range(0, rows, max(1, round(pitch / voxel[1])))]
     upright = [points[:, column] for column in range(0, columns, max(1, round(pitch / voxel[0])))]
     return [*level, points[-1], *upright, points[:, -1]]
+
+
+@dataclass(frozen=True)
+class _Turned:
+    """A pair, its displacement and spacing, all turned by `oriented`."""
+
+    fixed: Array
+    moving: Array
+    fixed_labels: Array | None
+    moving_labels: Array | None
+    displacement: Turned
+    spacing: Sequence[float]
 
 
 def _turn(affine: Array) -> Array:
@@ -116,26 +134,23 @@ def _middle(array: Array) -> list[int]:
     return [round(float(np.average(np.arange(len(counts)), weights=counts))) for counts in along]
 
 
-def _plane(
-    name: str, axis: int, index: int, volumes: Sequence[Array | None], u: Turned, spacing: Sequence[float]
-) -> Plane:
-    fixed, moving, fixed_labels, moving_labels = volumes
-    slab = _slab(u, axis, index, 0)
+def _plane(name: str, axis: int, index: int, pair: _Turned) -> Plane:
+    slab = _slab(pair.displacement, axis, index, 0)
     right, down = (a for a in range(3) if a != axis)
     first = max(index - 1, 0)
-    determinant = geometry.jacobian_determinant(_slab(u, axis, index, 1))
+    determinant = geometry.jacobian_determinant(_slab(pair.displacement, axis, index, 1))
     start = np.zeros((3, 1, 1, 1), np.float32)
     start[axis] = index  # `warp` counts from the corner of the slab
     return Plane(
         name,
-        _cut(fixed, axis, index),
-        _cut(moving, axis, index),
-        _cut(geometry.warp(moving, slab + start), axis, 0),
+        _cut(pair.fixed, axis, index),
+        _cut(pair.moving, axis, index),
+        _cut(geometry.warp(pair.moving, slab + start), axis, 0),
         np.stack([_cut(slab[right], axis, 0), _cut(slab[down], axis, 0)]),
         _cut(determinant, axis, index - first),
-        None if fixed_labels is None else _cut(fixed_labels, axis, index),
-        None if moving_labels is None else _cut(geometry.warp(moving_labels, slab + start, order=0), axis, 0),
-        (spacing[right], spacing[down]),
+        None if pair.fixed_labels is None else _cut(pair.fixed_labels, axis, index),
+        None if pair.moving_labels is None else _cut(geometry.warp(pair.moving_labels, slab + start, order=0), axis, 0),
+        (pair.spacing[right], pair.spacing[down]),
     )
 
 

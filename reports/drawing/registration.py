@@ -71,17 +71,17 @@ def _outline(room: Room, labels: Array, colour: str) -> None:
 
 
 def colours() -> Array:
-    """The 256 colours ``(256, 3)`` in [0, 1] that a picture is made of: greys, both colour scales, the accents."""
-    accents = [to_rgb(colour) for colour in (FOLDED, FIXED_EDGE, WARPED_EDGE, INK, SOFT, RULE, PAPER)]
-    tints = [np.outer(share, accent) + np.outer(1 - share, np.full(3, base)) for accent in accents[:3]
-             for base in (0.0, 0.5, 1.0) for share in [np.array([0.35, 0.7])]]  # fmt: skip
+    """Return the 256 colours ``(256, 3)`` in [0, 1] of a picture: greys, both colour scales, the accents."""
+    accents = [np.array(to_rgb(colour)) for colour in (FOLDED, FIXED_EDGE, WARPED_EDGE, INK, SOFT, RULE, PAPER)]
+    share = np.array([[0.35], [0.7]])
+    tints = [share * accent + (1 - share) * base for accent in accents[:3] for base in (0.0, 0.5, 1.0)]
     scales = [colormaps["inferno"](np.linspace(0, 1, 78)), determinant_colours()(np.linspace(0, 1, 81))]
     greys = np.repeat(np.linspace(0, 1, 72)[:, None], 3, axis=1)
     return np.concatenate([greys, *(scale[:, :3] for scale in scales), accents, *tints])
 
 
 def determinant_colours() -> Colormap:
-    """Purple below 1, white at 1, orange above, magenta where the map folds."""
+    """Return a colour map: purple below 1, white at 1, orange above, magenta where the map folds."""
     return colormaps["PuOr_r"].with_extremes(bad=FOLDED)
 
 

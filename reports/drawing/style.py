@@ -10,11 +10,13 @@ import io
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.typing import RcKeyType
 
 INK, SOFT, RULE, PAPER = "#1b2431", "#5b6675", "#d8dee6", "#fefefe"
 KINDS: Mapping[str, tuple[str, str]] = {
@@ -22,7 +24,7 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "learned": ("o", "#0072b2"),
     "control": ("D", "#7a8594"),
 }
-_STYLE = {
+_STYLE: dict[RcKeyType, Any] = {
     "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans"], "font.size": 9, "svg.fonttype": "none",
     "svg.hashsalt": "warpbench", "text.color": INK, "axes.edgecolor": SOFT, "axes.labelcolor": INK,
     "xtick.color": SOFT, "ytick.color": SOFT, "xtick.labelcolor": INK, "ytick.labelcolor": INK,
@@ -38,9 +40,9 @@ def style() -> AbstractContextManager[None]:
     return mpl.rc_context(_STYLE)
 
 
-def constrained(width: float, height: float, **pads: float) -> Figure:
-    """Return a figure, its size in inches, that makes room for its texts by itself; ``pads`` are around its axes."""
-    figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(**pads))
+def constrained(width: float, height: float, *, w_pad: float | None = None, h_pad: float | None = None) -> Figure:
+    """Return a figure that makes room for its texts by itself; its size and the pads around its axes are in inches."""
+    figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=w_pad, h_pad=h_pad))
     FigureCanvasAgg(figure)
     return figure
 

@@ -45,8 +45,10 @@ class Gallery:
 def draw_cases(folder: Path, run: Run, dataset: Dataset, *, ranks: Sequence[Rank] = RANKS) -> list[Gallery]:
     """Write ``<folder>/<dataset>/<method>-<rank>.png``; a registration with several of the ``ranks`` is shown once."""
     quote = primary(run.metrics, dataset)
+    if quote is None:
+        return []
     galleries = []
-    for method in run.ordered if quote else ():
+    for method in run.ordered:
         by_registration: dict[tuple[str, int], list[Ranked]] = {}
         for each in ranked(run.metrics, dataset.name, method, quote):
             if each.rank in ranks:
@@ -70,5 +72,5 @@ def _draw(folder: Path, run: Run, dataset: Dataset, method: str, quote: Quote, s
             shutil.copyfile(paths[0], path)
     panels = "fixed, moving, warped, differences, grid, Jacobian determinant"
     alt = f"{label}, {first.rank} case, pair {first.pair}: {panels}"
-    ranks = tuple(each.rank for each in same)
+    ranks: tuple[Rank, ...] = tuple(each.rank for each in same)
     return RankedPicture(ranks, first.pair, first.seed, value, alt, paths[0] if source.exists() else None)

@@ -123,8 +123,9 @@ def _panel(axes: Axes, run: Run, dataset: Dataset, accurate: Quote, points: Mapp
     for name, point in points.items():
         marker, colour = KINDS[run.methods[name].kind]
         across = [[max(point.x - point.low, 0)], [max(point.high - point.x, 0)]]
-        axes.errorbar(point.x, point.y, yerr=[[point.sd], [point.sd]], xerr=across, fmt=marker, color=colour,
-                      markersize=6, elinewidth=0.9, capsize=2, markeredgecolor=PAPER, markeredgewidth=0.6)  # fmt: skip
+        look = {"color": colour, "markersize": 6, "markeredgecolor": PAPER, "markeredgewidth": 0.6}
+        bars = {"yerr": [[point.sd], [point.sd]], "xerr": across, "elinewidth": 0.9, "capsize": 2}
+        axes.errorbar(point.x, point.y, fmt=marker, **look, **bars)
     axes.set_xscale("log")
     xs = [x for point in points.values() for x in (point.x, point.low, point.high) if x > 0]
     axes.set_xlim(min(xs) / 3, max(xs) * 3)
@@ -142,16 +143,16 @@ def _control_lines(axes: Axes, by_method: Mapping[str, pd.Series]) -> None:
         if name in by_method:
             level = float(by_method[name].mean())
             axes.axhline(level, color=SOFT, linestyle=line, linewidth=1.1, zorder=1)
-            axes.annotate(text, (1, level), xycoords=("axes fraction", "data"), xytext=(-2, 3), ha="right",
-                          textcoords="offset points", fontsize=7.5, color=SOFT)  # fmt: skip
+            place = {"xycoords": ("axes fraction", "data"), "xytext": (-2, 3), "textcoords": "offset points"}
+            axes.annotate(text, (1, level), **place, ha="right", fontsize=7.5, color=SOFT)
 
 
 def _box(axes: Axes, values: Array, row: float, kind: str) -> None:
     marker, colour = KINDS[kind]
     if len(values) > 4:
-        axes.boxplot(values, positions=[row], orientation="horizontal", widths=0.5, showfliers=False,
-                     medianprops={"color": INK, "linewidth": 1.6}, boxprops={"color": SOFT},
-                     whiskerprops={"color": SOFT}, capprops={"color": SOFT})  # fmt: skip
+        soft, middle = {"color": SOFT}, {"color": INK, "linewidth": 1.6}
+        place = {"positions": [row], "orientation": "horizontal", "widths": 0.5, "showfliers": False}
+        axes.boxplot(values, **place, medianprops=middle, boxprops=soft, whiskerprops=soft, capprops=soft)
     else:
         axes.plot([np.median(values)] * 2, [row - 0.25, row + 0.25], color=INK, linewidth=1.6)
     offsets = 0.16 * np.sin(2.4 * np.arange(len(values)))  # spread by order, so that equal input gives an equal figure

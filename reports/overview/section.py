@@ -71,7 +71,7 @@ class Section:
         return " \N{MULTIPLICATION SIGN} ".join(" to ".join(each) for each in ends)
 
 
-def make_section(folder: Path, run: Run, dataset: Dataset, numbers: Numbers, ranks: Sequence[Rank]) -> Section:
+def make_section(folder: Path, run: Run, dataset: Dataset, numbers: Numbers, *, ranks: Sequence[Rank]) -> Section:
     """Draw the figures and pictures of a data set into a folder; return them with its tables.
 
     Args:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import pandas as pd
 
@@ -39,7 +40,7 @@ def timings(frame: pd.DataFrame | None) -> list[Timing]:
     if frame is None or frame.empty:
         return []
     keys = ["dataset", "method", "device", "threads", "phase"]
-    return [_timing(*key, group) for key, group in frame.groupby(keys, dropna=False)]
+    return [_timing(key, group) for key, group in frame.groupby(keys, dropna=False)]
 
 
 def timing_frame(rows: Sequence[Timing]) -> pd.DataFrame:
@@ -64,7 +65,8 @@ def timing_table(run: Run, rows: Sequence[Timing], dataset: Dataset) -> Table:
     return Table(f"{title}: seconds per registration, alone on the machine.", heads, lines)
 
 
-def _timing(dataset: str, method: str, device: str, threads: int, phase: str, group: pd.DataFrame) -> Timing:
+def _timing(key: tuple[Any, ...], group: pd.DataFrame) -> Timing:
+    dataset, method, device, threads, phase = key
     good = group[group.status == "ok"].seconds.astype(float)
     median, q1, q3 = map(float, good.quantile([0.5, 0.25, 0.75]))
     spread = (median, q1, q3, float(good.min()))

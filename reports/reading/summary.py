@@ -1,6 +1,6 @@
-"""What became of a run's registrations, and their values by pair.
+"""The outcomes of a run's registrations, and their values by pair.
 
-Seeds are averaged within a pair first, so that what is over pairs has one value of each.
+Seeds are averaged within a pair first, so that a mean over pairs takes one value of each.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ def _table(table: Table) -> str:
 
 
 def _groups(table: Table) -> list[str]:
-    """The row of groups, each with a rule below it; nothing where a table has none."""
+    """Return the row of groups, each with a rule below it; nothing where a table has none."""
     if not any(head.group for head in table.heads):
         return []
     cells, rules, column = [], [], 1
@@ -67,7 +67,7 @@ def _groups(table: Table) -> list[str]:
 
 
 def _rows(row: Sequence[Cell]) -> list[str]:
-    """A row, and below it what a paper prints in its place."""
+    """Return a row, and below it the numbers that a paper prints in its place."""
     lines = [_row(_cell(cell) for cell in row)]
     if any(cell.printed for cell in row):
         printed = (rf"{{\footnotesize({escape(cell.printed)})}}" if cell.printed else "" for cell in row)
