@@ -13,7 +13,7 @@ from reports.paper.cast import PaperRun
 from reports.paper.contents import Cell, Paper
 from reports.paper.measured import Measured, Reader
 from reports.paper.printed import MULTIPLES, Number
-from reports.tables.numbers import MINUS, exact, number
+from reports.tables.numbers import MINUS, number
 from reports.tables.table import Cell as Text
 from reports.tables.table import Head, Table
 
@@ -113,6 +113,11 @@ def verdict_counts(judged: Sequence[Judged]) -> str:
     """Return how often each verdict was given, in one line."""
     counts = Counter(each.verdict for each in judged)
     return ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
+
+
+def exact(value: float) -> str:
+    """Return ``value`` for machines: ten significant digits, whole numbers without a point, empty for NaN."""
+    return "" if math.isnan(value) else f"{value:.10g}"
 
 
 def shown(value: float, cell: Cell) -> str:

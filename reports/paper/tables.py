@@ -12,9 +12,9 @@ import pandas as pd
 
 from reports.paper.cast import PaperRun
 from reports.paper.contents import Column, PaperTable, Row
-from reports.paper.ledger import OURS, Judged, shown
+from reports.paper.ledger import OURS, Judged, exact, shown
 from reports.paper.printed import DASHES
-from reports.tables.numbers import MINUS, exact
+from reports.tables.numbers import MINUS
 from reports.tables.table import Cell as Text
 from reports.tables.table import Group, Head, Table
 from reports.tables.write import write_tables

@@ -25,11 +25,6 @@ def quantity(metric: str, value: float) -> str:
     return number(value, decimals)
 
 
-def exact(value: float) -> str:
-    """Return ``value`` for machines: ten significant digits, whole numbers without a point, empty for NaN."""
-    return "" if math.isnan(value) else f"{value:.10g}"
-
-
 def direction(higher_is_better: bool) -> str:
     """Return the arrow that says which way is better."""
     return "↑" if higher_is_better else "↓"
