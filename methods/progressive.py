@@ -21,7 +21,7 @@ from torch import Tensor
 
 from datasets.case import Dataset
 from methods import Register
-from methods.blocks.cost import registration_cost
+from methods.blocks.cost import cost_beside_full
 from methods.blocks.initial import create, glorot
 from methods.blocks.options import not_negative, part, positive
 from methods.blocks.progressive.growth import Growth
@@ -32,11 +32,8 @@ from methods.blocks.progressive.synthesis import gradient_magnitude
 from methods.blocks.progressive.unet import Architecture, Entrance, NormMode, ProgressiveUNet, UNet
 from methods.blocks.registration import register
 from methods.blocks.training import loop
-from methods.blocks.training.checkpoint import load_checkpoint, save_weights
+from methods.blocks.training.checkpoint import WEIGHTS, load_checkpoint, save_weights
 from methods.blocks.training.settings import LoopOptions, Precision, is_mixed
-
-PAPER_SHAPE = (128, 128, 128)
-WEIGHTS = "weights.safetensors"
 
 
 @dataclass(frozen=True)
@@ -150,17 +147,11 @@ def train(
 
 
 def cost(shape: Sequence[int], params: Params) -> dict[str, int]:
-    """Return the parameters and multiply-accumulates of one registration at ``shape``, zeros at the end included.
-
-    ``full_parameters`` and ``full_macs`` are those of the paper's own network at 128^3.
-    """
-    multiple = params.multiple * params.shrink
-    padded = [(n + -n % multiple) // params.shrink for n in shape]
-    full = registration_cost(partial(UNet, Architecture(widths=params.widths)), PAPER_SHAPE)
-    return {
-        **registration_cost(partial(UNet, params), padded),
-        **{f"full_{name}": value for name, value in full.items()},
-    }
+    """Return the parameters and multiply-accumulates of one registration, beside those of the paper's own network."""
+    full = Architecture(widths=params.widths)
+    return cost_beside_full(
+        partial(UNet, params), partial(UNet, full), shape=shape, multiple=params.multiple, shrink=params.shrink
+    )
 
 
 @dataclass(frozen=True)

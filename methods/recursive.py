@@ -29,18 +29,16 @@ from methods.blocks.cascades.composition import Composition, build, full_width
 from methods.blocks.cascades.discriminator import build_discriminator
 from methods.blocks.cascades.distillation import Aldk, Distillation
 from methods.blocks.cascades.losses import ComparedStages, Weights, cascade_losses, invertibility_loss
-from methods.blocks.cost import registration_cost
+from methods.blocks.cost import cost_beside_full
 from methods.blocks.initial import create
 from methods.blocks.options import part
 from methods.blocks.registration import register
 from methods.blocks.training import loop, parallel
-from methods.blocks.training.checkpoint import load_checkpoint, read_metadata, save_weights
+from methods.blocks.training.checkpoint import WEIGHTS, load_checkpoint, read_metadata, save_weights
 from methods.blocks.training.sampling import Batch, make_sampler
 from methods.blocks.training.settings import LoopOptions, Precision, Schedule, is_mixed
 
 MULTIPLE = 16
-PAPER_SHAPE = (128, 128, 128)
-WEIGHTS = "weights.safetensors"
 
 
 @dataclass(frozen=True)
@@ -131,16 +129,9 @@ def train(
 
 
 def cost(shape: Sequence[int], params: Params) -> dict[str, int]:
-    """Return the parameters and multiply-accumulates of one registration at ``shape``, zeros at the end included.
-
-    ``full_parameters`` and ``full_macs`` are those of the same composition at the papers' width and 128^3.
-    """
-    padded = [(n + -n % (MULTIPLE * params.shrink)) // params.shrink for n in shape]
-    full = registration_cost(partial(build, full_width(params), repeat=params.repeat), PAPER_SHAPE)
-    return {
-        **registration_cost(partial(build, params, repeat=params.repeat), padded),
-        **{f"full_{name}": value for name, value in full.items()},
-    }
+    """Return the parameters and multiply-accumulates of one registration, beside those at the papers' width."""
+    run, full = (partial(build, each, repeat=params.repeat) for each in (params, full_width(params)))
+    return cost_beside_full(run, full, shape=shape, multiple=MULTIPLE, shrink=params.shrink)
 
 
 @dataclass(frozen=True)

@@ -27,12 +27,12 @@ from torch import Tensor, nn
 
 from datasets.case import Dataset
 from methods import Register
-from methods.blocks.cost import registration_cost
+from methods.blocks.cost import cost_beside_full
 from methods.blocks.initial import channels_last
 from methods.blocks.options import not_negative, part, positive
 from methods.blocks.registration import register
 from methods.blocks.training import loop
-from methods.blocks.training.checkpoint import load_checkpoint, save_weights
+from methods.blocks.training.checkpoint import WEIGHTS, load_checkpoint, save_weights
 from methods.blocks.training.sampling import Batch, make_sampler
 from methods.blocks.training.settings import LoopOptions
 
@@ -41,9 +41,7 @@ ImageLoss = Literal["mse", "ncc"]
 MULTIPLE: Mapping[Network, int] = {"published": 16, "package": 32}
 SMOOTHNESS: Mapping[ImageLoss, float] = {"mse": 0.01, "ncc": 1.0}  # the package's own advice
 FULL_CHANNELS = 32
-FULL_SHAPE = (128, 128, 128)
 FLOW_STD = 1e-5
-WEIGHTS = "weights.safetensors"
 
 
 @dataclass(frozen=True)
@@ -120,17 +118,10 @@ def train(data: Dataset, folder: Path, params: Params, training: Training, *, de
 
 
 def cost(shape: Sequence[int], params: Params) -> dict[str, int]:
-    """Return the parameters and multiply-accumulates of one registration at ``shape``, zeros at the end included.
-
-    ``full_parameters`` and ``full_macs`` are those of the same network at full width, at 128^3.
-    """
-    multiple = MULTIPLE[params.network] * params.shrink
-    padded = [(n + -n % multiple) // params.shrink for n in shape]
+    """Return the parameters and multiply-accumulates of one registration, beside those at full width."""
     full = Architecture(params.network, FULL_CHANNELS, params.integration_steps, params.integration_downsize)
-    return {
-        **registration_cost(partial(_build, params), padded),
-        **{f"full_{name}": value for name, value in registration_cost(partial(_build, full), FULL_SHAPE).items()},
-    }
+    run, multiple = partial(_build, params), MULTIPLE[params.network]
+    return cost_beside_full(run, partial(_build, full), shape=shape, multiple=multiple, shrink=params.shrink)
 
 
 class VelocityNet(nn.Module):

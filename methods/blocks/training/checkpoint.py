@@ -18,6 +18,7 @@ from datasets.files import replacing, sha256
 
 log = logging.getLogger(__name__)
 KEPT = 2
+WEIGHTS = "weights.safetensors"  # the name of the checkpoint in a training's folder
 ABOUT = "about"
 STATE = "state-{:09d}.pt"
 
