@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,15 +18,14 @@ from typing import Any
 
 from benchmarks.metrics import METRICS
 from benchmarks.records import text_of
-from workflows.configuration import sources
+from workflows.configuration import annotations, sources
 from workflows.configuration.config import SettingsError, nearest
+from workflows.configuration.document import KINDS, default_of
 from workflows.configuration.resolve import CATALOGUE, DEFAULT_PROFILE, papers, read_yaml, resolve
 from workflows.configuration.settings import Settings
 from workflows.planning.plan import Plan, Wildcards
 
 WIDTH = 118
-_LITERAL = re.compile(r"Literal\[(.*?)\]")
-PARTS = {"params": "Params", "training": "Training"}  # parts of the configuration, and the dataclasses they fill
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -108,10 +106,13 @@ def describe(settings: Settings, method: str, dataset: str) -> Iterator[str]:
             ("watched on", ", ".join(settings.watched(method)) or "nothing", where("watch")),
         ]
     yield from _table(rows)
-    for part, given in (("params", entry.on(dataset).params), ("training", entry.on(dataset).training)):
-        options = sources.options_of(settings.module_path(method), PARTS[part])
+    given = {"params": entry.on(dataset).params, "training": entry.on(dataset).training}
+    for kind, part in KINDS.items():
+        options = sources.options_of(settings.module_path(method), kind)
         if options:
-            yield from _titled(f"Options under {part}", _options(settings, (method, dataset), (part,), options, given))
+            yield from _titled(
+                f"Options under {part}", _options(settings, (method, dataset), (part,), options, given[part])
+            )
 
 
 def _options(
@@ -123,19 +124,18 @@ def _options(
 ) -> Iterator[str]:
     """Yield two lines or more an option: its value and who says it, then its type, default and meaning."""
     for name, option in options.items():
-        value, path = given.get(name, option.default), (*keys, name)
-        inside = value if option.fields and isinstance(value, Mapping) else None
+        path, inside = (*keys, name), given.get(name) if option.fields else None
+        value = "" if inside else _text(given[name]) if name in given else default_of(option)
         label, origin = ".".join(path[1:]), settings.origin(*where, *path) or "-"
-        yield f"  {label:<26}  {'' if inside is not None else _text(value):<28}  {origin}"
+        yield f"  {label:<26}  {value:<28}  {origin}"
         yield from textwrap.wrap(_meaning(option), WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6)
-        if option.fields and inside is not None:
+        if option.fields and inside:
             yield from _options(settings, where, path, option.fields, inside)
 
 
 def _meaning(option: sources.Option) -> str:
-    default = "no default" if option.default is ... else f"default {_text(option.default)}"
-    kind = _LITERAL.sub(lambda found: f"one of {found[1]}".replace("'", ""), option.annotation)
-    return f"{option.doc} ({'options of its own' if option.fields else kind}; {default})".lstrip()
+    kind = annotations.in_words(option.annotation)
+    return f"{option.doc} ({'options of its own' if option.fields else kind}; default {default_of(option)})".lstrip()
 
 
 def _specifications(settings: Settings, method: str, dataset: str) -> Iterator[str]:
@@ -164,8 +164,8 @@ def _mark(chosen: bool) -> str:
 
 
 def _text(value: Any) -> str:
-    """Return a value as a configuration has it; an option left open is ``null``."""
-    return value if isinstance(value, str) else json.dumps(value) if value is not ... else ""
+    """Return a value as a configuration has it."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _titled(title: str, lines: Iterable[str]) -> Iterator[str]:

@@ -39,7 +39,7 @@ def test_values_have_their_origin_and_options_their_meaning(capsys):
     assert line(lines, "aldk.disc_rate") == "aldk.disc_rate 0.025 profile mini"
     assert line(lines, "repeat") == "repeat 1 -"
     text = " ".join(" ".join(lines).split())
-    assert "updates of the weights (int; default 100000)" in text
+    assert "updates of the weights (whole number; default 100000)" in text
     assert "(one of last, all; default last)" in text
     assert max(map(len, lines)) <= show.WIDTH
 
