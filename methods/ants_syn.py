@@ -36,9 +36,8 @@ SEED_VARIABLE = "ANTS_RANDOM_SEED"
 class Params:
     """The options of the registration."""
 
-    metric: Literal["mattes", "cc"] = (
-        "mattes"  # similarity of the deformable stage; the affine stage always uses mutual information
-    )
+    # similarity of the deformable stage; the affine stage always uses mutual information
+    metric: Literal["mattes", "cc"] = "mattes"
     # SyN starts with an affine stage, SyNOnly has none and starts from the identity
     transform: Literal["SyN", "SyNOnly"] = "SyN"
     # what the affine stage starts from: mass aligns the centres of intensity first, identity does not

@@ -34,3 +34,10 @@ def test_options_inside_an_option_follow_it():
         "| `loss` | keys and values or null | `null` | which |",
         "| `loss.weight` | number | `1.0` | how much |",
     ]
+
+
+@pytest.mark.parametrize("name", sources.module_names("datasets"))
+def test_every_option_of_a_data_set_says_what_it_does(name):
+    options = sources.options_of(sources.ROOT / "datasets" / f"{name}.py", "Params")
+    assert options
+    assert [option.name for option in options.values() if not option.doc] == []

@@ -155,10 +155,10 @@ def _comments(path: Path) -> dict[int, tuple[str, bool]]:
 
 
 def _comment(path: Path, node: ast.stmt) -> str:
-    """The comment at the end of a statement's line, else the one above it."""
+    """The comment beside a statement, else the one above it."""
     comments, lines = _comments(path), []
-    if node.end_lineno in comments:
-        return comments[node.end_lineno][0]
+    if beside := [comments[n][0] for n in range(node.lineno, (node.end_lineno or 0) + 1) if n in comments]:
+        return " ".join(beside)
     number = node.lineno - 1
     while comments.get(number, ("", False))[1]:
         lines.insert(0, comments[number][0])
