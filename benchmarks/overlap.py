@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Literal, SupportsInt
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,18 +25,6 @@ NO_LABEL = -1  # a voxel where no label, and not the background either, passes t
 _SHARE = 128 / 255
 _LARGEST = 65535  # what the uint16 of a prepared label map can hold
 _SLAB_VOXELS = 1 << 19  # bounds the memory for the eight corners to some tens of MiB
-
-
-def dice(first: ArrayLike, second: ArrayLike) -> float:
-    """Return ``2 |A and B| / (|A| + |B|)`` of two boolean masks of one shape; NaN when both are empty."""
-    first, second = _masks(first, second)
-    return _ratio(2 * np.count_nonzero(first & second), np.count_nonzero(first) + np.count_nonzero(second))
-
-
-def jaccard(first: ArrayLike, second: ArrayLike) -> float:
-    """Return ``|A and B| / |A or B|`` of two boolean masks of one shape; NaN when both are empty."""
-    first, second = _masks(first, second)
-    return _ratio(np.count_nonzero(first & second), np.count_nonzero(first | second))
 
 
 def warp_labels(labels: ArrayLike, displacement: ArrayLike, *, protocol: Protocol) -> NDArray[np.int32]:
@@ -61,7 +49,7 @@ def warp_labels(labels: ArrayLike, displacement: ArrayLike, *, protocol: Protoco
 def overlaps(fixed: ArrayLike, warped: ArrayLike, labels: Sequence[int]) -> tuple[Array, Array]:
     """Return Dice and Jaccard of each of ``labels`` between two label maps, as two ``(len(labels),)`` arrays.
 
-    A label that neither map has gives NaN.
+    Dice is ``2 |A and B| / (|A| + |B|)``, Jaccard ``|A and B| / |A or B|``; a label that neither map has gives NaN.
     """
     fixed, warped = _label_map(fixed, "fixed"), _label_map(warped, "warped")
     if fixed.shape != warped.shape:
@@ -176,17 +164,3 @@ def _label_map(array: ArrayLike, name: str) -> NDArray[np.int32]:
     if not NO_LABEL <= (low := array.min()) <= (high := array.max()) <= _LARGEST:
         raise ValueError(f"{name}: expected labels from 0 to {_LARGEST}, got {low} to {high}")
     return np.ascontiguousarray(array, dtype=np.int32)
-
-
-def _masks(first: ArrayLike, second: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    first, second = np.asarray(first), np.asarray(second)
-    if first.shape != second.shape or first.dtype != bool or second.dtype != bool:
-        raise ValueError(
-            f"expected two boolean masks of one shape, got {first.shape} {first.dtype} and "
-            f"{second.shape} {second.dtype}"
-        )
-    return first, second
-
-
-def _ratio(part: SupportsInt, whole: SupportsInt) -> float:
-    return int(part) / int(whole) if whole else float("nan")

@@ -9,7 +9,6 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -22,48 +21,45 @@ DIGITS = 12
 UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Setup:
-    """The request behind a run; ``libraries`` are the distributions whose versions matter."""
-
-    dataset: str
-    method: str
-    seed: int
-    module: str
-    params: Mapping[str, object]
-    device: str
-    threads: int
-    libraries: Iterable[str]
-    precision: str = "float32"
-    checkpoint_sha: str = ""
-
-
-def collect(setup: Setup, run: str, *, root: Path = ROOT) -> RunRow:
+def collect(
+    *,
+    run: str,
+    dataset: str,
+    method: str,
+    seed: int,
+    module: str,
+    params: Mapping[str, object],
+    device: str,
+    threads: int,
+    libraries: Iterable[str],
+    checkpoint_sha: str = "",
+) -> RunRow:
     """Return the row of a run in the ``runs`` table (`benchmarks.rows`), started now.
 
-    The host is not named: the row keeps only what a reader needs to judge the figures.
+    ``libraries`` are the distributions whose versions matter; the other arguments are columns. The host is not named:
+    the row keeps only what a reader needs to judge the figures.
     """
-    commit, dirty = git_state(root)
+    commit, dirty = git_state(ROOT)
     return RunRow(
         run=run,
-        dataset=setup.dataset,
-        method=setup.method,
-        seed=setup.seed,
-        module=setup.module,
-        params=canonical_json(setup.params),
-        checkpoint_sha=setup.checkpoint_sha,
+        dataset=dataset,
+        method=method,
+        seed=seed,
+        module=module,
+        params=canonical_json(params),
+        checkpoint_sha=checkpoint_sha,
         commit=commit,
         dirty=dirty,
         started_utc=datetime.now(UTC).isoformat(timespec="seconds"),
         cpu=cpu_model(),
         gpu=gpu_model(),
-        threads=setup.threads,
-        device=setup.device,
-        precision=setup.precision,
+        threads=threads,
+        device=device,
+        precision="float32",
         python=platform.python_version(),
         platform=platform.platform(),
         load_average=load_average(),
-        versions=canonical_json(versions(setup.libraries)),
+        versions=canonical_json(versions(libraries)),
     )
 
 

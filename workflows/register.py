@@ -17,7 +17,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from benchmarks.provenance import Setup, collect, fingerprint
+from benchmarks.provenance import collect, fingerprint
 from benchmarks.records import PairRecord, Registrations, TrainingOutcome, encode, read, read_lines, write
 from datasets.case import Dataset, Pair, open_dataset
 from datasets.description import DATASET_JSON
@@ -44,7 +44,8 @@ def register(spec: RegisterSpec, threads: int) -> None:
         session = Session(spec, threads, data, training)
         cost = session.register_all()
     by = spec.run.by
-    setup = Setup(
+    about = collect(
+        run=session.run,
         dataset=spec.run.dataset,
         method=by.method,
         seed=by.seed,
@@ -56,7 +57,7 @@ def register(spec: RegisterSpec, threads: int) -> None:
         checkpoint_sha=training.sha256 if training else "",
     )
     done = [session.records[pair.name] for pair in session.pairs]
-    outcome = Registrations(run=collect(setup, session.run), cost=cost, pairs=done)
+    outcome = Registrations(run=about, cost=cost, pairs=done)
     write(chunk.registrations, outcome)
 
 

@@ -88,8 +88,8 @@ def test_machine(tmp_path):
 def test_collecting_imports_nothing():
     code = (
         "import sys; from benchmarks.provenance import *; before = set(sys.modules); "
-        "setup = Setup(dataset='d', method='m', seed=0, module='m', params={}, device='cpu', threads=1, "
-        "libraries=['torch', 'monai']); collect(setup, 'r'); "
+        "collect(run='r', dataset='d', method='m', seed=0, module='m', params={}, device='cpu', threads=1, "
+        "libraries=['torch', 'monai']); "
         "assert not {'torch', 'monai'} & (set(sys.modules) - before)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=provenance.ROOT)

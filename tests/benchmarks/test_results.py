@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import regression, results
-from benchmarks.provenance import Setup, collect
+from benchmarks import provenance, regression, results
 
 ROW = {
     "dataset": "phantom", "pair": "a__b", "method": "identity", "seed": 0, "metric": "dice", "protocol": "nearest",
@@ -100,12 +99,12 @@ def test_unusable_files_are_named(tmp_path):
         results.read(tmp_path / "metrics", "runs")
 
 
-def test_collected_provenance_fits_the_runs_table(tmp_path):
-    setup = Setup(
-        dataset="phantom", method="identity", seed=3, module="identity", params={"b": [1], "a": 2}, device="cpu",
-        threads=2, libraries=["numpy", "no-such-library"],
+def test_collected_provenance_fits_the_runs_table(tmp_path, monkeypatch):
+    monkeypatch.setattr(provenance, "ROOT", tmp_path)
+    about = provenance.collect(
+        run="b", dataset="phantom", method="identity", seed=3, module="identity", params={"b": [1], "a": 2},
+        device="cpu", threads=2, libraries=["numpy", "no-such-library"],
     )  # fmt: skip
-    about = collect(setup, "b", root=tmp_path)
     results.write(tmp_path / "runs.parquet", [about, replace(about, run="a")], "runs")
     back = results.read(tmp_path / "runs.parquet", "runs")
     assert list(back.run) == ["a", "b"]
