@@ -54,16 +54,16 @@ def _row(rooms: Sequence[Room], row: Plane, top: float) -> None:
     folded = np.ma.masked_less_equal(row.determinant, 0)
     rooms[6].show(folded, cmap=determinant_colours(), vmin=0, vmax=2, interpolation="nearest")
     rooms[6].frame()
-    if row.fixed_labels is not None:
-        for room in (rooms[0], rooms[2]):
-            _outline(room, row.fixed_labels, FIXED_EDGE)
-    if row.warped_labels is not None:
-        _outline(rooms[2], row.warped_labels, WARPED_EDGE)
+    for room in (rooms[0], rooms[2]):
+        _outline(room, row.fixed_labels, FIXED_EDGE)
+    _outline(rooms[2], row.warped_labels, WARPED_EDGE)
     rooms[0].sides(0.05, 0.1, color=PAPER)
     write(rooms[0].axes, 0.13, rooms[0].y + rooms[0].height / 2, row.name, rotation=90, ha="center")
 
 
-def _outline(room: Room, labels: Array, colour: str) -> None:
+def _outline(room: Room, labels: Array | None, colour: str) -> None:
+    if labels is None:
+        return
     edges = outline(labels)
     room.lines(
         edges, labels.shape, colour, 0.7 if len(edges) < 1500 else 0.4
@@ -91,16 +91,16 @@ def _heads(axes: Axes, height: float, title: str) -> None:
         write(axes, _left(column) + WIDTH / 2, height - TOP + 0.09, text, ha="center", fontsize=8)
 
 
+def _scale(axes: Axes, column: int, colours: Colormap | str, texts: Sequence[str]) -> None:
+    ramp, room = np.linspace(0, 1, 128)[None], Room(axes, _left(column) + 0.12, 0.27, WIDTH - 0.24, 0.08)
+    room.show(ramp, cmap=colours, vmin=0, vmax=1, interpolation="nearest")
+    for place, text in zip(np.linspace(0.12, WIDTH - 0.12, len(texts)), texts, strict=True):
+        write(axes, _left(column) + place, 0.15, text, ha="center")
+
+
 def _legend(axes: Axes, top: float, labels: bool) -> None:
-    ramp = np.linspace(0, 1, 128)[None]
-    for column, colours, texts in (
-        (3, "inferno", ("0", f"{top:.2f}")),
-        (6, determinant_colours(), ("0", "1", "2")),
-    ):
-        scale = Room(axes, _left(column) + 0.12, 0.27, WIDTH - 0.24, 0.08)
-        scale.show(ramp, cmap=colours, vmin=0, vmax=1, interpolation="nearest")
-        for place, text in zip(np.linspace(0.12, WIDTH - 0.12, len(texts)), texts, strict=True):
-            write(axes, _left(column) + place, 0.15, text, ha="center")
+    _scale(axes, 3, "inferno", ("0", f"{top:.2f}"))
+    _scale(axes, 6, determinant_colours(), ("0", "1", "2"))
     write(axes, _left(4), 0.31, "one scale for both differences", color=SOFT)
     axes.add_patch(Rectangle((_left(5) + 0.3, 0.27), 0.09, 0.09, color=FOLDED))
     write(axes, _left(5) + 0.44, 0.31, "folded, det J ≤ 0")

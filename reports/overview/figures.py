@@ -64,10 +64,11 @@ def spread(run: Run, dataset: Dataset, quoted: Quote) -> Figure | None:
     with style():
         figure = constrained(6.4, 0.95 + 0.36 * len(names))
         axes = figure.subplots()
-        for row, name in enumerate(names):
-            _box(axes, by_method[name].sort_index().to_numpy(), len(names) - 1 - row, run.methods[name].kind)
         labels = ["Before registration" if name == "identity" else run.label(name) for name in names]
-        axes.set_yticks(range(len(names))[::-1], labels)
+        places = range(len(names))[::-1]
+        for place, name in zip(places, names, strict=True):
+            _box(axes, by_method[name].sort_index().to_numpy(), place, run.methods[name].kind)
+        axes.set_yticks(places, labels)
         axes.set_ylim(-0.6, len(names) - 0.4)
         axes.grid(visible=False, axis="y")
         axes.tick_params(axis="y", length=0)
@@ -121,11 +122,7 @@ def _marks(run: Run, points: Sequence[Mapping[str, Cross]], width: int) -> tuple
 
 def _panel(axes: Axes, run: Run, dataset: Dataset, accurate: Quote, points: Mapping[str, Cross]) -> None:
     for name, point in points.items():
-        marker, colour = KINDS[run.methods[name].kind]
-        across = [[max(point.x - point.low, 0)], [max(point.high - point.x, 0)]]
-        look = {"color": colour, "markersize": 6, "markeredgecolor": PAPER, "markeredgewidth": 0.6}
-        bars = {"yerr": [[point.sd], [point.sd]], "xerr": across, "elinewidth": 0.9, "capsize": 2}
-        axes.errorbar(point.x, point.y, fmt=marker, **look, **bars)
+        _mark(axes, point, run.methods[name].kind)
     axes.set_xscale("log")
     xs = [x for point in points.values() for x in (point.x, point.low, point.high) if x > 0]
     axes.set_xlim(min(xs) / 3, max(xs) * 3)
@@ -136,6 +133,14 @@ def _panel(axes: Axes, run: Run, dataset: Dataset, accurate: Quote, points: Mapp
     axes.set_title(dataset.description.display_title)
     axes.set_xlabel("median seconds per pair")
     axes.set_ylabel(_axis_label(accurate))
+
+
+def _mark(axes: Axes, point: Cross, kind: str) -> None:
+    marker, colour = KINDS[kind]
+    across = [[max(point.x - point.low, 0)], [max(point.high - point.x, 0)]]
+    look = {"color": colour, "markersize": 6, "markeredgecolor": PAPER, "markeredgewidth": 0.6}
+    bars = {"yerr": [[point.sd], [point.sd]], "xerr": across, "elinewidth": 0.9, "capsize": 2}
+    axes.errorbar(point.x, point.y, fmt=marker, **look, **bars)
 
 
 def _control_lines(axes: Axes, by_method: Mapping[str, pd.Series]) -> None:

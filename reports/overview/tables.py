@@ -19,11 +19,7 @@ PARTIAL = "† Mean over the pairs that did not fail; not compared with the othe
 def accuracy_table(run: Run, rows: Sequence[Summary]) -> Table:
     """Return the accuracy of every method on every data set."""
     quotes = {name: primary(run.metrics, dataset) for name, dataset in run.datasets.items()}
-    heads = [Head("Method", number=False)]
-    for name, wanted in quotes.items():
-        head = None if wanted is None else quote_head(wanted)
-        detail = "no accuracy measured" if head is None else f"{head.title}, {head.detail}"
-        heads.append(Head(run.datasets[name].description.display_title, detail))
+    heads = [Head("Method", number=False), *(_data_head(run, name, quote) for name, quote in quotes.items())]
     here = {name: [row for row in rows if row.dataset == name] for name in quotes}
     lines = [
         [
@@ -73,6 +69,12 @@ def label_table(run: Run, rows: Sequence[Summary], dataset: Dataset) -> Table | 
     title, protocol = dataset.description.display_title, here[0].protocol
     caption = f"{title}: Dice ↑ per structure ({protocol}), mean ± SD over pairs."
     return Table(caption, heads, lines, _partial_note(here))
+
+
+def _data_head(run: Run, dataset: str, quote: Quote | None) -> Head:
+    head = Head("", "") if quote is None else quote_head(quote)
+    detail = "no accuracy measured" if quote is None else f"{head.title}, {head.detail}"
+    return Head(run.datasets[dataset].description.display_title, detail)
 
 
 def quote_head(quote: Quote) -> Head:
