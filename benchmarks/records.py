@@ -89,7 +89,7 @@ def decode(text: bytes, kind: type[T]) -> T:
 
 
 def encode(value: object) -> bytes:
-    """Return a dataclass as JSON in one line, the same for equal ones; paths become text."""
+    """Return a dataclass as JSON in one line, the same for equal ones: keys are sorted; paths become text."""
     return msgspec.json.encode(value, enc_hook=os.fspath, order="deterministic")
 
 

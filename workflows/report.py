@@ -20,7 +20,7 @@ from workflows.running.command import job
 def report(spec: ReportSpec) -> None:
     """Build the report from the rows and the displacements of a finished run."""
     layout = Layout(spec.results)
-    datasets = {name: open_dataset(folder) for name, folder in spec.datasets.items()}
+    datasets = {name: open_dataset(folder) for name, folder in spec.datasets}
 
     def displacement_path(dataset: str, method: str, seed: int, pair: str) -> Path:
         chunk = chunk_of(datasets[dataset].test_pairs, Pair.from_name(pair), spec.chunks[dataset])
@@ -31,7 +31,7 @@ def report(spec: ReportSpec) -> None:
         timing=results.read(layout.timing, "timing"),
         runs=results.read(layout.runs, "runs"),
         datasets=datasets,
-        methods={name: Method(**asdict(method)) for name, method in spec.methods.items()},
+        methods={name: Method(**asdict(method)) for name, method in spec.methods},
         displacement_path=displacement_path,
         labels=lambda dataset, case: Truth(datasets[dataset].folder).labels(case),
         landmarks=lambda dataset, pair: Truth(datasets[dataset].folder).landmarks(Pair.from_name(pair)),

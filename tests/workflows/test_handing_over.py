@@ -11,7 +11,7 @@ from workflows.configuration.resolve import resolve
 from workflows.planning.desk import Desk
 from workflows.planning.layout import Layout, chunk_of, pairs_of
 from workflows.planning.plan import Plan
-from workflows.planning.specs import RegisterSpec, TimingSpec
+from workflows.planning.specs import RegisterSpec, ReportSpec, TimingSpec
 
 JOB = SimpleNamespace(dataset="phantom-liver", method="demons", seed="0", chunk="1")
 ARGUMENT_LIMIT = 131_072  # bytes that one argument of a command may have on Linux
@@ -36,6 +36,14 @@ def test_a_file_is_named_by_its_job_and_content(tmp_path):
     slower = Plan(resolve({"time_limit": 601}))
     assert desk.hand(slower.register)(JOB) != path
     assert desk.hand(slower.prepare)(JOB) == desk.hand(plan.prepare)(JOB)  # no time limit concerns it
+
+
+def test_the_report_keeps_the_order_of_display(tmp_path):
+    plan = Plan(resolve({}))
+    path = Desk(Layout(tmp_path), writes=True).hand(plan.report)(SimpleNamespace())
+    spec = read(tmp_path / path, ReportSpec)
+    assert [name for name, _ in spec.datasets] == plan.settings.datasets != sorted(plan.settings.datasets)
+    assert [name for name, _ in spec.methods] == plan.settings.methods != sorted(plan.settings.methods)
 
 
 def test_a_run_that_only_looks_writes_nothing(tmp_path):

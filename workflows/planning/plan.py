@@ -195,10 +195,10 @@ class Plan:
             about=settings.config.about,
             results=self.layout.results,
             trainings=list(map(Path, self.all_trainings())),
-            datasets={name: self.layout.data(name) for name in settings.datasets},
+            datasets=[(name, self.layout.data(name)) for name in settings.datasets],
             chunks={name: self._chunks(name) for name in settings.datasets},
             papers={paper: self._cast(paper) for paper in settings.config.papers},
-            methods={name: self._shown(name) for name in settings.methods},
+            methods=[(name, self._shown(name)) for name in settings.methods],
         )
 
     def _shown(self, method: str) -> ShownMethod:

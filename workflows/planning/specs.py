@@ -124,7 +124,7 @@ class ShownMethod:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportSpec:
-    """The finished run to be reported; data sets and methods in the order of display.
+    """The finished run to be reported; data sets and methods by name, in the order of display, which a mapping would lose.
 
     ``about`` says what the profile cuts, ``chunks`` into how many parts each data set was divided, ``papers`` which of
     its data sets plays each one of a paper's.
@@ -134,7 +134,7 @@ class ReportSpec:
     about: str
     results: Path
     trainings: list[Path]
-    datasets: dict[str, Path]
+    datasets: list[tuple[str, Path]]
     chunks: dict[str, int]
     papers: dict[str, dict[str, str]]
-    methods: dict[str, ShownMethod]
+    methods: list[tuple[str, ShownMethod]]
