@@ -124,7 +124,7 @@ class ShownMethod:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportSpec:
-    """The finished run to be reported; data sets and methods by name, in the order of display, which a mapping would lose.
+    """The finished run to be reported; data sets and methods are lists, which keep the order of display.
 
     ``about`` says what the profile cuts, ``chunks`` into how many parts each data set was divided, ``papers`` which of
     its data sets plays each one of a paper's.
