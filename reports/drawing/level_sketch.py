@@ -53,7 +53,7 @@ def draw(axes: Axes, state: State, sizes: Sequence[str]) -> None:
 
 
 def _entrance(axes: Axes, state: State) -> None:
-    """The images of both levels, and their own convolutions where they have one."""
+    """Draw the images of both levels, and their own convolutions where they have one."""
     used = state.alpha[1] > 0
     _images(axes, TOP, 0.7, used)
     if state.levels == 2:  # full resolution takes the images as they are
@@ -91,7 +91,7 @@ def _lower(axes: Axes, state: State) -> None:
 
 
 def _sum(axes: Axes, state: State) -> None:
-    """Each level's displacement, and their weighted sum."""
+    """Draw each level's displacement, and their weighted sum."""
     middle = (TOP + LOW) / 2
     for level, y, side in ((1, TOP, 1), (0, LOW, -1)):
         weight, (colour, _) = state.alpha[level], look(level)
@@ -104,40 +104,44 @@ def _sum(axes: Axes, state: State) -> None:
 
 
 def _images(axes: Axes, y: float, side: float, used: bool) -> None:
-    """Fixed and moving image, one behind the other."""
+    """Draw fixed and moving image, one behind the other."""
     for shift in (0.16, -0.16):
         corner = (IMAGES - side + shift, y - side + shift)
-        axes.add_patch(Rectangle(corner, 2 * side, 2 * side, facecolor=PAPER, edgecolor=INK if used else SOFT,
-                                 linewidth=0.9, linestyle="-" if used else ":"))  # fmt: skip
+        edge = {"edgecolor": INK if used else SOFT, "linewidth": 0.9, "linestyle": _line(used)}
+        axes.add_patch(Rectangle(corner, 2 * side, 2 * side, facecolor=PAPER, **edge))
     axes.text(IMAGES - 0.16, y - 0.16, "images", fontsize=6, ha="center", va="center", color=INK if used else SOFT)
 
 
 def _box(axes: Axes, centre: Point, size: Point, text: str, level: int, used: bool) -> None:
-    """Layers of a level, in its colour; dotted where they are not in use."""
+    """Draw the layers of a level in its colour, dotted where they are not in use."""
     (x, y), (width, height), (colour, _) = centre, size, look(level)
     corner = (x - width / 2, y - height / 2)
     axes.add_patch(Rectangle(corner, width, height, facecolor=PAPER, edgecolor="none", zorder=2))
     axes.add_patch(Rectangle(corner, width, height, facecolor=colour, alpha=0.35 if used else 0.06, zorder=2.1))
-    axes.add_patch(Rectangle(corner, width, height, fill=False, edgecolor=colour, linewidth=1.1,
-                             linestyle="-" if used else ":", zorder=2.2))  # fmt: skip
+    edge = {"edgecolor": colour, "linewidth": 1.1, "linestyle": _line(used)}
+    axes.add_patch(Rectangle(corner, width, height, fill=False, zorder=2.2, **edge))
     axes.text(x, y, text, fontsize=6.5, ha="center", va="center", color=INK if used else SOFT, zorder=3)
 
 
 def _circle(axes: Axes, centre: Point, used: bool) -> None:
-    """A sum."""
+    """Draw a sum."""
     axes.add_patch(Circle(centre, 0.25, facecolor=PAPER, edgecolor=INK if used else SOFT, linewidth=0.9, zorder=2))
     axes.text(*centre, "+", fontsize=9, ha="center", va="center_baseline", color=INK if used else SOFT, zorder=3)
 
 
 def _edge(axes: Axes, start: Point, end: Point, weight: float, colour: str = INK) -> None:
-    """An arrow, the wider the more weight it carries; dotted without any."""
+    """Draw an arrow, the wider the more weight it carries; dotted without any."""
     used = weight > 0
-    axes.add_patch(FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=7, shrinkA=0, shrinkB=0, zorder=1.5,
-                                   linewidth=0.7 + weight if used else 0.7, color=colour if used else SOFT,
-                                   linestyle="-" if used else ":"))  # fmt: skip
+    look = {"linewidth": 0.7 + max(weight, 0), "color": colour if used else SOFT, "linestyle": _line(used)}
+    head = {"arrowstyle": "-|>", "mutation_scale": 7, "shrinkA": 0, "shrinkB": 0}
+    axes.add_patch(FancyArrowPatch(start, end, zorder=1.5, **head, **look))
 
 
 def _weight(axes: Axes, place: Point, letter: str, level: int, value: float, align: str, used: bool = True) -> None:
     shown = f"{value:.2f}".rstrip("0").rstrip(".")
-    axes.text(*place, f"{name(letter, level)} = {shown}", fontsize=8, ha=align, va="center",
-              color=INK if used and value > 0 else SOFT)  # fmt: skip
+    colour = INK if used and value > 0 else SOFT
+    axes.text(*place, f"{name(letter, level)} = {shown}", fontsize=8, ha=align, va="center", color=colour)
+
+
+def _line(used: bool) -> str:
+    return "-" if used else ":"

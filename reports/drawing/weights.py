@@ -23,11 +23,11 @@ def draw_weights(axes: Axes, growth: Growth, *, bold: Sequence[int] | None = Non
         strong = bold is None or level in bold
         counts = np.pad(weights > 0, 1)
         shown = np.where(counts[:-2] | counts[1:-1] | counts[2:], weights, np.nan)  # from foot to foot
-        axes.plot(growth.iteration, shown, color=colour, linestyle=line, linewidth=1.8 if strong else 1.0,
-                  drawstyle="steps-post" if _steps(growth) else "default")  # fmt: skip
+        drawstyle, width = "steps-post" if _steps(growth) else "default", 1.8 if strong else 1.0
+        axes.plot(growth.iteration, shown, color=colour, linestyle=line, linewidth=width, drawstyle=drawstyle)
         top = growth.iteration[weights >= weights.max() - 1e-9]
-        axes.annotate(name(ALPHA, level), ((top[0] + top[-1]) / 2, weights.max()), xytext=(0, 3), fontsize=9,
-                      textcoords="offset points", ha="center", color=INK)  # fmt: skip
+        place = {"xy": ((top[0] + top[-1]) / 2, weights.max()), "xytext": (0, 3), "textcoords": "offset points"}
+        axes.annotate(name(ALPHA, level), **place, fontsize=9, ha="center", color=INK)
     axes.set_ylim(-0.04, 1.22)
     axes.set_yticks([0, 0.5, 1])
 

@@ -59,8 +59,8 @@ def test_tre_of_the_identity_is_the_distance_in_mm():
 def test_tre_reads_the_displacement_between_voxels_in_axis_order():
     matrix = [[0.1, 0, 0], [0, 0, 0.2], [0, -0.3, 0]]
     points = np.random.default_rng(7).uniform(1, 10, (9, 3))
-    assert_allclose(landmarks.tre(linear_displacement(matrix), points, points, SPACING),
-                    np.linalg.norm(points @ np.transpose(matrix) * SPACING, axis=1), rtol=1e-6)  # fmt: skip
+    expected = np.linalg.norm(points @ np.transpose(matrix) * SPACING, axis=1)
+    assert_allclose(landmarks.tre(linear_displacement(matrix), points, points, SPACING), expected, rtol=1e-6)
 
 
 def test_snapped_tre_rounds_the_mapped_point():
@@ -99,8 +99,8 @@ def test_correlation_of_displacements_by_axis():
     u[2] = 0.05 * geometry.identity_grid(SHAPE)[0]
     got = landmarks.displacement_correlation(u, fixed, moving)
     assert got[2] == pytest.approx(np.corrcoef(noise, fixed[:, 0])[0, 1], rel=1e-5)
-    rows = values(evaluate(u.astype(np.float32), spacing=SPACING, landmarks=(fixed, moving)),
-                  "landmark_correlation", "continuous")  # fmt: skip
+    measured = evaluate(u.astype(np.float32), spacing=SPACING, landmarks=(fixed, moving))
+    rows = values(measured, "landmark_correlation", "continuous")
     assert rows == pytest.approx({"mean": got.mean(), "axis_0": 1, "axis_1": -1, "axis_2": got[2]}, rel=1e-4)
 
 

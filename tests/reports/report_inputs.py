@@ -65,8 +65,8 @@ def row(dataset, pair, method, metric, value, **more):
     protocol = {"dice": "linear_thr128", "seconds": "register", "tre": "continuous", "parameters": "network"}
     base = {"seed": 0, "protocol": protocol.get(metric, "central_grid"), "status": "ok", "reason": "", "run": method}
     base["region"] = "mean" if metric in ("dice", "tre", "displacement_error") else "all"
-    return {"dataset": dataset, "pair": pair, "method": method, "metric": metric, "value": value, "unit": "1",
-            **base, **more}  # fmt: skip
+    about = {"dataset": dataset, "pair": pair, "method": method, "metric": metric, "value": value, "unit": "1"}
+    return {**about, **base, **more}
 
 
 def failed_row(dataset, pair, method, status="failed", reason=REASON):
@@ -141,9 +141,11 @@ def build(folder, metrics, datasets, *, timing=None, trainings=()):
             write_displacement(path, wave, AFFINE)
         return path
 
-    run = make_run(metrics, datasets, displacement_path, timing=timing, profile="te<st", trainings=trainings,
-                   labels=lambda dataset, case: Truth(datasets[dataset].folder).labels(case))  # fmt: skip
-    page.build(folder / "report", run)
+    def labels(dataset, case):
+        return Truth(datasets[dataset].folder).labels(case)
+
+    more = {"timing": timing, "trainings": trainings, "labels": labels}
+    page.build(folder / "report", make_run(metrics, datasets, displacement_path, profile="te<st", **more))
     return folder / "report"
 
 
