@@ -12,8 +12,6 @@ Presets, and what a pair takes on one core whatever its size:
   without; about 3 minutes. The published second stage is held to a lung mask, this one is not.
 """
 
-# itk loads its names lazily and has no types.
-# pyright: reportAttributeAccessIssue=false
 from __future__ import annotations
 
 import tempfile
@@ -107,8 +105,9 @@ class Params:
 
 def load(params: Params, *, device: str, seed: int, checkpoint: Path | None = None) -> Register:
     """Import itk-elastix and return the registration, on the CPU; ``seed`` draws the samples of every iteration."""
-    import itk  # takes up to 20 s and 0.8 GB
+    import itk as lazy  # takes up to 20 s and 0.8 GB
 
+    itk: Any = lazy  # its names appear at their first use, without types
     itk.ParameterObject.New()  # itk loads elastix lazily, at its first use
 
     def register(fixed: Array, moving: Array, spacing: tuple[float, float, float]) -> Array:
