@@ -49,7 +49,7 @@ def _asked(settings: Settings, method: str | None, dataset: str | None, specific
         return list(overview(settings))
     _known(method, settings.config.methods, "method")
     if dataset is None:
-        raise SettingsError(f"name a data set too: {', '.join(d for d in settings.config.datasets)}")
+        raise SettingsError(f"name a data set too: {', '.join(settings.config.datasets)}")
     _known(dataset, settings.config.datasets, "data set")
     return list((_specifications if specifications else describe)(settings, method, dataset))
 
@@ -58,27 +58,31 @@ def overview(settings: Settings) -> Iterator[str]:
     """Yield the lines that list all there is, and what the profile runs of it."""
     config = settings.config
     yield f"* marks what the profile {settings.profile} runs"
-    yield from _titled("Methods", _table(
-        (_mark(name in settings.methods), name, entry.kind, entry.module, entry.label)
-        for name, entry in config.methods.items()
-    ))  # fmt: skip
-    yield from _titled("Data sets", _table(
-        (_mark(name in settings.datasets), name, entry.module, entry.train_on and f"learns on {entry.train_on}")
-        for name, entry in config.datasets.items()
-    ))  # fmt: skip
-    yield from _titled("Groups of data sets", _table((" ", *item) for item in _joined(config.groups)))
-    yield from _titled("Metrics", _table(
-        (" ", name, metric.unit, "higher is better" if metric.higher_is_better else "lower is better", metric.name)
-        for name, metric in METRICS.items()
-    ))  # fmt: skip
-    yield from _titled("Papers, and their data sets", _table(
-        (_mark(name in config.papers), *item) for name, item in zip(papers(), _joined(papers()), strict=True)
-    ))  # fmt: skip
     profiles = {path.stem: read_yaml(path) for path in sorted(CATALOGUE.parent.glob("*.yaml"))}
-    yield from _titled("Profiles (--configfile workflows/config/<name>.yaml)", _table(
-        (_mark(name == settings.profile), name, f"{len(content['run']['methods'])} methods", content["about"])
-        for name, content in profiles.items()
-    ))  # fmt: skip
+    sections = {
+        "Methods": [
+            (_mark(name in settings.methods), name, entry.kind, entry.module, entry.label)
+            for name, entry in config.methods.items()
+        ],
+        "Data sets": [
+            (_mark(name in settings.datasets), name, entry.module, entry.train_on and f"learns on {entry.train_on}")
+            for name, entry in config.datasets.items()
+        ],
+        "Groups of data sets": [(" ", name, ", ".join(members)) for name, members in config.groups.items()],
+        "Metrics": [
+            (" ", name, metric.unit, f"{'higher' if metric.higher_is_better else 'lower'} is better", metric.name)
+            for name, metric in METRICS.items()
+        ],
+        "Papers, and their data sets": [
+            (_mark(name in config.papers), name, ", ".join(data)) for name, data in papers().items()
+        ],
+        "Profiles (--configfile workflows/config/<name>.yaml)": [
+            (_mark(name == settings.profile), name, f"{len(content['run']['methods'])} methods", content["about"])
+            for name, content in profiles.items()
+        ],
+    }
+    for title, rows in sections.items():
+        yield from _titled(title, _table(rows))
 
 
 def describe(settings: Settings, method: str, dataset: str) -> Iterator[str]:
@@ -153,10 +157,6 @@ def _specifications(settings: Settings, method: str, dataset: str) -> Iterator[s
 def _known(name: str, known: Iterable[str], what: str) -> None:
     if name not in known:
         raise SettingsError(f"unknown {what} {name!r}; {nearest(name, known)}")
-
-
-def _joined(lists: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
-    return [(name, ", ".join(members)) for name, members in lists.items()]
 
 
 def _mark(chosen: bool) -> str:

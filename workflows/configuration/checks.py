@@ -1,6 +1,6 @@
-"""What is wrong with a configuration: every fault in one line, with the nearest valid name, before any work starts.
+"""Refuse a faulty configuration before any work starts, in one line with the nearest valid name.
 
-What a method or a data set accepts is read from its own dataclasses ``Params`` and ``Training``
+The options of a method or a data set are read from its own dataclasses ``Params`` and ``Training``
 (`workflows.configuration.sources`).
 """
 

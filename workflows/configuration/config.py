@@ -31,7 +31,7 @@ class DatasetConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Adaptation:
-    """What differs in a method on one data set."""
+    """The parts of a method that may differ on one data set."""
 
     params: Options = field(default_factory=dict)
     training: Options = field(default_factory=dict)
@@ -76,7 +76,7 @@ class TimingConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """What a profile runs, in the order of display."""
+    """The data sets and methods that a profile runs, in the order of display."""
 
     datasets: list[str]
     methods: list[str]

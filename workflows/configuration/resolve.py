@@ -81,7 +81,7 @@ class _StrictLoader(yaml.SafeLoader):
 
 @dataclass(frozen=True)
 class Inheritance:
-    """What one ``file`` says of its methods, ``like`` followed; ``below`` is what the files before it say."""
+    """The methods of one ``file``, ``like`` followed; ``below`` are the layers of the files before it."""
 
     file: str
     entries: Mapping[str, Options]

@@ -14,14 +14,14 @@ from workflows.configuration.config import Config, DatasetConfig, Keep, MethodCo
 
 @dataclass(frozen=True)
 class Layer:
-    """Part of what is said of a method: the file that says it, and the method of whose entry it is."""
+    """One entry of a file that a method resolves to: its own, or the entry of a method that it is like."""
 
     file: str
     method: str
     entry: Options
 
     def value(self, *keys: str) -> Any:
-        """Return what the layer says under some keys; ``...`` where it says nothing."""
+        """Return the value under some keys; ``...`` where there is none."""
         found: Any = self.entry
         for key in keys:
             found = found[key] if isinstance(found, Mapping) and key in found else ...
@@ -30,7 +30,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Settings:
-    """A checked configuration; ``layers`` are what was said of each method, the last on top."""
+    """A checked configuration; ``layers`` are the entries that each method resolves to, the last on top."""
 
     config: Config
     layers: Mapping[str, Sequence[Layer]]
@@ -71,7 +71,7 @@ class Settings:
         return chosen is None or dataset in chosen
 
     def dataset(self, name: str) -> DatasetConfig:
-        """Return what is said of a data set."""
+        """Return the entry of a data set."""
         return self.config.datasets[name]
 
     def keep(self, dataset: str) -> Keep:
@@ -79,7 +79,7 @@ class Settings:
         return self.dataset(dataset).keep or self.config.keep
 
     def method(self, name: str) -> MethodConfig:
-        """Return what is said of a method."""
+        """Return the entry of a method."""
         return self.config.methods[name]
 
     def module(self, method: str) -> str:
@@ -95,7 +95,7 @@ class Settings:
         return sources.has_function(self.module_path(method), "train")
 
     def needs(self, method: str) -> tuple[str, ...]:
-        """Return what a method is given beside the images."""
+        """Return the names of the inputs that a method takes beside the images."""
         return tuple(sources.constant_of(self.module_path(method), "NEEDS", ()))
 
     def train_on(self, method: str, dataset: str) -> str:
@@ -133,7 +133,7 @@ class Settings:
         return self.method(method).on(dataset).time_limit or self.config.time_limit
 
     def origin(self, method: str, dataset: str, *keys: str) -> str:
-        """Return who says what holds for a method on a data set under some keys; empty where nobody does."""
+        """Return where a value comes from: the file and entry that have these keys; empty where none has them."""
         for part, place in ((("by_dataset", dataset), f", by_dataset {dataset}"), ((), "")):
             for layer in reversed(self.layers[method]):
                 if layer.value(*part, *keys) is not ...:

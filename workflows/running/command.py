@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Job(Generic[T]):
-    """What the command line asks of a step: its specification, and how many threads it may use."""
+    """A step as the command line asks for it: its specification, and how many threads it may use."""
 
     spec: T
     threads: int

@@ -33,7 +33,7 @@ Register = Callable[..., Any]
 
 
 class InvalidOutputError(ValueError):
-    """What the method returned is not a displacement of the fixed grid."""
+    """A method returned something else than a displacement of the fixed grid."""
 
 
 def main() -> None:
