@@ -155,7 +155,7 @@ class Writer:
     """Writes a prepared data set: add images and truth, then `finish` with its description."""
 
     folder: Path
-    files: dict[str, str] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict[str, str])
 
     def image(self, case: str, array: ArrayLike, affine: ArrayLike) -> None:
         """Add an image ``(D, H, W)``; values must already lie in [0, 1]."""

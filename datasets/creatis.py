@@ -18,7 +18,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from tqdm import tqdm
@@ -26,11 +26,11 @@ from tqdm import tqdm
 from datasets.case import Pair, Writer
 from datasets.chest_ct import pairs as chest_pairs
 from datasets.chest_ct.lungs import Scan
-from datasets.chest_ct.metaimage import read_metaimage, read_points
+from datasets.chest_ct.metaimage import read_metaimage
 from datasets.chest_ct.pairs import Crop, Phase, distances
 from datasets.description import Description, LungPair
 from datasets.download import Remote, fetch
-from datasets.files import Array, DataError, sha256
+from datasets.files import Array, DataError, parse_points, sha256
 from datasets.grid import Grid
 
 logger = logging.getLogger(__name__)
@@ -51,6 +51,17 @@ class Patient:
     exhale: str
     landmarks: int
     published: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the landmark files of a patient hold; the fields are those of `LungPair`."""
+
+    phases: tuple[str, str]
+    rows: tuple[int, int]
+    published_mm: dict[str, float]
+    reproduces: tuple[str, ...]
+    note: str
 
 
 # In the order of the progressive paper's rows. Its first row differs from the authors', who take phase 60 for `bl`
@@ -99,9 +110,9 @@ def prepare(folder: Path, params: Params, *, name: str) -> None:
     writer, files = Writer(folder), _Files(params.collection, params.checksums)
     pairs: dict[Pair, LungPair] = {}
     for tag, patient in tqdm(_patients(params).items(), desc=name, unit="pair", disable=None):
-        inhale, exhale, facts = _read_pair(tag, patient, files, params.tolerance_mm)
+        inhale, exhale, reading = _read_pair(tag, patient, files, params.tolerance_mm)
         pair, found = chest_pairs.write_pair(writer, inhale, exhale, params, slices=_slices(tag, inhale.scan.grid))
-        pairs[pair] = replace(found, **facts)
+        pairs[pair] = replace(found, **vars(reading))
     writer.finish(_describe(name, pairs, params, files.archives))
 
 
@@ -128,35 +139,37 @@ class _Files:
         return path
 
 
-def _read_pair(tag: str, patient: Patient, files: _Files, tolerance_mm: float) -> tuple[Phase, Phase, dict[str, Any]]:
+def _read_pair(tag: str, patient: Patient, files: _Files, tolerance_mm: float) -> tuple[Phase, Phase, Reading]:
     """Both phases of a patient with as many landmarks as both have, and which published distance these reproduce."""
     read = _read_popi if tag == "popi" else _read_patient
     (inhale, here), (exhale, there) = (read(tag, phase, files) for phase in (patient.inhale, patient.exhale))
-    rows, count = [len(here), len(there)], min(len(here), len(there))
-    facts = {
-        "phases": (patient.inhale, patient.exhale),
-        "rows": tuple(rows),
-        "published_mm": dict(patient.published),
-        "reproduces": tuple(_check_distance(tag, patient, distances(here[:count], there[:count]), tolerance_mm)),
-    }
-    if rows != [patient.landmarks] * 2:
-        facts["note"] = f"{tag}: {rows[0]} and {rows[1]} landmarks, published are {patient.landmarks}; {count} are used"
-        logger.warning("%s", facts["note"])
-    phases = [(patient.inhale, inhale, here), (patient.exhale, exhale, there)]
-    return *(Phase(f"{tag}-{phase}", scan, points[:count]) for phase, scan, points in phases), facts
+    rows, count = (len(here), len(there)), min(len(here), len(there))
+    note = ""
+    if rows != (patient.landmarks, patient.landmarks):
+        note = f"{tag}: {rows[0]} and {rows[1]} landmarks, published are {patient.landmarks}; {count} are used"
+        logger.warning("%s", note)
+    here, there = here[:count], there[:count]
+    met = _check_distance(tag, patient, distances(here, there), tolerance_mm)
+    phases = Phase(f"{tag}-{patient.inhale}", inhale, here), Phase(f"{tag}-{patient.exhale}", exhale, there)
+    return *phases, Reading((patient.inhale, patient.exhale), rows, dict(patient.published), tuple(met), note)
 
 
 def _read_patient(tag: str, phase: str, files: _Files) -> tuple[Scan, Array]:
     scan = read_metaimage(files.get(f"{tag}/mhd/{phase}.mhd"), files.get(f"{tag}/mhd/{phase}.raw"))
-    return scan, read_points(files.get(f"{tag}/pts/{phase}.pts"))
+    return scan, _read_points(files.get(f"{tag}/pts/{phase}.pts"))
 
 
 def _read_popi(_: str, phase: str, files: _Files) -> tuple[Scan, Array]:
-    points = read_points(files.get(f"Landmarks/{phase}-Landmarks.pts"))
+    points = _read_points(files.get(f"Landmarks/{phase}-Landmarks.pts"))
     archive = files.get(f"Images/MetaImage/{phase}-MetaImage.tar")
     with tempfile.TemporaryDirectory() as folder:
         scan = read_metaimage(*(_unpack(archive, ending, Path(folder)) for ending in (".mhd", ".raw")))
     return scan, points + scan.grid.origin  # POPI's landmarks count from the first voxel
+
+
+def _read_points(path: Path) -> Array:
+    """Read a ``.pts`` file: x, y and z in mm, ``(n, 3)``, one point a row."""
+    return parse_points(path.read_text(errors="replace"), str(path))
 
 
 def _unpack(archive: Path, ending: str, folder: Path) -> Path:
@@ -169,7 +182,8 @@ def _unpack(archive: Path, ending: str, folder: Path) -> Path:
             if len(names) != 1:
                 raise DataError(f"{archive}: expected one file {ending}, found {', '.join(names) or 'none'}")
             path = folder / f"volume{ending}"
-            path.write_bytes(opened.extractfile(names[0]).read())
+            inside = opened.extractfile(names[0])
+            path.write_bytes(inside.read() if inside else b"")
     except (tarfile.TarError, OSError, EOFError) as error:
         raise DataError(f"{archive}: not a readable tar archive ({error}); delete it and run again") from error
     return path

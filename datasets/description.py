@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import msgspec
 import numpy as np
@@ -161,9 +161,9 @@ def write_description(folder: Path, description: Description) -> None:
 def _stored(value: Any) -> Any:
     """Return a value with each dataclass in it as a dictionary of the fields that differ from their defaults."""
     if isinstance(value, dict):
-        return {key: _stored(inner) for key, inner in value.items()}
+        return {key: _stored(inner) for key, inner in cast(dict[Any, Any], value).items()}
     if isinstance(value, tuple):
-        return [_stored(inner) for inner in value]
+        return [_stored(inner) for inner in cast(tuple[Any, ...], value)]
     if not is_dataclass(value):
         return value
     known = {each.name: getattr(value, each.name) for each in fields(value) if not _is_default(value, each)}

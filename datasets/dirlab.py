@@ -19,6 +19,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.io import loadmat
@@ -32,15 +33,15 @@ from datasets.chest_ct.lungs import Scan
 from datasets.chest_ct.pairs import Crop, Phase, distances
 from datasets.description import Description, LungPair
 from datasets.download import cache_folder, hand_placed
-from datasets.files import Array, DataError, sha256
+from datasets.files import Array, DataError, parse_points, sha256
 from datasets.grid import Grid
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Case:
-    """Geometry of a case (x, y, z), its published distance before registration (mm; population SD), its landmarks."""
+class Published:
+    """Published facts of a case: grid (x, y, z), distance before registration (mm; population SD), landmarks."""
 
     shape: tuple[int, int, int]
     spacing: tuple[float, float, float]
@@ -50,16 +51,16 @@ class Case:
 
 
 CASES = {
-    1: Case((256, 256, 94), (0.97, 0.97, 2.5), 3.89, 2.78),
-    2: Case((256, 256, 112), (1.16, 1.16, 2.5), 4.34, 3.90),
-    3: Case((256, 256, 104), (1.15, 1.15, 2.5), 6.94, 4.05),
-    4: Case((256, 256, 99), (1.13, 1.13, 2.5), 9.83, 4.85),
-    5: Case((256, 256, 106), (1.10, 1.10, 2.5), 7.48, 5.50),
-    6: Case((512, 512, 128), (0.97, 0.97, 2.5), 10.89, 6.96),
-    7: Case((512, 512, 136), (0.97, 0.97, 2.5), 11.03, 7.42),
-    8: Case((512, 512, 128), (0.97, 0.97, 2.5), 14.99, 9.00),
-    9: Case((512, 512, 128), (0.97, 0.97, 2.5), 7.92, 3.97),
-    10: Case((512, 512, 120), (0.97, 0.97, 2.5), 7.30, 6.34),
+    1: Published((256, 256, 94), (0.97, 0.97, 2.5), 3.89, 2.78),
+    2: Published((256, 256, 112), (1.16, 1.16, 2.5), 4.34, 3.90),
+    3: Published((256, 256, 104), (1.15, 1.15, 2.5), 6.94, 4.05),
+    4: Published((256, 256, 99), (1.13, 1.13, 2.5), 9.83, 4.85),
+    5: Published((256, 256, 106), (1.10, 1.10, 2.5), 7.48, 5.50),
+    6: Published((512, 512, 128), (0.97, 0.97, 2.5), 10.89, 6.96),
+    7: Published((512, 512, 136), (0.97, 0.97, 2.5), 11.03, 7.42),
+    8: Published((512, 512, 128), (0.97, 0.97, 2.5), 14.99, 9.00),
+    9: Published((512, 512, 128), (0.97, 0.97, 2.5), 7.92, 3.97),
+    10: Published((512, 512, 120), (0.97, 0.97, 2.5), 7.30, 6.34),
 }
 TOLERANCE_MM = 0.01
 WHOLE_SLICE = (512, 512)  # smaller ones were cut and thinned out by the makers
@@ -172,32 +173,24 @@ def read_text(path: Path) -> Array:
 
 
 def parse_text(text: str, where: str) -> Array:
-    """Landmarks ``(n, 3)``, zero-based, of the text of a landmark file; errors name the file ``where`` and the line."""
-    rows = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            rows.append([float(value) for value in line.split()[:3]])
-        except ValueError as error:
-            raise DataError(f"{where}, line {number}: expected three numbers, got {line!r}") from error
-        if len(rows[-1]) != 3:
-            raise DataError(f"{where}, line {number}: expected three numbers, got {line!r}")
-    if not rows:
-        raise DataError(f"{where}: no landmarks")
-    return np.asarray(rows) - 1.0
+    """Return zero-based landmarks ``(n, 3)`` from the text of a landmark file; errors name the file ``where``."""
+    return parse_points(text, where) - 1.0
 
 
 def read_dirqa(path: Path) -> tuple[Array, Array]:
-    """Read inhale and exhale landmarks from a DIR-QA file, whose columns are (y, x, z), one-based."""
+    """Read inhale and exhale landmarks from a DIR-QA file, whose columns are (y, x, z), one-based.
+
+    They are the landmarks without the images: with them the published distances are checked where no pack is.
+    """
     try:
-        content = loadmat(path)
+        content: Any = loadmat(path)
         inhale, exhale = content["landmark_dirlab_EI"], content["landmark_EE"]
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
     except (KeyError, ValueError, OSError, TypeError, MatReadError) as error:
         raise DataError(f"{path}: not a DIR-QA landmark file ({error})") from error
-    return tuple(points[:, [1, 0, 2]].astype(np.float64) - 1.0 for points in (inhale, exhale))
+    inhale, exhale = (points[:, [1, 0, 2]].astype(np.float64) - 1.0 for points in (inhale, exhale))
+    return inhale, exhale
 
 
 def check_case(number: int, inhale: Array, exhale: Array) -> None:

@@ -5,6 +5,9 @@ Two environment variables steer it. ``WARPBENCH_MIRROR`` names a folder that alr
 kept in (default: the user's cache folder).
 """
 
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+# pooch has no types.
+
 from __future__ import annotations
 
 import logging

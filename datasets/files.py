@@ -1,16 +1,22 @@
 """Files of a case: NIfTI volumes, displacements and landmark tables, each checked at the door."""
 
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# nibabel is typed in part only.
+
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import nibabel as nib
 import numpy as np
+from nibabel.filebasedimages import ImageFileError
+from nibabel.openers import ImageOpener
 from numpy.typing import ArrayLike
 
 from datasets.geometry import Array
@@ -21,7 +27,7 @@ class DataError(ValueError):
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path) -> Generator[Path]:
     """Yield a temporary path beside ``path``, of the same suffixes, that takes its place when the block ends well.
 
     So no reader ever sees half a file. After an error the temporary file is gone and ``path`` is as before.
@@ -45,7 +51,8 @@ class Volume:
     @property
     def spacing(self) -> tuple[float, float, float]:
         """Voxel size in millimetres, array-axis order."""
-        return tuple(float(v) for v in np.linalg.norm(self.affine[:3, :3], axis=0))
+        x, y, z = np.linalg.norm(self.affine[:3, :3], axis=0).tolist()
+        return x, y, z
 
     @property
     def orientation(self) -> tuple[str, ...]:
@@ -61,12 +68,12 @@ def read_volume(path: Path) -> Volume:
     """
     path = Path(path)
     try:
-        image = nib.load(path)
+        image: Any = nib.load(path)
         zooms = _stored_zooms(path, type(image.header))
         array = np.ascontiguousarray(image.dataobj, dtype=np.float32)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
-    except (OSError, EOFError, ValueError, nib.filebasedimages.ImageFileError) as error:
+    except (OSError, EOFError, ValueError, ImageFileError) as error:
         raise DataError(f"{path}: not a readable NIfTI image, perhaps truncated ({_line(error)})") from error
     if array.ndim != 3:
         raise DataError(
@@ -83,7 +90,7 @@ def read_volume(path: Path) -> Volume:
 
 def _stored_zooms(path: Path, header: type[nib.Nifti1Header]) -> Array:
     """Voxel sizes as the file has them: nibabel replaces a zero by one when it opens an image."""
-    with nib.openers.ImageOpener(path) as stream:
+    with ImageOpener(str(path)) as stream:
         return np.asarray(header.from_fileobj(stream, check=False)["pixdim"][1:4], dtype=np.float64)
 
 
@@ -105,8 +112,8 @@ def write_displacement(path: Path, displacement: ArrayLike, affine: ArrayLike) -
 def read_displacement(path: Path) -> Array:
     """Read a displacement in Learn2Reg's form; result ``(3, D, H, W)`` float32 in voxels."""
     try:
-        array = np.asarray(nib.load(path).dataobj, dtype=np.float32)
-    except (OSError, EOFError, ValueError, nib.filebasedimages.ImageFileError) as error:
+        array = np.asarray(cast(Any, nib.load(path)).dataobj, dtype=np.float32)
+    except (OSError, EOFError, ValueError, ImageFileError) as error:
         raise DataError(f"{path}: not a readable displacement ({_line(error)})") from error
     if array.ndim != 4 or array.shape[-1] != 3:
         raise DataError(f"{path}: expected a displacement (D, H, W, 3), got shape {array.shape}")
@@ -115,23 +122,32 @@ def read_displacement(path: Path) -> Array:
 
 def read_landmarks(path: Path) -> Array:
     """Read landmarks ``(n, 3)``, zero-based voxel coordinates, from comma-separated rows without a header."""
-    rows = []
-    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), start=1):
-        if not line.strip():
+    return parse_points(Path(path).read_text(encoding="utf-8"), str(path), separator=",")
+
+
+def parse_points(text: str, where: str, *, separator: str | None = None) -> Array:
+    """Return points ``(n, 3)`` from a text of one point a row, whose numbers white space or ``separator`` parts.
+
+    Empty rows and those that begin with ``#`` are left out; errors name the file ``where`` and the line.
+    """
+    rows: list[list[float]] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
             continue
+        fault = f"{where}, line {number}: expected three numbers, got {line[:80]!r}"
         try:
-            row = [float(value) for value in line.split(",")]
+            rows.append([float(value) for value in line.split(separator)])
         except ValueError as error:
-            raise DataError(f"{path}, line {number}: not a number in {line!r}") from error
-        if len(row) != 3 or not np.all(np.isfinite(row)):
-            raise DataError(f"{path}, line {number}: expected three finite coordinates, got {line!r}")
-        rows.append(row)
+            raise DataError(fault) from error
+        if len(rows[-1]) != 3 or not np.all(np.isfinite(rows[-1])):
+            raise DataError(fault)
     if not rows:
-        raise DataError(f"{path}: no landmarks")
-    return np.asarray(rows, dtype=np.float64)
+        raise DataError(f"{where}: no landmarks")
+    return np.asarray(rows)
 
 
 def write_landmarks(path: Path, points: ArrayLike) -> None:
+    """Write points ``(n, 3)`` as comma-separated rows without a header."""
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savetxt(path, np.asarray(points, dtype=np.float64), fmt="%.6f", delimiter=",")
 

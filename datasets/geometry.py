@@ -138,7 +138,10 @@ def from_physical(
 def to_physical(
     displacement: ArrayLike, spacing: Sequence[float], direction: ArrayLike | None = None, *, axes: Axes = "xyz"
 ) -> Array:
-    """Convert a displacement ``(3, *grid)`` to an ITK or ANTs field ``(*grid, 3)``; the inverse of `from_physical`."""
+    """Convert a displacement ``(3, *grid)`` to an ITK or ANTs field ``(*grid, 3)``, the inverse of `from_physical`.
+
+    It writes fields for ITK tools, which read displacements in millimetres.
+    """
     voxels = np.moveaxis(np.asarray(displacement, dtype=np.float64), 0, -1)
     indices = voxels[..., ::-1] if _check_axes(axes) == "zyx" else voxels
     return (indices @ _index_to_physical(spacing, direction).T).astype(np.float32)
@@ -147,20 +150,6 @@ def to_physical(
 def resize(image: ArrayLike, shape: Sequence[int], *, order: Order = 1) -> Array:
     """Resample ``image`` ``(D, H, W)`` to ``shape`` over the same field of view (voxel areas, not corners, aligned)."""
     return sample(image, _resize_points(np.shape(image), shape), order=order)
-
-
-def resize_displacement(displacement: ArrayLike, shape: Sequence[int]) -> Array:
-    """Resample a displacement to another grid over the same field of view, its values rescaled to the new voxels."""
-    u = np.asarray(displacement)
-    points = _resize_points(u.shape[1:], shape)
-    scale = np.asarray(shape) / np.asarray(u.shape[1:])
-    return np.stack([sample(u[axis], points) * scale[axis] for axis in range(3)]).astype(np.float32)
-
-
-def resize_points(points: ArrayLike, old: Sequence[int], new: Sequence[int]) -> Array:
-    """Map voxel coordinates ``(n, 3)`` of a grid of shape ``old`` to the grid that `resize` makes of it."""
-    scale = np.asarray(new, dtype=np.float64) / np.asarray(old, dtype=np.float64)
-    return (np.asarray(points, dtype=np.float64) + 0.5) * scale - 0.5
 
 
 def resample_to_grid(

@@ -20,10 +20,11 @@ class Grid:
     centre: tuple[float, ...] = (0.0, 0.0, 0.0)
 
     @classmethod
-    def from_origin(cls, shape: Sequence[int], spacing: Sequence[float], origin: Sequence[float]) -> Grid:
+    def from_origin(cls, shape: Sequence[int], spacing: ArrayLike, origin: ArrayLike) -> Grid:
         """Return the grid whose voxel (0, 0, 0) has its centre at ``origin`` mm."""
-        middle = np.add(origin, (np.asarray(shape) - 1) / 2 * spacing)
-        return cls(tuple(map(int, shape)), tuple(map(float, spacing)), tuple(middle.tolist()))
+        sizes = np.asarray(spacing, float)
+        middle = np.asarray(origin, float) + (np.asarray(shape) - 1) / 2 * sizes
+        return cls(tuple(map(int, shape)), tuple(sizes.tolist()), tuple(middle.tolist()))
 
     @classmethod
     def between(cls, low: ArrayLike, high: ArrayLike, shape: Sequence[int]) -> Grid:

@@ -18,14 +18,16 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from tqdm import tqdm
 
 from datasets.case import Writer
-from datasets.chest_ct.dicom import MODALITY, PATIENT, SERIES, Series, read_series, read_tags
+from datasets.chest_ct.dicom import MODALITY, PATIENT, SERIES, DicomSeries, read_series, read_tags
 from datasets.chest_ct.lungs import WINDOW, Scan, field_of_view
 from datasets.description import Description, TrainingSplit
 from datasets.download import RETRIES, cache_folder, hand_placed
@@ -66,12 +68,13 @@ def prepare(folder: Path, params: Params, *, name: str) -> None:
             f"{name}: {len(offers)} patients found, {wanted} wanted; complete the DICOM files below "
             f"{cache_folder() / FOLDER}, or set `subjects: {len(offers)}` to train on these"
         )
-    writer, store, facts = Writer(folder), _Store(params.shape), {}
+    writer, store = Writer(folder), _Store(params.shape)
+    known: dict[str, Resized] = {}
     for offer in tqdm(offers[:wanted], desc=name, unit="scan", disable=None):
-        scan, facts[offer.patient] = store.get(offer)
+        scan, known[offer.patient] = store.get(offer)
         writer.image(offer.patient, WINDOW.scale(scan.values), scan.grid.affine)
         writer.mask(offer.patient, field_of_view(scan.grid, scan.grid), scan.grid.affine)
-    writer.finish(_describe(name, store.shape, facts, sorted(left_out)))
+    writer.finish(_describe(name, store.shape, known, sorted(left_out)))
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,18 @@ class Offer:
     count: int
 
 
+@dataclass(frozen=True)
+class Resized:
+    """Facts about a resized volume in the cache, kept as JSON beside it."""
+
+    patient: str
+    series: str
+    slices: int
+    notes: tuple[str, ...]
+    spacing: tuple[float, ...]
+    sha256: str
+
+
 class _Store:
     """Resized volumes in the cache: each is made once, and what was made survives a broken import."""
 
@@ -91,25 +106,25 @@ class _Store:
         self.shape = shape
         self.folder = cache_folder() / FOLDER / f"volumes-{'x'.join(map(str, shape))}-{RULE}"
 
-    def get(self, offer: Offer) -> tuple[Scan, dict[str, Any]]:
-        """The volume of a series in Hounsfield units, and what is known of it."""
+    def get(self, offer: Offer) -> tuple[Scan, Resized]:
+        """Return the volume of a series in Hounsfield units, and what is known of it."""
         image, about = (self.folder / f"{offer.uid}{ending}" for ending in (".nii.gz", ".json"))
-        facts = json.loads(about.read_text(encoding="utf-8")) if about.exists() else {}
-        if not image.exists() or facts.get("sha256") != sha256(image):
+        facts = msgspec.json.decode(about.read_bytes(), type=Resized) if about.exists() else None
+        if facts is None or not image.exists() or facts.sha256 != sha256(image):
             facts = self._make(offer, image, about)
         volume = read_volume(image)
         origin = volume.affine[:3, 3] * (-1, -1, 1)
         return Scan(volume.array, Grid.from_origin(self.shape, volume.spacing, origin)), facts
 
-    def _make(self, offer: Offer, image: Path, about: Path) -> dict[str, Any]:
+    def _make(self, offer: Offer, image: Path, about: Path) -> Resized:
         series = _series(offer)
         scan, notes = read_series(series, self.shape)
         # Half a Hounsfield unit is far below the noise, and integers take half the space.
         write_volume(image, np.rint(scan.values).clip(-32768, 32767).astype(np.int16), scan.grid.affine)
-        facts = {"patient": offer.patient, "series": offer.uid, "slices": len(series.files), "notes": notes}
-        facts |= {"spacing": [round(size, 6) for size in scan.grid.spacing], "sha256": sha256(image)}
+        spacing = tuple(round(size, 6) for size in scan.grid.spacing)
+        facts = Resized(offer.patient, offer.uid, len(series.files), tuple(notes), spacing, sha256(image))
         with replacing(about) as temporary:
-            temporary.write_text(json.dumps(facts), encoding="utf-8")
+            temporary.write_bytes(msgspec.json.encode(facts))
         if offer.folder is None:
             shutil.rmtree(_downloads(offer.uid), ignore_errors=True)
         return facts
@@ -138,7 +153,8 @@ def _in_folder(place: Path) -> list[Offer]:
     for path in place.rglob("*.dcm"):
         if not any(part.startswith(".") for part in path.relative_to(place).parts):
             counts.setdefault(path.parent, []).append(path)
-    offers, skipped = [], []
+    offers: list[Offer] = []
+    skipped: list[str] = []
     for folder, files in sorted(counts.items()):
         try:
             modality, patient, uid = read_tags(min(files), MODALITY, PATIENT, SERIES)
@@ -169,19 +185,19 @@ def _in_index() -> list[Offer]:
 @cache
 def _client() -> Any:
     try:
-        from idc_index import IDCClient  # heavy, and needed by this one data set
+        client: Any = import_module("idc_index").IDCClient  # heavy, and needed by this one data set
     except ImportError as error:
         raise DataError(
             f"LIDC-IDRI: no DICOM files below {cache_folder() / FOLDER}, and the package that downloads them is not "
             "there: pip install idc-index, or put the files there by hand (collection LIDC-IDRI of the Cancer Imaging "
             "Archive), or below the folder lidc of one that WARPBENCH_MIRROR names"
         ) from error
-    return IDCClient()
+    return client()
 
 
-def _series(offer: Offer) -> Series:
+def _series(offer: Offer) -> DicomSeries:
     folder = offer.folder if offer.folder is not None else _download(offer)
-    return Series(offer.patient, offer.uid, tuple(sorted(folder.glob("*.dcm"))))
+    return DicomSeries(offer.patient, offer.uid, tuple(sorted(folder.glob("*.dcm"))))
 
 
 def _downloads(uid: str) -> Path:
@@ -190,7 +206,7 @@ def _downloads(uid: str) -> Path:
 
 def _download(offer: Offer) -> Path:
     """Fetch one series, whole, from the Imaging Data Commons."""
-    folder, reason, client = _downloads(offer.uid), "", _client()
+    folder, reason, count, client = _downloads(offer.uid), "", 0, _client()
     for _ in range(1 + RETRIES):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
@@ -210,10 +226,8 @@ def _download(offer: Offer) -> Path:
     )
 
 
-def _describe(
-    name: str, shape: Sequence[int], facts: Mapping[str, Mapping[str, Any]], left_out: Sequence[str]
-) -> Description:
-    notes = [f"{patient}: {note}" for patient, known in facts.items() for note in known["notes"]]
+def _describe(name: str, shape: Sequence[int], facts: Mapping[str, Resized], left_out: Sequence[str]) -> Description:
+    notes = [f"{patient}: {note}" for patient, known in facts.items() for note in known.notes]
     for note in notes:
         logger.warning("%s", note)
     if len(facts) != PATIENTS:
@@ -234,10 +248,10 @@ def _describe(
         ),
         intensity=WINDOW,
         shape=tuple(shape),
-        spacings={patient: tuple(known["spacing"]) for patient, known in facts.items()},  # each scan has its own
+        spacings={patient: known.spacing for patient, known in facts.items()},  # each scan has its own
         orientation=("L", "P", "S"),
         subjects={patient: patient for patient in facts},
-        series={patient: known["series"] for patient, known in facts.items()},
+        series={patient: known.series for patient, known in facts.items()},
         excluded=tuple(left_out),
         notes=tuple(notes),
         training=TrainingSplit(tuple(facts)),

@@ -182,7 +182,7 @@ def _write_drawing(writer: Writer, template: ModuleType, drawing: Drawing, grid:
 
 def _write_truth(writer: Writer, template: ModuleType, pair: Pair, chains: Mapping[str, Chain], grid: Grid) -> None:
     centre, sides = np.asarray(template.CENTRE_MM), (chains[pair.fixed], chains[pair.moving])
-    writer.displacement(pair, true_displacement(*sides, grid, centre=centre), grid.affine)
+    writer.displacement(pair, true_displacement(*sides, grid, centre=template.CENTRE_MM), grid.affine)
     points = template.landmarks().T
     fixed, moving = (grid.to_voxels(chain.inverse(points, iterations=80)[-1].T - centre) for chain in sides)
     seen = np.all([(side >= 0) & (side <= np.asarray(grid.shape) - 1) for side in (fixed, moving)], axis=(0, 2))

@@ -12,16 +12,20 @@ downloaded here: unpack them by hand, where the message of a missing file says. 
 at the import are written to dataset.json, and ``checksums`` refuses any others.
 """
 
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+# h5py has no types.
+
 from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import permutations
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import h5py
 import numpy as np
@@ -45,16 +49,18 @@ LIVER_AFFINE, BRAIN_AFFINE = np.diag([1.0, -1.0, -1.0, 1.0]), np.eye(4)
 class Imported:
     """What an import has found so far: cases in order, by part, and every departure from the published lists."""
 
-    cases: dict[str, list[str]] = field(default_factory=dict)
+    cases: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     shape: tuple[int, ...] | None = None
-    notes: list[str] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list[str])
+    missing: list[str] = field(default_factory=list[str])
 
     @property
     def every_case(self) -> list[str]:
+        """All cases, in order."""
         return [case for cases in self.cases.values() for case in cases]
 
     def note(self, text: str) -> None:
+        """Keep a departure from what is published, and log it."""
         logger.warning("%s", text)
         self.notes.append(text)
 
@@ -123,7 +129,7 @@ def _below(place: Path, file: str) -> Path | None:
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[h5py.File]:
+def _open(path: Path) -> Generator[h5py.File]:
     try:
         archive = h5py.File(path, "r", locking=False)  # a mirror may lie where nothing can be locked
     except OSError as error:
@@ -144,14 +150,15 @@ def _import_part(writer: Writer, found: Imported, part: Part, path: Path, wanted
         chosen = _choose(scans, part, found, path)
         cases = found.cases.setdefault(part.alias, [])
         for scan in tqdm(chosen, desc=f"{path.name} {part.inside}".strip(), unit="scan", disable=None):
-            where = f"{path}: {scans[scan].name}"
-            if wanted.labels and "segmentation" not in scans[scan]:
+            group = cast(h5py.Group, scans[scan])
+            where = f"{path}: {group.name}"
+            if wanted.labels and "segmentation" not in group:
                 found.leave_out([f"{part.alias}/{scan}"], "no segmentation, so it cannot be scored")
                 continue
             case = case_name(part.alias, scan)
             if case in cases:
                 raise DataError(f"{where}: another scan has the name {case!r} too")
-            _write(writer, found, case, scans[scan], wanted, where)
+            _write(writer, found, case, group, wanted, where)
             cases.append(case)
 
 

@@ -4,10 +4,13 @@ Resizing follows Eppenhof et al. (doi:10.1109/TMI.2019.2953788): whole slices, n
 that they used sample ``k`` of ``n`` reads place ``k * N / n`` of the ``N`` there are.
 """
 
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# SimpleITK has no types.
+
 from __future__ import annotations
 
 import locale
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,7 +29,7 @@ TILTED = 1e-3  # as are direction cosines that are off by more
 
 
 @dataclass(frozen=True)
-class Series:
+class DicomSeries:
     """Where a series lies: its patient, its SeriesInstanceUID, and its files in no order."""
 
     patient: str
@@ -35,7 +38,7 @@ class Series:
 
 
 @dataclass(frozen=True)
-class Slice:
+class DicomSlice:
     """One file: size, spacing and direction cosines (columns: along a row, down a column, normal), first voxel, mm."""
 
     path: Path
@@ -51,7 +54,7 @@ def read_tags(path: Path, *keys: str) -> tuple[str, ...]:
     return tuple(reader.GetMetaData(key).strip(" \0") if reader.HasMetaDataKey(key) else "" for key in keys)
 
 
-def read_series(series: Series, shape: Sequence[int]) -> tuple[Scan, list[str]]:
+def read_series(series: DicomSeries, shape: Sequence[int]) -> tuple[Scan, list[str]]:
     """Read a series in Hounsfield units on ``shape`` voxels to left, posterior and superior, and what is odd about it.
 
     Values below -1024 (padding beyond the reconstructed circle) become -1024.
@@ -76,7 +79,7 @@ def read_series(series: Series, shape: Sequence[int]) -> tuple[Scan, list[str]]:
 
 
 @contextmanager
-def _own_locale() -> Iterator[None]:
+def _own_locale() -> Generator[None]:
     """Keep the process's locale: the DICOM reader sets C, after which text beyond ASCII can no longer be read."""
     before = locale.setlocale(locale.LC_ALL)
     try:
@@ -97,16 +100,16 @@ def _header(path: Path) -> sitk.ImageFileReader:
     return reader
 
 
-def _slice(path: Path, series: Series) -> Slice:
+def _slice(path: Path, series: DicomSeries) -> DicomSlice:
     reader = _header(path)
     uid = reader.GetMetaData(SERIES).strip(" \0") if reader.HasMetaDataKey(SERIES) else ""
     if uid != series.uid:
         raise DataError(f"{path}: of series {uid or '(none)'}, expected {series.uid}; keep one series a folder")
     direction = np.reshape(reader.GetDirection(), (3, 3))
-    return Slice(path, reader.GetSize(), reader.GetSpacing(), direction, np.asarray(reader.GetOrigin()))
+    return DicomSlice(path, reader.GetSize(), reader.GetSpacing(), direction, np.asarray(reader.GetOrigin()))
 
 
-def _sorted(slices: list[Slice], series: Series) -> tuple[list[Slice], list[str]]:
+def _sorted(slices: list[DicomSlice], series: DicomSeries) -> tuple[list[DicomSlice], list[str]]:
     """Slices in order of their position along the normal, each position once, and what is odd about the gaps."""
     first, where = slices[0], f"{series.patient}, series {series.uid}"
     for other in slices:
@@ -127,11 +130,11 @@ def _sorted(slices: list[Slice], series: Series) -> tuple[list[Slice], list[str]
     return kept, notes
 
 
-def _place(item: Slice, first: Slice) -> float:
+def _place(item: DicomSlice, first: DicomSlice) -> float:
     return float(item.origin @ first.direction[:, 2])
 
 
-def _signs(item: Slice, series: Series) -> tuple[Array, float]:
+def _signs(item: DicomSlice, series: DicomSeries) -> tuple[Array, float]:
     """Whether rows, columns and normal point to left, posterior and superior (1) or away (-1), and how far off."""
     signs = np.sign(np.diag(item.direction))
     tilt = float(np.abs(item.direction - np.diag(signs)).max())
@@ -141,7 +144,7 @@ def _signs(item: Slice, series: Series) -> tuple[Array, float]:
     return signs, tilt
 
 
-def _resize(slices: Sequence[Slice], signs: Array, count: Sequence[int], shape: Sequence[int]) -> Array:
+def _resize(slices: Sequence[DicomSlice], signs: Array, count: Sequence[int], shape: Sequence[int]) -> Array:
     """Linear in plane, then between slices, which together is trilinear; reads only the slices it needs."""
     flips = tuple(slice(None, None, -1) if sign < 0 else slice(None) for sign in signs[:2])
 

@@ -47,7 +47,8 @@ def find_lungs(scan: Scan, where: str) -> Scan:
     air = scan.values[tuple(slice(None, None, step) for step in steps)] < LUNG_HU
     spacing = tuple(size * step for size, step in zip(scan.grid.spacing, steps, strict=True))
     grid = Grid.from_origin(air.shape, spacing, scan.grid.origin)
-    regions, _ = ndimage.label(air)
+    regions = np.empty(air.shape, np.int32)
+    ndimage.label(air, output=regions)
     sizes = np.bincount(regions.ravel())
     # Lungs may be cut by the first and the last slice, by the sides of a slice never: that air is around the patient.
     for side in (regions[0], regions[-1], regions[:, 0], regions[:, -1]):
@@ -64,7 +65,7 @@ def lung_box(lungs: Sequence[Scan], margin_mm: float, grid: Grid) -> tuple[Array
     first, shape = grid.corners[0], np.asarray(grid.shape)
     start = np.floor((np.min(low, axis=0) - margin_mm - first) / grid.spacing + 1e-6)
     stop = np.ceil((np.max(high, axis=0) + margin_mm - first) / grid.spacing - 1e-6)
-    return tuple(first + np.clip(edge, 0, shape) * grid.spacing for edge in (start, stop))
+    return first + np.clip(start, 0, shape) * grid.spacing, first + np.clip(stop, 0, shape) * grid.spacing
 
 
 def _extent(mask: Scan) -> tuple[Array, Array]:

@@ -1,4 +1,7 @@
-"""MetaImage volumes (``.mhd`` with its ``.raw``) as chest scans in the patient's axes, and landmark files."""
+"""MetaImage volumes (``.mhd`` with its ``.raw``) as chest scans in the patient's axes."""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# SimpleITK has no types.
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import numpy as np
 import SimpleITK as sitk  # noqa: N813  # the field's own name
 
 from datasets.chest_ct.lungs import Scan
-from datasets.files import Array, DataError
+from datasets.files import DataError
 from datasets.grid import Grid
 
 
@@ -68,20 +71,3 @@ def _to_patient(image: sitk.Image, header: Path) -> Scan:
         )
     values = sitk.GetArrayFromImage(image).transpose(2, 1, 0).astype(np.float32)
     return Scan(values, Grid.from_origin(image.GetSize(), image.GetSpacing(), image.GetOrigin()))
-
-
-def read_points(path: Path) -> Array:
-    """Read a ``.pts`` file: x, y and z in mm, ``(n, 3)``, one point a row; lines that begin with ``#`` are left out."""
-    rows = []
-    for number, line in enumerate(path.read_text(errors="replace").splitlines(), start=1):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        try:
-            rows.append([float(value) for value in line.split()])
-        except ValueError as error:
-            raise DataError(f"{path}, line {number}: expected three numbers, got {line[:80]!r}") from error
-        if len(rows[-1]) != 3 or not np.all(np.isfinite(rows[-1])):
-            raise DataError(f"{path}, line {number}: expected three numbers, got {line[:80]!r}")
-    if not rows:
-        raise DataError(f"{path}: no landmarks")
-    return np.asarray(rows)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import ndimage
 
 from datasets.geometry import Array
@@ -58,6 +59,7 @@ class SmoothField:
         return float(np.linalg.norm(candidates, 2, axis=(1, 2)).max())
 
     def scaled(self, factor: float) -> SmoothField:
+        """Return the field with all displacements times ``factor``."""
         return SmoothField(self.coefficients * factor, self.origin, self.knot_spacing)
 
     def _knots(self, coordinates: Array, axis: int) -> Array:
@@ -99,8 +101,8 @@ def random_field(
     *,
     centre: Sequence[float],
     extent_mm: Sequence[float],
-    knot_mm: float | Sequence[float],
-    amplitude_mm: float | Sequence[float],
+    knot_mm: ArrayLike,
+    amplitude_mm: ArrayLike,
     limit: float = 0.45,
 ) -> SmoothField:
     """Draw a smooth displacement over the box ``centre`` ± ``extent_mm`` / 2, knots about ``knot_mm`` apart.
@@ -119,9 +121,7 @@ def random_field(
     return field.scaled(min(1.0, limit / max(field.lipschitz(), 1e-12)))
 
 
-def random_affine(
-    rng: np.random.Generator, *, stretch: float, shift_mm: float | Sequence[float]
-) -> tuple[Array, Array]:
+def random_affine(rng: np.random.Generator, *, stretch: float, shift_mm: ArrayLike) -> tuple[Array, Array]:
     """Draw the affine part of a `Deformation`: a matrix of standard deviation ``stretch`` and a shift in mm."""
     matrix = rng.standard_normal((3, 3)) * stretch * (0.5 + 0.5 * np.eye(3))
     return matrix, rng.standard_normal(3) * np.asarray(shift_mm)
@@ -159,7 +159,7 @@ class Chain:
 
     def inverse(self, wanted: Array, *, starts: Sequence[Array | None] = (), iterations: int = 30) -> list[Array]:
         """Undo the parts, last one first: the points after each step, of which the last lie in the subject."""
-        steps = []
+        steps: list[Array] = []
         for part, start in zip(self.parts[::-1], starts or [None] * len(self.parts), strict=True):
             steps.append(solve(part, steps[-1] if steps else wanted, start=start, iterations=iterations))
         return steps

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from functools import cache
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from datasets.description import Window
 from datasets.geometry import Array
@@ -146,8 +147,8 @@ def landmarks() -> Array:
 
 @cache
 def _tubes(name: str) -> Tubes:
-    lines = globals()[name]
-    return Tubes.along(*(lines if isinstance(lines, tuple) else (lines,)))
+    lines: tuple[ArrayLike, ...] | list[ArrayLike] = globals()[name]
+    return Tubes.along(*lines) if isinstance(lines, tuple) else Tubes.along(lines)
 
 
 def _paint_wall(points: Array, canvas: Canvas, contrast: Mapping[str, float]) -> tuple[Array, Array]:
@@ -219,7 +220,12 @@ def _paint_retroperitoneum(points: Array, canvas: Canvas, contrast: Mapping[str,
 
 
 def _paint_kidney(
-    points: Array, canvas: Canvas, centre: tuple, turn: Array, label: int, contrast: Mapping[str, float]
+    points: Array,
+    canvas: Canvas,
+    centre: tuple[float, float, float],
+    turn: Array,
+    label: int,
+    contrast: Mapping[str, float],
 ) -> None:
     """A kidney with cortex, pyramids and a sinus of fat that opens towards the midline."""
     inward = -np.sign(centre[0])

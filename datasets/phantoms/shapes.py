@@ -33,6 +33,7 @@ class Canvas:
 
     @classmethod
     def blank(cls, count: int, *, value: float, edge_mm: float) -> Canvas:
+        """Return a canvas of ``count`` points that shows ``value`` everywhere and no label."""
         return cls(np.full(count, value, dtype=np.float32), np.zeros(count, dtype=np.uint16), edge_mm)
 
     def add(self, distance: Array, value: ArrayLike, label: ArrayLike | None = None) -> None:
@@ -55,7 +56,7 @@ def rotation(*, x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Array:
     return matrix.astype(np.float32)
 
 
-def ellipsoid(points: Array, centre: Sequence[float], radii: Sequence[float], turn: Array | None = None) -> Array:
+def ellipsoid(points: Array, centre: Sequence[float] | Array, radii: ArrayLike, turn: Array | None = None) -> Array:
     """Distance to an ellipsoid; ``turn`` is the rotation that its axes have undergone."""
     q = [points[k] - np.float32(centre[k]) for k in range(3)]
     if turn is not None:
@@ -77,7 +78,7 @@ def box(points: Array, centre: Sequence[float], half: Sequence[float], *, corner
 def plane(points: Array, through: Sequence[float], normal: Sequence[float]) -> Array:
     """Distance to the half-space on the far side of ``normal``: negative against the normal's direction."""
     n = np.asarray(normal, dtype=np.float32) / np.float32(np.linalg.norm(normal))
-    return sum((points[k] - np.float32(through[k])) * n[k] for k in range(3))
+    return np.asarray(sum((points[k] - np.float32(through[k])) * n[k] for k in range(3)))
 
 
 def union(a: Array, b: Array, *, blend: float = 0.0) -> Array:
@@ -89,6 +90,7 @@ def union(a: Array, b: Array, *, blend: float = 0.0) -> Array:
 
 
 def intersection(a: Array, b: Array, *, blend: float = 0.0) -> Array:
+    """Distance to what two shapes share."""
     return -union(-a, -b, blend=blend)
 
 
@@ -104,7 +106,8 @@ def curve(knots: ArrayLike, *, step: float = 1.0) -> Array:
     """
     knots = np.asarray(knots, dtype=np.float64)
     at = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(knots[:, :3], axis=0), axis=1))])
-    return PchipInterpolator(at, knots)(np.linspace(0, at[-1], max(int(np.ceil(at[-1] / step)) + 1, 2)))
+    count = max(int(np.ceil(at[-1] / step)) + 1, 2)
+    return PchipInterpolator(at, knots)(np.linspace(0.0, float(at[-1]), count))
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,7 @@ class Tubes:
         middle, half = (low + high) / 2, (high - low) / 2 + bound
         near = np.all([np.abs(points[k] - middle[k]) < half[k] for k in range(3)], axis=0)
         chosen = np.flatnonzero(near if where is None else near & where)
-        gap, index = self._tree.query(points[:, chosen].T, distance_upper_bound=bound)
+        gap, index = map(np.asarray, self._tree.query(points[:, chosen].T, distance_upper_bound=bound))
         found = np.isfinite(gap)
         result[chosen[found]] = gap[found] - self.beads[index[found], 3]
         return result
@@ -148,6 +151,7 @@ class Waves:
 
     @classmethod
     def draw(cls, seed: int, *, wavelength_mm: float, count: int = 16) -> Waves:
+        """Draw ``count`` waves."""
         rng = np.random.default_rng(seed)
         direction = rng.standard_normal((count, 3))
         length = 2 * np.pi / wavelength_mm * rng.uniform(0.85, 1.15, (count, 1))
@@ -168,5 +172,6 @@ class Waves:
             angle = vector @ points + phase
             value += np.sin(angle)
             gradient += np.cos(angle) * vector[:, None]
-        typical = np.float32(np.mean(np.sum(self.vectors**2, axis=1)) * len(self.phases) / 2)
+        squares: Array = np.sum(self.vectors**2, axis=1)
+        typical = np.float32(np.mean(squares) * len(self.phases) / 2)
         return np.abs(value) / np.sqrt(np.sum(gradient**2, axis=0) + 0.15 * typical)

@@ -154,11 +154,11 @@ class _Growth:
     total: int
     reach: float
     min_cosine: float
-    starts: list[Array] = field(default_factory=list)
-    ends: list[Array] = field(default_factory=list)
-    radii: list[tuple[float, float]] = field(default_factory=list)
-    branchings: list[Array] = field(default_factory=list)
-    tips: list[tuple[int, int, Array]] = field(default_factory=list)
+    starts: list[Array] = field(default_factory=list[Array])
+    ends: list[Array] = field(default_factory=list[Array])
+    radii: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
+    branchings: list[Array] = field(default_factory=list[Array])
+    tips: list[tuple[int, int, Array]] = field(default_factory=list[tuple[int, int, Array]])
 
     def branch(self, start: Array, heading: Array, cloud: Array, radius: float) -> None:
         """Grow one segment from ``start`` toward the middle of ``cloud`` and keep it as a tip."""
@@ -183,7 +183,7 @@ class _Growth:
         """Let every tip run through the middle of its points, so that the tree reaches the region's border."""
         for _, number, cloud in self.tips:
             start, end = self.starts[number], self.ends[number]
-            way = np.linalg.norm(cloud.mean(axis=0) - start)
+            way = float(np.linalg.norm(cloud.mean(axis=0) - start))
             self.ends[number] = self._stop(start, (end - start) / max(np.linalg.norm(end - start), 1e-9), 1.5 * way)
 
     def tree(self) -> Tree:
@@ -194,8 +194,9 @@ class _Growth:
         # Split across the longest extent square to the branch, so that daughters spread instead of running in parallel.
         offset = cloud - cloud.mean(axis=0)
         across = offset - np.outer(offset @ heading, heading)
-        along_axis = offset @ np.linalg.svd(across, full_matrices=False)[2][0]
-        first = along_axis < np.quantile(along_axis, self.rng.uniform(0.35, 0.65))
+        main = np.asarray(np.linalg.svd(across, full_matrices=False)[2], np.float64)[0]
+        along_axis = offset @ main
+        first = along_axis < float(np.quantile(along_axis, self.rng.uniform(0.35, 0.65)))
         return cloud[first], cloud[~first]
 
     def _end(self, start: Array, heading: Array, cloud: Array) -> Array:

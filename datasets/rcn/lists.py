@@ -49,7 +49,7 @@ class Collection:
     rule: Literal["ordered", "twins", "atlas", "training"]
     pairs: int = 0
     atlas: str = ""
-    labels: Mapping[int, str] = field(default_factory=dict)
+    labels: Mapping[int, str] = field(default_factory=dict[int, str])
     preprocessing: tuple[str, ...] = ()
 
     def subject(self, case: str) -> str:
@@ -77,8 +77,10 @@ def _numbers(first: int, last: int, *gaps: int) -> tuple[str, ...]:
     return tuple(str(n) for n in range(first, last + 1) if n not in gaps)
 
 
-_PIGS = [f"2017_{n:02d}" for n in (2, 3, 4, 7, 8, 10, 11, 12, 13)]
-_PIGS += [f"2018_{n:02d}" for n in (1, 8, 9, 11, 12, 13, 14, 15)]
+_PIGS = [
+    *(f"2017_{n:02d}" for n in (2, 3, 4, 7, 8, 10, 11, 12, 13)),
+    *(f"2018_{n:02d}" for n in (1, 8, 9, 11, 12, 13, 14, 15)),
+]
 _VESSEL_GAPS = (6, 152, 155, 226, 239, 249, 253, 257, 260, 283, 288, 295, 311, 405, 413, 449, 459)
 
 # The released list leaves out SLIVER's scan 14; whether the file has it is for the import to find out.

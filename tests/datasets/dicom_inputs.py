@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk  # noqa: N813
 
-from datasets.chest_ct.dicom import Series, _own_locale
+from datasets.chest_ct.dicom import DicomSeries, _own_locale
 
 SIZE = (16, 12)  # columns, rows
 SPACING, GAP = (0.7, 0.8), 2.5
@@ -46,7 +46,7 @@ def put_slice(path: Path, values, position, uid, *, patient="LIDC-IDRI-0001", mo
         writer.Execute(image)
 
 
-def put_series(folder: Path, uid: str, *, values=None, skip=(), unsigned=False, name=None, **options) -> Series:
+def put_series(folder: Path, uid: str, *, values=None, skip=(), unsigned=False, name=None, **options) -> DicomSeries:
     """Write a series whose names have nothing to do with its order."""
     values = values_of() if values is None else values
     names = np.random.default_rng(1).permutation(values.shape[2])
@@ -60,4 +60,4 @@ def put_series(folder: Path, uid: str, *, values=None, skip=(), unsigned=False, 
             content, found = re.subn(signed, rb"\1\0\0", path.read_bytes())
             assert found == 1
             path.write_bytes(content)
-    return Series(options.get("patient", "LIDC-IDRI-0001"), uid, tuple(sorted(folder.glob("*.dcm"))))
+    return DicomSeries(options.get("patient", "LIDC-IDRI-0001"), uid, tuple(sorted(folder.glob("*.dcm"))))

@@ -14,8 +14,8 @@ import SimpleITK as sitk  # noqa: N813
 
 from datasets import creatis, download
 from datasets.case import Pair, Truth, open_dataset
-from datasets.chest_ct.metaimage import read_metaimage, read_points
-from datasets.files import DataError, sha256
+from datasets.chest_ct.metaimage import read_metaimage
+from datasets.files import DataError, parse_points, sha256
 from tests.datasets.chest_inputs import SHAPE, SPACING, draw_chest, expected_hu, landmarks, seen_hu
 from workflows import prepare as step
 from workflows.planning.specs import PrepareSpec
@@ -302,4 +302,4 @@ def test_bad_points_name_the_file(tmp_path, text):
     path = tmp_path / "00.pts"
     path.write_text(text)
     with pytest.raises(DataError, match=r"00\.pts"):
-        read_points(path)
+        parse_points(path.read_text(errors="replace"), str(path))

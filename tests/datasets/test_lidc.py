@@ -12,7 +12,7 @@ import pytest
 
 from datasets import lidc
 from datasets.case import open_dataset
-from datasets.chest_ct.dicom import Series, corner_aligned, read_series
+from datasets.chest_ct.dicom import DicomSeries, corner_aligned, read_series
 from datasets.files import DataError
 from tests.datasets.dicom_inputs import FIRST, GAP, SIZE, SPACING, put_series, put_slice, values_of
 from workflows import prepare as step
@@ -103,7 +103,7 @@ def test_missing_and_doubled_slices_are_said(tmp_path):
     np.testing.assert_allclose(scan.values, resized(np.delete(values_of(), 2, axis=2)), atol=1e-3)
     put_slice(tmp_path / "a" / "9.dcm", values_of()[:, :, 0], (FIRST[0], FIRST[1], FIRST[2] + 2 * GAP), "1.2.9")
     put_slice(tmp_path / "a" / "z.dcm", values_of()[:, :, 0], FIRST, "1.2.9")
-    _, notes = read_series(Series("p", "1.2.9", tuple((tmp_path / "a").glob("*.dcm"))), SHAPE)
+    _, notes = read_series(DicomSeries("p", "1.2.9", tuple((tmp_path / "a").glob("*.dcm"))), SHAPE)
     assert notes == ["1 slices at a place that another one has, left out"]
 
 
@@ -112,10 +112,10 @@ def test_a_foreign_or_cut_file_is_named(tmp_path):
     put_slice(tmp_path / "a" / "z.dcm", np.zeros(SIZE), (0, 0, 99), "1.2.8")
     files = tuple((tmp_path / "a").glob("*.dcm"))
     with pytest.raises(DataError, match=r"z\.dcm: of series 1\.2\.8, expected 1\.2\.9"):
-        read_series(Series("p", "1.2.9", files), SHAPE)
+        read_series(DicomSeries("p", "1.2.9", files), SHAPE)
     (tmp_path / "a" / "z.dcm").write_bytes(files[0].read_bytes()[:300])
     with pytest.raises(DataError, match=r"z\.dcm: not a readable DICOM image"):
-        read_series(Series("p", "1.2.9", files), SHAPE)
+        read_series(DicomSeries("p", "1.2.9", files), SHAPE)
 
 
 def imported(tmp_path, **options):

@@ -24,6 +24,7 @@ from methods.blocks.training.checkpoint import CheckpointError
 from methods.blocks.training.loop import DivergedError
 from methods.blocks.training.sampling import Sampler
 from tests.methods import calls
+from tests.methods.resized import resized
 
 SHAPE, SPACING = (16, 32, 48), (1.0, 1.0, 1.0)
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -161,7 +162,7 @@ class TestRegister:
             for shrink, pair in ((1, small), (2, large))
         )
         assert np.abs(direct).max() > 0.1
-        np.testing.assert_allclose(shrunken, geometry.resize_displacement(direct, large[0].shape), atol=1e-4)
+        np.testing.assert_allclose(shrunken, resized(direct, large[0].shape), atol=1e-4)
 
     @pytest.mark.parametrize(
         ("params", "message"),

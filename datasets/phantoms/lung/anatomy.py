@@ -74,7 +74,7 @@ class Chest:
         organs = np.minimum(self._heart(points) - 3, distance(self.aorta, points, reach=12) - 2)
         shared = np.maximum(np.maximum(pleura + 1.5, 2.0 - self.above_diaphragm(points)), -organs)
         middle = 7 + 19 * np.exp(-(((y - 2) / 36) ** 2)) + 3 * np.cos((z - 20) / 27)
-        sides = []
+        sides: list[Array] = []
         for lateral in (x, -x):
             # The lung's tip stands above its middle third, not at the neck.
             tip = z - (self.cavity.apex - 14 - 34 * (np.clip(44 - lateral, 0, 44) / 44) ** 2)
@@ -83,7 +83,8 @@ class Chest:
 
     def above_diaphragm(self, points: Array) -> Array:
         """Signed distance in mm to the diaphragm, to first order: positive above it."""
-        heights, slopes = [], []
+        heights: list[Array] = []
+        slopes: list[Array] = []
         for x, y, top in self.domes:
             q = np.hypot((points[0] - x) / 68, (points[1] - y) / 80)
             heights.append(top - 20 * q**2 - 36 * np.minimum(q, 1.25) ** 6)
@@ -147,7 +148,7 @@ class Chest:
         _, angle, _ = self.cavity.outline.polar(points)
         front = np.abs(np.arctan2(np.sin(angle - np.pi / 2), np.cos(angle - np.pi / 2))) / np.pi
         height = points[2] + 58 * (1 - np.cos(np.pi * front)) / 2 - self.rib_phase
-        number = np.clip(np.round(height / RIB_STEP), -11, 0)
+        number = np.clip(np.rint(height / RIB_STEP), -11, 0)
         off = (height - number * RIB_STEP) * np.float32(0.85)
         ribs = (np.hypot(off / 6.0, (pleura - 6.5) / 3.6) - 1) * 4.4
         margin = (-150 + 104 * front - points[2]) * 0.7  # below the costal margin there are none

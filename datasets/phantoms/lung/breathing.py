@@ -5,9 +5,8 @@ Points are ``(3, ...)`` in mm: axis 0 to the patient's left, 1 to posterior, 2 t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from scipy.interpolate import CubicSpline
@@ -140,7 +139,7 @@ class Breathing:
 
     def expansion(self, points: Array, *, step: float = 0.5) -> Array:
         """Determinant of the derivative of `inner` at inhale points ``(3, n)``: exhale volume over inhale volume."""
-        columns = []
+        columns: list[Array] = []
         for axis in range(3):
             offset = np.zeros((3, 1))
             offset[axis] = step
@@ -170,8 +169,8 @@ class Breathing:
 
 def draw_breathing(rng: np.random.Generator, cavity: Cavity, skin: Outline, *, diaphragm: float) -> Breathing:
     """Draw how a subject breathes, about 10 mm on average in the lungs; `scaled` then sets how deeply."""
-    box: dict[str, Sequence[float]] = {"centre": (0.0, 0.0, 0.0), "extent_mm": (330.0, 260.0, 300.0)}
-    uneven = random_field(rng, knot_mm=75.0, amplitude_mm=0.13, **box)
+    place = partial(random_field, rng, centre=(0.0, 0.0, 0.0), extent_mm=(330.0, 260.0, 300.0))
+    uneven = place(knot_mm=75.0, amplitude_mm=0.13)
     return Breathing(
         cavity,
         skin,
@@ -179,5 +178,5 @@ def draw_breathing(rng: np.random.Generator, cavity: Cavity, skin: Outline, *, d
         wall=rng.uniform(4.0, 6.0),
         diaphragm=diaphragm,
         uneven=replace(uneven, coefficients=uneven.coefficients[:1]),  # one number: how much more or less it rises
-        sway=random_field(rng, knot_mm=60.0, amplitude_mm=0.18, **box),
+        sway=place(knot_mm=60.0, amplitude_mm=0.18),
     )

@@ -39,7 +39,7 @@ def calibrate(breathing: Breathing, chest: Chest, grid: Grid, tre_mm: float) -> 
 
 
 def choose(
-    rng: np.random.Generator, breathing: Breathing, chest: Chest, grid: Grid, count: int, points: Points
+    breathing: Breathing, chest: Chest, grid: Grid, points: Points, *, count: int, rng: np.random.Generator
 ) -> Points:
     """Choose ``count`` landmarks, far from each other, or as many as there are, from the branchings ``points``.
 
@@ -52,14 +52,14 @@ def choose(
 
 
 def meet(
-    rng: np.random.Generator, breathing: Breathing, chest: Chest, grid: Grid, tre_mm: float, count: int
+    breathing: Breathing, chest: Chest, grid: Grid, *, tre_mm: float, count: int, rng: np.random.Generator
 ) -> tuple[Breathing, Points]:
     """Choose exactly ``count`` landmarks and breathe so deeply that these move by ``tre_mm`` mm on average.
 
     ``breathing`` must nearly do so already. Raises ``ValueError`` where the grid has fewer landmarks, where so deep a
     breath would nearly fold the lung, and where the distance cannot be met within `TOLERANCE`.
     """
-    start = int(rng.integers(2**31))  # each round begins its choice alike
+    distance, start = 0.0, int(rng.integers(2**31))  # each round begins its choice alike
     for _ in range(_ROUNDS):
         points = _exactly(np.random.default_rng(start), breathing, chest, grid, count)
         distance = float(np.linalg.norm(points[0] - points[1], axis=0).mean())
@@ -89,6 +89,7 @@ def correspondences(breathing: Breathing, chest: Chest, grid: Grid, places: Arra
 
 
 def _exactly(rng: np.random.Generator, breathing: Breathing, chest: Chest, grid: Grid, count: int) -> Points:
+    found = 0
     for parts in _PARTS:
         points = correspondences(breathing, chest, grid, _places(chest.lung_vessels, parts))
         if (found := points[0].shape[1]) >= count:
@@ -118,7 +119,7 @@ def _clear_of_pleura(breathing: Breathing, grid: Grid, points: Array) -> NDArray
 def _spread(rng: np.random.Generator, points: Array, count: int) -> NDArray[np.intp]:
     """Choose ``count`` of the points ``(3, n)``, each as far from those before it as any; all where there are fewer."""
     chosen = [int(rng.integers(points.shape[1]))]
-    gap = np.full(points.shape[1], np.inf)
+    gap: Array = np.full_like(points[0], np.inf)
     while len(chosen) < min(count, points.shape[1]):
         gap = np.minimum(gap, np.linalg.norm(points - points[:, chosen[-1:]], axis=0))
         chosen.append(int(np.argmax(gap)))

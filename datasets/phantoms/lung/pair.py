@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from datasets.geometry import Array
 from datasets.grid import Grid
 from datasets.phantoms.fields import mesh
-from datasets.phantoms.lung.anatomy import Chest
+from datasets.phantoms.lung.anatomy import Chest, Mask
 from datasets.phantoms.lung.breathing import BORE_RADIUS, Breathing, draw_breathing, table_top
 from datasets.phantoms.lung.landmarks import EXTENT_MM, calibrate, choose, meet
 from datasets.phantoms.lung.subject import draw_chest
@@ -69,8 +70,8 @@ def draw_pair(
 
     ``landmarks`` is how many are wanted: branchings of the lung vessels, and where these do not suffice also places
     between; each of a lung's two vessel trees has ``tips`` tips. ``crop`` narrows the field of view, with the same
-    number of voxels: 0 leaves it, 1 is the box around the lungs. With ``exact`` there are neither fewer landmarks nor
-    is another distance theirs; else the distance is that of all branchings. Raises ``ValueError`` where so deep a
+    number of voxels: 0 leaves it, 1 is the box around the lungs. With ``exact`` there are never fewer landmarks, and
+    they move by exactly this distance; else all branchings of the vessels do. Raises ``ValueError`` where so deep a
     breath would nearly fold the lung, and where the grid holds no landmark, or too few.
     """
     chest = draw_chest(rng, tips=tips)
@@ -79,9 +80,9 @@ def draw_pair(
     if crop:
         grid = _between(grid, around_lungs(chest, breathing, grid.shape), crop)
     if exact or crop:
-        breathing, points = meet(rng, breathing, chest, grid, tre_mm, landmarks)
+        breathing, points = meet(breathing, chest, grid, tre_mm=tre_mm, count=landmarks, rng=rng)
     else:
-        points = choose(rng, breathing, chest, grid, landmarks, points)
+        points = choose(breathing, chest, grid, points, count=landmarks, rng=rng)
     fixed_landmarks, moving_landmarks = (grid.to_voxels(p.T) for p in points)
     return BreathingPair(grid, chest, breathing, *_scans(chest, breathing, grid), fixed_landmarks, moving_landmarks)
 
@@ -134,13 +135,17 @@ def _scans(chest: Chest, breathing: Breathing, grid: Grid) -> tuple[Array, Array
         there = breathing(points)
         displacement[:, part] = ((there - points) / np.asarray(grid.spacing)[:, None]).reshape(3, *size)
         for image, labels, where, expansion in (
-            (fixed, fixed_labels, there, lambda chosen, points=points: breathing.expansion(points[:, chosen])),
+            (fixed, fixed_labels, there, partial(_expansion, breathing, points)),
             (moving, moving_labels, points, None),
         ):
             values, names = chest.paint(where, edge_mm=edge, expansion=expansion)
             image[part] = _scanner(points, values, edge).reshape(size)
             labels[part] = names.reshape(size)
     return fixed, fixed_labels, moving, moving_labels, displacement
+
+
+def _expansion(breathing: Breathing, points: Array, chosen: Mask) -> Array:
+    return breathing.expansion(points[:, chosen])
 
 
 def _scanner(points: Array, values: Array, edge_mm: float) -> Array:

@@ -41,7 +41,7 @@ class Breath:
     exact: bool = False
 
 
-def prepare_pairs(writer: Writer, params: Params, *, show: Callable[[str], None] | None = None) -> Description:
+def prepare_pairs(writer: Writer, params: Params, *, show: Callable[[str], object] | None = None) -> Description:
     """Write the training and test subjects, two scans each, and return what dataset.json says about them.
 
     ``show`` is called with a line of progress after each subject. With any of the options that only the lung has, a

@@ -5,7 +5,9 @@ Points are in mm: axis 0 to the patient's left, 1 to posterior, 2 to superior; c
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,16 +47,21 @@ def draw_chest(rng: np.random.Generator, *, tips: int = 140) -> Chest:
         airways=_airways(rng),
         bronchi=empty,
         lung_vessels=empty,
-        texture=tuple(Waves.draw(int(rng.integers(2**31)), wavelength_mm=length) for length in (46.0, 19.0)),
+        texture=(_texture(rng, 46.0), _texture(rng, 19.0)),
     )
     return _with_trees(rng, chest, tips)
+
+
+def _texture(rng: np.random.Generator, length: float) -> Waves:
+    return Waves.draw(int(rng.integers(2**31)), wavelength_mm=length)
 
 
 def _with_trees(rng: np.random.Generator, chest: Chest, tips: int) -> Chest:
     # Growth asks a thousand times for a few points, so it reads the lungs off a table drawn once.
     axes = [np.arange(low, high, 4.0) for low, high in zip(*_TREE_BOX, strict=True)]
     box = mesh(axes)
-    vessels, bronchi = [], []
+    vessels: list[Tree] = []
+    bronchi: list[Tree] = []
     for side, table in zip((1, -1), chest.lungs(box.reshape(3, -1)), strict=True):
         lung = RegularGridInterpolator(axes, table.reshape(box.shape[1:]), bounds_error=False, fill_value=99.0)
 
@@ -68,12 +75,12 @@ def _with_trees(rng: np.random.Generator, chest: Chest, tips: int) -> Chest:
             (bronchi, (38, 14, 7), (1, 0.1, -0.5), 4.5, 14),
         ):
             place, way = np.multiply(root, (side, 1, 1)), np.multiply(heading, (side, 1, 1))
-            options = {"inside": inside, "bounds": bounds, "n_terminals": count, "root_radius": radius}
-            grown.append(grow(rng, root=place, direction=way, **options))
+            region = partial(grow, rng, inside=inside, bounds=bounds)
+            grown.append(region(root=place, direction=way, n_terminals=count, root_radius=radius))
     return replace(chest, lung_vessels=join(vessels), bronchi=join(bronchi))
 
 
-def _smooth_tube(rng: np.random.Generator, knots: list[tuple[float, ...]], *, shift: float = 2.0) -> Tree:
+def _smooth_tube(rng: np.random.Generator, knots: Sequence[tuple[float, ...]], *, shift: float = 2.0) -> Tree:
     rows = np.array(knots, dtype=np.float64)
     rows[:, :3] += rng.uniform(-shift, shift, 3)
     line = curve(rows, step=6.0)

@@ -14,6 +14,7 @@ from methods.blocks.cost import count_parameters
 from methods.blocks.initial import create
 from methods.blocks.training.checkpoint import CheckpointError, load_checkpoint, save_weights
 from tests.methods import calls
+from tests.methods.resized import resized
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SMALL = {"base": "ldr", "stem": "dense", "cascades": 1, "channels": 4, "scale": 1.0}
@@ -266,5 +267,5 @@ def test_a_shrunken_registration_is_the_small_one_resized():
     direct = calls.load(recursive, **options)(*small, (2.0, 2.0, 2.0))
     shrunken = calls.load(recursive, **options, shrink=2)(*large, (1.0, 1.0, 1.0))
     assert np.abs(direct).max() > 0.01
-    assert np.allclose(shrunken, geometry.resize_displacement(direct, large[0].shape), atol=1e-4)
+    assert np.allclose(shrunken, resized(direct, large[0].shape), atol=1e-4)
     assert calls.cost(recursive, (32, 64, 32), channels=4, shrink=2) == calls.cost(recursive, (16, 32, 16), channels=4)
