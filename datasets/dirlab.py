@@ -167,11 +167,6 @@ def _describe(name: str, pairs: Mapping[Pair, LungPair], params: Params, archive
     )
 
 
-def read_text(path: Path) -> Array:
-    """Read a landmark file of the DIR-Lab packs: three one-based integers a row, separated by white space."""
-    return parse_text(Path(path).read_text(encoding="utf-8"), str(path))
-
-
 def parse_text(text: str, where: str) -> Array:
     """Return zero-based landmarks ``(n, 3)`` from the text of a landmark file; errors name the file ``where``."""
     return parse_points(text, where) - 1.0

@@ -7,11 +7,10 @@ Zhao et al. 2019 (DOI 10.1109/ICCV.2019.01070), in which fat and air are black.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from datasets.description import Window
 from datasets.geometry import Array
@@ -74,9 +73,9 @@ HEPATIC_VEINS = (
     [(*CONFLUENCE, 5), (-14, -8, 52, 4.2), (4, -38, 44, 3), (32, -56, 42, 1.6)],
     [(-86, 16, 42, 3), (-92, 40, 20, 2.2), (-96, 46, 0, 1.3)],
 )
-CAVA = [(-24, 40, -130, 10), (-24, 40, -40, 10.5), (-24, 32, 20, 11.5), (-20, 22, 70, 12), (-12, 4, 100, 12)]
-AORTA = [(8, 44, -130, 9), (8, 44, -40, 10), (8, 42, 20, 11), (12, 46, 130, 12)]
-PANCREAS = [(-30, 14, -56, 13), (-16, 8, -44, 11), (8, -2, -28, 8.5), (38, 12, -12, 9), (72, 34, 4, 8)]
+CAVA = ([(-24, 40, -130, 10), (-24, 40, -40, 10.5), (-24, 32, 20, 11.5), (-20, 22, 70, 12), (-12, 4, 100, 12)],)
+AORTA = ([(8, 44, -130, 9), (8, 44, -40, 10), (8, 42, 20, 11), (12, 46, 130, 12)],)
+PANCREAS = ([(-30, 14, -56, 13), (-16, 8, -44, 11), (8, -2, -28, 8.5), (38, 12, -12, 9), (72, 34, 4, 8)],)
 BOWEL = (
     [(-112, 0, -112, 17), (-106, -34, -100, 18), (-62, -60, -106, 18), (0, -72, -100, 16), (60, -60, -84, 17),
      (98, -20, -56, 17), (110, 20, -52, 16), (112, 40, -110, 15)],
@@ -147,8 +146,7 @@ def landmarks() -> Array:
 
 @cache
 def _tubes(name: str) -> Tubes:
-    lines: tuple[ArrayLike, ...] | list[ArrayLike] = globals()[name]
-    return Tubes.along(*lines) if isinstance(lines, tuple) else Tubes.along(lines)
+    return Tubes.along(*globals()[name])
 
 
 def _paint_wall(points: Array, canvas: Canvas, contrast: Mapping[str, float]) -> tuple[Array, Array]:
@@ -220,12 +218,7 @@ def _paint_retroperitoneum(points: Array, canvas: Canvas, contrast: Mapping[str,
 
 
 def _paint_kidney(
-    points: Array,
-    canvas: Canvas,
-    centre: tuple[float, float, float],
-    turn: Array,
-    label: int,
-    contrast: Mapping[str, float],
+    points: Array, canvas: Canvas, centre: Sequence[float], turn: Array, label: int, contrast: Mapping[str, float]
 ) -> None:
     """A kidney with cortex, pyramids and a sinus of fat that opens towards the midline."""
     inward = -np.sign(centre[0])

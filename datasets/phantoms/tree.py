@@ -196,7 +196,7 @@ class _Growth:
         across = offset - np.outer(offset @ heading, heading)
         main = np.asarray(np.linalg.svd(across, full_matrices=False)[2], np.float64)[0]
         along_axis = offset @ main
-        first = along_axis < float(np.quantile(along_axis, self.rng.uniform(0.35, 0.65)))
+        first = along_axis < np.quantile(np.asarray(along_axis), self.rng.uniform(0.35, 0.65))
         return cloud[first], cloud[~first]
 
     def _end(self, start: Array, heading: Array, cloud: Array) -> Array:

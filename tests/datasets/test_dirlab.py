@@ -41,7 +41,7 @@ def test_text_and_matlab_forms_agree(tmp_path):
     inhale, _ = dirlab.read_dirqa(dirqa_file(1))
     path = tmp_path / "Case1_300_T00_xyz.txt"
     np.savetxt(path, inhale + 1, fmt="%d", delimiter="\t")
-    assert np.array_equal(dirlab.read_text(path), inhale)
+    assert np.array_equal(dirlab.parse_text(path.read_text(), str(path)), inhale)
 
 
 @pytest.mark.parametrize("spoil", ["swapped_columns", "shifted_rows", "cut", "outside"])
@@ -64,7 +64,7 @@ def test_bad_text_names_file_and_line(tmp_path, text):
     path = tmp_path / "points.txt"
     path.write_text(text)
     with pytest.raises(DataError, match=r"points\.txt"):
-        dirlab.read_text(path)
+        dirlab.parse_text(path.read_text(), str(path))
 
 
 def test_a_foreign_mat_file_is_refused(tmp_path):
