@@ -15,7 +15,7 @@ from datasets import geometry
 from datasets.case import Dataset, Pair
 from datasets.files import Array
 from reports.drawing.planes import planes
-from reports.drawing.registration import DPI, colours, draw
+from reports.drawing.registration import DPI, colours, draw_registration
 from reports.drawing.style import style
 from reports.reading.run import Labels
 
@@ -23,14 +23,14 @@ LIMIT = 150_000  # bytes
 SCALES = (1.0, 0.85, 0.7, 0.55, 0.45, 0.35)
 
 
-def picture(
+def draw_picture(
     dataset: Dataset, pair: Pair, displacement: Array, path: Path, *, title: str, labels: Labels | None
 ) -> None:
     """Draw one registration of a data set into ``path``; ``labels`` gives label maps or None."""
     fixed, moving = dataset.image(pair.fixed), dataset.image(pair.moving)
     geometry.check_displacement(displacement, fixed.array.shape, where=f"picture: {path.stem} of {pair.name}")
     maps = [_evaluated(dataset, labels(dataset.name, case)) if labels else None for case in (pair.fixed, pair.moving)]
-    write_picture(draw(planes(fixed, moving, displacement, (maps[0], maps[1])), title), path)
+    write_picture(draw_registration(planes(fixed, moving, displacement, (maps[0], maps[1])), title), path)
 
 
 def write_picture(figure: Figure, path: Path) -> None:

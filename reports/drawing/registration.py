@@ -22,7 +22,7 @@ FOLDED, FIXED_EDGE, WARPED_EDGE = "#ff00c8", "#f0a500", "#35c4f0"
 DPI, WIDTH, GAP, LEFT, TOP, BOTTOM = 92, 1.36, 0.05, 0.27, 0.46, 0.46  # inches
 
 
-def draw(rows: Sequence[Plane], title: str) -> Figure:
+def draw_registration(rows: Sequence[Plane], title: str) -> Figure:
     """Draw the planes of one registration: images, differences on one scale, grid, Jacobian determinant."""
     top = max(float(np.percentile(np.abs(row.fixed - row.moving), 99.5)) for row in rows) or 1.0
     heights = [WIDTH * float(np.clip(row.ratio, 0.45, 1.6)) for row in rows]

@@ -12,7 +12,7 @@ from benchmarks.ranking import RANKS, Quote, Rank, Ranked, primary, ranked
 from datasets.case import Dataset, Pair
 from datasets.files import read_displacement
 from reports.drawing.html import data_uri
-from reports.drawing.pictures import picture
+from reports.drawing.pictures import draw_picture
 from reports.reading.run import Run
 from reports.tables.numbers import quantity
 
@@ -67,7 +67,7 @@ def _draw(folder: Path, run: Run, dataset: Dataset, method: str, quote: Quote, s
     if source.exists():
         title = f"{label} on {dataset.description.display_title}: {first.pair}, {value}"
         displacement = read_displacement(source)
-        picture(dataset, Pair.from_name(first.pair), displacement, paths[0], title=title, labels=run.labels)
+        draw_picture(dataset, Pair.from_name(first.pair), displacement, paths[0], title=title, labels=run.labels)
         for path in paths[1:]:
             shutil.copyfile(paths[0], path)
     panels = "fixed, moving, warped, differences, grid, Jacobian determinant"

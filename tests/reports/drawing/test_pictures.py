@@ -73,7 +73,7 @@ def test_the_drawn_picture_shows_left_on_the_right_and_folds_in_magenta():
     u = np.zeros((3, *shape), np.float32)
     u[1, :, 8:14] = -3 * np.arange(6, dtype=np.float32)[None, :, None]  # folds along axis 1
     volume = Volume(image, affine)
-    figure = registration.draw(planes.planes(volume, volume, u), "title")
+    figure = registration.draw_registration(planes.planes(volume, volume, u), "title")
     figure.canvas.draw()
     pixels = np.asarray(figure.canvas.buffer_rgba())[..., :3].astype(int)
     one, gap = registration.WIDTH * registration.DPI, registration.GAP * registration.DPI
