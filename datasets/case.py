@@ -84,7 +84,7 @@ class Dataset:
         return self.folder / "masks" / f"{case}.nii.gz"
 
     def mask(self, case: str) -> Array | None:
-        """The case's boolean mask ``(D, H, W)``, or None where the data set has none."""
+        """Return the case's boolean mask ``(D, H, W)``, or None where the data set has none."""
         path = self.mask_path(case)
         return read_volume(path).array > 0.5 if path.exists() else None
 
@@ -110,12 +110,12 @@ class Truth:
     folder: Path
 
     def labels(self, case: str) -> Array | None:
-        """The label map ``(D, H, W)`` of a case, or None."""
+        """Return the label map ``(D, H, W)`` of a case, or None."""
         path = self.folder / "truth" / "labels" / f"{case}.nii.gz"
         return read_volume(path).array.astype(np.uint16) if path.exists() else None
 
     def landmarks(self, pair: Pair) -> tuple[Array, Array] | None:
-        """Corresponding landmarks ``(n, 3)`` in voxels of the fixed and of the moving image, or None."""
+        """Return the landmarks ``(n, 3)`` in voxels of the fixed and of the moving image, or None."""
         folder = self.folder / "truth" / "landmarks"
         paths = [folder / f"{pair.name}_{side}.csv" for side in ("fixed", "moving")]
         if not all(path.exists() for path in paths):
@@ -130,7 +130,7 @@ class Truth:
         return self.folder / "truth" / "displacements" / pair.displacement_file
 
     def displacement(self, pair: Pair) -> Array | None:
-        """The true displacement ``(3, D, H, W)`` in voxels, or None."""
+        """Return the true displacement ``(3, D, H, W)`` in voxels, or None."""
         path = self.displacement_path(pair)
         return read_displacement(path) if path.exists() else None
 
@@ -201,5 +201,5 @@ class Writer:
 
 
 def iter_cases(pairs: Sequence[Pair]) -> Iterator[str]:
-    """Each case of some pairs, once, in order of first use."""
+    """Return each case of some pairs, once, in order of first use."""
     return iter(dict.fromkeys(case for pair in pairs for case in (pair.fixed, pair.moving)))

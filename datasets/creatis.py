@@ -130,7 +130,7 @@ class _Files:
         self.archives: dict[str, str] = {}
 
     def get(self, file: str) -> Path:
-        """A file by its name below the collection's address; it is checked where a checksum is known."""
+        """Fetch a file by its name below the collection's address; check it where a checksum is known."""
         below, known = ("MedPhys11/", "") if self.collection == "creatis" else ("", POPI_FILES[file])
         others = tuple(mirror.format(checksum=known) for mirror in MIRRORS) if known else ()
         wanted = self.checksums.get(file, known)

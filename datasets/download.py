@@ -58,7 +58,7 @@ def fetch(remote: Remote, *, retries: int = RETRIES) -> Path:
 
 
 def cache_folder() -> Path:
-    """Where downloads are kept: ``WARPBENCH_CACHE``, else the user's cache folder."""
+    """Return the folder that keeps downloads: ``WARPBENCH_CACHE``, else the user's cache folder."""
     return Path(os.environ.get("WARPBENCH_CACHE") or pooch.os_cache("warpbench"))
 
 

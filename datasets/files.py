@@ -153,6 +153,6 @@ def write_landmarks(path: Path, points: ArrayLike) -> None:
 
 
 def sha256(path: Path) -> str:
-    """The SHA-256 of a file, as 64 hex digits."""
+    """Return the SHA-256 of a file, as 64 hex digits."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

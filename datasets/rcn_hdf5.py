@@ -178,7 +178,7 @@ def _choose(scans: h5py.Group, part: Part, found: Imported, path: Path) -> list[
 
 
 def case_name(alias: str, scan: str) -> str:
-    """A name for files: letters, digits, dots and hyphens, for underscores separate the two cases of a pair."""
+    """Return a name for files: letters, digits, dots, hyphens; underscores separate the cases of a pair."""
     return f"{alias}-{re.sub(r'[^A-Za-z0-9.]+', '-', scan).strip('-')}"
 
 

@@ -49,7 +49,7 @@ class DicomSlice:
 
 
 def read_tags(path: Path, *keys: str) -> tuple[str, ...]:
-    """Values of DICOM tags of a file, empty where it has none; `DataError` where it is no DICOM image."""
+    """Read DICOM tags of a file, each empty where it has none; `DataError` where it is no DICOM image."""
     reader = _header(path)
     return tuple(reader.GetMetaData(key).strip(" \0") if reader.HasMetaDataKey(key) else "" for key in keys)
 
@@ -160,7 +160,7 @@ def _resize(slices: Sequence[DicomSlice], signs: Array, count: Sequence[int], sh
 
 
 def corner_aligned(old: int, new: int) -> tuple[list[int], list[int], Array]:
-    """Neighbours and the weight of the second for sample ``k`` of ``new`` at ``k * old / new``, border clamp."""
+    """Return neighbours and the second's weight for sample ``k`` of ``new`` at ``k * old / new``, clamped."""
     places = np.arange(new) * old / new
     low = np.minimum(places.astype(int), old - 1)
     return low.tolist(), np.minimum(low + 1, old - 1).tolist(), (places - low).astype(np.float32)

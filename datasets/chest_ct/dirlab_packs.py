@@ -54,7 +54,7 @@ class Member:
         return f"{self.path}: {self.inside}" if self.inside else str(self.path)
 
     def read(self) -> bytes:
-        """The whole file; raise `DataError` where it cannot be read."""
+        """Read the whole file; raise `DataError` where that fails."""
         try:
             if not self.inside:
                 return self.path.read_bytes()
@@ -65,7 +65,7 @@ class Member:
 
 
 def find_members(places: Sequence[Path]) -> dict[Key, Member]:
-    """The images and landmarks of both phases below some folders; the first folder that has a file gives it."""
+    """Find the images and landmarks of both phases below some folders; the first that has a file gives it."""
     found: dict[Key, Member] = {}
     for place in places:
         here: dict[Key, Member] = {}
@@ -78,7 +78,7 @@ def find_members(places: Sequence[Path]) -> dict[Key, Member]:
 
 
 def missing_members(found: dict[Key, Member], cases: Sequence[int]) -> list[str]:
-    """What is not there of some cases, case by case."""
+    """Return which files of some cases are missing, case by case."""
     files = [(kind, phase) for kind in KINDS for phase in PHASES]
     lost = {n: [f"{kind} {phase}" for kind, phase in files if (n, kind, phase) not in found] for n in cases}
     return [

@@ -38,7 +38,7 @@ class Scan:
 
 
 def find_lungs(scan: Scan, where: str) -> Scan:
-    """The lungs of a scan as a boolean mask on a grid of about 2 mm: air that no side of the slices reaches.
+    """Find the lungs as a boolean mask on a grid of about 2 mm: air that reaches no side of the slices.
 
     Raises:
         DataError: there is none, and the message names the scan (``where``).
@@ -60,7 +60,7 @@ def find_lungs(scan: Scan, where: str) -> Scan:
 
 
 def lung_box(lungs: Sequence[Scan], margin_mm: float, grid: Grid) -> tuple[Array, Array]:
-    """Corners (mm) of the box around some lungs, ``margin_mm`` wider, in whole voxels of ``grid`` and no larger."""
+    """Return the corners (mm) of a box ``margin_mm`` around lungs, in whole voxels of ``grid``, no larger."""
     low, high = zip(*(_extent(mask) for mask in lungs), strict=True)
     first, shape = grid.corners[0], np.asarray(grid.shape)
     start = np.floor((np.min(low, axis=0) - margin_mm - first) / grid.spacing + 1e-6)
@@ -76,7 +76,7 @@ def _extent(mask: Scan) -> tuple[Array, Array]:
 
 
 def share_inside(lungs: Scan, points: ArrayLike) -> float:
-    """Share of points ``(n, 3)``, mm, that have lung within 5 mm."""
+    """Return the share of points ``(n, 3)``, mm, that have lung within 5 mm."""
     steps = [range(-int(_REACH_MM / size), int(_REACH_MM / size) + 1) for size in lungs.grid.spacing]
     offsets = np.stack(np.meshgrid(*steps, indexing="ij"), -1).reshape(-1, 3)
     offsets = offsets[np.linalg.norm(offsets * np.asarray(lungs.grid.spacing), axis=1) <= _REACH_MM]
@@ -87,13 +87,13 @@ def share_inside(lungs: Scan, points: ArrayLike) -> float:
 
 
 def resample(scan: Scan, grid: Grid) -> Array:
-    """Hounsfield units of a scan on another grid in the same patient, linearly; below -1024 is padding, not tissue."""
+    """Resample a scan linearly on another grid, in Hounsfield units; below -1024 is padding, not tissue."""
     values = np.maximum(scan.values, np.float32(WINDOW.low))
     return geometry.resample_to_grid(values, scan.grid.affine, grid.affine, grid.shape)
 
 
 def field_of_view(grid: Grid, slices: Grid | None) -> Array:
-    """What the scanner's bore leaves of a grid, ``(D, H, W)`` boolean: a disc about the middle of whole ``slices``.
+    """Return the voxels ``(D, H, W)`` that the scanner's bore leaves: a disc amid whole ``slices``.
 
     All of it where ``slices`` is None: where the images were cut before they came here, by an unknown amount.
     """

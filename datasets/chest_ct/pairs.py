@@ -59,7 +59,7 @@ class Crop:
 
 
 def distances(fixed: Array, moving: Array) -> Array:
-    """Distance of corresponding points ``(n, 3)``, in their unit, ``(n,)``."""
+    """Return the distances ``(n,)`` of corresponding points ``(n, 3)``, in their unit."""
     return np.linalg.norm(np.asarray(fixed) - np.asarray(moving), axis=1)
 
 

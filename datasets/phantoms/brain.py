@@ -84,7 +84,7 @@ def acquire(
 
 
 def landmarks() -> Array:
-    """Anatomical points of the template, ``(43, 3)`` mm: the ends of structures."""
+    """Return anatomical points of the template, ``(43, 3)`` mm: the ends of structures."""
     left = [
         (9, -35, 7), (22, 53, 6), (10, 5, 25), (33, -9, -18), (8, -5, 8), (12, 23, 8), (9.5, 8, 16), (13.5, -31, 4),
         (24, -20, 3), (28, 14, 3), (17.5, -11, 2), (21.5, 7, 2), (20, 27, 4), (25, -4, -25), (23, -18, -19),

@@ -38,7 +38,7 @@ class SmoothField:
         return np.stack([ndimage.map_coordinates(c, where, order=3, prefilter=False) for c in self.coefficients])
 
     def on_grid(self, axes: Sequence[Array], *, slope_along: int | None = None) -> Array:
-        """The displacement ``(3, D, H, W)`` at the points of three coordinate ``axes``; much faster than a call.
+        """Return the displacement ``(3, D, H, W)`` at the points of three coordinate ``axes``; much faster than a call.
 
         With ``slope_along`` its derivative, per mm, along that axis.
         """
@@ -49,7 +49,7 @@ class SmoothField:
         return values if slope_along is None else values / self.knot_spacing[slope_along]
 
     def lipschitz(self) -> float:
-        """How strongly it stretches: the largest spectral norm of its gradient, sampled three times a knot."""
+        """Return the largest spectral norm of the gradient, sampled three times a knot: how much it stretches."""
         grid = [np.arange(1, n - 1.9, 1 / 3) for n in self.coefficients.shape[1:]]
         axes = [o + h * g for o, h, g in zip(self.origin, self.knot_spacing, grid, strict=True)]
         gradient = np.stack([self.on_grid(axes, slope_along=axis) for axis in range(3)], axis=1)
@@ -83,7 +83,7 @@ class Deformation:
         return total if self.shift is None else total + self.shift.reshape(3, *[1] * (points.ndim - 1))
 
     def on_grid(self, axes: Sequence[Array]) -> Array:
-        """The displacement ``(3, D, H, W)`` at the grid points of three coordinate ``axes``, in mm."""
+        """Return the displacement ``(3, D, H, W)`` at the grid points of three coordinate ``axes``, in mm."""
         points = mesh(axes)
         total = Deformation((), self.matrix, self.shift)(points)
         for part in self.fields:
@@ -92,7 +92,7 @@ class Deformation:
 
 
 def mesh(axes: Sequence[Array]) -> Array:
-    """The points ``(3, D, H, W)`` of a grid with three coordinate axes."""
+    """Return the points ``(3, D, H, W)`` of a grid with three coordinate axes."""
     return np.stack(np.meshgrid(*axes, indexing="ij"))
 
 
@@ -154,7 +154,7 @@ class Chain:
         return points
 
     def on_grid(self, axes: Sequence[Array]) -> Array:
-        """Template points ``(3, D, H, W)`` of the subject's grid with coordinate ``axes``."""
+        """Return template points ``(3, D, H, W)`` of the subject's grid with coordinate ``axes``."""
         return Chain(self.parts[1:])(mesh(axes) + self.parts[0].on_grid(axes))
 
     def inverse(self, wanted: Array, *, starts: Sequence[Array | None] = (), iterations: int = 30) -> list[Array]:
@@ -166,7 +166,7 @@ class Chain:
 
 
 def true_displacement(fixed: Chain, moving: Chain, grid: Grid, *, centre: Sequence[float]) -> Array:
-    """The displacement ``(3, D, H, W)`` in voxels that maps the fixed subject onto the moving one, pull-back.
+    """Return the displacement ``(3, D, H, W)``, voxels, pull-back, of the fixed onto the moving subject.
 
     ``centre`` ``(3,)`` is where the grid's centre lies in the subjects' coordinates, in mm. Solves
     ``phi_moving(y) = phi_fixed(x)``: many iterations on a coarse grid, fewer on finer ones that start from there.
@@ -206,7 +206,7 @@ def _through(values: Array, axes: Sequence[Array]) -> SmoothField:
 
 
 def correlated_noise(rng: np.random.Generator, shape: Sequence[int], *, sigma: float = 0.6) -> Array:
-    """Gaussian noise ``(D, H, W)`` float32 of unit variance, smoothed over ``sigma`` voxels as reconstruction does."""
+    """Draw float32 noise ``(D, H, W)`` of unit variance, smoothed over ``sigma`` voxels as scanners do."""
     noise = ndimage.gaussian_filter(rng.standard_normal(shape, dtype=np.float32), sigma)
     return noise / noise.std()
 

@@ -134,7 +134,7 @@ def acquire(
 
 
 def landmarks() -> Array:
-    """Anatomical points of the template, ``(n, 3)`` mm: vessel branchings and ends, tips and poles of organs."""
+    """Return points of the template, ``(n, 3)`` mm: vessel branchings and ends, tips and poles of organs."""
     vessels = [row[:3] for line in (*PORTAL_VEIN, *HEPATIC_VEINS) for row in (line[0], line[-1])]
     organs = [
         (-135, 2, -14), (70, -46, 26), (-108, -17, -98), (-74, -3, 85), (102, 41, -17), (109, 37, 81), (108, -1, 38),

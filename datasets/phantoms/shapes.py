@@ -45,7 +45,7 @@ class Canvas:
 
 
 def rotation(*, x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Array:
-    """The rotation matrix ``(3, 3)`` by degrees about axis 0, then 1, then 2."""
+    """Return the rotation matrix ``(3, 3)`` by degrees about axis 0, then 1, then 2."""
     matrix = np.eye(3)
     for axis, degrees in enumerate((x, y, z)):
         c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
@@ -57,7 +57,7 @@ def rotation(*, x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Array:
 
 
 def ellipsoid(points: Array, centre: Sequence[float] | Array, radii: ArrayLike, turn: Array | None = None) -> Array:
-    """Distance to an ellipsoid; ``turn`` is the rotation that its axes have undergone."""
+    """Return the distance to an ellipsoid; ``turn`` is the rotation that its axes have undergone."""
     q = [points[k] - np.float32(centre[k]) for k in range(3)]
     if turn is not None:
         q = list(turn.T @ np.stack(q))
@@ -69,20 +69,20 @@ def ellipsoid(points: Array, centre: Sequence[float] | Array, radii: ArrayLike, 
 
 
 def box(points: Array, centre: Sequence[float], half: Sequence[float], *, corner: float) -> Array:
-    """Distance to a box with rounded corners of radius ``corner``."""
+    """Return the distance to a box with rounded corners of radius ``corner``."""
     q = [np.abs(points[k] - np.float32(centre[k])) - np.float32(half[k] - corner) for k in range(3)]
     outside = np.sqrt(sum(np.maximum(part, 0) ** 2 for part in q))
     return outside + np.minimum(np.maximum(np.maximum(q[0], q[1]), q[2]), 0) - np.float32(corner)
 
 
 def plane(points: Array, through: Sequence[float], normal: Sequence[float]) -> Array:
-    """Distance to the half-space on the far side of ``normal``: negative against the normal's direction."""
+    """Return the distance to the half-space on the far side of ``normal``: negative against the normal's direction."""
     n = np.asarray(normal, dtype=np.float32) / np.float32(np.linalg.norm(normal))
     return np.asarray(sum((points[k] - np.float32(through[k])) * n[k] for k in range(3)))
 
 
 def union(a: Array, b: Array, *, blend: float = 0.0) -> Array:
-    """Distance to the union of two shapes, their seam rounded over about ``blend`` mm."""
+    """Return the distance to the union of two shapes, their seam rounded over about ``blend`` mm."""
     if blend <= 0:
         return np.minimum(a, b)
     h = np.maximum(blend - np.abs(a - b), 0) / blend
@@ -90,17 +90,17 @@ def union(a: Array, b: Array, *, blend: float = 0.0) -> Array:
 
 
 def intersection(a: Array, b: Array, *, blend: float = 0.0) -> Array:
-    """Distance to what two shapes share."""
+    """Return the distance to what two shapes share."""
     return -union(-a, -b, blend=blend)
 
 
 def difference(a: Array, b: Array, *, blend: float = 0.0) -> Array:
-    """Distance to the first shape without the second."""
+    """Return the distance to the first shape without the second."""
     return -union(-a, b, blend=blend)
 
 
 def curve(knots: ArrayLike, *, step: float = 1.0) -> Array:
-    """Points ``(m, k)`` about ``step`` mm apart along a smooth curve through ``knots`` ``(n, k)``.
+    """Return points ``(m, k)`` about ``step`` mm apart along a smooth curve through ``knots`` ``(n, k)``.
 
     The first three columns are the position; further ones, such as the radius, are carried along.
     """
@@ -118,7 +118,7 @@ class Tubes:
 
     @classmethod
     def along(cls, *curves: ArrayLike) -> Tubes:
-        """Tubes along curves, each given by its knots ``(n, 4)``: position and radius."""
+        """Return tubes along curves, each given by its knots ``(n, 4)``: position and radius."""
         return cls(np.concatenate([curve(knots) for knots in curves]))
 
     @cached_property
@@ -126,7 +126,7 @@ class Tubes:
         return cKDTree(self.beads[:, :3])
 
     def distance(self, points: Array, *, where: NDArray[np.bool_] | None = None, reach: float = 4.0) -> Array:
-        """Distance to the nearest tube, looked for only at ``where`` and up to ``reach`` mm outside; elsewhere far."""
+        """Return the distance to the nearest tube, sought at ``where``, up to ``reach`` mm; elsewhere it is far."""
         result = np.full(points.shape[1], FAR, dtype=np.float32)
         low, high = self.beads[:, :3].min(0), self.beads[:, :3].max(0)
         bound = float(self.beads[:, 3].max() + reach)
@@ -159,14 +159,14 @@ class Waves:
         return cls(vectors.astype(np.float32), rng.uniform(0, 2 * np.pi, count).astype(np.float32))
 
     def value(self, points: Array) -> Array:
-        """The pattern at ``points`` ``(3, n)``, of about unit variance."""
+        """Return the pattern at ``points`` ``(3, n)``, of about unit variance."""
         total = np.zeros(points.shape[1], dtype=np.float32)
         for vector, phase in zip(self.vectors, self.phases, strict=True):
             total += np.sin(vector @ points + phase)
         return total * np.float32(np.sqrt(2 / len(self.phases)))
 
     def sheet_distance(self, points: Array) -> Array:
-        """Unsigned distance in mm, to first order, to the pattern's zero set."""
+        """Return the unsigned distance in mm, to first order, to the pattern's zero set."""
         value, gradient = np.zeros(points.shape[1], np.float32), np.zeros(points.shape, np.float32)
         for vector, phase in zip(self.vectors, self.phases, strict=True):
             angle = vector @ points + phase

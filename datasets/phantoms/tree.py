@@ -100,13 +100,13 @@ def join(trees: Sequence[Tree]) -> Tree:
 
 
 def tube(points: ArrayLike, radii: ArrayLike) -> Tree:
-    """An unbranched tube along a polyline ``(n, 3)`` mm with radius ``(n,)`` mm at each of its points."""
+    """Return an unbranched tube along a polyline ``(n, 3)`` mm, with a radius ``(n,)`` mm at each point."""
     points, radii = np.asarray(points, np.float64), np.asarray(radii, np.float64)
     return Tree(points[:-1], points[1:], np.stack([radii[:-1], radii[1:]], axis=1), np.empty((0, 3)))
 
 
 def distance(tree: Tree, points: ArrayLike, *, reach: float = 10.0) -> Array:
-    """Signed distance in mm from ``points`` ``(3, ...)`` to the tubes' surface: negative inside, shape ``(...)``.
+    """Return the signed distance in mm of ``points`` ``(3, ...)`` to the tubes: negative inside.
 
     Farther than ``reach`` mm from every tube the answer is ``reach``. The radius is read at the nearest point of the
     axis, which is exact for straight tubes and off by the cosine of half the opening angle for tapered ones.
@@ -195,8 +195,8 @@ class _Growth:
         offset = cloud - cloud.mean(axis=0)
         across = offset - np.outer(offset @ heading, heading)
         main = np.asarray(np.linalg.svd(across, full_matrices=False)[2], np.float64)[0]
-        along_axis = offset @ main
-        first = along_axis < np.quantile(np.asarray(along_axis), self.rng.uniform(0.35, 0.65))
+        along_axis = np.asarray(offset @ main, np.float64)
+        first = along_axis < np.quantile(along_axis, self.rng.uniform(0.35, 0.65))
         return cloud[first], cloud[~first]
 
     def _end(self, start: Array, heading: Array, cloud: Array) -> Array:

@@ -53,7 +53,7 @@ class Collection:
     preprocessing: tuple[str, ...] = ()
 
     def subject(self, case: str) -> str:
-        """Whose scan a case is: the two scans of a pig, before and after insufflation, share one subject."""
+        """Return whose scan a case is: a pig's two scans, before and after insufflation, share one subject."""
         return re.sub(r"-(pregas|aftergas)$", "", case)
 
 

@@ -1,24 +1,15 @@
 """The DIR-Lab landmark importer against the published distances before registration."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from datasets import dirlab
 from datasets.chest_ct.pairs import distances
 from datasets.files import DataError
+from tests.datasets.dirqa_inputs import dirqa_file
 
 PUBLISHED = [3.89, 4.34, 6.94, 9.83, 7.48, 10.89, 11.03, 14.99, 7.92, 7.30]
 PUBLISHED_SD = [2.78, 3.90, 4.05, 4.85, 5.50, 6.96, 7.42, 9.00, 3.97, 6.34]
-
-
-def dirqa_file(case: int) -> Path:
-    path = Path(os.environ.get("WARPBENCH_MIRROR", "")) / "dirqa" / f"new_case{case}.mat"
-    if not path.is_file():
-        pytest.skip("set WARPBENCH_MIRROR to a folder that holds dirqa/new_case<N>.mat (github.com/deshanyang/DIR-QA)")
-    return path
 
 
 @pytest.mark.parametrize("case", range(1, 11))

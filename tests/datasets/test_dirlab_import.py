@@ -14,7 +14,7 @@ from datasets.chest_ct.lungs import WINDOW
 from datasets.files import DataError, sha256
 from tests.datasets import chest_inputs
 from tests.datasets.chest_inputs import SHAPE, SPACING, draw_chest, expected_hu, landmarks, seen_hu
-from tests.datasets.test_dirlab import dirqa_file
+from tests.datasets.dirqa_inputs import dirqa_file
 from workflows import prepare as step
 from workflows.evaluate import judge
 from workflows.planning.specs import PrepareSpec

@@ -49,7 +49,7 @@ class Chest:
     def paint(
         self, points: Array, *, edge_mm: float, expansion: Callable[[Mask], Array] | None = None
     ) -> tuple[Array, NDArray[np.uint16]]:
-        """Hounsfield units and labels ``(n,)`` at ``points`` of the exhale scan, edges blurred over ``edge_mm``.
+        """Return Hounsfield units and labels ``(n,)`` of the exhale scan, its edges blurred over ``edge_mm``.
 
         ``expansion`` gives, for the masked points, exhale volume over inhale volume: lung tissue thins by it, since
         its mass stays. Without it the lungs are as dense as at exhale.
@@ -65,7 +65,7 @@ class Chest:
         return canvas.intensity, canvas.labels
 
     def lungs(self, points: Array, pleura: Array | None = None) -> tuple[Array, Array]:
-        """Signed distances to the left and to the right lung, at most 10 mm deep.
+        """Return the signed distances to the left and to the right lung, at most 10 mm deep.
 
         ``pleura`` is the distance to the cavity, where it is known already.
         """
@@ -82,7 +82,7 @@ class Chest:
         return sides[0], sides[1]
 
     def above_diaphragm(self, points: Array) -> Array:
-        """Signed distance in mm to the diaphragm, to first order: positive above it."""
+        """Return the signed distance in mm to the diaphragm, to first order: positive above it."""
         heights: list[Array] = []
         slopes: list[Array] = []
         for x, y, top in self.domes:

@@ -19,7 +19,7 @@ _TABLE, _TABLE_CURVE = 119.0, 1 / 900  # mm, 1/mm: the table's top lies lowest i
 
 
 def table_top(x: Array) -> Array:
-    """How far behind the centre the table's top lies at ``x`` mm to the left, in mm."""
+    """Return how far behind the centre the table's top lies at ``x`` mm to the left, in mm."""
     return _TABLE - _TABLE_CURVE * x**2
 
 
@@ -50,7 +50,7 @@ class Outline:
         return CubicSpline(angle, radius, bc_type="periodic")
 
     def polar(self, points: Array) -> tuple[Array, Array, Array]:
-        """Distance from the axis, angle (0 is left, pi/2 posterior) and the contour's radius at that angle."""
+        """Return distance from the axis, angle (0 is left, pi/2 posterior) and the contour's radius there."""
         x, y = points[0] - self.centre[0], points[1] - self.centre[1]
         angle = np.arctan2(y, x)
         return np.hypot(x, y), angle, self._spline(angle)
@@ -65,12 +65,12 @@ class Cavity:
     apex: float
 
     def narrowing(self, z: Array) -> Array:
-        """The scale of the cross-section at height ``z``: one below the shoulder, zero at the apex and above."""
+        """Return the scale of the cross-section at height ``z``: 1 below the shoulder, 0 from the apex on."""
         s = np.clip((z - self.shoulder) / (self.apex - self.shoulder), 0, 1)
         return (1 - s**2.2) ** 0.625
 
     def distance(self, points: Array) -> Array:
-        """Signed distance in mm to the pleura, to first order: negative inside of the cavity."""
+        """Return the signed distance in mm to the pleura, to first order: negative inside of the cavity."""
         radius, _, outline = self.outline.polar(points)
         z = points[2]
         slope = outline * (self.narrowing(z + 1.0) - self.narrowing(z - 1.0)) / 2
@@ -99,7 +99,7 @@ class Breathing:
     sway: SmoothField
 
     def scaled(self, factor: float) -> Breathing:
-        """The same breath, ``factor`` times as deep."""
+        """Return the same breath, ``factor`` times as deep."""
         return replace(self, lift=self.lift * factor, wall=self.wall * factor)
 
     def __call__(self, points: Array) -> Array:
@@ -108,11 +108,11 @@ class Breathing:
         return np.where(self.cavity.distance(sunk) < 0, self.slide(sunk), sunk)
 
     def inner(self, points: Array) -> Array:
-        """The same, as if every point lay inside of the cavity: smooth, for points known to lie there."""
+        """Map points as if all lay inside of the cavity: smooth, for points known to lie there."""
         return self.slide(self.sink(points))
 
     def sink(self, points: Array) -> Array:
-        """The chest wall's step: forward parts fall back, flanks come in; nothing outside of the body moves."""
+        """Take the chest wall's step: the front falls back, flanks come in; nothing outside the body moves."""
         x, y, z = points
         forward = np.clip((self.skin.centre[1] + self.skin.half[1] - y) / (2 * self.skin.half[1]), 0, 1)
         low = 1 / (1 + np.exp((z - 60) / 35))
@@ -121,7 +121,7 @@ class Breathing:
         return points + motion * self._body(points)
 
     def slide(self, points: Array) -> Array:
-        """The inside's step, for points within the cavity."""
+        """Take the inside's step, for points within the cavity."""
         x, y, z = points
         (x0, y0), before = self.cavity.outline.centre, np.maximum(self.cavity.narrowing(z), 1e-3)
         lifted = z + self.rise(np.stack([(x - x0) / before, (y - y0) / before, z]))
@@ -129,7 +129,7 @@ class Breathing:
         return np.stack([x0 + (x - x0) * ratio, y0 + (y - y0) * ratio, lifted])
 
     def rise(self, places: Array) -> Array:
-        """How far a place rises, mm; places ``(3, ...)`` are in-plane mm on the unnarrowed cross-section, and z."""
+        """Return how far a place rises, mm; ``(3, ...)`` are in-plane mm on the full cross-section, and z."""
         along, across, z = places
         half = self.cavity.outline.half
         t = np.clip((self.cavity.apex - z) / (self.cavity.apex - self.diaphragm), 0, None)
@@ -138,7 +138,7 @@ class Breathing:
         return self.lift * profile * middle * (1 + 0.2 * np.clip(across / half[1], -1, 1)) * self._unevenness(places)
 
     def expansion(self, points: Array, *, step: float = 0.5) -> Array:
-        """Determinant of the derivative of `inner` at inhale points ``(3, n)``: exhale volume over inhale volume."""
+        """Return exhale volume over inhale volume at inhale points ``(3, n)``: how `inner` scales volume."""
         columns: list[Array] = []
         for axis in range(3):
             offset = np.zeros((3, 1))
@@ -147,7 +147,7 @@ class Breathing:
         return np.linalg.det(np.moveaxis(np.stack(columns, axis=1), -1, 0))
 
     def inverse(self, points: Array, *, iterations: int = 60) -> tuple[Array, Array]:
-        """Where exhale points ``(3, n)`` inside of the cavity lie at inhale, and the error left, mm ``(n,)``.
+        """Return where exhale points ``(3, n)`` of the cavity lie at inhale, and the error left, mm ``(n,)``.
 
         Solves ``inner(x) = p`` by fixed-point iteration, which converges where the motion stretches by less than one.
         """

@@ -71,7 +71,7 @@ def meet(
 
 
 def correspondences(breathing: Breathing, chest: Chest, grid: Grid, places: Array) -> Points:
-    """Those exhale places ``(n, 3)`` that can serve as landmarks: where they lie at inhale and at exhale.
+    """Return where the exhale places ``(n, 3)`` that can be landmarks lie at inhale and at exhale.
 
     Raises ``ValueError`` where there is none.
     """
@@ -118,8 +118,8 @@ def _clear_of_pleura(breathing: Breathing, grid: Grid, points: Array) -> NDArray
 
 def _spread(rng: np.random.Generator, points: Array, count: int) -> NDArray[np.intp]:
     """Choose ``count`` of the points ``(3, n)``, each as far from those before it as any; all where there are fewer."""
-    chosen = [int(rng.integers(points.shape[1]))]
-    gap: Array = np.full_like(points[0], np.inf)
+    chosen = [int(rng.integers(len(points.T)))]
+    gap = np.full(len(points.T), np.inf)
     while len(chosen) < min(count, points.shape[1]):
         gap = np.minimum(gap, np.linalg.norm(points - points[:, chosen[-1:]], axis=0))
         chosen.append(int(np.argmax(gap)))

@@ -88,7 +88,7 @@ def draw_pair(
 
 
 def around_lungs(chest: Chest, breathing: Breathing, shape: Sequence[int]) -> Grid:
-    """The grid of ``shape`` whose voxels fill the box of both scans' lungs, `MARGIN_MM` mm wider on each side.
+    """Return a grid of ``shape`` that fills the box of both scans' lungs, `MARGIN_MM` wider each side.
 
     Planes that hold less than `SLIVER_MM2` of lung do not count. The spacing follows, other along each axis.
     """
@@ -117,7 +117,7 @@ def _between(wide: Grid, narrow: Grid, share: float) -> Grid:
 
 
 def field_of_view(grid: Grid) -> Array:
-    """The mask ``(D, H, W)`` of the scanner's bore, the same for every scan."""
+    """Return the mask ``(D, H, W)`` of the scanner's bore, the same for every scan."""
     x, y, _ = np.meshgrid(*grid.axes, indexing="ij", sparse=True)
     return np.broadcast_to(np.hypot(x, y) < BORE_RADIUS, grid.shape)
 
