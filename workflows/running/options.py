@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
 
 
 def build(kind: type[T], given: Mapping[str, object]) -> T:
     """Return a dataclass of options filled from a mapping; raise ValueError naming an option that does not fit."""
-    if unknown := sorted(given.keys() - {field.name for field in fields(kind)}):  # pyright: ignore[reportArgumentType]
+    if unknown := sorted(given.keys() - {field.name for field in fields(kind)}):
         raise ValueError(f"unknown option {unknown[0]!r}")
     try:
         return msgspec.convert(given, kind, dec_hook=_path)
