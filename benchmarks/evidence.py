@@ -12,11 +12,11 @@ from datasets.files import Array
 
 Needs = Literal["labels", "landmarks", "displacement", "true_displacement", "none"]
 NEEDS: Mapping[Needs, str] = {  # for readers
-    "labels": "labels of both images",
-    "landmarks": "landmarks in both images",
-    "displacement": "nothing but the displacement",
-    "true_displacement": "the true displacement",
-    "none": "nothing; it is taken from the method itself",
+    "labels": "Computed from the labels of both images",
+    "landmarks": "Computed from landmarks in both images",
+    "displacement": "Computed from the displacement alone",
+    "true_displacement": "Computed from the true displacement",
+    "none": "Recorded from the method itself",
 }
 Result = TypeVar("Result")
 
