@@ -14,28 +14,18 @@ from reports.reading.trainings import Training
 
 @dataclass(frozen=True)
 class Player:
-    """A data set of the paper by its ``title``, the prepared one that plays it, and what readers are told of both.
+    """A data set of the paper by its ``title``, the prepared one that plays it, and what readers are told of both."""
 
-    Args:
-        title: the paper's title of it.
-        dataset: what plays it; None where nothing does.
-        here: the title of what plays it; empty where nothing does.
-        note: how many of the paper's test pairs its own data set has here; empty where it has all, or where another
-            data set plays it.
-        stand_in: whether another data set plays it, or a part of its own.
-        absent: why nothing is measured on it; empty where something plays it.
-        in_figure: what plays it, with the title that it stands in for, or with the pairs that it lacks.
-        in_ledger: the same of a stand-in, in the words of the ledger.
-    """
-
-    title: str
-    dataset: Dataset | None
-    here: str
+    title: str  # the paper's title of it
+    dataset: Dataset | None  # what plays it; None where nothing does
+    here: str  # the title of what plays it; empty where nothing does
+    # how many of the paper's test pairs its own data set has here; empty where it has all, or where another data set
+    # plays it
     note: str
-    stand_in: bool
-    absent: str
-    in_figure: str
-    in_ledger: str
+    stand_in: bool  # whether another data set plays it, or a part of its own
+    absent: str  # why nothing is measured on it; empty where something plays it
+    in_figure: str  # what plays it, with the title that it stands in for, or with the pairs that it lacks
+    in_ledger: str  # the same of a stand-in, in the words of the ledger
 
     def in_table(self, *, named: bool) -> str:
         """Return what a table says of it: with the paper's title where the table does not show that already."""

@@ -57,75 +57,40 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """A cell: what it measures, how its number is shown, and what the paper prints in it.
+    """A cell: what it measures, how its number is shown, and what the paper prints in it."""
 
-    Args:
-        table: number of its table.
-        row: its row.
-        column: its column.
-        printed: what the paper prints; of a row that the paper does not have nothing.
-        unit: unit of the printed number.
-        datasets: keys of the paper's data sets that it is over; a number about a training has none.
-        method: name of the method that it is of.
-        less: the method that a gain is over.
-        against: the method that it is compared with.
-        methods: all three, as far as there are any.
-        metric: what is measured; empty for a setting.
-        protocol: how.
-        region: where, by default the headline region of the metric.
-        statistic: over pairs, or over calls of seconds.
-        pooled: over all landmarks together and not over pairs.
-        seed: one seed; None for all.
-        draws: whether there have to be several seeds.
-        pair: one pair of the data set, from 1; None for all.
-        device: of seconds: cpu, cuda, or any.
-        timed_as: a method that is the same network at registration and is timed in its place.
-        setting: path with dots of a number in a ``file`` that the method's training left.
-        file: name of that file, JSON.
-        not_run: why nothing is measured.
-        factor: printed units per unit of the metric.
-        decimals: decimals that are shown.
-        digits: significant digits that are shown, over ``decimals``.
-        form: range is [-a, a], cube is a x a x a, count is a of n.
-        suffix: printed multiple of the unit.
-        with_unit: whether the unit is shown in the cell.
-        signed: whether a positive number has its sign, as a gain.
-        tolerance: how far a measured number may be from the printed one, in printed units.
-        outcomes: printed words that say how a training ended.
-    """
-
-    table: int
-    row: Row
-    column: Column
-    printed: Printed
-    unit: str
-    datasets: Sequence[str] = ()
-    method: str = ""
-    less: str = ""
-    against: str = ""
-    methods: Sequence[str] = ()
-    metric: str = ""
-    protocol: str = ""
-    region: str = ""
-    statistic: str = ""
-    pooled: bool = False
-    seed: int | None = None
-    draws: bool = False
-    pair: int | None = None
-    device: str = ""
-    timed_as: str = ""
-    setting: str = ""
-    file: str = ""
-    not_run: str = ""
-    factor: float = 1
-    decimals: int | None = None
-    digits: int | None = None
-    form: str = ""
-    suffix: str = ""
-    with_unit: bool = False
-    signed: bool = False
-    tolerance: float | None = None
-    outcomes: Mapping[str, str] = field(default_factory=dict)
+    table: int  # number of its table
+    row: Row  # its row
+    column: Column  # its column
+    printed: Printed  # what the paper prints; of a row that the paper does not have nothing
+    unit: str  # unit of the printed number
+    datasets: Sequence[str] = ()  # keys of the paper's data sets that it is over; a number about a training has none
+    method: str = ""  # name of the method that it is of
+    less: str = ""  # the method that a gain is over
+    against: str = ""  # the method that it is compared with
+    methods: Sequence[str] = ()  # all three, as far as there are any
+    metric: str = ""  # what is measured; empty for a setting
+    protocol: str = ""  # how
+    region: str = ""  # where, by default the headline region of the metric
+    statistic: str = ""  # over pairs, or over calls of seconds
+    pooled: bool = False  # over all landmarks together and not over pairs
+    seed: int | None = None  # one seed; None for all
+    draws: bool = False  # whether there have to be several seeds
+    pair: int | None = None  # one pair of the data set, from 1; None for all
+    device: str = ""  # of seconds: cpu, cuda, or any
+    timed_as: str = ""  # a method that is the same network at registration and is timed in its place
+    setting: str = ""  # path with dots of a number in a ``file`` that the method's training left
+    file: str = ""  # name of that file, JSON
+    not_run: str = ""  # why nothing is measured
+    factor: float = 1  # printed units per unit of the metric
+    decimals: int | None = None  # decimals that are shown
+    digits: int | None = None  # significant digits that are shown, over ``decimals``
+    form: str = ""  # range is [-a, a], cube is a x a x a, count is a of n
+    suffix: str = ""  # printed multiple of the unit
+    with_unit: bool = False  # whether the unit is shown in the cell
+    signed: bool = False  # whether a positive number has its sign, as a gain
+    tolerance: float | None = None  # how far a measured number may be from the printed one, in printed units
+    outcomes: Mapping[str, str] = field(default_factory=dict)  # printed words that say how a training ended
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import jsonschema
 import msgspec
 import pandas as pd
 import yaml
+from jsonschema.exceptions import best_match
 
 from benchmarks.metrics import METRICS
 from reports.paper.contents import Cell, Column, Paper, PaperData, PaperFigure, PaperTable, Reading, Row, TrainingData
@@ -86,7 +87,7 @@ def _read_layout(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise PaperError(f"{path}: not readable as YAML: {_one_line(error)}") from error
     validator = jsonschema.Draft202012Validator(yaml.safe_load(SCHEMA.read_text(encoding="utf-8")))
-    error = jsonschema.exceptions.best_match(validator.iter_errors(layout))
+    error = best_match(validator.iter_errors(layout))
     if error is not None:
         where = ".".join(map(str, error.absolute_path)) or "top level"
         raise PaperError(f"{path}: {where}: {_one_line(error.message)}")

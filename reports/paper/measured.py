@@ -177,7 +177,7 @@ class Reader:
 
     def _seconds(self, blank: Measured, dataset: str, cell: Cell) -> Measured:
         """Return the seconds of the warm calls with the most threads, of the method or of the one timed for it."""
-        found = self._timed(dataset, cell)
+        found = self._timed(cell)
         if isinstance(found, str):
             return replace(blank, reason=found)
         method = str(found.method.iloc[0])
@@ -206,23 +206,23 @@ class Reader:
             device=str(found.device.iloc[0]) if cell.device == "any" else "",
         )
 
-    def _timed(self, dataset: str, cell: Cell) -> pd.DataFrame | str:
+    def _timed(self, cell: Cell) -> pd.DataFrame | str:
         """Return the timed calls of a cell's method, or of the one timed for it; else why there are none."""
-        if self.stage.run.timing is None or self.stage.run.timing.empty:
+        timing = self.stage.run.timing
+        if timing is None or timing.empty:
             return "timing not run"
         found: pd.DataFrame | str = ""
         for device in ("cuda", "cpu") if cell.device == "any" else (cell.device,):
-            found = self._timed_on(device, dataset, cell)
+            found = self._timed_on(device, timing, cell)
             if not isinstance(found, str):
                 break
         return found
 
-    def _timed_on(self, device: str, dataset: str, cell: Cell) -> pd.DataFrame | str:
-        timing = self.stage.run.timing
+    def _timed_on(self, device: str, timing: pd.DataFrame, cell: Cell) -> pd.DataFrame | str:
         timing = timing[timing.device.str.startswith(device)]
         if timing.empty:
             return "no CUDA device" if device == "cuda" else f"no timing on {device} in this run"
-        timing = timing[timing.dataset == dataset]
+        timing = timing[timing.dataset == self.stage.cast[cell.datasets[0]]]
         if timing.empty:
             return f"timing not run on {self.stage.players[cell.datasets[0]].here}"
         method = cell.method

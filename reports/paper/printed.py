@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,7 +96,7 @@ def read_printed(path: Path) -> pd.DataFrame:
     return frame.assign(table=frame.table.astype(int), value=values)
 
 
-def _check_row(row: Mapping[str, str], where: str) -> None:
+def _check_row(row: Mapping[Hashable, str], where: str) -> None:
     """Check that a value is the number that the printed string shows; no number needs a dash, or a note on why."""
     if not row["table"].isdigit():
         raise PaperError(f"{where}: table must be a number, got {row['table']!r}")

@@ -220,7 +220,7 @@ def _clock(judged: Cells) -> str:
     timed = [each for each in judged.values() if each.measured.threads is not None]
     if not timed:
         return ""
-    threads = " and ".join(map(str, sorted({each.measured.threads for each in timed})))
+    threads = " and ".join(map(str, sorted({each.measured.threads or 0 for each in timed})))
     others = [f"{each.cell.row.name} as {each.measured.timed_as}" for each in timed if each.measured.timed_as]
     same = f"; the same network timed once: {', '.join(dict.fromkeys(others))}" if others else ""
     statistic = " and ".join(dict.fromkeys(each.measured.statistic for each in timed))

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from datasets.files import Array
 from reports.reading.trainings import Training
@@ -50,7 +51,8 @@ def read(training: Training) -> tuple[Growth | None, str]:
     if not columns or "iteration" not in rows:
         return None, f"the curve of {training.method} has no weights of levels"
     rows = rows[["iteration", *columns]].astype(float)
-    rows = rows[np.isfinite(rows).all(axis=1)].drop_duplicates("iteration", keep="last").sort_values("iteration")
+    known = pd.DataFrame(rows[np.isfinite(rows).all(axis=1)])
+    rows = known.drop_duplicates("iteration", keep="last").sort_values("iteration")
     if rows.empty:
         return None, f"the weights of levels in the curve of {training.method} are no numbers"
     return Growth(rows.iteration.to_numpy(), rows[columns].to_numpy(), _sizes(training, len(columns))), ""

@@ -1,4 +1,4 @@
-"""What a paper's figure reads of single registrations: which data set plays, and displacements as the run kept them.
+"""Single registrations as figures read them: displacements as the run kept them, and values of their metrics.
 
 Always of a method's first seed (`reports.reading.trainings.first_seed`).
 """
@@ -24,19 +24,19 @@ class Kept:
 
 
 def first_seed(run: Run, dataset: Dataset, method: str) -> int | None:
-    """The first seed that a method was run with on a data set, whatever came of it; None where it was not run."""
+    """Return the first seed of a method on a data set, whatever came of it; None where it was not run."""
     rows = summary.registrations(run.metrics)
     seeds = rows[(rows.dataset == dataset.name) & (rows.method == method)].seed
     return trainings.first_seed(seeds)
 
 
 def kept(run: Run, dataset: Dataset, method: str, pair: Pair) -> Kept:
-    """The displacement of a pair by a method's first seed, checked against the grid of the fixed image."""
+    """Read the displacement of a pair by a method's first seed, checked against the grid of the fixed image."""
     seed = first_seed(run, dataset, method)
     rows = summary.registrations(run.metrics)
     rows = rows[(rows.dataset == dataset.name) & (rows.method == method) & (rows.pair == pair.name)]
     rows = rows[rows.seed == seed]
-    if rows.empty:
+    if seed is None or rows.empty:
         return Kept(None, "not registered")
     if rows.status.iloc[0] != "ok":
         return Kept(None, str(rows.status.iloc[0]).replace("_", " "))

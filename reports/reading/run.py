@@ -31,33 +31,19 @@ Methods = Mapping[str, Method]
 
 @dataclass(frozen=True)
 class Run:
-    """Everything that one run of a profile left.
+    """Everything that one run of a profile left."""
 
-    Args:
-        metrics: result rows (`benchmarks.results`).
-        timing: rows of the timing stage, or None when it was not run.
-        runs: provenance rows, one per run.
-        datasets: prepared data sets by name, in display order.
-        methods: methods by name, in display order.
-        displacement_path: where a displacement lies; a file that is not there leaves out its picture.
-        labels: the label map of a case, for outlines in pictures; None draws none.
-        landmarks: the landmarks of a pair.
-        trainings: every training of the run.
-        profile: name of the run's profile.
-        about: what the profile is for and what it cuts.
-    """
-
-    metrics: pd.DataFrame
-    timing: pd.DataFrame | None
-    runs: pd.DataFrame
-    datasets: Mapping[str, Dataset]
-    methods: Methods
-    displacement_path: DisplacementPath
-    labels: Labels | None = None
+    metrics: pd.DataFrame  # result rows (`benchmarks.results`)
+    timing: pd.DataFrame | None  # rows of the timing stage, or None when it was not run
+    runs: pd.DataFrame  # provenance rows, one per run
+    datasets: Mapping[str, Dataset]  # prepared data sets by name, in display order
+    methods: Methods  # by name, in display order
+    displacement_path: DisplacementPath  # a file that is not there leaves out its picture
+    labels: Labels | None = None  # for outlines in pictures; None draws none
     landmarks: Landmarks | None = None
     trainings: Sequence[Training] = ()
-    profile: str = ""
-    about: str = ""
+    profile: str = ""  # its name
+    about: str = ""  # what the profile is for and what it cuts
 
     def label(self, method: str) -> str:
         """Return the label of a method, its name where the run does not have it."""

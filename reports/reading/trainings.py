@@ -105,7 +105,8 @@ def find(trainings: Sequence[Training], method: str, seed: int | None = None, *,
     """
     dataset = choose(trainings, [method], own)
     found = {each.seed: each for each in trainings if (each.method, each.dataset) == (method, dataset)}
-    return found.get(first_seed(found) if seed is None else seed)
+    wanted = first_seed(found) if seed is None else seed
+    return None if wanted is None else found.get(wanted)
 
 
 def others(trainings: Sequence[Training], methods: Sequence[str], dataset: str) -> list[str]:

@@ -158,7 +158,8 @@ def _draw(
     with style():
         figure = Figure(figsize=(WIDTH * len(cells.seconds), height), layout="constrained")
         FigureCanvasAgg(figure)
-        for part, (title, series, hollow) in zip(np.atleast_1d(figure.subfigures(len(blocks), 1)), blocks, strict=True):
+        parts = figure.subfigures(len(blocks), 1, squeeze=False).ravel()
+        for part, (title, series, hollow) in zip(parts, blocks, strict=True):
             _block(part, title, series, cells, hollow)
     return figure
 
@@ -168,7 +169,7 @@ def _measured_title(stage: PaperRun, key: str) -> str:
 
 
 def _block(part: SubFigure, title: str, series: Sequence[Series], cells: Cells, hollow: bool) -> None:
-    """A panel for each device: lines of accuracy above bars of seconds, on axes of their own."""
+    """Draw a panel for each device: lines of accuracy above bars of seconds, on axes of their own."""
     part.suptitle(textwrap.fill(title, 100), x=0.01, ha="left", fontsize=9, color=SOFT)
     grid = part.subplots(2, len(cells.seconds), squeeze=False, sharex=True, height_ratios=(1.25, 1))
     count = max(len(one.accuracy) for one in series)
@@ -188,9 +189,20 @@ def _lines(axes: Axes, series: Sequence[Series], cell: Cell, hollow: bool) -> No
         values = np.array([value.value for value in one.accuracy])
         x = np.arange(1, len(values) + 1) + 0.06 * (place - (len(series) - 1) / 2)  # apart, for the intervals' sake
         ends = np.array([(value.value - value.low, value.high - value.value) for value in one.accuracy])
-        axes.errorbar(x, values, yerr=np.nan_to_num(ends).clip(0).T, color=colour, marker=marker, linestyle=line,
-                      linewidth=1.3, markersize=5.5, elinewidth=0.9, capsize=2, label=one.label,
-                      markerfacecolor=PAPER if hollow else colour)  # fmt: skip
+        axes.errorbar(
+            x,
+            values,
+            yerr=np.nan_to_num(ends).clip(0).T,
+            color=colour,
+            marker=marker,
+            linestyle=line,
+            linewidth=1.3,
+            markersize=5.5,
+            elinewidth=0.9,
+            capsize=2,
+            label=one.label,
+            markerfacecolor=PAPER if hollow else colour,
+        )
     axes.set_ylabel(f"{METRICS[cell.metric].short} ({cell.unit}) {direction(True)}")
     axes.margins(y=0.2)
     axes.yaxis.set_major_locator(MaxNLocator(4))
@@ -202,14 +214,21 @@ def _lines(axes: Axes, series: Sequence[Series], cell: Cell, hollow: bool) -> No
 def _bars(axes: Axes, seconds: Sequence[Sequence[Value]], hollow: bool) -> None:
     width = 0.76 / len(seconds)
     for place, (values, (colour, _, _, hatch)) in enumerate(zip(seconds, LOOKS, strict=False)):
-        look = {"facecolor": PAPER if hollow else colour, "edgecolor": colour if hollow else PAPER, "hatch": hatch}
+        face, edge, line = (PAPER, colour, 1.1) if hollow else (colour, PAPER, 0)
         for number, value in enumerate(values, start=1):
             x = number + width * (place - (len(seconds) - 1) / 2)
             if value.known:
-                axes.bar(x, value.value, 0.92 * width, linewidth=1.1 if hollow else 0, **look)
+                axes.bar(x, value.value, 0.92 * width, facecolor=face, edgecolor=edge, hatch=hatch, linewidth=line)
             top, ink = (value.value, INK) if value.known else (0, SOFT)
-            axes.annotate(value.text or "n. m.", (x, top), xytext=(0, 2), textcoords="offset points", ha="center",
-                          fontsize=7, color=ink)  # fmt: skip
+            axes.annotate(
+                value.text or "n. m.",
+                (x, top),
+                xytext=(0, 2),
+                textcoords="offset points",
+                ha="center",
+                fontsize=7,
+                color=ink,
+            )
     axes.margins(y=0.2)  # above only: bars stand on 0
     axes.yaxis.set_major_locator(MaxNLocator(3))
     axes.set_ylabel("seconds")
@@ -232,14 +251,14 @@ def _missing(axes: Axes, series: Sequence[Sequence[Value]]) -> None:
 
 
 def _reasons(values: Iterable[Value]) -> list[str]:
-    """Why values are missing, each reason once."""
+    """Return why values are missing, each reason once."""
     return list(dict.fromkeys(value.reason for value in values if not value.known))
 
 
 def _note(
     stage: PaperRun, options: Options, measured: Sequence[Series], read: Mapping[tuple[str, str], Measured]
 ) -> str:
-    """What a reader has to know of the measured numbers: statistic, protocol, what is missing and why."""
+    """Return what a reader has to know of the measured numbers: statistic, protocol, what is missing and why."""
     means = [cell for cell in read.values() if cell.statistic == "mean" and not cell.reason]
     clocks = [cell for cell in read.values() if cell.statistic == "median" and not cell.reason]
     stand_in = stage.players[options.dataset].stand_in
@@ -261,7 +280,7 @@ def _note(
 
 
 def _gaps(measured: Sequence[Series], means: Sequence[Measured]) -> list[str]:
-    """A sentence for accuracy and for the seconds of each device that says what is missing and why."""
+    """Return a sentence for accuracy and for the seconds of each device that says what is missing and why."""
     name = METRICS[means[0].metric].short if means else "Accuracy"
     groups = {name: [value for one in measured for value in one.accuracy]}
     for device in measured[0].seconds:
@@ -280,7 +299,7 @@ def _span(numbers: Iterable[int | None]) -> str:
 
 
 def _chips(stage: PaperRun) -> list[str]:
-    """The processors on record of the run."""
+    """Return the processors on record of the run."""
     if stage.run.runs.empty:
         return []
     return sorted({str(chip) for chip in (*stage.run.runs.cpu, *stage.run.runs.gpu) if chip and str(chip) != "none"})

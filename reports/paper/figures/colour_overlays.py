@@ -40,13 +40,14 @@ DPI, WIDTH, GAP, BELOW, LINE, LEFT, BOTTOM = 150, 7.4, 0.06, 0.19, 0.135, 0.62, 
 
 @dataclass(frozen=True)
 class Place:
-    """What is shown of a pair: index of the coronal section, first row and column of what is enlarged, its size."""
+    """The part of a pair that is shown: index of the section, first row and column of what is enlarged, its size."""
 
     index: int
     corner: tuple[int, int]
     size: tuple[int, int]
 
     def cut(self, section: Array) -> Array:
+        """Return the part of a section that is enlarged."""
         rows, columns = (slice(start, start + n) for start, n in zip(self.corner, self.size, strict=True))
         return section[rows, columns]
 
@@ -99,20 +100,20 @@ def draw(stage: PaperRun, options: Options) -> tuple[Figure | None, str]:
 
 
 def overlay(fixed: ArrayLike, moving: ArrayLike) -> Array:
-    """Colours ``(rows, columns, 3)`` of two sections in [0, 1]: the sum of an orange and a blue image."""
-    parts = ((fixed, FIXED), (moving, MOVING))
-    return sum(np.multiply.outer(np.clip(image, 0, 1), to_rgb(colour)) for image, colour in parts)
+    """Return colours ``(rows, columns, 3)`` of two sections in [0, 1]: the sum of an orange and a blue image."""
+    one, other = (np.clip(image, 0, 1) for image in (fixed, moving))
+    return np.multiply.outer(one, to_rgb(FIXED)) + np.multiply.outer(other, to_rgb(MOVING))
 
 
 def warped_coronal(moving: Array, u: Turned, index: int) -> Array:
-    """Coronal section ``index`` of ``moving(x + u(x))``, both turned by `oriented`, as ``(rows, columns)``."""
+    """Return coronal section ``index`` of ``moving(x + u(x))``, both turned by `oriented`, as ``(rows, columns)``."""
     slab = np.stack([component[:, index : index + 1] * np.float32(sign) for component, sign in u])
     slab[CORONAL] += index  # `warp` counts from the corner of the slab
     return _cut(geometry.warp(moving, slab), 0)
 
 
 def choose_place(fixed: Array, moving: Array, spacing: Sequence[float], landmarks: tuple[Array, Array] | None) -> Place:
-    """The section through the median landmark, and the part of it around the landmark near it that moves most.
+    """Choose the section through the median landmark, and the part of it around the landmark near it that moves most.
 
     Images and landmarks ``(n, 3)`` are turned to left, posterior, inferior; ``spacing`` in mm. Without landmarks: the
     middle section, and the part of it where the images differ most.
@@ -131,7 +132,7 @@ def choose_place(fixed: Array, moving: Array, spacing: Sequence[float], landmark
 
 
 def _most_moved(points: Array, moved: Array, index: int, spacing: Sequence[float]) -> tuple[float, float]:
-    """Row and column of the landmark that moves most of those near the section, or of the nearest."""
+    """Return row and column of the landmark that moves most of those near the section, or of the nearest."""
     away = np.abs(points[:, CORONAL] - index) * spacing[CORONAL]
     motion = np.linalg.norm((moved - points) * np.asarray(spacing), axis=1)
     column, _, row = points[np.argmax(np.where(away <= max(NEAR, float(away.min())), motion, -1))]
@@ -139,7 +140,7 @@ def _most_moved(points: Array, moved: Array, index: int, spacing: Sequence[float
 
 
 def _most_different(fixed: Array, moving: Array, size: tuple[int, int]) -> tuple[float, float]:
-    """Row and column around which two sections differ most over a part of ``size``."""
+    """Return row and column around which two sections differ most over a part of ``size``."""
     difference = ndimage.uniform_filter(np.abs(fixed - moving), size, mode="constant")
     row, column = np.unravel_index(np.argmax(difference), fixed.shape)
     return float(row), float(column)
@@ -173,9 +174,11 @@ def _row(stage: PaperRun, dataset: Dataset, methods: Sequence[str], pair: Pair, 
 
 
 def _landmarks(stage: PaperRun, dataset: Dataset, pair: Pair, volume: Volume) -> tuple[Array, Array] | None:
-    """A pair's landmarks, turned as `oriented` turns the images."""
+    """Return a pair's landmarks, turned as `oriented` turns the images."""
     found = stage.run.landmarks(dataset.name, pair.name) if stage.run.landmarks else None
-    return None if found is None or not len(found[0]) else tuple(oriented_points(points, volume) for points in found)
+    if found is None or not len(found[0]):
+        return None
+    return oriented_points(found[0], volume), oriented_points(found[1], volume)
 
 
 def _tre(stage: PaperRun, dataset: Dataset, method: str, pair: Pair) -> str:
@@ -242,7 +245,7 @@ def _mark(room: Room, place: Place, shape: Sequence[int]) -> None:
 
 
 def _note(stage: PaperRun, options: Options, chosen: Sequence[int], methods: Sequence[str]) -> str:
-    """What a reader has to know: whose pairs, which section and part, what the TRE is of, what is missing."""
+    """Return what a reader has to know: whose pairs, which section and part, what the TRE is of, what is missing."""
     dataset = stage.datasets[options.dataset]
     parts = [f"{stage.players[options.dataset].in_figure}. First seed. Head on top, patient's right on the left."]
     parts.append("Section through the median fixed landmark; enlarged (white frame) around the one that moves most of")

@@ -30,10 +30,12 @@ class Density:
 
     @property
     def voxels(self) -> int:
+        """The number of voxels."""
         return int(self.count.sum())
 
     @property
     def per_mm(self) -> Array:
+        """The probability density in each range, in 1/mm."""
         return self.count / self.voxels / np.diff(self.edges)
 
     @property
@@ -85,7 +87,7 @@ def draw(stage: PaperRun, options: Options) -> tuple[Figure | None, str]:
 
 
 def density(rows: pd.DataFrame) -> Density | None:
-    """The density of one component; None without a voxel. Ranges that overlap raise ValueError."""
+    """Return the density of one component; None without a voxel. Ranges that overlap raise ValueError."""
     rows = rows.astype(dict.fromkeys(COLUMNS[1:], float)).dropna(subset=list(COLUMNS)).sort_values("low")
     rows = rows[np.isfinite(rows.low) & np.isfinite(rows.high) & (rows.high > rows.low)]
     if not rows["count"].sum() > 0:
@@ -100,7 +102,7 @@ def density(rows: pd.DataFrame) -> Density | None:
 
 
 def _draw(found: Mapping[str, Density | None]) -> Figure:
-    """A panel a component, all with the same axes, so that widths and heights compare."""
+    """Draw a panel a component, all with the same axes, so that widths and heights compare."""
     reach = max(one.reach for one in found.values() if one is not None)
     with style():
         figure = Figure(figsize=(7.4, 2.6), layout="constrained")
@@ -128,7 +130,7 @@ def _panel(axes: Axes, one: Density) -> None:
 
 
 def _note(stage: PaperRun, options: Options, training: Training, known: Mapping[str, Density]) -> list[str]:
-    """What a reader has to know: of how many voxels, of whose pairs, and by which spacing the mm are."""
+    """Return what a reader has to know: of how many voxels, of whose pairs, and by which spacing the mm are."""
     counts = sorted({one.voxels for one in known.values()})
     voxels = " to ".join(f"{count:,}" for count in dict.fromkeys((counts[0], counts[-1])))
     parts = [
@@ -150,7 +152,7 @@ def _pairs(training: Training) -> str:
 
 
 def _spacing(training: Training) -> str:
-    """Which voxels the mm are of: a displacement is drawn in voxels, so that another spacing gives other mm."""
+    """Return which voxels the mm are of: a displacement is drawn in voxels, so that another spacing gives other mm."""
     about = training.about("synthetic.json") or {}
     if ranges := about.get("spacings"):
         spans = [f"{axis} {low:.3g} to {high:.3g} mm" for axis, (low, high) in zip("xyz", ranges, strict=True)]

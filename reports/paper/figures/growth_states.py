@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
 from reports.drawing import level_sketch
@@ -67,7 +68,7 @@ def draw(stage: PaperRun, options: Options) -> tuple[Figure | None, str]:
 
 
 def moments(growth: Growth) -> list[Moment]:
-    """The start, the row nearest to half of the first transition, and the middle of the time of level 1 alone."""
+    """Return the start, the row nearest to half of the first transition, and the middle of level 1 alone."""
     ended = f"the training ended at iteration {growth.iteration[-1]:g}, before this time"
     half, after = _half(growth), _after(growth)
     unmixed = "level 1 takes over at once: no iteration lies between" if after is not None else ended
@@ -79,7 +80,7 @@ def moments(growth: Growth) -> list[Moment]:
 
 
 def _half(growth: Growth) -> int | None:
-    """The row in which levels 0 and 1 weigh most alike; None where they never mix or level 1 stays the lighter one."""
+    """Return the row in which levels 0 and 1 weigh most alike; None where they never mix or 1 stays the lighter."""
     first, second = growth.alpha[:, 0], growth.alpha[:, 1]
     (mixed,) = np.nonzero((first > 0) & (second > 0))
     if not len(mixed) or second.max() < 0.5:
@@ -88,7 +89,7 @@ def _half(growth: Growth) -> int | None:
 
 
 def _after(growth: Growth) -> int | None:
-    """The middle row of level 1 alone, or of its greatest weight where the next level comes in before; None before."""
+    """Return the middle row of level 1 alone, or of its greatest weight where the next comes before; None before."""
     first, second = growth.alpha[:, 0], growth.alpha[:, 1]
     top = second.max()
     if top <= 0 or (top < 1 - 1e-9 and first[-1] > 0):
@@ -99,14 +100,14 @@ def _after(growth: Growth) -> int | None:
 
 def _draw(growth: Growth, found: Sequence[Moment]) -> Figure:
     with style():
-        figure = Figure(figsize=(WIDTH * len(found), SKETCH + CURVES + 0.5), layout="constrained")
+        layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.05)
+        figure = Figure(figsize=(WIDTH * len(found), SKETCH + CURVES + 0.5), layout=layout)
         FigureCanvasAgg(figure)
         grid = figure.subplots(2, len(found), sharey="row", height_ratios=(SKETCH, CURVES))
         for place, (moment, above, below) in enumerate(zip(found, *grid, strict=True)):
             _sketch(above, growth, moment, f"({'abc'[place]}) {moment.title}")
             _curves(below, growth, moment)
         grid[1, 0].set_ylabel("weight")
-        figure.get_layout_engine().set(w_pad=0.08, h_pad=0.05)
     return figure
 
 
@@ -114,8 +115,16 @@ def _sketch(axes: Axes, growth: Growth, moment: Moment, title: str) -> None:
     if moment.row is None:
         axes.set_axis_off()
         axes.set_title(title)
-        axes.text(0.5, 0.5, textwrap.fill(moment.why, 30), transform=axes.transAxes, ha="center", va="center",
-                  fontsize=8, color=SOFT)  # fmt: skip
+        axes.text(
+            0.5,
+            0.5,
+            textwrap.fill(moment.why, 30),
+            transform=axes.transAxes,
+            ha="center",
+            va="center",
+            fontsize=8,
+            color=SOFT,
+        )
         return
     axes.set_title(f"{title}, iteration {growth.iteration[moment.row]:g}")
     first, second = (float(weight) for weight in growth.alpha[moment.row, :2])
@@ -123,7 +132,7 @@ def _sketch(axes: Axes, growth: Growth, moment: Moment, title: str) -> None:
 
 
 def _curves(axes: Axes, growth: Growth, moment: Moment) -> None:
-    """The weights until level 1 has faded out, and where the sketch above stands in time."""
+    """Draw the weights until level 1 has faded out, and where the sketch above stands in time."""
     draw_weights(axes, _until_third(growth), bold=(0, 1))
     if moment.row is not None:
         axes.axvline(growth.iteration[moment.row], ymax=0.82, color=INK, linestyle="--", linewidth=1.1)
@@ -132,7 +141,7 @@ def _curves(axes: Axes, growth: Growth, moment: Moment) -> None:
 
 
 def _until_third(growth: Growth) -> Growth:
-    """The rows up to where the third level has all the weight."""
+    """Return the rows up to where the third level has all the weight."""
     gone = np.flatnonzero((growth.alpha[:, 1] <= 0) & (growth.alpha[:, 2:].sum(axis=1) > 0))
     stop = int(gone[0]) + 1 if len(gone) else len(growth.iteration)
     return Growth(growth.iteration[:stop], growth.alpha[:stop], growth.sizes)

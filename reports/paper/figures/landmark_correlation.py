@@ -63,13 +63,13 @@ def draw(stage: PaperRun, options: Options) -> tuple[Figure | None, str]:
 
 
 def read_sample(stage: PaperRun, keys: Sequence[str], method: str) -> Sample:
-    """The displacements of all landmarks of the data sets that play ``keys``, estimated by a method's first seed."""
+    """Read the displacements of all landmarks of the data sets that play ``keys``, by a method's first seed."""
     true, estimated, missing = [np.empty((0, 3))], [np.empty((0, 3))], {}
     for dataset in (stage.datasets[key] for key in keys):
         for pair in dataset.test_pairs:
             landmarks = stage.run.landmarks(dataset.name, pair.name) if stage.run.landmarks else None
             found = kept(stage.run, dataset, method, pair) if landmarks else None
-            if found is None or found.displacement is None:
+            if landmarks is None or found is None or found.displacement is None:
                 why = found.why if found else "no landmarks"
                 missing[why] = missing.get(why, 0) + 1
                 continue
@@ -115,7 +115,7 @@ def _draw(stage: PaperRun, cast: Sequence[str], samples: Mapping[str, Sample]) -
 
 
 def _panel(axes: Axes, sample: Sample, axis: int, limit: tuple[float, float], colour: str) -> None:
-    """Points of one component; points are one picture in the SVG, thousands of marks would make it large."""
+    """Draw the points of one component; points are one picture in the SVG, thousands of marks would make it large."""
     true, estimated = sample.true[:, axis], sample.estimated[:, axis]
     axes.set(xlim=limit, ylim=limit, aspect="equal")
     for ticks in (axes.xaxis, axes.yaxis):
@@ -137,7 +137,7 @@ def _panel(axes: Axes, sample: Sample, axis: int, limit: tuple[float, float], co
 
 
 def _limits(samples: Iterable[Sample], axis: int) -> tuple[float, float]:
-    """Ends of both axes of a column: 0, all true values, and estimated ones up to half that range beyond them."""
+    """Return the ends of both axes of a column: 0, all true values, estimated ones up to half that range beyond."""
     found = [(sample.true[:, axis], sample.estimated[:, axis]) for sample in samples if len(sample.true)]
     true, estimated = (np.concatenate(values) for values in zip(*found, strict=True))
     low, high = min(0.0, float(true.min())), max(0.0, float(true.max()))
@@ -163,7 +163,7 @@ def _handles() -> list[Line2D]:
 
 
 def _note(stage: PaperRun, options: Options, cast: Sequence[str], samples: Mapping[str, Sample]) -> str:
-    """What a reader has to know: whose landmarks and how many, what a sign means, what is missing and why."""
+    """Return what a reader has to know: whose landmarks and how many, what a sign means, what is missing and why."""
     parts = [f"{stage.title(cast)}. First seed, all landmarks of all pairs pooled."]
     parts.append("Displacement of the fixed landmark to the moving one; estimated: read at the fixed landmark.")
     parts.append("r: Pearson; slope: least squares of the estimated on the true displacement.")

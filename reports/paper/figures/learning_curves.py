@@ -15,7 +15,6 @@ from reports.drawing.style import PAPER, RULE, SOFT, style
 from reports.drawing.weights import ALPHA, draw_weights, name
 from reports.paper import snapshots
 from reports.paper.cast import PaperRun
-from reports.paper.printed import PaperError
 from reports.paper.snapshots import Line, Snapshots
 from reports.reading.growth import Growth, read
 from reports.reading.trainings import choose, find
@@ -40,11 +39,6 @@ class Options:
 
 def draw(stage: PaperRun, options: Options) -> tuple[Figure | None, str]:
     """Draw the figure; return it with what the run adds to its caption, or None and why nothing can be drawn."""
-    if len(options.methods) > len(LOOKS):
-        raise PaperError(
-            f"{stage.paper.key}: figure {options.number}: only {len(LOOKS)} methods can be told apart, "
-            f"got {len(options.methods)}"
-        )
     growth, why = _growth(stage, options)
     found = snapshots.read(stage, options.methods, options.datasets)
     if growth is None and not found.lines:
@@ -53,7 +47,7 @@ def draw(stage: PaperRun, options: Options) -> tuple[Figure | None, str]:
 
 
 def window(line: Line) -> int:
-    """How many snapshots a point of a line is the running median of: one, unless there are many."""
+    """Return how many snapshots a point of a line is the running median of: one, unless there are many."""
     return 1 if len(line.tre) <= MANY else len(line.tre) // 40
 
 
@@ -96,13 +90,13 @@ def _draw(options: Options, growth: Growth | None, why: str, found: Snapshots) -
 
 
 def _end(growth: Growth | None, found: Snapshots) -> float:
-    """The last iteration that the figure has anything of."""
+    """Return the last iteration that the figure has anything of."""
     ends = [float(line.tre.index[-1]) for line in found.lines]
     return max([*ends, float(growth.iteration[-1])] if growth is not None else ends)
 
 
 def _errors(axes: Axes, options: Options, found: Snapshots) -> None:
-    """A line a training, thick for the first seed of a method; a cross where one diverged."""
+    """Draw a line a training, thick for the first seed of a method; a cross where one diverged."""
     marker = "o" if max(len(line.tre) for line in found.lines) <= FEW else ""
     for method, (colour, dashes) in zip(options.methods, LOOKS, strict=False):
         for place, line in enumerate(found.of(method)):
@@ -125,11 +119,27 @@ def _line(axes: Axes, line: Line, place: int, pen: tuple[str, object], marker: s
     if place == 0 and window(line) > 1:
         axes.plot(line.tre.index, line.tre, color=colour, linewidth=0.6, alpha=0.35, zorder=2)
     shown = line.tre.rolling(window(line), center=True, min_periods=1).median()
-    axes.plot(shown.index, shown, color=colour, linestyle=dashes, marker=marker, label=text,
-              markersize=3.5 if place == 0 else 2.2, **look)  # fmt: skip
+    axes.plot(
+        shown.index,
+        shown,
+        color=colour,
+        linestyle=dashes,
+        marker=marker,
+        label=text,
+        markersize=3.5 if place == 0 else 2.2,
+        **look,
+    )
     if line.training.status == "diverged":
-        axes.plot(shown.index[-1], shown.iloc[-1], "X", color=colour, markersize=10 if place == 0 else 8,
-                  markeredgecolor=PAPER, markeredgewidth=0.8, zorder=6)  # fmt: skip
+        axes.plot(
+            shown.index[-1],
+            shown.iloc[-1],
+            "X",
+            color=colour,
+            markersize=10 if place == 0 else 8,
+            markeredgecolor=PAPER,
+            markeredgewidth=0.8,
+            zorder=6,
+        )
 
 
 def _empty(axes: Axes, why: str) -> None:
@@ -139,7 +149,7 @@ def _empty(axes: Axes, why: str) -> None:
 
 
 def _note(stage: PaperRun, options: Options, growth: Growth | None, found: Snapshots) -> list[str]:
-    """What a reader has to know: the levels, over which pairs the error is, what was left out and why."""
+    """Return what a reader has to know: the levels, over which pairs the error is, what was left out and why."""
     parts = []
     if growth is not None:
         sizes = ", ".join(f"{name(ALPHA, level)}: {size}" for level, size in enumerate(growth.sizes))
@@ -151,14 +161,13 @@ def _note(stage: PaperRun, options: Options, growth: Growth | None, found: Snaps
         parts.append(_last(options, found))
         if not np.isfinite(found.before):
             parts.append("The error before registration is not drawn: identity was not run on all of these pairs.")
-    parts += [f"Trained on {on}." for on in dict.fromkeys(stage.trained_on(line.training)
-                                                          for line in found.lines)]  # fmt: skip
+    parts += [f"Trained on {on}." for on in dict.fromkeys(stage.trained_on(line.training) for line in found.lines)]
     parts += [_ended(line) for line in found.lines if line.training.status != "ok"]
     return parts + [f"Not drawn: {why}." for why in found.missing]
 
 
 def _last(options: Options, found: Snapshots) -> str:
-    """The last error of every method's first seed, in words."""
+    """Return the last error of every method's first seed, in words."""
     first = [lines[0] for method in options.methods if (lines := found.of(method))]
     last = [
         f"{line.label} {number(float(line.tre.iloc[-1]), 2)} mm at iteration {line.tre.index[-1]:g}" for line in first

@@ -46,7 +46,7 @@ class Maps:
     alpha: Array | None
 
     def at(self, iteration: int) -> int | None:
-        """Where an iteration stands, None where nothing was kept of it."""
+        """Return where an iteration stands, None where nothing was kept of it."""
         places = np.flatnonzero(self.iteration == iteration)
         return int(places[0]) if len(places) else None
 
@@ -62,6 +62,8 @@ class Panel:
 
 @dataclass(frozen=True)
 class Row:
+    """Maps of a level, or results of a network, at several iterations."""
+
     title: str
     panels: Sequence[Panel]
     apart: bool = False  # whether a gap parts it from the row above
@@ -83,8 +85,8 @@ def draw(stage: PaperRun, options: Options) -> tuple[Figure | None, str]:
         return None, why
     if maps.levels is None:
         return None, f"{method} left no maps of its levels"
-    chosen = np.unique(np.linspace(0, len(maps.iteration) - 1, SHOWN).round().astype(int))
-    rows = [*_level_rows(maps, chosen, _grids(training, maps)), _result_row(stage.run.label(method), maps, chosen)]
+    chosen = np.unique(np.linspace(0, len(maps.iteration) - 1, SHOWN).round().astype(int)).tolist()
+    rows = [*_level_rows(training, maps, chosen), _result_row(stage.run.label(method), maps, chosen)]
     notes = [_about(training, maps, chosen)]
     for other in rest:
         row, note = _other_row(stage, other, maps, chosen, training)
@@ -98,7 +100,7 @@ def draw(stage: PaperRun, options: Options) -> tuple[Figure | None, str]:
 
 
 def read_maps(training: Training | None, method: str) -> tuple[Maps | None, str]:
-    """What a training left in maps.npz, its iterations in order; or None and why there is nothing to show."""
+    """Read what a training left in maps.npz, its iterations in order; or None and why there is nothing to show."""
     if training is None:
         return None, f"{method} was not trained in this profile"
     arrays = training.arrays("maps.npz")
@@ -127,7 +129,7 @@ def _maps(arrays: Mapping[str, Array]) -> Maps:
 
 
 def _fits(maps: Maps) -> bool:
-    """Whether shapes are as `Maps` says."""
+    """Return whether shapes are as `Maps` says."""
     k = len(maps.iteration)
     shape = maps.truth.shape
     if len(shape) != 2 or maps.result.shape != (k, *shape) or not maps.ratio > 0:
@@ -137,25 +139,28 @@ def _fits(maps: Maps) -> bool:
     return maps.alpha is not None and maps.alpha.ndim == 2 and maps.levels.shape == (*maps.alpha.shape, *shape)
 
 
-def _grids(training: Training, maps: Maps) -> list[str]:
-    """The grid of each level, half of the next one along every axis; of the section where the training says no more."""
-    shape = (training.about("synthetic.json") or {}).get("shape") or maps.truth.shape
-    count = maps.levels.shape[1]
-    return [grid_name([n / 2 ** (count - 1 - level) for n in shape]) for level in range(count)]
-
-
 def grid_name(shape: Sequence[float]) -> str:
-    """A grid's size as text: 8³ for a cube."""
+    """Return a grid's size as text: 8³ for a cube."""
     sizes = [f"{n:g}" for n in shape]
     if len(sizes) == 3 and len(set(sizes)) == 1:
         return f"{sizes[0]}\N{SUPERSCRIPT THREE}"
     return " \N{MULTIPLICATION SIGN} ".join(sizes)
 
 
-def _level_rows(maps: Maps, chosen: Sequence[int], grids: Sequence[str]) -> list[Row]:
+def _level_rows(training: Training, maps: Maps, chosen: Sequence[int]) -> list[Row]:
+    """Return a row for each level, named by its grid, which is half of the next level's along every axis.
+
+    The grid is that of the section where the training says no more.
+    """
+    if maps.levels is None or maps.alpha is None:
+        return []
+    shape, count = (training.about("synthetic.json") or {}).get("shape") or maps.truth.shape, maps.levels.shape[1]
     return [
-        Row(grid, [Panel(maps.levels[at, level], float(maps.alpha[at, level])) for at in chosen])
-        for level, grid in enumerate(grids)
+        Row(
+            grid_name([n / 2 ** (count - 1 - level) for n in shape]),
+            [Panel(maps.levels[at, level], float(maps.alpha[at, level])) for at in chosen],
+        )
+        for level in range(count)
     ]
 
 
@@ -164,8 +169,9 @@ def _result_row(title: str, maps: Maps, chosen: Sequence[int]) -> Row:
 
 
 def _other_row(stage: PaperRun, method: str, maps: Maps, chosen: Sequence[int], first: Training) -> tuple[Row, str]:
-    """Results of another network of the ``first`` one's seed and training data, at its iterations where they are known;
-    why not, where none is.
+    """Return the results of another network of the same seed and training data at the ``first`` one's iterations.
+
+    Where there are none, the row is empty and the text says why.
     """
     training = find(stage.run.trainings, method, first.seed, own=first.dataset)
     other, why = read_maps(training, method)
@@ -185,7 +191,7 @@ def _same_pair(maps: Maps, other: Maps) -> bool:
 
 
 def _top(maps: Maps) -> float:
-    """The value at the end of the colour scale: the largest of the truth, or of the results where it is zero."""
+    """Return the value at the end of the colour scale: the largest of the truth, or of the results where it is zero."""
     for values in (maps.truth, maps.result):
         found = np.abs(values[np.isfinite(values)])
         if found.size and found.max() > 0:
@@ -194,7 +200,7 @@ def _top(maps: Maps) -> float:
 
 
 def colours(values: Array, top: float, *, pale: bool = False) -> Array:
-    """Colours ``(rows, columns, 3)`` of a map on the scale from -top to top; grey where it is no number."""
+    """Return colours ``(rows, columns, 3)`` of a map on the scale from -top to top; grey where it is no number."""
     finite = np.isfinite(values)
     shown = COLOURS(0.5 + 0.5 * np.where(finite, values, 0.0) / top)[..., :3]
     shown = np.where(finite[..., None], shown, to_rgb(UNKNOWN))
@@ -262,7 +268,7 @@ def _scale(room: Room, top: float) -> None:
 
 
 def _about(training: Training, maps: Maps, chosen: Sequence[int]) -> str:
-    """Which network and which section these are."""
+    """Return which network and which section these are."""
     parts = [f"Networks of seed {training.seed}. Middle coronal section, head on top, patient's right on the left."]
     if len(chosen) < len(maps.iteration):
         parts.append(f"{len(chosen)} of {len(maps.iteration)} kept iterations.")
@@ -272,7 +278,7 @@ def _about(training: Training, maps: Maps, chosen: Sequence[int]) -> str:
 
 
 def _legend(rows: Sequence[Row], top: float) -> str:
-    """What frames, pale panels, colours at the ends and grey mean."""
+    """Return what frames, pale panels, colours at the ends and grey mean."""
     parts = ["Dark frame: the level counts at that iteration, with the weight written in it or with 1."]
     parts.append("Pale: its weight is 0 then. Below the levels: their weighted sum.")
     values = [panel.values for row in rows for panel in row.panels if panel.values is not None]

@@ -77,32 +77,33 @@ def draw(stage: PaperRun, options: Options) -> tuple[Figure | None, str]:
         rows += _method_rows(stage, dataset, method, columns, scan, title)
     if all(panel.image is None for row in rows[2:] for panel in row.panels):
         return None, "; ".join(dict.fromkeys(panel.why for row in rows[2:] for panel in row.panels))
-    top = max(float(panel.image.max()) for panel in rows[1].panels) or 1.0  # one grey scale, that of the fixed image
+    lit = [float(panel.image.max()) for panel in rows[1].panels if panel.image is not None]
+    top = max(lit) or 1.0  # one grey scale, that of the fixed image
     ratio, title = _ratio(dataset, columns[0].pair.fixed), stage.players[options.dataset].in_figure
     figure = draw_rows(rows, [column.title for column in columns], title, ratio=ratio, top=top)
     return figure, _note(stage, options, chosen, absent)
 
 
 def overlay(fixed: Array, warped: Array) -> Array:
-    """Colours ``(rows, columns, 3)`` of two label sections: where they agree, where they differ, where both are 0."""
+    """Return colours ``(rows, columns, 3)`` of two label sections: where they agree, differ, or both are 0."""
     colours = np.array([to_rgb(colour) for colour in (EMPTY, AGREE, MISMATCH)])
     return colours[np.where(fixed != warped, 2, np.where(fixed > 0, 1, 0))]
 
 
 def section_of_largest_area(mask: Array) -> int:
-    """Index along the last axis of the plane in which a mask ``(D, H, W)`` covers most; the first of several."""
+    """Return the index along the last axis of the first plane in which a mask ``(D, H, W)`` covers most."""
     return int(np.argmax(np.count_nonzero(mask, axis=(0, 1))))
 
 
 def warped_section(moving: Array, u: Turned, index: int, *, order: geometry.Order) -> Array:
-    """Section ``index`` along the last axis of ``moving(x + u(x))``, as ``(rows, columns)`` of a print."""
+    """Return section ``index`` along the last axis of ``moving(x + u(x))``, as ``(rows, columns)`` of a print."""
     slab = np.stack([component[..., index : index + 1] * np.float32(sign) for component, sign in u])
     slab[AXIAL] += index  # `warp` counts from the corner of the slab
     return _cut(geometry.warp(moving, slab, order=order), 0)
 
 
 def _choose(dataset: Dataset, wanted: int, scan: Callable[[str], Scan]) -> tuple[list[Column], str]:
-    """The registrations to show, and a sentence that says how they were chosen.
+    """Return the registrations to show, and a sentence that says how they were chosen.
 
     They share the fixed image that most test pairs have. Where no two pairs share one, they are sections of one pair.
     """
@@ -131,7 +132,7 @@ def _choose(dataset: Dataset, wanted: int, scan: Callable[[str], Scan]) -> tuple
 
 
 def _spread(occupied: Array, wanted: int) -> list[int]:
-    """Indices spread evenly over those that are occupied, without the very ends."""
+    """Return indices spread evenly over those that are occupied, without the very ends."""
     places = np.linspace(0, len(occupied) - 1, wanted + 2)[1:-1]
     return sorted({int(occupied[round(place)]) for place in places})
 
@@ -183,7 +184,7 @@ def _method_panels(
 
 
 def _ratio(dataset: Dataset, case: str) -> float:
-    """Height over width of an axial section, both in mm."""
+    """Return height over width of an axial section, both in mm."""
     volume = dataset.image(case)
     columns, rows, _ = oriented(volume.array, volume.affine).shape
     right, down, _ = oriented_spacing(volume)
@@ -191,7 +192,7 @@ def _ratio(dataset: Dataset, case: str) -> float:
 
 
 def _note(stage: PaperRun, options: Options, chosen: str, absent: Sequence[str]) -> str:
-    """What a reader has to know: which sections these are, how labels were warped, what the Dice is of."""
+    """Return what a reader has to know: which sections these are, how labels were warped, what the Dice is of."""
     dataset = stage.datasets[options.dataset]
     quoted = quote(stage.run.metrics, dataset.name, "dice")
     parts = [f"{stage.players[options.dataset].in_figure}.", chosen, "Patient's right on the left, front on top."]

@@ -17,7 +17,6 @@ from reports.drawing.logarithmic import log_scale, set_log
 from reports.drawing.style import KINDS, SOFT, style
 from reports.paper import snapshots
 from reports.paper.cast import PaperRun
-from reports.paper.printed import PaperError
 from reports.paper.snapshots import Snapshots
 
 Points = NDArray[np.float64]  # (n, 2): error of the first and of the second method
@@ -40,11 +39,9 @@ class Options:
 
 def draw(stage: PaperRun, options: Options) -> tuple[Figure | None, str]:
     """Draw the figure; return it with what the run adds to its caption, or None and why nothing can be drawn."""
-    if len(options.methods) != 2:
-        where = f"{stage.paper.key}: figure {options.number}"
-        raise PaperError(f"{where}: a scatter is of two methods, got {len(options.methods)}")
     found = snapshots.read(stage, options.methods, options.datasets)
-    points = matched(found, *options.methods)
+    first, second = options.methods
+    points = matched(found, first, second)
     if not points:
         why = "the two methods share no snapshot of the same iteration and seed"
         return None, "; ".join(found.missing) or why
@@ -56,7 +53,7 @@ def draw(stage: PaperRun, options: Options) -> tuple[Figure | None, str]:
 
 
 def matched(found: Snapshots, first: str, second: str) -> dict[int, Points]:
-    """For each seed the errors in mm of both methods at the iterations at which both have a snapshot."""
+    """Return for each seed the errors in mm of both methods at the iterations at which both have a snapshot."""
     other = {line.training.seed: line for line in found.of(second)}
     points = {}
     for line in found.of(first):
@@ -68,7 +65,7 @@ def matched(found: Snapshots, first: str, second: str) -> dict[int, Points]:
 
 
 def density(points: Points) -> gaussian_kde | None:
-    """The points' kernel density, Scott's bandwidth; None where they are too few or lie on a line."""
+    """Return the points' kernel density, Scott's bandwidth; None where they are too few or lie on a line."""
     if len(points) < FEWEST:
         return None
     try:
@@ -103,7 +100,7 @@ def _draw(points: Mapping[int, Points], names: list[str], shade: gaussian_kde | 
 
 
 def _shade(axes: Axes, shade: gaussian_kde, span: tuple[float, float], log: bool) -> None:
-    """Layers of grey, one for each step of the density, so that it is the darker the denser the points are."""
+    """Draw layers of grey, one for each step of the density: the denser the points are the darker it is."""
     line = np.geomspace(*span, SIDE) if log else np.linspace(*span, SIDE)
     x, y = np.meshgrid(line, line)
     place = np.stack([x.ravel(), y.ravel()])
@@ -114,14 +111,23 @@ def _shade(axes: Axes, shade: gaussian_kde, span: tuple[float, float], log: bool
 
 
 def _scatter(axes: Axes, points: Mapping[int, Points]) -> None:
-    """Dots of the first seed full, of further ones pale and smaller; the more there are the smaller all are."""
+    """Draw dots of the first seed full, of further ones pale and smaller; the more there are the smaller all are."""
     count = sum(map(len, points.values()))
     size = float(np.clip(4 * (150 / count) ** 0.25, 1.5, 4))
     for place, seed in enumerate(sorted(points)):
-        look = {"markersize": size, "alpha": 0.9} if place == 0 else {"markersize": 0.75 * size, "alpha": 0.4}
+        marks, alpha = (size, 0.9) if place == 0 else (0.75 * size, 0.4)
         text = {0: f"seed {seed}", 1: "further seeds"}.get(place)
-        axes.plot(*points[seed].T, "o", color=KINDS["learned"][1], markeredgewidth=0, zorder=5 - (place > 0),
-                  rasterized=count > MANY, label=text, **look)  # fmt: skip
+        axes.plot(
+            *points[seed].T,
+            "o",
+            color=KINDS["learned"][1],
+            markeredgewidth=0,
+            zorder=5 - (place > 0),
+            rasterized=count > MANY,
+            label=text,
+            markersize=marks,
+            alpha=alpha,
+        )
     if len(points) > 1:
         axes.figure.legend(loc="outside lower center", ncols=2, fontsize=8, handletextpad=0.2, markerscale=4 / size)
 
@@ -133,7 +139,7 @@ def _below(points: Points) -> int:
 def _note(
     stage: PaperRun, options: Options, found: Snapshots, points: Mapping[int, Points], shaded: bool, log: bool
 ) -> list[str]:
-    """What a reader has to know: the share below the line, over which pairs, what the grey is or why there is none."""
+    """Return what a reader has to know: the share below the line, over which pairs, what the grey is or its lack."""
     everything, (first, second) = np.concatenate(list(points.values())), (stage.run.label(m) for m in options.methods)
     below, count = _below(everything), len(everything)
     seeds = f"seed{'s' * (len(points) > 1)} {', '.join(map(str, sorted(points)))}"
