@@ -1,4 +1,4 @@
-"""What a paper holds, as types: data sets, tables, cells and figures, built once when `layout.load_paper` reads it."""
+"""The contents of a paper as types: data sets, tables, cells, figures; built once when `layout.load_paper` reads it."""
 
 from __future__ import annotations
 

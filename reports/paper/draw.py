@@ -79,17 +79,20 @@ def _kind(entry: PaperFigure, datasets: Mapping[str, object]) -> tuple[Draw, obj
     if entry.kind not in kinds():
         raise PaperError(f"kind must be one of {', '.join(kinds())}, got {entry.kind!r}")
     module = importlib.import_module(f"{LOADS}.{entry.kind}")
-    known = {field.name: field.default is MISSING for field in fields(module.Options)}
+    options = _options(entry, module.Options)
+    for key in (getattr(options, "dataset", None), *getattr(options, "datasets", ())):
+        if key is not None and key not in datasets:
+            raise PaperError(f"dataset {key!r} is none of {', '.join(datasets)}")
+    return module.draw, options
+
+
+def _options(entry: PaperFigure, kind: Any) -> object:
+    known = {field.name: field.default is MISSING for field in fields(kind)}
     if unknown := sorted(set(entry.options) - set(known)):
         raise PaperError(f"kind {entry.kind} knows no {', '.join(unknown)}, only {', '.join(known)}")
     if missing := [name for name, needed in known.items() if needed and not entry.options.get(name)]:
         raise PaperError(f"kind {entry.kind} needs {', '.join(missing)}")
     try:
-        options = msgspec.convert(entry.options, module.Options)
+        return msgspec.convert(entry.options, kind)
     except msgspec.ValidationError as error:
         raise PaperError(str(error)) from error
-    named = [getattr(options, "dataset", None), *getattr(options, "datasets", ())]
-    for key in named:
-        if key is not None and key not in datasets:
-            raise PaperError(f"dataset {key!r} is none of {', '.join(datasets)}")
-    return module.draw, options

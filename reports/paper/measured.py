@@ -1,4 +1,4 @@
-"""What a run measured for a cell of a paper's table: the value in printed units, its interval, or why there is none."""
+"""The measured number of a cell of a paper's table: in printed units, with its interval, or why there is none."""
 
 from __future__ import annotations
 
@@ -122,10 +122,8 @@ class Reader:
             frames.append(found)
         if len(choices) > 1:
             frames, draws = self._pairs.read_both(choices, quote, pooled=cell.pooled)
-            if not draws:
-                return replace(blank, reason=f"{choices[0].method} and {choices[1].method} have no pair in common")
-            if cell.draws and choices[0].seed is None and len(draws) == 1:
-                return replace(blank, reason="one draw only")
+            if why := self._why_apart(choices, draws, cell):
+                return replace(blank, reason=why)
             ran = {seed for choice in choices if choice.seed is None for seed in self._pairs.seeds(choice)}
             what = f"of {len(draws)} draw{'s' * (len(draws) > 1)}: {', '.join(map(str, draws))}"
             notes += [what] if len(ran) > 1 else []
@@ -141,6 +139,13 @@ class Reader:
             narrow=self._any_narrow(choices),
             notes=(*notes, *([answer.why] if answer.why else [])),
         )
+
+    @staticmethod
+    def _why_apart(choices: Sequence[Choice], draws: Sequence[int], cell: Cell) -> str:
+        """Return why two methods cannot be compared over these draws; empty where they can."""
+        if not draws:
+            return f"{choices[0].method} and {choices[1].method} have no pair in common"
+        return "one draw only" if cell.draws and choices[0].seed is None and len(draws) == 1 else ""
 
     def _seeds(self, blank: Measured, choices: Sequence[Choice], cell: Cell) -> Measured:
         """Count the seeds, of those that both methods were run with, in which the first has the lower mean.

@@ -1,4 +1,4 @@
-"""What a report writes and shows of one paper: its tables, figures and ledger."""
+"""The part of a report that is one paper's: its tables, figures and ledger."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from reports.drawing import html
 from reports.paper.cast import PaperRun, Player
+from reports.paper.contents import Paper
 from reports.paper.draw import Drawn, draw_figures
 from reports.paper.ledger import Judged, beside, judge, ledger_table, verdict_counts
 from reports.paper.tables import write_paper_tables
@@ -31,12 +32,9 @@ class Figure:
 
 @dataclass(frozen=True)
 class PaperSection:
-    """What the page shows of one paper."""
+    """All that the page shows of one paper."""
 
-    key: str
-    title: str
-    cite: str
-    hardware: str
+    about: Paper
     players: Sequence[Player]
     tables: Sequence[Table]
     figures: Sequence[Figure]
@@ -51,19 +49,9 @@ def write_paper(folder: Path, stage: PaperRun) -> tuple[PaperSection, list[Judge
     tables = write_paper_tables(folder / "tables", stage, [*judged, *beside(stage)])
     figures = [_figure(stage, drawn) for drawn in draw_figures(stage, folder / "figures")]
     caption = f"Ledger of {stage.paper.cite}: every printed number beside the measured one, in printed units."
-    section = PaperSection(
-        key=stage.paper.key,
-        title=stage.paper.title,
-        cite=stage.paper.cite,
-        hardware=stage.paper.hardware,
-        players=list(stage.players.values()),
-        tables=tables,
-        figures=figures,
-        ledger=ledger_table(judged, caption),
-        printed=len(judged),
-        verdicts=verdict_counts(judged),
-    )
-    return section, judged
+    ledger, players = ledger_table(judged, caption), list(stage.players.values())
+    counts = len(judged), verdict_counts(judged)
+    return PaperSection(stage.paper, players, tables, figures, ledger, *counts), judged
 
 
 def _figure(stage: PaperRun, drawn: Drawn) -> Figure:

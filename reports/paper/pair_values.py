@@ -117,10 +117,8 @@ class PairValues:
         failed, idle = tried[~tried.status.isin(["ok", "not_applicable"])], (tried.status == "not_applicable").sum()
         notes = []
         if len(failed):
-            notes.append(
-                f"{len(failed)} of {len(tried) - idle} registrations of {choice.method} failed and are left out "
-                f"(first: {first_reason(failed)})"
-            )
+            what = f"{len(failed)} of {len(tried) - idle} registrations of {choice.method}"
+            notes.append(f"{what} failed and are left out (first: {first_reason(failed)})")
         without = sum(each[each.status == "ok"].pair.nunique() for each in rows) - len(done)
         if without > 0:
             notes.append(f"registered pairs of {choice.method} without a value: {without}")

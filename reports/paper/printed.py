@@ -37,7 +37,7 @@ class Number:
 
 @dataclass(frozen=True)
 class Printed:
-    """What a paper prints in a cell: the text, its number, None where there is none, and a note on the text.
+    """The text that a paper prints in a cell, the number that it is, None where it is none, and a note on the text.
 
     ``value`` is that number as the CSV has it, NaN where there is none; ``blank``: printed as a dash or not available.
     """

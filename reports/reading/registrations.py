@@ -6,6 +6,7 @@ Always of a method's first seed (`reports.reading.trainings.first_seed`).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from benchmarks.ranking import quote, values
 from datasets import geometry
@@ -40,7 +41,10 @@ def kept(run: Run, dataset: Dataset, method: str, pair: Pair) -> Kept:
         return Kept(None, "not registered")
     if rows.status.iloc[0] != "ok":
         return Kept(None, str(rows.status.iloc[0]).replace("_", " "))
-    path = run.displacement_path(dataset.name, method, seed, pair.name)
+    return _read(run.displacement_path(dataset.name, method, seed, pair.name), dataset, pair)
+
+
+def _read(path: Path, dataset: Dataset, pair: Pair) -> Kept:
     if not path.exists():
         return Kept(None, "not kept")
     try:

@@ -110,6 +110,6 @@ def find(trainings: Sequence[Training], method: str, seed: int | None = None, *,
 
 
 def others(trainings: Sequence[Training], methods: Sequence[str], dataset: str) -> list[str]:
-    """What a reader has to know where these methods were trained on further data sets than the one that is read."""
+    """Return what a reader has to know where these methods were trained on more data sets than the one read."""
     names = dict.fromkeys(each.dataset for each in trainings if each.method in methods and each.dataset != dataset)
     return [f"Trainings on {', '.join(names)} are left out: these are on {dataset}."] if names else []

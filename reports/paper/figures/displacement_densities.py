@@ -111,17 +111,17 @@ def _draw(found: Mapping[str, Density | None]) -> Figure:
         for axes, (component, one) in zip(panels, found.items(), strict=True):
             axes.set_title(NAMES[component])
             axes.set_xlabel(f"displacement along {component} in mm")
-            if one is None:
-                axes.text(0.5, 0.5, "no voxels", transform=axes.transAxes, ha="center", color=SOFT)
-            else:
-                _panel(axes, one)
+            _panel(axes, one)
         panels[0].set_ylabel("probability density (1/mm)")
         panels[0].set_xlim(-1.03 * reach, 1.03 * reach)
         panels[0].set_ylim(0, 1.28 * max(one.per_mm.max() for one in found.values() if one is not None))
     return figure
 
 
-def _panel(axes: Axes, one: Density) -> None:
+def _panel(axes: Axes, one: Density | None) -> None:
+    if one is None:
+        axes.text(0.5, 0.5, "no voxels", transform=axes.transAxes, ha="center", color=SOFT)
+        return
     colour = KINDS["learned"][1]
     axes.stairs(one.per_mm, one.edges, fill=True, color=colour, alpha=0.3, linewidth=0)
     axes.stairs(one.per_mm, one.edges, color=colour, linewidth=1.2)

@@ -115,16 +115,8 @@ def _sketch(axes: Axes, growth: Growth, moment: Moment, title: str) -> None:
     if moment.row is None:
         axes.set_axis_off()
         axes.set_title(title)
-        axes.text(
-            0.5,
-            0.5,
-            textwrap.fill(moment.why, 30),
-            transform=axes.transAxes,
-            ha="center",
-            va="center",
-            fontsize=8,
-            color=SOFT,
-        )
+        why = textwrap.fill(moment.why, 30)
+        axes.text(0.5, 0.5, why, transform=axes.transAxes, ha="center", va="center", fontsize=8, color=SOFT)
         return
     axes.set_title(f"{title}, iteration {growth.iteration[moment.row]:g}")
     first, second = (float(weight) for weight in growth.alpha[moment.row, :2])

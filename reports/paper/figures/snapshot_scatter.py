@@ -117,17 +117,9 @@ def _scatter(axes: Axes, points: Mapping[int, Points]) -> None:
     for place, seed in enumerate(sorted(points)):
         marks, alpha = (size, 0.9) if place == 0 else (0.75 * size, 0.4)
         text = {0: f"seed {seed}", 1: "further seeds"}.get(place)
-        axes.plot(
-            *points[seed].T,
-            "o",
-            color=KINDS["learned"][1],
-            markeredgewidth=0,
-            zorder=5 - (place > 0),
-            rasterized=count > MANY,
-            label=text,
-            markersize=marks,
-            alpha=alpha,
-        )
+        colour = KINDS["learned"][1]
+        (dots,) = axes.plot(*points[seed].T, "o", color=colour, label=text, markeredgewidth=0, rasterized=count > MANY)
+        dots.set(markersize=marks, alpha=alpha, zorder=5 - (place > 0))
     if len(points) > 1:
         axes.figure.legend(loc="outside lower center", ncols=2, fontsize=8, handletextpad=0.2, markerscale=4 / size)
 

@@ -66,8 +66,9 @@ def test_levels_are_named_by_their_grid_and_marked_by_their_weight(tmp_path):
 
 
 def test_rows_of_levels_hold_the_maps_in_order_of_iterations(tmp_path):
-    maps, _ = level_figure.read_maps(training(tmp_path, "net", grown()), "net")
-    rows = level_figure._level_rows(maps, [0, 2], ["a", "b", "c"])
+    trained = training(tmp_path, "net", grown())
+    maps, _ = level_figure.read_maps(trained, "net")
+    rows = level_figure._level_rows(trained, maps, [0, 2])
     assert [[panel.weight for panel in row.panels] for row in rows] == [[1, 0], [0, 0], [0, 1]]
     for level, row in enumerate(rows):
         for panel, at in zip(row.panels, (1, 3), strict=True):
