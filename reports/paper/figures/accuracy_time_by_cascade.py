@@ -220,15 +220,8 @@ def _bars(axes: Axes, seconds: Sequence[Sequence[Value]], hollow: bool) -> None:
             if value.known:
                 axes.bar(x, value.value, 0.92 * width, facecolor=face, edgecolor=edge, hatch=hatch, linewidth=line)
             top, ink = (value.value, INK) if value.known else (0, SOFT)
-            axes.annotate(
-                value.text or "n. m.",
-                (x, top),
-                xytext=(0, 2),
-                textcoords="offset points",
-                ha="center",
-                fontsize=7,
-                color=ink,
-            )
+            place_of = {"xytext": (0, 2), "textcoords": "offset points", "ha": "center"}
+            axes.annotate(value.text or "n. m.", (x, top), fontsize=7, color=ink, **place_of)
     axes.margins(y=0.2)  # above only: bars stand on 0
     axes.yaxis.set_major_locator(MaxNLocator(3))
     axes.set_ylabel("seconds")
