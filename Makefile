@@ -16,7 +16,7 @@ report: env  ## the main job: every table and figure on phantoms, offline
 	$(BIN)/snakemake --cores $(CORES) report
 	@echo "Open results/mini/report/index.html"
 
-test: env  ## behaviour, under 20 minutes on 2 cores
+test: env  ## behaviour, under 15 minutes on 2 cores
 	$(BIN)/python -m pytest tests -m "not slow"
 
 test-all: env
@@ -27,10 +27,12 @@ bench: env  ## speed of the hot kernels, as ratios within one run
 	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-json results/bench/speed.json
 	$(BIN)/python -m benchmarks.speed results/bench/speed.json
 
-lint: env
+lint: env  ## style, spelling and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflows/rules
+	$(BIN)/codespell
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 clean:  ## everything that runs have made; the environment stays
 	rm -rf results .snakemake

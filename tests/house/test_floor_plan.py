@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from workflows.configuration.sources import ROOMS, ROOT, imported_modules
+from tests.house.measures import files_of
+from workflows.configuration.sources import ROOMS, ROOT, constant_of, imported_modules
 
 ALLOWED = {
     "datasets": {"datasets"},
@@ -14,11 +15,6 @@ ALLOWED = {
     "workflows": set(ROOMS),
 }
 HEAVY_BELOW = {"torch", "ants", "itk"}  # floor 0 and the judge stand without them
-
-
-def files_of(room: str) -> list[Path]:
-    # benchmarks/test_*.py measure the methods from outside and see everything, as tests do
-    return [path for path in sorted((ROOT / room).rglob("*.py")) if not path.name.startswith("test_")]
 
 
 def violations(room: str, path: Path) -> list[str]:
@@ -48,8 +44,6 @@ def test_methods_never_name_the_truth():
 
 
 def test_only_the_positive_control_is_given_the_true_displacement():
-    from workflows.configuration.sources import constant_of
-
     given = [p.stem for p in files_of("methods") if "true_displacement" in (constant_of(p, "NEEDS") or ())]
     assert given == ["truth"]
 
@@ -74,3 +68,9 @@ def test_the_families_of_networks_never_meet(family, other):
         if any(n.startswith(f"methods.blocks.{other}") for n in imported_modules(p))
     ]
     assert not met
+
+
+def test_no_test_imports_a_test():
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        names = {name for name in imported_modules(path) if name.startswith("tests.")}
+        assert not [name for name in names if any(part.startswith("test_") for part in name.split("."))], path
