@@ -196,6 +196,8 @@ def test_the_figure_is_drawn_with_its_option(extended):
 
 def test_the_option_is_shown_with_its_value_default_and_meaning(extended):
     text = call(extended, "workflows.show", "pushed-far", "blocks")
-    (line,) = [line for line in text.splitlines() if "voxels" in line and "how far" in line]
-    assert "2.5" in line
-    assert "1.0" in line
+    lines = text.splitlines()
+    (at,) = [number for number, line in enumerate(lines) if line.split()[:1] == ["voxels"]]
+    assert lines[at].split()[1] == "2.5"
+    assert "how far along the first axis" in lines[at + 1]
+    assert "default 1.0" in lines[at + 1]
