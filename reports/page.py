@@ -24,7 +24,8 @@ from reports.overview.timing import timing_frame, timings
 from reports.paper.cast import PaperRun
 from reports.paper.ledger import ledger_frame
 from reports.paper.page import PaperSection, write_paper
-from reports.reading.run import Method, Run
+from reports.reading.method import Method
+from reports.reading.run import Run
 from reports.reading.trainings import loss_curves
 from reports.tables.table import Table
 from reports.tables.write import csv_text, write_tables, write_text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks import results
@@ -10,7 +9,7 @@ from datasets.case import Pair, Truth, open_dataset
 from reports import page
 from reports.paper.cast import PaperRun
 from reports.paper.layout import load_paper
-from reports.reading.run import Method, Run
+from reports.reading.run import Run
 from reports.reading.trainings import read as read_training
 from workflows.planning.layout import Layout, chunk_of
 from workflows.planning.specs import ReportSpec
@@ -31,7 +30,7 @@ def report(spec: ReportSpec) -> None:
         timing=results.read(layout.timing, "timing"),
         runs=results.read(layout.runs, "runs"),
         datasets=datasets,
-        methods={name: Method(**asdict(method)) for name, method in spec.methods},
+        methods=dict(spec.methods),
         displacement_path=displacement_path,
         labels=lambda dataset, case: Truth(datasets[dataset].folder).labels(case),
         landmarks=lambda dataset, pair: Truth(datasets[dataset].folder).landmarks(Pair.from_name(pair)),

@@ -10,23 +10,12 @@ import pandas as pd
 
 from datasets.case import Dataset
 from datasets.files import Array
+from reports.reading.method import Methods
 from reports.reading.trainings import Training
 
 DisplacementPath = Callable[[str, str, int, str], Path]  # of data set, method, seed and pair
 Labels = Callable[[str, str], Array | None]  # of data set and case: the label map
 Landmarks = Callable[[str, str], tuple[Array, Array] | None]  # of data set and pair: fixed and moving, voxels (n, 3)
-
-
-@dataclass(frozen=True)
-class Method:
-    """How a method is named on the page: ``kind`` is classical, learned or control, ``cite`` its source."""
-
-    label: str
-    kind: str
-    cite: str = ""
-
-
-Methods = Mapping[str, Method]
 
 
 @dataclass(frozen=True)

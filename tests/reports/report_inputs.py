@@ -13,7 +13,8 @@ from datasets.case import Pair, Truth, Writer, open_dataset
 from datasets.description import Description, TrainingSplit
 from datasets.files import write_displacement
 from reports import page
-from reports.reading.run import Method, Run
+from reports.reading.method import Method
+from reports.reading.run import Run
 
 AFFINES = {
     "RAS": np.diag([1.0, 1.5, 2.0, 1.0]),

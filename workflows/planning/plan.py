@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
+from reports.reading.method import Method
 from workflows.configuration import sources
 from workflows.configuration.settings import Settings
 from workflows.planning.layout import ChunkFolder, Layout, TrainingFolder
@@ -19,7 +20,6 @@ from workflows.planning.specs import (
     RegisterSpec,
     ReportSpec,
     RunSpec,
-    ShownMethod,
     TimingSpec,
     TrainSpec,
 )
@@ -201,9 +201,9 @@ class Plan:
             methods=[(name, self._shown(name)) for name in settings.methods],
         )
 
-    def _shown(self, method: str) -> ShownMethod:
+    def _shown(self, method: str) -> Method:
         entry = self.settings.method(method)
-        return ShownMethod(label=entry.label, kind=entry.kind, cite=entry.cite)
+        return Method(label=entry.label, kind=entry.kind, cite=entry.cite)
 
     def _cast(self, paper: str) -> dict[str, str]:
         """Return which selected data set plays each one of a paper's."""

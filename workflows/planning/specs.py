@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from benchmarks.records import Options
+from reports.reading.method import Method
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,15 +115,6 @@ class TimingSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShownMethod:
-    """A method as a report names it."""
-
-    label: str
-    kind: str
-    cite: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
 class ReportSpec:
     """The finished run to be reported; data sets and methods are lists, which keep the order of display.
 
@@ -137,4 +129,4 @@ class ReportSpec:
     datasets: list[tuple[str, Path]]
     chunks: dict[str, int]
     papers: dict[str, dict[str, str]]
-    methods: list[tuple[str, ShownMethod]]
+    methods: list[tuple[str, Method]]

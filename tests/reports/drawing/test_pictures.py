@@ -12,7 +12,7 @@ from datasets import geometry
 from datasets.files import Volume
 from reports.drawing import pictures, planes, registration
 from reports.overview import figures
-from reports.reading.run import Method
+from reports.reading.method import Method
 from tests.reports.report_inputs import AFFINES, METHODS, extreme, frame, make_run
 
 

@@ -11,7 +11,8 @@ from reports.paper.contents import PaperFigure
 from reports.paper.draw import draw_figure
 from reports.paper.layout import load_paper
 from reports.paper.printed import COLUMNS
-from reports.reading.run import Method, Run
+from reports.reading.method import Method
+from reports.reading.run import Run
 from tests.reports.report_inputs import failed_row, frame, row, write_dataset
 
 DICE = {"metric": "dice", "protocol": "linear_thr128", "unit": "%", "factor": 100, "decimals": 1}

@@ -7,7 +7,8 @@ import pandas as pd
 from reports.paper.cast import PaperRun
 from reports.paper.layout import PAPERS, load_paper
 from reports.paper.printed import read_printed
-from reports.reading.run import Method, Run
+from reports.reading.method import Method
+from reports.reading.run import Run
 from reports.reading.trainings import Training
 from tests.reports.report_inputs import failed_row, frame, row, write_dataset
 
