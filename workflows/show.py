@@ -8,6 +8,7 @@ defaults of the code.
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import sys
 import textwrap
@@ -24,6 +25,7 @@ from workflows.configuration.document import KINDS, default_of
 from workflows.configuration.resolve import CATALOGUE, DEFAULT_PROFILE, papers, read_yaml, resolve
 from workflows.configuration.settings import Settings
 from workflows.planning.plan import Plan, Wildcards
+from workflows.running.options import build
 
 WIDTH = 118
 
@@ -40,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         settings = resolve(read_yaml(given.configfile))
         lines = _asked(settings, given.method, given.dataset, given.specifications)
         sys.stdout.write("\n".join(lines) + "\n")
-    except SettingsError as error:
+    except (SettingsError, ValueError, ImportError) as error:  # a method may lack its library
         sys.exit(f"error: {error}")
 
 
@@ -110,31 +112,27 @@ def describe(settings: Settings, method: str, dataset: str) -> Iterator[str]:
             ("watched on", ", ".join(settings.watched(method)) or "nothing", where("watch")),
         ]
     yield from _table(rows)
+    module = importlib.import_module(settings.module(method))
     given = {"params": entry.on(dataset).params, "training": entry.on(dataset).training}
     for kind, part in KINDS.items():
         options = sources.options_of(settings.module_path(method), kind)
         if options:
-            yield from _titled(
-                f"Options under {part}", _options(settings, (method, dataset), (part,), options, given[part])
-            )
+            made = build(getattr(module, kind), given[part])
+            yield from _titled(f"Options under {part}", _options(settings, (method, dataset, part), options, made))
 
 
 def _options(
-    settings: Settings,
-    where: tuple[str, str],
-    keys: tuple[str, ...],
-    options: Mapping[str, sources.Option],
-    given: Mapping[str, Any],
+    settings: Settings, path: tuple[str, ...], options: Mapping[str, sources.Option], made: object
 ) -> Iterator[str]:
     """Yield two lines or more an option: its value and who says it, then its type, default and meaning."""
     for name, option in options.items():
-        path, inside = (*keys, name), given.get(name) if option.fields else None
-        value = "" if inside else _text(given[name]) if name in given else default_of(option)
-        label, origin = ".".join(path[1:]), settings.origin(*where, *path) or "-"
-        yield f"  {label:<26}  {value:<28}  {origin}"
+        value, here = getattr(made, name), (*path, name)
+        inside = option.fields if option.fields and value is not None else {}
+        otherwise = "follows from other options" if default_of(option) == "open" else "-"
+        label, text = ".".join(here[3:]), "" if inside else _text(value)
+        yield f"  {label:<26}  {text:<28}  {settings.origin(*here) or otherwise}"
         yield from textwrap.wrap(_meaning(option), WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6)
-        if option.fields and inside:
-            yield from _options(settings, where, path, option.fields, inside)
+        yield from _options(settings, here, inside, value)
 
 
 def _meaning(option: sources.Option) -> str:
