@@ -55,8 +55,16 @@ def evaluate(spec: EvaluateSpec) -> None:
 
 def _rows(spec: EvaluateSpec, registrations: Registrations, data: Dataset, truth: Truth) -> Iterator[MetricRow]:
     def row(pair: str, measured: Row, status: str = "ok", reason: str = "") -> MetricRow:
-        return MetricRow(dataset=spec.dataset, method=spec.method, seed=spec.seed, run=registrations.run.run, pair=pair,
-                         status=status, reason=reason, **measured)  # fmt: skip
+        return MetricRow(
+            dataset=spec.dataset,
+            method=spec.method,
+            seed=spec.seed,
+            run=registrations.run.run,
+            pair=pair,
+            status=status,
+            reason=reason,
+            **measured,
+        )
 
     if spec.chunk == 0:
         for metric, value in registrations.cost.items():

@@ -25,9 +25,15 @@ def test_a_true_shift_gives_dice_one_and_no_error():
     fixed = geometry.warp(moving, truth, order=0)
     points = rng.uniform(4, 8, (6, 3))
     rows = evaluate(
-        truth, spacing=SPACING, fixed_labels=fixed, moving_labels=moving, labels=[1, 2, 3],
-        landmarks=(points, points + truth[:, 0, 0, 0]), true_displacement=truth, mask=fixed > 0,
-    )  # fmt: skip
+        truth,
+        spacing=SPACING,
+        fixed_labels=fixed,
+        moving_labels=moving,
+        labels=[1, 2, 3],
+        landmarks=(points, points + truth[:, 0, 0, 0]),
+        true_displacement=truth,
+        mask=fixed > 0,
+    )
     for protocol in overlap.PROTOCOLS:
         expected = {"mean": 1, "count": 3, "label_1": 1, "label_2": 1, "label_3": 1}
         assert values(rows, "dice", protocol) == values(rows, "jaccard", protocol) == expected
@@ -204,9 +210,14 @@ def test_every_row_is_described_in_the_table():
     rng = np.random.default_rng(11)
     fixed, moving, u = label_blocks(rng), label_blocks(rng), smooth_displacement(rng)
     rows = evaluate(
-        u, spacing=SPACING, fixed_labels=fixed, moving_labels=moving,
-        landmarks=([[1, 2, 3], [6, 7, 8]], [[2, 2, 2], [6, 8, 6]]), true_displacement=u * 2, mask=fixed > 0,
-    )  # fmt: skip
+        u,
+        spacing=SPACING,
+        fixed_labels=fixed,
+        moving_labels=moving,
+        landmarks=([[1, 2, 3], [6, 7, 8]], [[2, 2, 2], [6, 8, 6]]),
+        true_displacement=u * 2,
+        mask=fixed > 0,
+    )
     keys = [(row["metric"], row["protocol"], row["region"]) for row in rows]
     assert len(keys) == len(set(keys))
     assert {key[:2] for key in keys} == {(n, p) for n, m in METRICS.items() if m.needs != "none" for p in m.protocols}

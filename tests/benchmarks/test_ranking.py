@@ -21,9 +21,11 @@ def rows_of(metric, values, *, protocol=None, pairs=None):
 
 @pytest.mark.parametrize(
     ("metric", "expected"),
-    [("dice", {"worst": "dark4", "median": "dark7", "best": "dark5"}),
-     ("tre", {"worst": "dark3", "median": "dark1", "best": "dark6"})],
-)  # fmt: skip
+    [
+        ("dice", {"worst": "dark4", "median": "dark7", "best": "dark5"}),
+        ("tre", {"worst": "dark3", "median": "dark1", "best": "dark6"}),
+    ],
+)
 def test_worst_median_and_best_with_ties_by_name(make_dataset, metric, expected):
     data = make_dataset(dark=8, bright=0)
     pairs = [pair.name for pair in reversed(data.test_pairs)]

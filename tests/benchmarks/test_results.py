@@ -102,9 +102,16 @@ def test_unusable_files_are_named(tmp_path):
 def test_collected_provenance_fits_the_runs_table(tmp_path, monkeypatch):
     monkeypatch.setattr(provenance, "ROOT", tmp_path)
     about = provenance.collect(
-        run="b", dataset="phantom", method="identity", seed=3, module="identity", params={"b": [1], "a": 2},
-        device="cpu", threads=2, libraries=["numpy", "no-such-library"],
-    )  # fmt: skip
+        run="b",
+        dataset="phantom",
+        method="identity",
+        seed=3,
+        module="identity",
+        params={"b": [1], "a": 2},
+        device="cpu",
+        threads=2,
+        libraries=["numpy", "no-such-library"],
+    )
     results.write(tmp_path / "runs.parquet", [about, replace(about, run="a")], "runs")
     back = results.read(tmp_path / "runs.parquet", "runs")
     assert list(back.run) == ["a", "b"]

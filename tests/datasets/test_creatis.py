@@ -61,8 +61,10 @@ def put_patients(site: Path) -> None:
             points = landmarks()[0 if phase == "00" else 1] * SPACING + OFFSET
             more = 3 if (tag, phase) == ("mm2", "00") else 0
             for name, content in {
-                f"mhd/{phase}.mhd": header, f"mhd/{phase}.raw": values, f"pts/{phase}.pts": rows(points, more=more)
-            }.items():  # fmt: skip
+                f"mhd/{phase}.mhd": header,
+                f"mhd/{phase}.raw": values,
+                f"pts/{phase}.pts": rows(points, more=more),
+            }.items():
                 path = site / "MedPhys11" / tag / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)

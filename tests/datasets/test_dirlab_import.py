@@ -205,7 +205,7 @@ def test_the_same_file_twice_is_refused(tmp_path, mirror):
         ({"T00_xyz": lambda data: b"no\tpoints\there\n"}, r"Case1_300_T00_xyz\.txt, line 1: expected three numbers"),
         ({"T50_xyz": lambda data: b"\r\n".join(sorted(data.split(b"\r\n"))[1:])}, "apart before registration"),
     ],
-)  # fmt: skip
+)
 def test_spoilt_packs_are_refused(tmp_path, mirror, changes, message):
     put(mirror, 1, **changes)
     with pytest.raises(DataError, match=message):

@@ -127,8 +127,9 @@ def test_truth_warps_exhale_onto_inhale_on_a_cropped_grid(cropped):
     warped = geometry.warp(cropped.moving_labels, cropped.displacement, order=0)
     for label in lung.LUNGS:
         fixed = cropped.fixed_labels == label
-        after, before = (2 * np.sum((a == label) & fixed) / np.sum((a == label) * 1 + fixed)
-                         for a in (warped, cropped.moving_labels))  # fmt: skip
+        after, before = (
+            2 * np.sum((a == label) & fixed) / np.sum((a == label) * 1 + fixed) for a in (warped, cropped.moving_labels)
+        )
         assert after > 0.95
         assert after > before + 0.05
     # Away from edges, where interpolation blurs; inside of the lungs density differs too, as mass conservation wants.

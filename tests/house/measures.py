@@ -120,8 +120,14 @@ def _functions(path: Path) -> Iterator[Function]:
             lines = (node.end_lineno or 0) - first.lineno + 1
             lines = 0 if documented and len(node.body) == 1 else lines
             where = f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
-            yield Function(where, not node.name.startswith("_"), documented, lines,
-                           len(positional) + len(arguments.kwonlyargs), len(positional))  # fmt: skip
+            yield Function(
+                where,
+                not node.name.startswith("_"),
+                documented,
+                lines,
+                len(positional) + len(arguments.kwonlyargs),
+                len(positional),
+            )
 
 
 def _public(path: Path) -> Iterator[tuple[str, bool]]:
@@ -146,13 +152,16 @@ def _report(room: str) -> str:
             f"  {lines_of(room)} lines; docstrings {documented_share(room):.0f} %; loose {sum(loose.values())}",
             f"  functions: median {statistics.median(lengths):.0f}, p90 {p90}, longest {lengths[-1]}",
             *(f"    long: {f.where} {f.lines}" for f in functions if f.lines > 50),
-            *(f"    wide: {f.where} {f.parameters} ({f.positional} positional)" for f in functions
-              if f.public and (f.parameters > 10 or f.positional > 4)),
+            *(
+                f"    wide: {f.where} {f.parameters} ({f.positional} positional)"
+                for f in functions
+                if f.public and (f.parameters > 10 or f.positional > 4)
+            ),
             *(f"    full: {folder} {len(names)}" for folder, names in levels_of(room).items() if len(names) > 14),
             *(f"    undocumented: {where}" for where in undocumented(room)),
             *(f"    loose: {path} {count}" for path, count in loose.items()),
         ]
-    )  # fmt: skip
+    )
 
 
 if __name__ == "__main__":

@@ -165,8 +165,10 @@ def extended(tmp_path_factory):
     add(metrics, "from benchmarks.longest import longest_values\n", before="from datasets import")
     add(metrics, ENTRY.lstrip("\n"), before='    "seconds": Metric(')
     (folder / "reports" / "paper" / "figures" / "a_line.py").write_text(FIGURE)
-    add(folder / "reports" / "papers" / "ldr-aldk.yaml",
-        "\n  - {number: 99, caption: A line., kind: a_line, until: 7}\n")  # fmt: skip
+    add(
+        folder / "reports" / "papers" / "ldr-aldk.yaml",
+        "\n  - {number: 99, caption: A line., kind: a_line, until: 7}\n",
+    )
     (folder / "added.yaml").write_text(PROFILE)
     call(folder, "snakemake", "--cores", "2", "report", "--configfile", "added.yaml")
     return folder

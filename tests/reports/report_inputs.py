@@ -107,24 +107,54 @@ def runs_frame():
     rows = []
     for dataset in ("shells", "real"):
         for method in METHODS:
-            rows.append({"run": f"{dataset}-{method}", "dataset": dataset, "method": method, "seed": 0,
-                         "module": method, "params": json.dumps({"steps": 3}), "checkpoint_sha": "ab" * 32,
-                         "commit": "8cfb05d" * 5, "dirty": True, "started_utc": "2026-01-02T03:04:05Z",
-                         "cpu": "A CPU", "gpu": "", "threads": 1, "device": "cpu", "precision": "float32",
-                         "python": "3.11.2", "platform": "Linux", "load_average": 0.1,
-                         "versions": json.dumps({"numpy": "2.2", "torch": "2.8"})})  # fmt: skip
+            rows.append(
+                {
+                    "run": f"{dataset}-{method}",
+                    "dataset": dataset,
+                    "method": method,
+                    "seed": 0,
+                    "module": method,
+                    "params": json.dumps({"steps": 3}),
+                    "checkpoint_sha": "ab" * 32,
+                    "commit": "8cfb05d" * 5,
+                    "dirty": True,
+                    "started_utc": "2026-01-02T03:04:05Z",
+                    "cpu": "A CPU",
+                    "gpu": "",
+                    "threads": 1,
+                    "device": "cpu",
+                    "precision": "float32",
+                    "python": "3.11.2",
+                    "platform": "Linux",
+                    "load_average": 0.1,
+                    "versions": json.dumps({"numpy": "2.2", "torch": "2.8"}),
+                }
+            )
     return results.validate(rows, "runs")
 
 
 def timing_frame():
     return pd.DataFrame(
         [
-            {"dataset": "shells", "pair": "a__b0", "method": method, "seed": 0, "device": "cpu", "threads": threads,
-             "round": i, "phase": phase, "seconds": base / threads + 0.01 * i, "status": "ok", "reason": ""}
-            for method, base in (("syn", 9.0), ("net", 0.4)) for threads in (1, 2)
-            for phase, rounds in (("first", 1), ("warm", 5)) for i in range(rounds)
+            {
+                "dataset": "shells",
+                "pair": "a__b0",
+                "method": method,
+                "seed": 0,
+                "device": "cpu",
+                "threads": threads,
+                "round": i,
+                "phase": phase,
+                "seconds": base / threads + 0.01 * i,
+                "status": "ok",
+                "reason": "",
+            }
+            for method, base in (("syn", 9.0), ("net", 0.4))
+            for threads in (1, 2)
+            for phase, rounds in (("first", 1), ("warm", 5))
+            for i in range(rounds)
         ]
-    )  # fmt: skip
+    )
 
 
 def make_run(metrics, datasets, displacement_path=lambda *_: None, *, runs=None, timing=None, **more):

@@ -22,8 +22,19 @@ def command(folder: Path, *arguments: str, config: dict | None = None) -> list[s
     path.write_text(json.dumps(config or TINY))
     snakefile = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
     profile = ["--workflow-profile", str(ROOT / "profiles" / "default")]
-    return [sys.executable, "-m", "snakemake", *snakefile, *profile, "--cores", "2", "report",
-            "--configfile", str(path), *arguments]  # fmt: skip
+    return [
+        sys.executable,
+        "-m",
+        "snakemake",
+        *snakefile,
+        *profile,
+        "--cores",
+        "2",
+        "report",
+        "--configfile",
+        str(path),
+        *arguments,
+    ]
 
 
 def run(folder: Path, *arguments: str, config: dict | None = None) -> subprocess.CompletedProcess:

@@ -38,8 +38,17 @@ def chunk(make_dataset, tmp_path):
             image = data.image(pair.fixed)
             write_displacement(folder / pair.displacement_file, rng.normal(0, 1, (3, *image.array.shape)), image.affine)
         cost = {} if failed else {"seconds": 1.0, "peak_memory": 10.0}
-        records.append({"run": "r1", "pair": pair.name, "finished_utc": "", "process": 1,
-                        "status": "failed" if failed else "ok", "reason": "why" if failed else "", **cost})  # fmt: skip
+        records.append(
+            {
+                "run": "r1",
+                "pair": pair.name,
+                "finished_utc": "",
+                "process": 1,
+                "status": "failed" if failed else "ok",
+                "reason": "why" if failed else "",
+                **cost,
+            }
+        )
     (folder / "registrations.json").write_text(json.dumps({"run": RUN, "cost": {"parameters": 3}, "pairs": records}))
     return data, folder
 

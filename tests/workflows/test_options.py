@@ -43,9 +43,7 @@ def test_a_mapping_becomes_the_dataclass_of_the_annotation():
         (recursive.Training, {"aldk": {"gamma": 2.0}}, r"aldk: gamma must lie in \[0, 1\], got 2"),
         *(
             (recursive.Training, {"aldk": {switch: "x"}}, f"option aldk.{switch}: Invalid enum value 'x'")
-            for switch in (
-                "preset", "objective", "gamma_scales", "gp_input", "gp_norm", "disc", "disc_output", "turns"
-            )
+            for switch in ("preset", "objective", "gamma_scales", "gp_input", "gp_norm", "disc", "disc_output", "turns")
         ),
         (voxelmorph.Params, {"network": "vxm"}, "option network: Invalid enum value 'vxm'"),
         (voxelmorph.Training, {"image_loss": "mi"}, "option image_loss: Invalid enum value 'mi'"),
@@ -56,7 +54,7 @@ def test_a_mapping_becomes_the_dataclass_of_the_annotation():
         (progressive.Training, {"loss_mask": "both"}, "option loss_mask: Invalid enum value 'both'"),
         (progressive.Training, {"precision": "half"}, "option precision: Invalid enum value 'half'"),
     ],
-)  # fmt: skip
+)
 def test_what_does_not_fit_is_refused_by_name(kind, given, message):
     with pytest.raises(ValueError, match=message):
         build(kind, given)

@@ -122,8 +122,11 @@ def test_snapshots_are_judged_on_the_watched_data_and_kept(folder):
 
 
 def test_a_diverged_training_keeps_its_curve(folder):
-    spec = {"module": "methods.progressive", "params": {"channels": 2, "levels": 2},
-            "training": {"iterations": 6, "transition": 1, "duration": 3, "learning_rate": 1e30}}  # fmt: skip
+    spec = {
+        "module": "methods.progressive",
+        "params": {"channels": 2, "levels": 2},
+        "training": {"iterations": 6, "transition": 1, "duration": 3, "learning_rate": 1e30},
+    }
     done = outcome(folder, "grown", **spec)
     assert done.status == "diverged"
     assert done.checkpoint == ""

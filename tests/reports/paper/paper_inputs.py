@@ -55,8 +55,16 @@ PRINTED = [
     ("taught", "one_dice", "91.2", "%"), ("taught", "one_dice_gain", "+3.4", "%"), ("taught", "two_dice", "80.0", "%"),
     ("taught", "cpu", "0.69", "s"), ("taught", "gpu", "0.16", "s"), ("taught", "params", "0.56M", "1"),
 ]  # fmt: skip
-VALUES = {"70.0": "70", "9.5": "9.5", "91.2": "91.2", "+3.4": "3.4", "80.0": "80", "0.69": "0.69", "0.16": "0.16",
-          "0.56M": "560000"}  # fmt: skip
+VALUES = {
+    "70.0": "70",
+    "9.5": "9.5",
+    "91.2": "91.2",
+    "+3.4": "3.4",
+    "80.0": "80",
+    "0.69": "0.69",
+    "0.16": "0.16",
+    "0.56M": "560000",
+}
 
 
 def csv_frame():
@@ -107,11 +115,24 @@ def size_rows(dataset, method, size, full=None):
 
 
 def timing(method, seconds, *, dataset="one", device="cpu", threads=2, status="ok", reason=""):
-    first = {"dataset": dataset, "pair": "a__b0", "method": method, "seed": 0, "device": device, "threads": threads,
-             "round": 0, "phase": "first", "seconds": 99.0, "load_before": 0.0, "status": "ok",
-             "reason": ""}  # fmt: skip
-    warm = [first | {"round": i + 1, "phase": "warm", "seconds": value, "status": status, "reason": reason}
-            for i, value in enumerate(seconds)]  # fmt: skip
+    first = {
+        "dataset": dataset,
+        "pair": "a__b0",
+        "method": method,
+        "seed": 0,
+        "device": device,
+        "threads": threads,
+        "round": 0,
+        "phase": "first",
+        "seconds": 99.0,
+        "load_before": 0.0,
+        "status": "ok",
+        "reason": "",
+    }
+    warm = [
+        first | {"round": i + 1, "phase": "warm", "seconds": value, "status": status, "reason": reason}
+        for i, value in enumerate(seconds)
+    ]
     return pd.DataFrame([first, *warm])
 
 
@@ -127,9 +148,13 @@ def make_run(tmp_path, rows, *, plays, timing=None, methods=("syn", "net"), layo
         for key, name in plays.items()
     }
     run = Run(
-        metrics=frame(rows), timing=timing, runs=pd.DataFrame(), datasets={},
-        methods={name: known[name] for name in methods}, displacement_path=lambda *_: tmp_path / "absent",
-    )  # fmt: skip
+        metrics=frame(rows),
+        timing=timing,
+        runs=pd.DataFrame(),
+        datasets={},
+        methods={name: known[name] for name in methods},
+        displacement_path=lambda *_: tmp_path / "absent",
+    )
     return varied(PaperRun(paper, run, {}), plays=data)
 
 

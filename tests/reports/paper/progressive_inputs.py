@@ -100,10 +100,15 @@ def make_run(folder, rows, plays=None, *, bends=BENDS, times=None, methods=METHO
         if key not in absent
     }
     run = Run(
-        metrics=frame(rows), timing=times, runs=pd.DataFrame(), datasets={one.name: one for one in data.values()},
-        methods=methods, displacement_path=lambda *_: folder / "absent", about="Cut: less of everything.",
+        metrics=frame(rows),
+        timing=times,
+        runs=pd.DataFrame(),
+        datasets={one.name: one for one in data.values()},
+        methods=methods,
+        displacement_path=lambda *_: folder / "absent",
+        about="Cut: less of everything.",
         trainings=[Training("progressive", "lidc", 0, "ok", "", training)],
-    )  # fmt: skip
+    )
     return PaperRun(PAPER, run, {key: plays[key] for key in data})
 
 

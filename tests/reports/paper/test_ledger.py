@@ -74,9 +74,11 @@ def test_a_mean_without_the_pairs_that_failed_is_not_compared(tmp_path):
 
 
 def test_a_gain_is_over_the_same_seeds(tmp_path):
-    rows = [row("one", "a__b0", method, metric, value, seed=seed)
-            for method, seed, dice in (("syn", 0, 0.5), ("net", 0, 0.6), ("net", 1, 0.9))
-            for metric, value in (("seconds", 1.0), ("dice", dice))]  # fmt: skip
+    rows = [
+        row("one", "a__b0", method, metric, value, seed=seed)
+        for method, seed, dice in (("syn", 0, 0.5), ("net", 0, 0.6), ("net", 1, 0.9))
+        for metric, value in (("seconds", 1.0), ("dice", dice))
+    ]
     stage = make_run(tmp_path, rows, plays={"one": "one"})
     assert cell(stage, "taught", "one_dice").measured.value == pytest.approx(75)
     assert "of 1 draw: 0" in cell(stage, "taught", "one_dice_gain").note

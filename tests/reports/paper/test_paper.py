@@ -149,8 +149,9 @@ def test_own_data_with_other_pairs_is_a_stand_in(tmp_path, pairs, note):
 
 def test_what_a_network_learned_from(tmp_path):
     stage = make_run(tmp_path, [], plays={}, layout={**layout(), "training": {"name": "own", "title": "OWN"}})
-    on = [Training(method, data, 0, "ok", "", None)
-          for method, data in (("syn", "own"), ("net", "toys"), ("net", "own"))]  # fmt: skip
+    on = [
+        Training(method, data, 0, "ok", "", None) for method, data in (("syn", "own"), ("net", "toys"), ("net", "own"))
+    ]
     stage = varied(stage, trainings=on)
     assert [stage.trained_elsewhere(method) for method in ("syn", "net", "none")] == ["", "own and toys", ""]
     unnamed = varied(stage, paper=replace(stage.paper, training=TrainingData()))

@@ -39,8 +39,12 @@ def _few_resamples():
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory):
-    times = pd.concat([timing("progressive-baseline", [0.5, 0.6], dataset="dirlab"),
-                       timing("demons", [20.0, 22.0], dataset="dirlab", device="cpu")])  # fmt: skip
+    times = pd.concat(
+        [
+            timing("progressive-baseline", [0.5, 0.6], dataset="dirlab"),
+            timing("demons", [20.0, 22.0], dataset="dirlab", device="cpu"),
+        ]
+    )
     return make_run(tmp_path_factory.mktemp("own"), all_rows(OWN), times=times)
 
 
@@ -119,8 +123,12 @@ def test_counts_beside_the_paper(own):
 
 
 def test_the_import_oracle_has_a_tolerance(tmp_path):
-    rows = [each | {"value": each["value"] + 0.019} if (each["method"], each["region"]) == ("identity", "mean")
-            and each["metric"] == "tre" else each for each in printed_rows(OWN)]  # fmt: skip
+    rows = [
+        each | {"value": each["value"] + 0.019}
+        if (each["method"], each["region"]) == ("identity", "mean") and each["metric"] == "tre"
+        else each
+        for each in printed_rows(OWN)
+    ]
     judged = judge(make_run(tmp_path, rows))
     before = [each for each in judged if each.cell.column.key == "before"]
     assert {each.verdict for each in before if each.cell.row.key != "all"} == {"reproduced"}
@@ -130,8 +138,11 @@ def test_the_import_oracle_has_a_tolerance(tmp_path):
 def test_a_wrong_training_set_up_differs(tmp_path):
     """Ranges of t2,1 with x and z swapped: a twisted axis order shows."""
     wrong = {**BENDS, "t21": {"controls": [4, 4, 2], "ranges": [0.10, 0.05, 0.025]}}
-    found = {(each.cell.row.key, each.cell.column.key): each for each in judge(make_run(tmp_path, [], bends=wrong))
-             if each.cell.table == 1}  # fmt: skip
+    found = {
+        (each.cell.row.key, each.cell.column.key): each
+        for each in judge(make_run(tmp_path, [], bends=wrong))
+        if each.cell.table == 1
+    }
     assert (found["t21", "x"].verdict, found["t21", "x"].measured.value) == ("differs", pytest.approx(12.8))
     assert found["t21", "y"].verdict == "reproduced"
     assert found["t21", "grid"].note == "synthetic.json has no single number bends.t21.controls"
@@ -197,8 +208,12 @@ def test_one_diverged_seed_leaves_the_others(tmp_path):
 
 def test_draws_are_compared_with_the_same_draws(tmp_path):
     means = {"progressive-baseline": (4.0, 6.0), "progressive": (3.0, 2.0, 1.0)}
-    rows = [each for method, of_seeds in means.items() for seed, mean in enumerate(of_seeds)
-            for each in flat_rows(OWN, method, mean, 1.0, seed)]  # fmt: skip
+    rows = [
+        each
+        for method, of_seeds in means.items()
+        for seed, mean in enumerate(of_seeds)
+        for each in flat_rows(OWN, method, mean, 1.0, seed)
+    ]
     rows = [each for each in rows if (each["method"], each["pair"], each["seed"]) != ("progressive", "a__b1", 1)]
     found = {each.cell.row.key: each for each in beside(make_run(tmp_path, rows)) if each.cell.table == 5}
     # 15 pairs have draws 0 and 1 of both, (1 + 4) / 2; pair 2 of DIR-Lab and of CREATIS has draw 0 alone, 1
@@ -219,8 +234,10 @@ def test_one_draw_is_no_mean_of_draws(tmp_path):
 
 def test_why_there_is_no_number(tmp_path):
     rows = [each for each in printed_rows(OWN) if each["seed"] == 0]
-    judged = {(each.cell.table, each.cell.row.key, each.cell.column.key): each
-              for each in judge(make_run(tmp_path, rows, absent=("popi",)))}  # fmt: skip
+    judged = {
+        (each.cell.table, each.cell.row.key, each.cell.column.key): each
+        for each in judge(make_run(tmp_path, rows, absent=("popi",)))
+    }
     assert judged[3, "heinrich", "tre"].note == "printed only, not implemented here"
     assert judged[3, "berendsen", "duration"].verdict == "not printed"
     assert judged[2, "all", "progressive"].note.startswith("no data set plays POPI in this profile")
@@ -242,8 +259,11 @@ def test_a_stand_in_with_fewer_pairs_says_so(tmp_path):
 
 
 def test_failed_pairs_are_left_out_and_counted(tmp_path):
-    rows = [each for each in printed_rows(OWN) if (each["dataset"], each["pair"], each["method"])
-            != ("dirlab", "a__b7", "progressive")]  # fmt: skip
+    rows = [
+        each
+        for each in printed_rows(OWN)
+        if (each["dataset"], each["pair"], each["method"]) != ("dirlab", "a__b7", "progressive")
+    ]
     stage = make_run(tmp_path, [*rows, failed_row("dirlab", "a__b7", "progressive", "timeout", "slow")])
     judged = {(each.cell.table, each.cell.row.key, each.cell.column.key): each for each in judge(stage)}
     assert judged[2, "all", "progressive"].measured.n == 16
@@ -258,8 +278,11 @@ def test_failed_pairs_are_left_out_and_counted(tmp_path):
 
 
 def test_the_dagger_says_where_failures_are_counted(tmp_path):
-    rows = [each for each in all_rows(OWN) if (each["dataset"], each["pair"], each["method"])
-            != ("dirlab", "a__b7", "demons")]  # fmt: skip
+    rows = [
+        each
+        for each in all_rows(OWN)
+        if (each["dataset"], each["pair"], each["method"]) != ("dirlab", "a__b7", "demons")
+    ]
     stage = make_run(tmp_path, [*rows, failed_row("dirlab", "a__b7", "demons", "timeout", "slow")])
     notes = write_paper_tables(tmp_path / "t", stage, [*judge(stage), *beside(stage)])[2].notes
     assert any(note.endswith("that failed; the notes on rows of ours count them.") for note in notes)
@@ -289,12 +312,18 @@ def test_a_part_of_the_papers_own_data_is_a_stand_in(tmp_path):
 
 def test_a_network_trained_on_other_data_is_a_stand_in(tmp_path):
     stage = make_run(tmp_path, all_rows(OWN))
-    elsewhere = [replace(stage.run.trainings[0], dataset="phantom-lidc"),
-                 Training("progressive-square", "phantom-lidc", 0, "diverged", "", None)]  # fmt: skip
+    elsewhere = [
+        replace(stage.run.trainings[0], dataset="phantom-lidc"),
+        Training("progressive-square", "phantom-lidc", 0, "diverged", "", None),
+    ]
     stage = varied(stage, trainings=elsewhere)
     found = {(each.cell.table, each.cell.row.key, each.cell.column.key): each for each in judge(stage)}
-    for key in ((2, "dirlab_1", "progressive"), (2, "all", "progressive_folding"), (5, "gain", "comparison"),
-                (4, "square", "tre")):  # fmt: skip
+    for key in (
+        (2, "dirlab_1", "progressive"),
+        (2, "all", "progressive_folding"),
+        (5, "gain", "comparison"),
+        (4, "square", "tre"),
+    ):
         assert found[key].verdict == "stand-in"
         assert "trained on phantom-lidc, the paper's on lidc" in found[key].note
     for key in ((2, "dirlab_1", "baseline"), (2, "all", "before"), (1, "t1", "x")):
@@ -325,8 +354,16 @@ def test_the_tables_of_the_paper(written):
         "t2,1", TIMES.join("444"), f"[{MINUS}3.2, 3.2]", f"[{MINUS}6.4, 6.4]", f"[{MINUS}12.8, 12.8]",
     ]  # fmt: skip
     assert one.rows[1][4].printed == f"[{MINUS}12.8, 12.8]"
-    assert [head.title for head in two.heads] == ["Data set", "Image pair", "Landmarks", "TRE (mm)", "TRE (mm)",
-                                                  "Folding (%)", "TRE (mm)", "Folding (%)"]  # fmt: skip
+    assert [head.title for head in two.heads] == [
+        "Data set",
+        "Image pair",
+        "Landmarks",
+        "TRE (mm)",
+        "TRE (mm)",
+        "Folding (%)",
+        "TRE (mm)",
+        "Folding (%)",
+    ]
     assert len(two.rows) == 18
     last = two.rows[-1]
     assert (last[5].text, last[5].printed) == ("0.18 ± 0.11", "0.18 ± 0.11")
@@ -342,8 +379,9 @@ def test_the_tables_of_the_paper(written):
     assert five.caption.startswith("Numbers in the text (no table of the paper) of Eppenhof")
     texts = {row[1].text: row for row in five.rows}
     assert (texts["TRE, further draw 1"][2].text, texts["TRE, further draw 1"][2].printed) == (
-        "4.20 ± 3.93 mm", "4.20 ± 3.93 mm",
-    )  # fmt: skip
+        "4.20 ± 3.93 mm",
+        "4.20 ± 3.93 mm",
+    )
     assert texts["p of it, one-sided"][4].text == "0.0000076"
     assert texts["p of it, one-sided"][2].text == ""
     assert texts["Pairs that fold more (by Table II 15 of 17)"][4].text == "15 of 17"

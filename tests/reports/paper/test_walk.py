@@ -14,8 +14,11 @@ from reports.paper.ledger import judge, ledger_frame
 from tests.reports.paper.paper_inputs import dice_rows, make_run, size_rows, timing, write_paper
 
 ROOT = Path(ledger.__file__).parents[2]
-ROWS = [*dice_rows("shells", "syn", [0.69, 0.70, 0.72]), *dice_rows("shells", "net", [0.90, 0.92, None]),
-        *size_rows("shells", "net", 40_000, 561_318)]  # fmt: skip
+ROWS = [
+    *dice_rows("shells", "syn", [0.69, 0.70, 0.72]),
+    *dice_rows("shells", "net", [0.90, 0.92, None]),
+    *size_rows("shells", "net", 40_000, 561_318),
+]
 MODULES = 6
 
 

@@ -20,10 +20,21 @@ from reports.reading.trainings import Training
 from tests.reports.paper.paper_inputs import layout, make_run, varied
 from tests.reports.report_inputs import AFFINES, extreme, failed_row, frame, row
 
-OVERLAYS = {"number": 8, "kind": "colour_overlays", "caption": "Overlays.", "dataset": "one", "pairs": [1, 2],
-            "methods": ["syn", "net"]}  # fmt: skip
-CORRELATION = {"number": 9, "kind": "landmark_correlation", "caption": "Points.", "datasets": ["one", "two"],
-               "methods": ["syn", "net"]}  # fmt: skip
+OVERLAYS = {
+    "number": 8,
+    "kind": "colour_overlays",
+    "caption": "Overlays.",
+    "dataset": "one",
+    "pairs": [1, 2],
+    "methods": ["syn", "net"],
+}
+CORRELATION = {
+    "number": 9,
+    "kind": "landmark_correlation",
+    "caption": "Points.",
+    "datasets": ["one", "two"],
+    "methods": ["syn", "net"],
+}
 SHAPE, AFFINE = (12, 10, 8), np.diag([1.0, 1.5, 2.0, 1.0])  # axes to the right, to the front, to the head
 PAIRS = [Pair("f0", "m0"), Pair("f1", "m1")]
 SHIFT = np.array([2, 0, 1])  # voxels that moving blocks and landmarks lie further
@@ -45,10 +56,21 @@ def write_blocks(folder, affine=AFFINE):
 
 
 def block_rows(method, tre, seeds=(0, 1)):
-    return [row("lungs", pair.name, method, metric, value, seed=seed, unit="mm",
-                **({"protocol": "continuous"} if metric == "tre" else {}))
-            for pair in PAIRS for seed in seeds
-            for metric, value in (("seconds", 1.0), ("tre", tre if seed == 0 else 77.0))]  # fmt: skip
+    return [
+        row(
+            "lungs",
+            pair.name,
+            method,
+            metric,
+            value,
+            seed=seed,
+            unit="mm",
+            **({"protocol": "continuous"} if metric == "tre" else {}),
+        )
+        for pair in PAIRS
+        for seed in seeds
+        for metric, value in (("seconds", 1.0), ("tre", tre if seed == 0 else 77.0))
+    ]
 
 
 def block_run(tmp_path, figures=(OVERLAYS,), rows=None):
@@ -63,8 +85,12 @@ def block_run(tmp_path, figures=(OVERLAYS,), rows=None):
         return path
 
     stage = make_run(tmp_path, rows, plays={}, layout={**layout(), "figures": list(figures)})
-    return varied(stage, plays={"one": data}, displacement_path=displacement_path,
-                   landmarks=lambda _, pair: Truth(data.folder).landmarks(Pair.from_name(pair)))  # fmt: skip
+    return varied(
+        stage,
+        plays={"one": data},
+        displacement_path=displacement_path,
+        landmarks=lambda _, pair: Truth(data.folder).landmarks(Pair.from_name(pair)),
+    )
 
 
 def svg_of(drawn):
@@ -280,8 +306,16 @@ def test_correlation_says_r_slope_and_count(tmp_path):
     text, estimated = svg_of(drawn), np.tile(LANDMARKS[:, 0] - 3, 2)
     r, slope = np.corrcoef(np.tile(STEPS[:, 0], 2), estimated)[0, 1], np.polyfit(np.tile(STEPS[:, 0], 2), estimated, 1)
     assert number == 9
-    for shown in (f"r = {r:.2f}", f"slope = {slope[0]:.2f}", "r = undefined", "slope = 0.00", "x: left-right",
-                  "true (mm, + to the left)", "true (mm, + to the back)", "true (mm, + to the head)"):  # fmt: skip
+    for shown in (
+        f"r = {r:.2f}",
+        f"slope = {slope[0]:.2f}",
+        "r = undefined",
+        "slope = 0.00",
+        "x: left-right",
+        "true (mm, + to the left)",
+        "true (mm, + to the back)",
+        "true (mm, + to the head)",
+    ):
         assert f">{shown}<" in text
     assert text.count(">not kept<") == 3  # a panel for each axis
     assert "Net: 8 landmarks." in caption

@@ -24,14 +24,22 @@ ALPHA = np.array([[1, 0, 0], [0.25, 0.75, 0], [0, 0, 1]])
 def grown():
     """What a training of three levels leaves at three iterations, the latest first."""
     levels = np.arange(1, 4)[:, None, None, None] * np.arange(1, 4)[:, None, None] * TRUTH / 9
-    arrays = {"iteration": np.array([100, 200, 3000]), "levels": levels, "alpha": ALPHA,
-              "result": np.einsum("kl,klrc->krc", ALPHA, levels)}  # fmt: skip
+    arrays = {
+        "iteration": np.array([100, 200, 3000]),
+        "levels": levels,
+        "alpha": ALPHA,
+        "result": np.einsum("kl,klrc->krc", ALPHA, levels),
+    }
     return {**{key: values[::-1] for key, values in arrays.items()}, "truth": TRUTH, "ratio": np.float64(1.5)}
 
 
 def plain(iterations=(100, 3000)):
-    return {"iteration": np.array(iterations), "result": np.stack([TRUTH / 2] * len(iterations)), "truth": TRUTH,
-            "ratio": np.float64(1.5)}  # fmt: skip
+    return {
+        "iteration": np.array(iterations),
+        "result": np.stack([TRUTH / 2] * len(iterations)),
+        "truth": TRUTH,
+        "ratio": np.float64(1.5),
+    }
 
 
 def training(tmp_path, method, arrays, *, shape=(8, 5, 6), seed=0, status="ok"):

@@ -18,17 +18,35 @@ from reports.paper.layout import PaperError, known_papers, load_paper
 from tests.reports.paper.paper_inputs import dice_rows, drawn, layout, make_run, timing, varied
 from tests.reports.report_inputs import AFFINES, extreme, failed_row, row
 
-CASCADES = {"number": 5, "kind": "accuracy_time_by_cascade", "caption": "Lines & bars.", "dataset": "one", "table": 1,
-            "series": [{"label": "One <net>", "methods": ["syn", "net"]}]}  # fmt: skip
-SECTIONS = {"number": 6, "kind": "sections", "caption": "Sections.", "dataset": "one", "methods": ["syn", "net"],
-            "moving": 5}  # fmt: skip
+CASCADES = {
+    "number": 5,
+    "kind": "accuracy_time_by_cascade",
+    "caption": "Lines & bars.",
+    "dataset": "one",
+    "table": 1,
+    "series": [{"label": "One <net>", "methods": ["syn", "net"]}],
+}
+SECTIONS = {
+    "number": 6,
+    "kind": "sections",
+    "caption": "Sections.",
+    "dataset": "one",
+    "methods": ["syn", "net"],
+    "moving": 5,
+}
 SHAPE, AFFINE = (12, 10, 8), np.diag([1.0, 1.5, 2.0, 1.0])  # axes to the right, to the front, to the head
 SHIFT = 2  # voxels that the moving blocks lie further along axis 0
 
 
 def toy(tmp_path, figures, rows=(), *, plays=None, times=None, methods=("syn", "net")):
-    return make_run(tmp_path, list(rows), plays={"one": "shells"} if plays is None else plays, timing=times,
-                    methods=methods, layout={**layout(), "figures": list(figures)})  # fmt: skip
+    return make_run(
+        tmp_path,
+        list(rows),
+        plays={"one": "shells"} if plays is None else plays,
+        timing=times,
+        methods=methods,
+        layout={**layout(), "figures": list(figures)},
+    )
 
 
 def filled(tmp_path, **more):
@@ -159,9 +177,13 @@ def write_blocks(folder, pairs):
 
 def block_run(tmp_path, pairs, figures=(SECTIONS,), methods=("syn", "net")):
     """``syn`` leaves the moving image as it is, ``net`` undoes the shift."""
-    rows = [row("shells", pair.name, method, metric, value, unit="1", seed=seed)
-            for pair in pairs for method, dice in (("syn", 0.6), ("net", 1.0)) for seed in (3, 4)
-            for metric, value in (("seconds", 1.0), ("dice", dice if seed == 3 else 0.111))]  # fmt: skip
+    rows = [
+        row("shells", pair.name, method, metric, value, unit="1", seed=seed)
+        for pair in pairs
+        for method, dice in (("syn", 0.6), ("net", 1.0))
+        for seed in (3, 4)
+        for metric, value in (("seconds", 1.0), ("dice", dice if seed == 3 else 0.111))
+    ]
     data = write_blocks(tmp_path / "blocks", pairs)
 
     def displacement_path(dataset, method, seed, pair):
@@ -172,8 +194,12 @@ def block_run(tmp_path, pairs, figures=(SECTIONS,), methods=("syn", "net")):
         return path
 
     stage = toy(tmp_path, figures, rows, plays={}, methods=methods)
-    return varied(stage, plays={"one": data}, displacement_path=displacement_path,
-                   labels=lambda dataset, case: Truth(data.folder).labels(case))  # fmt: skip
+    return varied(
+        stage,
+        plays={"one": data},
+        displacement_path=displacement_path,
+        labels=lambda dataset, case: Truth(data.folder).labels(case),
+    )
 
 
 def pixels_of(path):

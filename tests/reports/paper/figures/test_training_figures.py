@@ -38,10 +38,14 @@ POOLED = np.average(BEFORE, weights=[count for *_, count in PAIRS])
 
 def filled(tmp_path, figures=FIGURES):
     curve = trapezoids(20, 60, 4, 200)
-    net = [training(tmp_path, "net", seed, curve=curve, errors=falling(6, 0.02, 0.1, seed=seed),
-                    displacements=uniform(8)) for seed in (0, 1)]  # fmt: skip
-    plain = [training(tmp_path, "syn", seed, curve=curve[["iteration"]], errors=falling(7, 0.01, 0.2, seed=5 + seed))
-             for seed in (0, 1)]  # fmt: skip
+    net = [
+        training(tmp_path, "net", seed, curve=curve, errors=falling(6, 0.02, 0.1, seed=seed), displacements=uniform(8))
+        for seed in (0, 1)
+    ]
+    plain = [
+        training(tmp_path, "syn", seed, curve=curve[["iteration"]], errors=falling(7, 0.01, 0.2, seed=5 + seed))
+        for seed in (0, 1)
+    ]
     return toy(tmp_path, figures, [*net, *plain])
 
 
@@ -200,8 +204,10 @@ def test_the_first_seed_is_thick_and_further_ones_are_thin_and_pale(tmp_path):
 
 def test_a_training_that_diverged_ends_with_a_cross(tmp_path):
     errors = falling(6, 0.02, last=60)
-    trainings = [training(tmp_path, "net", errors=errors, status="diverged", reason="loss nan\nat iteration 57."),
-                 training(tmp_path, "syn", errors=falling(7, 0.02))]  # fmt: skip
+    trainings = [
+        training(tmp_path, "net", errors=errors, status="diverged", reason="loss nan\nat iteration 57."),
+        training(tmp_path, "syn", errors=falling(7, 0.02)),
+    ]
     figure, note = drawn(toy(tmp_path, [], trainings), CURVES)
     (cross,) = [line for line in figure.axes[1].lines if line.get_marker() == "X" and len(line.get_xdata())]
     np.testing.assert_allclose([cross.get_xdata()[0], cross.get_ydata()[0]], [50, 6 - 1 + 1.7])
@@ -222,8 +228,9 @@ def test_many_snapshots_are_smoothed_and_it_is_said(tmp_path):
 
 @pytest.mark.parametrize(("last", "scale"), [((1.0, 1.0, 1.0), "linear"), ((0.1, 0.1, 0.1), "log")])
 def test_errors_over_more_than_a_decade_are_logarithmic(tmp_path, last, scale):
-    trainings = [training(tmp_path, method, errors=snapshot_rows({0: (6.0, 6.0, 6.0), 9: last}))
-                 for method in ("syn", "net")]  # fmt: skip
+    trainings = [
+        training(tmp_path, method, errors=snapshot_rows({0: (6.0, 6.0, 6.0), 9: last})) for method in ("syn", "net")
+    ]
     stage = toy(tmp_path, [], trainings)
     assert drawn(stage, CURVES)[0].axes[1].get_yscale() == scale
     figure, note = drawn(stage, SCATTER)
@@ -279,8 +286,14 @@ def test_trainings_on_different_data_are_not_mixed(tmp_path, own):
 
     def one(method, dataset, start):
         curve, errors = trapezoids(20, 60, 4, 200 if dataset == "lidc" else 100), {0: 3 * [start], 10: 3 * [start]}
-        return training(tmp_path / dataset, method, dataset=dataset, errors=snapshot_rows(errors), curve=curve,
-                        displacements=uniform(8))  # fmt: skip
+        return training(
+            tmp_path / dataset,
+            method,
+            dataset=dataset,
+            errors=snapshot_rows(errors),
+            curve=curve,
+            displacements=uniform(8),
+        )
 
     trainings = [one("net", "other", 8.0), one("syn", "lidc", 5.0), one("net", "lidc", 4.0)]
     stage = toy(tmp_path, [], trainings)
@@ -305,8 +318,13 @@ def test_the_scatter_matches_iteration_and_seed(tmp_path):
     def one(method, seed, errors):
         return training(tmp_path, method, seed, errors=snapshot_rows({t: 3 * [e] for t, e in errors.items()}))
 
-    trainings = [one("syn", 0, {0: 6.0, 10: 5.0, 20: 4.0}), one("net", 0, {0: 6.0, 20: 2.0, 30: 1.0}),
-                 one("syn", 1, {0: 3.0}), one("net", 1, {0: 4.0}), one("net", 2, {0: 0.1})]  # fmt: skip
+    trainings = [
+        one("syn", 0, {0: 6.0, 10: 5.0, 20: 4.0}),
+        one("net", 0, {0: 6.0, 20: 2.0, 30: 1.0}),
+        one("syn", 1, {0: 3.0}),
+        one("net", 1, {0: 4.0}),
+        one("net", 2, {0: 0.1}),
+    ]
     figure, note = drawn(toy(tmp_path, [], trainings), SCATTER)
     (axes,) = figure.axes
     first, further = lines(axes, "#0072b2")

@@ -51,8 +51,9 @@ def training(tmp_path, method, seed=0, *, curve=None, errors=None, displacements
         displacements.to_csv(folder / "displacements.csv", index=False)
     about = {"shape": shape, "spacing": [2.5, 2.0, 3.0], "orientation": "LPS"}
     (folder / "synthetic.json").write_text(json.dumps(about))
-    return Training(method, ended.pop("dataset", "phantom-lidc"), seed, **{"status": "ok", "reason": "", **ended},
-                    folder=folder)  # fmt: skip
+    return Training(
+        method, ended.pop("dataset", "phantom-lidc"), seed, **{"status": "ok", "reason": "", **ended}, folder=folder
+    )
 
 
 def falling(start, slope, noise=0.0, last=200, seed=0):
@@ -63,8 +64,10 @@ def falling(start, slope, noise=0.0, last=200, seed=0):
 
 
 def toy(tmp_path, figures, trainings, *, before=BEFORE, plays=None, methods=("syn", "net")):
-    rows = [row(dataset, pair, "identity", "tre", value, unit="mm")
-            for (dataset, pair, _), value in zip(PAIRS, before, strict=False)]  # fmt: skip
+    rows = [
+        row(dataset, pair, "identity", "tre", value, unit="mm")
+        for (dataset, pair, _), value in zip(PAIRS, before, strict=False)
+    ]
     plays = {"one": "shells", "two": "two"} if plays is None else plays
     whole = {**layout(), "figures": list(figures), "training": OWN}
     stage = make_run(tmp_path, rows, plays=plays, methods=methods, layout=whole)
