@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from datasets import geometry
-from datasets.description import Description, Pair, read_description, write_description
+from datasets.description import IMAGES, MASKS, TRUTH, Description, Pair, read_description, write_description
 from datasets.files import (
     Array,
     DataError,
@@ -77,18 +77,18 @@ class Dataset:
 
     def image_path(self, case: str) -> Path:
         """Return the path of a case's image."""
-        return self.folder / "images" / f"{case}.nii.gz"
+        return self.folder / IMAGES / f"{case}.nii.gz"
 
     def mask_path(self, case: str) -> Path:
         """Return the path of a case's mask, which need not exist."""
-        return self.folder / "masks" / f"{case}.nii.gz"
+        return self.folder / MASKS / f"{case}.nii.gz"
 
     def mask(self, case: str) -> Array | None:
         """Return the case's boolean mask ``(D, H, W)``, or None where the data set has none."""
         path = self.mask_path(case)
         return read_volume(path).array > 0.5 if path.exists() else None
 
-    def check_files(self, parts: Sequence[str] = ("images", "masks")) -> None:
+    def check_files(self, parts: Sequence[str] = (IMAGES, MASKS)) -> None:
         """Compare files on disk with the checksums in dataset.json; raise `DataError` naming the first that differs."""
         for relative, expected in self.description.files.items():
             if relative.split("/", 1)[0] not in parts:
@@ -111,12 +111,12 @@ class Truth:
 
     def labels(self, case: str) -> Array | None:
         """Return the label map ``(D, H, W)`` of a case, or None."""
-        path = self.folder / "truth" / "labels" / f"{case}.nii.gz"
+        path = self.folder / TRUTH / "labels" / f"{case}.nii.gz"
         return read_volume(path).array.astype(np.uint16) if path.exists() else None
 
     def landmarks(self, pair: Pair) -> tuple[Array, Array] | None:
         """Return the landmarks ``(n, 3)`` in voxels of the fixed and of the moving image, or None."""
-        folder = self.folder / "truth" / "landmarks"
+        folder = self.folder / TRUTH / "landmarks"
         paths = [folder / f"{pair.name}_{side}.csv" for side in ("fixed", "moving")]
         if not all(path.exists() for path in paths):
             return None
@@ -127,7 +127,7 @@ class Truth:
 
     def displacement_path(self, pair: Pair) -> Path:
         """Return the path of a pair's true displacement, which need not exist."""
-        return self.folder / "truth" / "displacements" / pair.displacement_file
+        return self.folder / TRUTH / "displacements" / pair.displacement_file
 
     def displacement(self, pair: Pair) -> Array | None:
         """Return the true displacement ``(3, D, H, W)`` in voxels, or None."""
@@ -162,34 +162,34 @@ class Writer:
         array = np.asarray(array, dtype=np.float32)
         if not np.all(np.isfinite(array)) or array.min() < 0 or array.max() > 1:
             raise DataError(f"{case}: image values must be finite and in [0, 1], got {array.min()} to {array.max()}")
-        self._volume(f"images/{case}.nii.gz", array, affine)
+        self._volume(f"{IMAGES}/{case}.nii.gz", array, affine)
 
     def mask(self, case: str, array: ArrayLike, affine: ArrayLike) -> None:
         """Add a field of view or an organ's mask ``(D, H, W)``."""
-        self._volume(f"masks/{case}.nii.gz", np.asarray(array, dtype=np.uint8), affine)
+        self._volume(f"{MASKS}/{case}.nii.gz", np.asarray(array, dtype=np.uint8), affine)
 
     def labels(self, case: str, array: ArrayLike, affine: ArrayLike) -> None:
         """Add a label map ``(D, H, W)``."""
-        self._volume(f"truth/labels/{case}.nii.gz", np.asarray(array, dtype=np.uint16), affine)
+        self._volume(f"{TRUTH}/labels/{case}.nii.gz", np.asarray(array, dtype=np.uint16), affine)
 
     def displacement(self, pair: Pair, displacement: ArrayLike, affine: ArrayLike) -> None:
         """Add the true displacement ``(3, D, H, W)`` of a pair, in voxels, pull-back."""
         u = np.asarray(displacement)
         geometry.check_displacement(u, u.shape[1:], where=f"true displacement of {pair.name}")
-        relative = f"truth/displacements/{pair.displacement_file}"
+        relative = f"{TRUTH}/displacements/{pair.displacement_file}"
         write_displacement(self.folder / relative, u, affine)
         self.files[relative] = sha256(self.folder / relative)
 
     def landmarks(self, pair: Pair, fixed: ArrayLike, moving: ArrayLike) -> None:
         """Add corresponding landmarks ``(n, 3)`` in voxels of the fixed and of the moving image."""
         for side, points in (("fixed", fixed), ("moving", moving)):
-            relative = f"truth/landmarks/{pair.name}_{side}.csv"
+            relative = f"{TRUTH}/landmarks/{pair.name}_{side}.csv"
             write_landmarks(self.folder / relative, points)
             self.files[relative] = sha256(self.folder / relative)
 
     def finish(self, description: Description) -> None:
         """Write dataset.json, last, so that its presence means a complete data set."""
-        for part in ("images", "masks", "truth"):
+        for part in (IMAGES, MASKS, TRUTH):
             (self.folder / part).mkdir(parents=True, exist_ok=True)
         write_description(self.folder, replace(description, files=dict(sorted(self.files.items()))))
 

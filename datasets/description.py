@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from datasets.files import Array, DataError, replacing
 
 DATASET_JSON = "dataset.json"
+IMAGES, MASKS, TRUTH = "images", "masks", "truth"  # the folders beside it
 PairRule = Literal["ordered", "atlas", "listed"]
 
 

@@ -21,6 +21,10 @@ from numpy.typing import ArrayLike
 
 from datasets.geometry import Array
 
+# What a training leaves in its folder: methods and the watcher write these files, reports read them.
+CURVE, SNAPSHOTS = "curve.jsonl", "snapshots.jsonl"
+SYNTHETIC, DISPLACEMENTS, MAPS = "synthetic.json", "displacements.csv", "maps.npz"
+
 
 class DataError(ValueError):
     """Input data that cannot be used: the message says which file, what is wrong and what to do."""
@@ -74,7 +78,7 @@ def read_volume(path: Path) -> Volume:
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
     except (OSError, EOFError, ValueError, ImageFileError) as error:
-        raise DataError(f"{path}: not a readable NIfTI image, perhaps truncated ({_line(error)})") from error
+        raise DataError(f"{path}: not a readable NIfTI image, perhaps truncated ({one_line(error)})") from error
     if array.ndim != 3:
         raise DataError(
             f"{path}: expected a 3-D volume, got shape {array.shape}; save each volume in a file of its own"
@@ -94,8 +98,9 @@ def _stored_zooms(path: Path, header: type[nib.Nifti1Header]) -> Array:
         return np.asarray(header.from_fileobj(stream, check=False)["pixdim"][1:4], dtype=np.float64)
 
 
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())
+def one_line(text: object) -> str:
+    """Return a text, such as the message of an error, on one line."""
+    return " ".join(str(text).split())
 
 
 def write_volume(path: Path, array: ArrayLike, affine: ArrayLike) -> None:
@@ -114,7 +119,7 @@ def read_displacement(path: Path) -> Array:
     try:
         array = np.asarray(cast(Any, nib.load(path)).dataobj, dtype=np.float32)
     except (OSError, EOFError, ValueError, ImageFileError) as error:
-        raise DataError(f"{path}: not a readable displacement ({_line(error)})") from error
+        raise DataError(f"{path}: not a readable displacement ({one_line(error)})") from error
     if array.ndim != 4 or array.shape[-1] != 3:
         raise DataError(f"{path}: expected a displacement (D, H, W, 3), got shape {array.shape}")
     return np.ascontiguousarray(np.moveaxis(array, -1, 0))

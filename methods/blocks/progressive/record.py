@@ -33,12 +33,11 @@ from nibabel.orientations import aff2axcodes, apply_orientation, io_orientation
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from datasets.files import Array, replacing
+from datasets.files import DISPLACEMENTS, MAPS, SYNTHETIC, Array, replacing
 from methods import Register
 from methods.blocks.progressive.sampling import SyntheticSampler, to_print
 from methods.blocks.progressive.unet import ProgressiveUNet, UNet
 
-SYNTHETIC, DISPLACEMENTS, MAPS = "synthetic.json", "displacements.csv", "maps.npz"
 BIN_MM = 0.5
 PAIRS = 100  # iterations whose displacements are counted
 log = logging.getLogger(__name__)

@@ -23,7 +23,8 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from datasets.case import Dataset, iter_cases
-from datasets.files import replacing
+from datasets.description import IMAGES
+from datasets.files import CURVE, replacing
 from methods.blocks.training import parallel
 from methods.blocks.training.checkpoint import CheckpointError, newest_state, save_state
 from methods.blocks.training.settings import LoopOptions, learning_rate
@@ -31,7 +32,6 @@ from methods.blocks.training.settings import LoopOptions, learning_rate
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-CURVE = "curve.jsonl"
 B = TypeVar("B")
 log = logging.getLogger(__name__)
 
@@ -120,7 +120,7 @@ def run_name(
         teacher: the metadata of the teacher's checkpoint.
     """
     files = data.description.files
-    images = {case: files.get(f"images/{case}.nii.gz") for case in sorted(set(iter_cases(data.training_pairs)))}
+    images = {case: files.get(f"{IMAGES}/{case}.nii.gz") for case in sorted(set(iter_cases(data.training_pairs)))}
     return {
         "method": method,
         "params": asdict(params),
