@@ -57,12 +57,7 @@ def draw_rows(rows: Sequence[Row], heads: Sequence[str], title: str, *, ratio: f
         first = Room(axes, LEFT, size[1] - TOP - high, SIDE, high).fit(ratio)
         first.sides(0.04, 0.09, color=AGREE, bbox={"facecolor": EMPTY, "edgecolor": "none", "pad": 0.6})
         _heads(axes, size, heads, title)
-        key(
-            axes,
-            0.12,
-            0.1,
-            ((0.06, AGREE, "labels agree"), (1.1, MISMATCH, "labels differ"), (2.14, EMPTY, "no label")),
-        )
+        key(axes, 0.12, 0.1, KEY)
     return figure
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from reports.reading import summary
 from reports.reading.run import Run
-from reports.tables.table import Cell, Head, Table
+from reports.tables.table import Head, Table, Text
 
 COLUMNS = {"method": "Method", "dataset": "Data set", "pair": "Pair", "status": "Status", "reason": "Reason"}
 NONE = "No failures: every registration of this run finished."
@@ -35,8 +35,8 @@ def failure_table(run: Run, frame: pd.DataFrame) -> Table:
         [run.label(method), titles.get(dataset, dataset), pair, status, _short(reason)]
         for method, dataset, pair, status, reason in frame.itertuples(index=False)
     ]
-    cells = [[Cell(text) for text in row] for row in rows]
-    nothing = [[Cell(NONE, muted=True), *[Cell("")] * 4]]
+    cells = [[Text(text) for text in row] for row in rows]
+    nothing = [[Text(NONE, muted=True), *[Text("")] * 4]]
     return Table("Registrations that gave no result, with the reason on record.", heads, cells or nothing)
 
 

@@ -1,7 +1,6 @@
-"""Figures of the overview: accuracy against time, spread over pairs, training curves.
+"""Figures of the overview: accuracy against time, spread over pairs, training curves, in the look of `style`.
 
-Readable in black and white (markers and lines differ, methods are named or numbered beside their points) and with
-colour blindness (Okabe and Ito's colours). Inks are fixed hex codes, which the page swaps for its dark colours.
+Methods are named or numbered beside their points.
 """
 
 from __future__ import annotations

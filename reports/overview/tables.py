@@ -11,7 +11,7 @@ from reports.overview.rows import Summary, find
 from reports.reading.run import Run
 from reports.reading.summary import Tally, parameters, tallies
 from reports.tables.numbers import direction, quantity
-from reports.tables.table import NOTHING, Cell, Head, Table
+from reports.tables.table import NOTHING, Head, Table, Text
 
 PARTIAL = "† Mean over the pairs that did not fail; not compared with the others."
 
@@ -43,7 +43,7 @@ def dataset_table(run: Run, rows: Sequence[Summary], dataset: Dataset) -> Table:
             name_cell(run, method),
             *(quote_cell(find(here, method, quote)) for quote in quotes),
             _done_cell(counts[method]),
-            Cell(str(counts[method].failed)),
+            Text(str(counts[method].failed)),
             _size_cell(parameters(run.metrics, dataset.name, method)),
         ]
         for method in run.ordered
@@ -62,7 +62,7 @@ def label_table(run: Run, rows: Sequence[Summary], dataset: Dataset) -> Table | 
     shown = [method for method in run.ordered if any(row.method == method and row.n for row in here)]
     structures = {row.quote: row.label for row in here}
     lines = [
-        [Cell(label), *(quote_cell(find(here, method, quote)) for method in shown)]
+        [Text(label), *(quote_cell(find(here, method, quote)) for method in shown)]
         for quote, label in structures.items()
     ]
     heads = [Head("Structure", number=False), *(Head(name_cell(run, method).text) for method in shown)]
@@ -84,29 +84,29 @@ def quote_head(quote: Quote) -> Head:
     return Head(f"{metric.short} {direction(metric.higher_is_better)}", detail)
 
 
-def quote_cell(row: Summary | None) -> Cell:
+def quote_cell(row: Summary | None) -> Text:
     """Return ``mean ± SD``, or the median alone as for seconds; a dagger where some of the method's pairs failed."""
     if row is None or not row.n:
-        return Cell("failed", muted=True) if row and row.failed else NOTHING
+        return Text("failed", muted=True) if row and row.failed else NOTHING
     text = quantity(row.metric, row.shown)
     if row.statistic == "mean" and row.n > 1:
         text += f" ± {quantity(row.metric, row.sd)}"
-    return Cell(text + (" †" if row.failed else ""), best=row.best)
+    return Text(text + (" †" if row.failed else ""), best=row.best)
 
 
-def name_cell(run: Run, method: str) -> Cell:
+def name_cell(run: Run, method: str) -> Text:
     """Return the first cell of a method's row."""
     label = run.label(method)
-    return Cell(f"Before registration ({label.lower()})" if method == "identity" else label)
+    return Text(f"Before registration ({label.lower()})" if method == "identity" else label)
 
 
-def _done_cell(tally: Tally) -> Cell:
+def _done_cell(tally: Tally) -> Text:
     idle = tally.not_applicable and not tally.tried
-    return Cell("not applicable" if idle else str(tally.tried - tally.failed), muted=not tally.tried)
+    return Text("not applicable" if idle else str(tally.tried - tally.failed), muted=not tally.tried)
 
 
-def _size_cell(size: int | None) -> Cell:
-    return NOTHING if size is None else Cell(f"{size:,}".replace(",", "\u202f"))
+def _size_cell(size: int | None) -> Text:
+    return NOTHING if size is None else Text(f"{size:,}".replace(",", "\u202f"))
 
 
 def _partial_note(rows: Sequence[Summary]) -> tuple[str, ...]:

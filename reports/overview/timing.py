@@ -12,10 +12,10 @@ from datasets.case import Dataset
 from reports.overview.tables import name_cell
 from reports.reading.run import Run
 from reports.tables.numbers import quantity
-from reports.tables.table import Cell, Head, Table
+from reports.tables.table import Head, Table, Text
 
-NO_CUDA = Cell("not measured: no CUDA device", muted=True)
-NOT_MEASURED = Cell("not measured", muted=True)
+NO_CUDA = Text("not measured: no CUDA device", muted=True)
+NOT_MEASURED = Text("not measured", muted=True)
 
 
 @dataclass(frozen=True)
@@ -81,10 +81,10 @@ def _place(device: str, threads: int) -> str:
     return f"CPU, {threads} thread{'s' if threads > 1 else ''}" if device == "cpu" else device.upper()
 
 
-def _cell(row: Timing | None) -> Cell:
+def _cell(row: Timing | None) -> Text:
     if row is None:
         return NOT_MEASURED
     if not row.n:
-        return Cell(f"failed ({row.failed})", muted=True)
+        return Text(f"failed ({row.failed})", muted=True)
     middle, low, high = (quantity("seconds", value) for value in (row.median, row.q1, row.q3))
-    return Cell(f"{middle} ({low} to {high}; {row.n})" if row.phase == "warm" else middle)
+    return Text(f"{middle} ({low} to {high}; {row.n})" if row.phase == "warm" else middle)

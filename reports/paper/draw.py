@@ -23,7 +23,7 @@ LOADS = "reports.paper.figures"  # what runs depend on is read from here (`workf
 class Draw(Protocol):
     """How a module draws its kind of figure from the options that an entry of the YAML gives it."""
 
-    def __call__(self, stage: PaperRun, options: Any, /) -> tuple[Figure | None, str]:
+    def __call__(self, paper_run: PaperRun, options: Any, /) -> tuple[Figure | None, str]:
         """Return the figure and what the run adds to its caption, or None and why nothing can be drawn."""
         ...
 
@@ -43,35 +43,35 @@ def kinds() -> list[str]:
     return sorted(each.name for each in pkgutil.iter_modules(package.__path__))
 
 
-def draw_figures(stage: PaperRun, folder: Path) -> list[Drawn]:
+def draw_figures(paper_run: PaperRun, folder: Path) -> list[Drawn]:
     """Write ``<folder>/<paper>-fig<N>.{svg,png}`` for every figure of the paper that the run has numbers for.
 
     Raises:
         PaperError: an entry of the paper's YAML has an unknown kind or names what the paper does not have.
     """
     drawn = []
-    for entry in stage.paper.figures:
-        figure, text = draw_figure(stage, entry)
+    for entry in paper_run.paper.figures:
+        figure, text = draw_figure(paper_run, entry)
         if figure is None:
             drawn.append(Drawn(entry.number, entry.caption, None, text))
         else:
-            name = f"{stage.paper.key}-fig{entry.number}"
+            name = f"{paper_run.paper.key}-fig{entry.number}"
             save(figure, folder, name)
             drawn.append(Drawn(entry.number, f"{entry.caption} {text}", folder / name))
     return drawn
 
 
-def draw_figure(stage: PaperRun, entry: PaperFigure) -> tuple[Figure | None, str]:
+def draw_figure(paper_run: PaperRun, entry: PaperFigure) -> tuple[Figure | None, str]:
     """Draw one figure; return it with what the run adds to its caption, or None and why nothing can be drawn.
 
     Raises:
         PaperError: the entry has an unknown kind or names what the paper does not have.
     """
     try:
-        draw, options = _kind(entry, stage.paper.datasets)
-        return draw(stage, options)
+        draw, options = _kind(entry, paper_run.paper.datasets)
+        return draw(paper_run, options)
     except PaperError as error:
-        raise PaperError(f"{stage.paper.key}: figure {entry.number}: {error}") from error
+        raise PaperError(f"{paper_run.paper.key}: figure {entry.number}: {error}") from error
 
 
 def _kind(entry: PaperFigure, datasets: Mapping[str, object]) -> tuple[Draw, object]:

@@ -14,8 +14,7 @@ from reports.paper.contents import Cell, Paper
 from reports.paper.measured import Measured, Reader
 from reports.paper.printed import MULTIPLES, Number
 from reports.tables.numbers import MINUS, number
-from reports.tables.table import Cell as Text
-from reports.tables.table import Head, Table
+from reports.tables.table import Head, Table, Text
 
 COLUMNS = (
     "paper", "table", "row", "column", "dataset", "stand_in", "metric", "protocol", "statistic", "printed", "measured",
@@ -51,25 +50,25 @@ class Judged:
     stand_in: bool
 
 
-def judge(stage: PaperRun) -> list[Judged]:
+def judge(paper_run: PaperRun) -> list[Judged]:
     """Return every printed cell of the paper, in the order of its CSV, with what the run measured and a verdict."""
-    reader = Reader(stage)
-    return [_judged(stage, cell, reader.read(cell)) for cell in stage.paper.cells]
+    reader = Reader(paper_run)
+    return [_judged(paper_run, cell, reader.read(cell)) for cell in paper_run.paper.cells]
 
 
-def beside(stage: PaperRun) -> list[Judged]:
+def beside(paper_run: PaperRun) -> list[Judged]:
     """Return the cells of rows that the paper does not have: measured, and nothing printed to compare with."""
-    reader = Reader(stage)
-    return [_judged(stage, cell, reader.read(cell)) for cell in stage.paper.beside]
+    reader = Reader(paper_run)
+    return [_judged(paper_run, cell, reader.read(cell)) for cell in paper_run.paper.beside]
 
 
-def _judged(stage: PaperRun, cell: Cell, measured: Measured) -> Judged:
-    verdict, remark = _verdict(cell, measured, stage.paper) if cell.row.printed else (OURS, "")
+def _judged(paper_run: PaperRun, cell: Cell, measured: Measured) -> Judged:
+    verdict, remark = _verdict(cell, measured, paper_run.paper) if cell.row.printed else (OURS, "")
     in_print = [f"in print: {cell.printed.note}"] if cell.printed.note else []
-    notes = (*_circumstances(stage, cell, measured), *measured.notes, *in_print)
+    notes = (*_circumstances(paper_run, cell, measured), *measured.notes, *in_print)
     note = "; ".join(part for part in (remark, *notes) if part)
     difference, stand_in = measured.value - cell.printed.value, measured.stand_in or measured.narrow
-    return Judged(stage.paper.key, cell, measured, verdict, remark, notes, note, difference, stand_in)
+    return Judged(paper_run.paper.key, cell, measured, verdict, remark, notes, note, difference, stand_in)
 
 
 def ledger_frame(judged: Sequence[Judged]) -> pd.DataFrame:
@@ -208,18 +207,18 @@ def _number_verdict(printed: Number, measured: Measured, tolerance: float | None
     return ("reproduced" if inside else "differs"), f"printed value {place} of the {what} ± {half:g}"
 
 
-def _circumstances(stage: PaperRun, cell: Cell, measured: Measured) -> list[str]:
+def _circumstances(paper_run: PaperRun, cell: Cell, measured: Measured) -> list[str]:
     """Return what a reader has to know before comparing: other data, to test on or to learn from, another width."""
     if measured.reason and not measured.outcome:
         return []
     notes = []
     if measured.stand_in:
-        played = [player for key in cell.datasets if (player := stage.players[key]).stand_in]
+        played = [player for key in cell.datasets if (player := paper_run.players[key]).stand_in]
         notes += [f"on {'; '.join(player.in_ledger for player in played)}"] if played else []
         if cell.pair and any(player.note for player in played):
             notes.append(f"pair {cell.pair} of these may be another one of the paper's")
     if measured.learned:
-        notes.append(f"trained on {measured.learned}, the paper's on {stage.paper.training.name}")
+        notes.append(f"trained on {measured.learned}, the paper's on {paper_run.paper.training.name}")
     if measured.narrow and measured.metric != "parameters":
         notes.append("a network narrower than the paper's")
     if measured.threads is not None:

@@ -63,11 +63,11 @@ class Measured:
 class Reader:
     """Reads the rows of a run for cells of a paper; what many cells ask for is looked up once, at the start."""
 
-    def __init__(self, stage: PaperRun) -> None:
-        run = stage.run
-        self.stage = stage
+    def __init__(self, paper_run: PaperRun) -> None:
+        run = paper_run.run
+        self.paper_run = paper_run
         self._pairs = PairValues(run.metrics, list(run.datasets.values()))
-        self._learned = {method: stage.trained_elsewhere(method) for method in run.methods}
+        self._learned = {method: paper_run.trained_elsewhere(method) for method in run.methods}
         sizes = run.metrics[(run.metrics.pair == RUN_LEVEL) & (run.metrics.status == "ok")]
         places = sizes[["dataset", "method", "metric"]].itertuples(index=False, name=None)
         self._sizes: dict[tuple[str, str, str], float] = {}
@@ -79,14 +79,14 @@ class Reader:
         blank = self._blank(cell)
         if cell.not_run:
             return replace(blank, reason=cell.not_run)
-        players = [self.stage.players[key] for key in cell.datasets]
+        players = [self.paper_run.players[key] for key in cell.datasets]
         if absent := [player.absent for player in players if player.absent]:
             return replace(blank, reason=absent[0])
-        if absent := [method for method in cell.methods if method not in self.stage.run.methods]:
+        if absent := [method for method in cell.methods if method not in self.paper_run.run.methods]:
             return replace(blank, reason=f"method {absent[0]} is not in this profile")
         if cell.setting:
             return self._setting(blank, cell)
-        names = tuple(self.stage.cast[key] for key in cell.datasets)
+        names = tuple(self.paper_run.cast[key] for key in cell.datasets)
         if cell.device:
             return self._seconds(blank, names[0], cell)
         if cell.metric == "parameters":
@@ -98,8 +98,8 @@ class Reader:
 
     def _blank(self, cell: Cell) -> Measured:
         """Return a cell without a number yet."""
-        names = " + ".join(self.stage.cast[key] for key in cell.datasets if key in self.stage.cast)
-        stand_in = any(self.stage.players[key].stand_in for key in cell.datasets)
+        names = " + ".join(self.paper_run.cast[key] for key in cell.datasets if key in self.paper_run.cast)
+        stand_in = any(self.paper_run.players[key].stand_in for key in cell.datasets)
         if cell.setting:
             return Measured(names, stand_in, "setting", cell.setting, "as configured")
         if cell.metric == "seconds":
@@ -168,8 +168,8 @@ class Reader:
 
     def _setting(self, blank: Measured, cell: Cell) -> Measured:
         """Return a number that a training wrote down: how the run was set up, which no data set changes."""
-        own = self.stage.paper.training.name
-        training = trainings.find(self.stage.run.trainings, cell.method, cell.seed, own=own)
+        own = self.paper_run.paper.training.name
+        training = trainings.find(self.paper_run.run.trainings, cell.method, cell.seed, own=own)
         if training is None:
             return replace(blank, reason=f"{cell.method} is not trained in this run")
         about = training.about(cell.file)
@@ -213,7 +213,7 @@ class Reader:
 
     def _timed(self, cell: Cell) -> pd.DataFrame | str:
         """Return the timed calls of a cell's method, or of the one timed for it; else why there are none."""
-        timing = self.stage.run.timing
+        timing = self.paper_run.run.timing
         if timing is None or timing.empty:
             return "timing not run"
         found: pd.DataFrame | str = ""
@@ -227,9 +227,9 @@ class Reader:
         timing = timing[timing.device.str.startswith(device)]
         if timing.empty:
             return "no CUDA device" if device == "cuda" else f"no timing on {device} in this run"
-        timing = timing[timing.dataset == self.stage.cast[cell.datasets[0]]]
+        timing = timing[timing.dataset == self.paper_run.cast[cell.datasets[0]]]
         if timing.empty:
-            return f"timing not run on {self.stage.players[cell.datasets[0]].here}"
+            return f"timing not run on {self.paper_run.players[cell.datasets[0]].here}"
         method = cell.method
         if cell.timed_as and method not in set(timing.method):
             method = cell.timed_as
@@ -240,7 +240,7 @@ class Reader:
         """Return the parameters of the network that was run; its width matters, the data that it ran on does not."""
         size, full = (self._sizes.get((dataset, cell.method, name)) for name in ("parameters", "full_parameters"))
         if size is None:
-            if self.stage.run.methods[cell.method].kind != "learned":
+            if self.paper_run.run.methods[cell.method].kind != "learned":
                 return replace(blank, reason="no network", stand_in=False)
             choice = Choice((dataset,), cell.method)
             missing = self._pairs.why_none(dataset, choice, Quote("parameters", "network", "all"))

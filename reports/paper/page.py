@@ -20,7 +20,7 @@ PICTURE = 1_500_000  # bytes of a figure that is embedded as a picture
 
 
 @dataclass(frozen=True)
-class Figure:
+class PageFigure:
     """A figure for the page: an inline drawing or the data of a picture, or why there is neither."""
 
     number: int
@@ -37,29 +37,29 @@ class PaperSection:
     about: Paper
     players: Sequence[Player]
     tables: Sequence[Table]
-    figures: Sequence[Figure]
+    figures: Sequence[PageFigure]
     ledger: Table
     printed: int
     verdicts: str
 
 
-def write_paper(folder: Path, stage: PaperRun) -> tuple[PaperSection, list[Judged]]:
+def write_paper(folder: Path, paper_run: PaperRun) -> tuple[PaperSection, list[Judged]]:
     """Write a paper's tables and figures into a report's folder; return its section of the page and its ledger."""
-    judged = judge(stage)
-    tables = write_paper_tables(folder / "tables", stage, [*judged, *beside(stage)])
-    figures = [_figure(stage, drawn) for drawn in draw_figures(stage, folder / "figures")]
-    caption = f"Ledger of {stage.paper.cite}: every printed number beside the measured one, in printed units."
-    ledger, players = ledger_table(judged, caption), list(stage.players.values())
+    judged = judge(paper_run)
+    tables = write_paper_tables(folder / "tables", paper_run, [*judged, *beside(paper_run)])
+    figures = [_figure(paper_run, drawn) for drawn in draw_figures(paper_run, folder / "figures")]
+    caption = f"Ledger of {paper_run.paper.cite}: every printed number beside the measured one, in printed units."
+    ledger, players = ledger_table(judged, caption), list(paper_run.players.values())
     counts = len(judged), verdict_counts(judged)
-    return PaperSection(stage.paper, players, tables, figures, ledger, *counts), judged
+    return PaperSection(paper_run.paper, players, tables, figures, ledger, *counts), judged
 
 
-def _figure(stage: PaperRun, drawn: Drawn) -> Figure:
+def _figure(paper_run: PaperRun, drawn: Drawn) -> PageFigure:
     """Return a figure for the page: a drawing goes inline; one that holds pictures is shown as one picture."""
     number, caption, path = drawn.number, drawn.caption, drawn.path
     if path is None:
-        return Figure(number, caption, None, "", drawn.why_not)
+        return PageFigure(number, caption, None, "", drawn.why_not)
     svg = path.with_name(f"{path.name}.svg").read_text(encoding="utf-8")
     if "<image" in svg:
-        return Figure(number, caption, None, html.data_uri(path.with_name(f"{path.name}.png"), PICTURE), "")
-    return Figure(number, caption, html.inline_svg(svg, f"{stage.paper.key}-fig{number}", caption), "", "")
+        return PageFigure(number, caption, None, html.data_uri(path.with_name(f"{path.name}.png"), PICTURE), "")
+    return PageFigure(number, caption, html.inline_svg(svg, f"{paper_run.paper.key}-fig{number}", caption), "", "")

@@ -69,16 +69,16 @@ class Snapshots:
         )
 
 
-def read(stage: PaperRun, methods: Sequence[str], datasets: Sequence[str] = ()) -> Snapshots:
+def read(paper_run: PaperRun, methods: Sequence[str], datasets: Sequence[str] = ()) -> Snapshots:
     """Read the snapshots of methods on some of the paper's test data, by default on all.
 
     Of trainings on one data set: the paper's, else that of the first one listed.
     """
-    wanted = list(datasets or stage.paper.datasets)
-    names = {key: stage.datasets[key].name for key in wanted if key in stage.datasets}
-    learned = trainings.choose(stage.run.trainings, methods, stage.paper.training.name)
-    there = {method: _trainings(stage, method, learned) for method in methods}
-    known = {training.method for training in stage.run.trainings}
+    wanted = list(datasets or paper_run.paper.datasets)
+    names = {key: paper_run.datasets[key].name for key in wanted if key in paper_run.datasets}
+    learned = trainings.choose(paper_run.run.trainings, methods, paper_run.paper.training.name)
+    there = {method: _trainings(paper_run, method, learned) for method in methods}
+    known = {training.method for training in paper_run.run.trainings}
     missing = [
         f"no training of {method}{f' on {learned}' if method in known else ''}"
         for method, some in there.items()
@@ -89,29 +89,29 @@ def read(stage: PaperRun, methods: Sequence[str], datasets: Sequence[str] = ()) 
         rows, why = _rows(training, list(names.values()))
         missing += [why] if why else []
         found += [(training, rows)] if not why else []
-    pairs = _pairs(stage, [rows for _, rows in found])
-    lines = [_line(stage, training, rows, pairs) for training, rows in found]
+    pairs = _pairs(paper_run, [rows for _, rows in found])
+    lines = [_line(paper_run, training, rows, pairs) for training, rows in found]
     missing += [f"no snapshot of {line.title} has all pairs" for line in lines if line.tre.empty]
     judged = [key for key, name in names.items() if name in set(pairs.dataset)]
-    without = [stage.players[key].title for key in wanted if key not in judged]
+    without = [paper_run.players[key].title for key in wanted if key not in judged]
     return Snapshots([line for line in lines if len(line.tre)], pairs, missing, judged, without)
 
 
-def note(stage: PaperRun, snapshots: Snapshots, methods: Sequence[str]) -> list[str]:
+def note(paper_run: PaperRun, snapshots: Snapshots, methods: Sequence[str]) -> list[str]:
     """Return what a reader has to know of the errors: over which pairs, whether of stand-ins, what is left out."""
-    many, own = len(snapshots.pairs), stage.paper.training.name
+    many, own = len(snapshots.pairs), paper_run.paper.training.name
     parts = [
         f"TRE is the mean over {snapshots.landmarks:,} landmarks of {many} test pair{'s' * (many != 1)} "
-        f"({stage.title(snapshots.judged)})."
+        f"({paper_run.title(snapshots.judged)})."
     ]
     if snapshots.without:
         parts.append(f"No snapshot was judged on {', '.join(snapshots.without)}, which the paper has as well.")
     learned = [line.training.dataset for line in snapshots.lines]
-    if any(stage.players[key].stand_in for key in snapshots.judged):
+    if any(paper_run.players[key].stand_in for key in snapshots.judged):
         parts.append("Measured on stand-ins, so that no value is a reproduction.")
     elif own and set(learned) != {own}:
         parts.append("Trained on other data than the paper's, so that no value is a reproduction.")
-    parts += trainings.others(stage.run.trainings, methods, learned[0])
+    parts += trainings.others(paper_run.run.trainings, methods, learned[0])
     parts += [
         f"{line.partial} snapshots of {line.title} without all pairs are left out."
         for line in snapshots.lines
@@ -120,8 +120,8 @@ def note(stage: PaperRun, snapshots: Snapshots, methods: Sequence[str]) -> list[
     return parts
 
 
-def _trainings(stage: PaperRun, method: str, dataset: str) -> list[Training]:
-    found = (each for each in stage.run.trainings if (each.method, each.dataset) == (method, dataset))
+def _trainings(paper_run: PaperRun, method: str, dataset: str) -> list[Training]:
+    found = (each for each in paper_run.run.trainings if (each.method, each.dataset) == (method, dataset))
     return sorted(found, key=lambda each: each.seed)
 
 
@@ -142,13 +142,13 @@ def _rows(training: Training, names: Sequence[str]) -> tuple[pd.DataFrame, str]:
     return good, "" if len(good) else f"no snapshot of {who} has an error that is a number"
 
 
-def _pairs(stage: PaperRun, found: Sequence[pd.DataFrame]) -> pd.DataFrame:
+def _pairs(paper_run: PaperRun, found: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Return every pair that any snapshot has, with its landmarks and its error before registration."""
     columns = [*PAIR, "count"]
     rows = pd.concat(found)[columns] if found else pd.DataFrame(columns=columns)
     pairs = rows.drop_duplicates(PAIR).sort_values(PAIR, ignore_index=True)
     before = [
-        values(stage.run.metrics, dataset, Quote("tre", "continuous", "mean")).assign(dataset=dataset)
+        values(paper_run.run.metrics, dataset, Quote("tre", "continuous", "mean")).assign(dataset=dataset)
         for dataset in pairs.dataset.unique()
     ]
     if not before:
@@ -157,9 +157,9 @@ def _pairs(stage: PaperRun, found: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return pairs.merge(level[[*PAIR, "before"]], on=PAIR, how="left")
 
 
-def _line(stage: PaperRun, training: Training, rows: pd.DataFrame, pairs: pd.DataFrame) -> Line:
+def _line(paper_run: PaperRun, training: Training, rows: pd.DataFrame, pairs: pd.DataFrame) -> Line:
     """Return the pooled error of each snapshot that has all pairs: a mean over fewer is of other landmarks."""
     by_iteration = rows.groupby("iteration")
     whole = by_iteration.size() == len(pairs)
     tre = by_iteration.apply(lambda group: float(np.average(group["mean"], weights=group["count"])))
-    return Line(training, stage.run.label(training.method), tre[whole].sort_index(), int((~whole).sum()))
+    return Line(training, paper_run.run.label(training.method), tre[whole].sort_index(), int((~whole).sum()))

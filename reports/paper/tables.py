@@ -15,8 +15,7 @@ from reports.paper.contents import Column, PaperTable, Row
 from reports.paper.ledger import OURS, Judged, exact, shown
 from reports.paper.printed import DASHES
 from reports.tables.numbers import MINUS
-from reports.tables.table import Cell as Text
-from reports.tables.table import Group, Head, Table
+from reports.tables.table import Group, Head, Table, Text
 from reports.tables.write import write_tables
 
 Cells = Mapping[tuple[str, str], Judged]  # by row and column
@@ -35,31 +34,31 @@ class Reasons:
         return f"{outcome or 'n. m.'} [{self.found.index(reason) + 1}]"
 
 
-def write_paper_tables(folder: Path, stage: PaperRun, judged: Sequence[Judged]) -> list[Table]:
+def write_paper_tables(folder: Path, paper_run: PaperRun, judged: Sequence[Judged]) -> list[Table]:
     """Write ``<paper>-table<N>.{csv,md,tex}`` for every table of the paper; return the tables.
 
     ``judged`` are the printed cells and those of rows that the paper does not have (`reports.paper.ledger.beside`).
     """
     tables = []
-    for printed in stage.paper.tables:
+    for printed in paper_run.paper.tables:
         here = {(each.cell.row.key, each.cell.column.key): each for each in judged if each.cell.table == printed.number}
-        table = paper_table(stage, printed, here)
-        write_tables(folder, f"{stage.paper.key}-table{printed.number}", table_frame(printed, here), [table])
+        table = paper_table(paper_run, printed, here)
+        write_tables(folder, f"{paper_run.paper.key}-table{printed.number}", table_frame(printed, here), [table])
         tables.append(table)
     return tables
 
 
-def paper_table(stage: PaperRun, printed: PaperTable, judged: Cells) -> Table:
+def paper_table(paper_run: PaperRun, printed: PaperTable, judged: Cells) -> Table:
     """Return one table in the paper's layout; a gain or an SD stands in the cell of the number that it belongs to."""
     columns = [column for column in printed.columns if not (column.gain_of or column.sd_of)]
     heads = [Head(title, number=False) for title in printed.head]
-    heads += [_head(stage, column) for column in columns]
+    heads += [_head(paper_run, column) for column in columns]
     reasons, rows = Reasons(), []
     for row in printed.rows:
         numbers = [_text_cell(_parts(printed, row, column, judged), reasons) for column in columns]
         rows.append([*map(Text, row.labels), *numbers])
-    caption = f"{printed.title} of {stage.paper.cite}: {printed.caption}"
-    return Table(caption, heads, rows, [*_notes(stage, judged, reasons), *_readings(printed)])
+    caption = f"{printed.title} of {paper_run.paper.cite}: {printed.caption}"
+    return Table(caption, heads, rows, [*_notes(paper_run, judged, reasons), *_readings(printed)])
 
 
 def table_frame(printed: PaperTable, judged: Cells) -> pd.DataFrame:
@@ -81,11 +80,11 @@ def table_frame(printed: PaperTable, judged: Cells) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _head(stage: PaperRun, column: Column) -> Head:
+def _head(paper_run: PaperRun, column: Column) -> Head:
     """Return a column's head; its group says which data set was measured where that is the column's own."""
     played = ""
     if len(column.datasets) == 1:
-        player = stage.players[column.datasets[0]]
+        player = paper_run.players[column.datasets[0]]
         played = player.in_table(named=column.group != player.title)
     return Head(column.label, group=Group(column.group, played)) if column.group else Head(column.label, played)
 
@@ -125,20 +124,20 @@ def _joined(texts: Sequence[str], parts: Sequence[Judged]) -> str:
     return between.join(texts) + unit
 
 
-def _notes(stage: PaperRun, judged: Cells, reasons: Reasons) -> Iterator[str]:
+def _notes(paper_run: PaperRun, judged: Cells, reasons: Reasons) -> Iterator[str]:
     set_up = all(each.cell.setting for each in judged.values())
     what = "As training was set up in this run" if set_up else "Measured in this run"
     yield f"{what}; in brackets what the paper prints, ({MINUS}) where it prints no number."
     if any(each.verdict == OURS for each in judged.values()):
         yield "Rows without brackets are not in the paper."
-    if played := _players(stage, judged):
+    if played := _players(paper_run, judged):
         yield played
     if any(each.stand_in for each in judged.values()):
         yield "Stand-ins: numbers of other data or narrower networks than the paper's are no reproductions."
     if learned := _learned(judged):
-        yield f"Trained on other data than the paper's ({stage.paper.training.name}): {learned}."
-    if stage.run.about:
-        yield stage.run.about
+        yield f"Trained on other data than the paper's ({paper_run.paper.training.name}): {learned}."
+    if paper_run.run.about:
+        yield paper_run.run.about
     if failed := [each.verdict == OURS for each in judged.values() if each.measured.failed]:
         where = [*(["the ledger"] if not all(failed) else []), *(["the notes on rows of ours"] if any(failed) else [])]
         verb = "count" if any(failed) else "counts"
@@ -186,10 +185,10 @@ def _ours(judged: Cells) -> str:
     return "; ".join(f"{row}: {', '.join(found)}" for row, found in notes.items() if found)
 
 
-def _players(stage: PaperRun, judged: Cells) -> str:
+def _players(paper_run: PaperRun, judged: Cells) -> str:
     """Return which data sets play those that no head names, because the rows or the whole table do."""
     keys = [key for each in judged.values() if not each.cell.column.datasets for key in each.cell.datasets]
-    played = [stage.players[key].in_table(named=True) for key in dict.fromkeys(keys)]
+    played = [paper_run.players[key].in_table(named=True) for key in dict.fromkeys(keys)]
     return f"Data sets: {'; '.join(played)}." if played else ""
 
 

@@ -38,12 +38,12 @@ class Training:
     folder: Path | None
 
     def rows(self, name: str) -> pd.DataFrame | None:
-        """A file of lines of JSON, such as ``curve.jsonl``; None where there is none or it is empty."""
+        """Read a file of lines of JSON, such as ``curve.jsonl``; None where there is none or it is empty."""
         path = self._path(name)
         return pd.read_json(path, lines=True) if path and path.stat().st_size else None
 
     def arrays(self, name: str) -> Mapping[str, Array] | None:
-        """A file of arrays, such as ``maps.npz``."""
+        """Read a file of arrays, such as ``maps.npz``."""
         path = self._path(name)
         if path is None:
             return None
@@ -51,12 +51,12 @@ class Training:
             return {key: stored[key] for key in stored.files}
 
     def table(self, name: str) -> pd.DataFrame | None:
-        """A CSV file, such as ``displacements.csv``."""
+        """Read a CSV file, such as ``displacements.csv``."""
         path = self._path(name)
         return pd.read_csv(path) if path else None
 
     def about(self, name: str) -> Mapping[str, Any] | None:
-        """A JSON file, such as ``synthetic.json``."""
+        """Read a JSON file, such as ``synthetic.json``."""
         path = self._path(name)
         return json.loads(path.read_text(encoding="utf-8")) if path else None
 
@@ -72,7 +72,7 @@ def read(path: Path) -> Training:
 
 
 def first_seed(seeds: Iterable[int]) -> int | None:
-    """Return the seed that pictures and figures are of: the first one, which is the main run, whatever came of it.
+    """Return the seed that pictures and figures are of: the lowest one, which is the main run, whatever came of it.
 
     Where it failed no other seed steps in for it: a picture chosen from those that succeeded would look better than
     the method is. None where there is no seed.
@@ -92,17 +92,13 @@ def loss_curves(trainings: Sequence[Training]) -> dict[tuple[str, str], pd.DataF
 
 
 def choose(trainings: Sequence[Training], methods: Sequence[str], own: str = "") -> str:
-    """The data set whose trainings of these methods are read: ``own`` where any is on it, else that of the first one
-    listed; empty where there is none.
-    """
+    """Return the data set whose trainings are read: ``own`` if any method learned on it, else the first listed."""
     names = [each.dataset for each in trainings if each.method in methods]
     return own if own in names else next(iter(names), "")
 
 
 def find(trainings: Sequence[Training], method: str, seed: int | None = None, *, own: str = "") -> Training | None:
-    """The training of a method, of its first seed where none is given, on the data set that `choose` says; None where
-    there is none.
-    """
+    """Return a method's training, by default of its first seed; None where there is none."""
     dataset = choose(trainings, [method], own)
     found = {each.seed: each for each in trainings if (each.method, each.dataset) == (method, dataset)}
     wanted = first_seed(found) if seed is None else seed

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 
 from reports.tables.numbers import MINUS
-from reports.tables.table import Cell, Table
+from reports.tables.table import Table, Text
 
 _LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
@@ -66,7 +66,7 @@ def _groups(table: Table) -> list[str]:
     return [_row(cells), "".join(rules)]
 
 
-def _rows(row: Sequence[Cell]) -> list[str]:
+def _rows(row: Sequence[Text]) -> list[str]:
     """Return a row, and below it the numbers that a paper prints in its place."""
     lines = [_row(_cell(cell) for cell in row)]
     if any(cell.printed for cell in row):
@@ -75,7 +75,7 @@ def _rows(row: Sequence[Cell]) -> list[str]:
     return lines
 
 
-def _cell(cell: Cell) -> str:
+def _cell(cell: Text) -> str:
     text = escape(cell.text)
     return rf"\textbf{{{text}}}" if cell.best else text
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from reports.tables.table import Cell, Group, Head, Table
+from reports.tables.table import Group, Head, Table, Text
 
 
 def markdown(tables: Iterable[Table]) -> str:
@@ -36,7 +36,7 @@ def _head(head: Head) -> str:
     return "<br>".join(escape(line) for line in lines if line)
 
 
-def _cell(cell: Cell) -> str:
+def _cell(cell: Text) -> str:
     text = escape(cell.text)
     printed = f" ({escape(cell.printed)})" if cell.printed else ""
     return (f"**{text}**" if cell.best else text) + printed

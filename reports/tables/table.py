@@ -11,7 +11,7 @@ from itertools import groupby
 
 
 @dataclass(frozen=True)
-class Cell:
+class Text:
     """One entry of a table."""
 
     text: str
@@ -45,7 +45,7 @@ class Table:
 
     caption: str
     heads: Sequence[Head]
-    rows: Sequence[Sequence[Cell]]
+    rows: Sequence[Sequence[Text]]
     notes: Sequence[str] = ()
 
     def groups(self) -> list[tuple[Group | None, int]]:
@@ -53,4 +53,4 @@ class Table:
         return [(group, len(list(heads))) for group, heads in groupby(self.heads, key=lambda head: head.group)]
 
 
-NOTHING = Cell("—", muted=True)
+NOTHING = Text("—", muted=True)

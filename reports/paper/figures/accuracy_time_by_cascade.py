@@ -103,13 +103,13 @@ class Options:
             raise ValueError(f"only {len(LOOKS)} series can be told apart, got {len(self.series)}")
 
 
-def draw(stage: PaperRun, options: Options) -> tuple[Figure | None, str]:
+def draw(paper_run: PaperRun, options: Options) -> tuple[Figure | None, str]:
     """Draw the figure; return it with what the run adds to its caption, or None and why nothing can be drawn.
 
     Raises:
         PaperError: the table lacks a method, or accuracy or seconds on the data set.
     """
-    cells, reader = _cells(stage, options), Reader(stage)
+    cells, reader = _cells(paper_run, options), Reader(paper_run)
     read: dict[tuple[str, str], Measured] = {}
 
     def measure(cell: Cell) -> Value:
@@ -124,13 +124,13 @@ def draw(stage: PaperRun, options: Options) -> tuple[Figure | None, str]:
     measured = cells.series(options, measure)
     if not any(value.known for one in measured for value in one.values()):
         return None, "; ".join(_reasons(value for one in measured for value in one.values()))
-    figure = _draw(stage, options, cells, measured, cells.series(options, printed))
-    return figure, _note(stage, options, measured, read)
+    figure = _draw(paper_run, options, cells, measured, cells.series(options, printed))
+    return figure, _note(paper_run, options, measured, read)
 
 
-def _cells(stage: PaperRun, options: Options) -> Cells:
+def _cells(paper_run: PaperRun, options: Options) -> Cells:
     """Return the cells that the figure draws, all of one table and on the figure's data set."""
-    tables = [table for table in stage.paper.tables if table.number == options.table]
+    tables = [table for table in paper_run.paper.tables if table.number == options.table]
     if not tables:
         raise PaperError(f"there is no table {options.table}")
     here = [cell for cell in tables[0].cells.values() if list(cell.datasets) == [options.dataset]]
@@ -148,12 +148,12 @@ def _cells(stage: PaperRun, options: Options) -> Cells:
 
 
 def _draw(
-    stage: PaperRun, options: Options, cells: Cells, measured: Sequence[Series], printed: Sequence[Series]
+    paper_run: PaperRun, options: Options, cells: Cells, measured: Sequence[Series], printed: Sequence[Series]
 ) -> Figure:
-    blocks = [(_measured_title(stage, options.dataset), measured, False)]
+    blocks = [(_measured_title(paper_run, options.dataset), measured, False)]
     if any(value.known for one in printed for value in one.values()):
-        title = stage.players[options.dataset].title
-        blocks.append((f"printed ({title}; {stage.paper.hardware or 'hardware not stated'})", printed, True))
+        title = paper_run.players[options.dataset].title
+        blocks.append((f"printed ({title}; {paper_run.paper.hardware or 'hardware not stated'})", printed, True))
     height = len(blocks) * (HEIGHT + TITLES)
     with style():
         figure = Figure(figsize=(WIDTH * len(cells.seconds), height), layout="constrained")
@@ -164,8 +164,8 @@ def _draw(
     return figure
 
 
-def _measured_title(stage: PaperRun, key: str) -> str:
-    return f"measured ({stage.players[key].in_figure}; {'; '.join(_chips(stage)) or 'hardware not recorded'})"
+def _measured_title(paper_run: PaperRun, key: str) -> str:
+    return f"measured ({paper_run.players[key].in_figure}; {'; '.join(_chips(paper_run)) or 'hardware not recorded'})"
 
 
 def _block(part: SubFigure, title: str, series: Sequence[Series], cells: Cells, hollow: bool) -> None:
@@ -249,12 +249,12 @@ def _reasons(values: Iterable[Value]) -> list[str]:
 
 
 def _note(
-    stage: PaperRun, options: Options, measured: Sequence[Series], read: Mapping[tuple[str, str], Measured]
+    paper_run: PaperRun, options: Options, measured: Sequence[Series], read: Mapping[tuple[str, str], Measured]
 ) -> str:
     """Return what a reader has to know of the measured numbers: statistic, protocol, what is missing and why."""
     means = [cell for cell in read.values() if cell.statistic == "mean" and not cell.reason]
     clocks = [cell for cell in read.values() if cell.statistic == "median" and not cell.reason]
-    stand_in = stage.players[options.dataset].stand_in
+    stand_in = paper_run.players[options.dataset].stand_in
     parts = ["Measured on a stand-in, so that no value is a reproduction."] if stand_in else []
     if means:
         pairs, protocols = _span(cell.n for cell in means), sorted({cell.protocol for cell in means})
@@ -291,8 +291,8 @@ def _span(numbers: Iterable[int | None]) -> str:
     return "-".join(str(number) for number in dict.fromkeys((known[0], known[-1]))) if known else "unknown"
 
 
-def _chips(stage: PaperRun) -> list[str]:
+def _chips(paper_run: PaperRun) -> list[str]:
     """Return the processors on record of the run."""
-    if stage.run.runs.empty:
-        return []
-    return sorted({str(chip) for chip in (*stage.run.runs.cpu, *stage.run.runs.gpu) if chip and str(chip) != "none"})
+    runs = paper_run.run.runs
+    chips = set() if runs.empty else {str(chip) for chip in (*runs.cpu, *runs.gpu) if chip}
+    return sorted(chips - {"none"})

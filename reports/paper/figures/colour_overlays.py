@@ -80,23 +80,23 @@ class Options:
     methods: tuple[str, ...]
 
 
-def draw(stage: PaperRun, options: Options) -> tuple[Figure | None, str]:
+def draw(paper_run: PaperRun, options: Options) -> tuple[Figure | None, str]:
     """Draw the figure; return it with what the run adds to its caption, or None and why nothing can be drawn."""
-    dataset = stage.datasets.get(options.dataset)
+    dataset = paper_run.datasets.get(options.dataset)
     if dataset is None:
-        return None, stage.players[options.dataset].absent
-    methods = [method for method in options.methods if method in stage.run.methods]
+        return None, paper_run.players[options.dataset].absent
+    methods = [method for method in options.methods if method in paper_run.run.methods]
     if not methods:
         return None, f"none of {', '.join(options.methods)} is in this profile"
     pairs = dataset.test_pairs
     chosen = [place for place in options.pairs if 1 <= place <= len(pairs)]
     if not chosen:
         return None, f"{dataset.name} has {len(pairs)} test pairs, none of them pair {_listed(options.pairs)}"
-    rows = [_row(stage, dataset, methods, pairs[place - 1], f"pair {place}") for place in chosen]
+    rows = [_row(paper_run, dataset, methods, pairs[place - 1], f"pair {place}") for place in chosen]
     if all(panel.colours is None for row in rows for panel in row.panels[1:]):
         return None, "; ".join(dict.fromkeys(panel.why for row in rows for panel in row.panels[1:]))
-    heads = ["before", *(stage.run.methods[method].label for method in methods)]
-    return _draw(rows, heads, stage.players[options.dataset].in_figure), _note(stage, options, chosen, methods)
+    heads = ["before", *(paper_run.run.methods[method].label for method in methods)]
+    return _draw(rows, heads, paper_run.players[options.dataset].in_figure), _note(paper_run, options, chosen, methods)
 
 
 def overlay(fixed: ArrayLike, moving: ArrayLike) -> Array:
@@ -150,22 +150,22 @@ def _cut(volume: Array, index: int) -> Array:
     return volume[:, index].T
 
 
-def _row(stage: PaperRun, dataset: Dataset, methods: Sequence[str], pair: Pair, title: str) -> Row:
+def _row(paper_run: PaperRun, dataset: Dataset, methods: Sequence[str], pair: Pair, title: str) -> Row:
     volume, other = dataset.image(pair.fixed), dataset.image(pair.moving)
     fixed, moving = (oriented(image.array, volume.affine) for image in (volume, other))
     spacing = oriented_spacing(volume)
-    place = choose_place(fixed, moving, spacing, _landmarks(stage, dataset, pair, volume))
+    place = choose_place(fixed, moving, spacing, _landmarks(paper_run, dataset, pair, volume))
     shown = _cut(fixed, place.index)
     top = max(float(np.percentile(image, 99.5)) for image in (shown, _cut(moving, place.index))) or 1.0
 
     def panel(section: Array, method: str) -> Panel:
-        return Panel(overlay(shown / top, section / top), _tre(stage, dataset, method, pair))
+        return Panel(overlay(shown / top, section / top), _tre(paper_run, dataset, method, pair))
 
     panels = [panel(_cut(moving, place.index), "identity")]
     for method in methods:
-        found = kept(stage.run, dataset, method, pair)
+        found = kept(paper_run.run, dataset, method, pair)
         if found.displacement is None:
-            panels.append(Panel(None, _tre(stage, dataset, method, pair), found.why))
+            panels.append(Panel(None, _tre(paper_run, dataset, method, pair), found.why))
         else:
             u = oriented_displacement(found.displacement, volume.affine)
             panels.append(panel(warped_coronal(moving, u, place.index), method))
@@ -173,16 +173,16 @@ def _row(stage: PaperRun, dataset: Dataset, methods: Sequence[str], pair: Pair, 
     return Row(title, panels, place, rows * spacing[2] / (columns * spacing[0]))
 
 
-def _landmarks(stage: PaperRun, dataset: Dataset, pair: Pair, volume: Volume) -> tuple[Array, Array] | None:
+def _landmarks(paper_run: PaperRun, dataset: Dataset, pair: Pair, volume: Volume) -> tuple[Array, Array] | None:
     """Return a pair's landmarks, turned as `oriented` turns the images."""
-    found = stage.run.landmarks(dataset.name, pair.name) if stage.run.landmarks else None
+    found = paper_run.run.landmarks(dataset.name, pair.name) if paper_run.run.landmarks else None
     if found is None or not len(found[0]):
         return None
     return oriented_points(found[0], volume), oriented_points(found[1], volume)
 
 
-def _tre(stage: PaperRun, dataset: Dataset, method: str, pair: Pair) -> str:
-    value = quoted_value(stage.run, dataset, method, pair, metric="tre")
+def _tre(paper_run: PaperRun, dataset: Dataset, method: str, pair: Pair) -> str:
+    value = quoted_value(paper_run.run, dataset, method, pair, metric="tre")
     return "TRE not measured" if value is None else f"TRE {number(value, 2)} mm"
 
 
@@ -244,16 +244,16 @@ def _mark(room: Room, place: Place, shape: Sequence[int]) -> None:
         Room(room.axes, room.x + column * right, low, columns * right, rows * down).frame(colour, line)
 
 
-def _note(stage: PaperRun, options: Options, chosen: Sequence[int], methods: Sequence[str]) -> str:
+def _note(paper_run: PaperRun, options: Options, chosen: Sequence[int], methods: Sequence[str]) -> str:
     """Return what a reader has to know: whose pairs, which section and part, what the TRE is of, what is missing."""
-    dataset = stage.datasets[options.dataset]
-    parts = [f"{stage.players[options.dataset].in_figure}. First seed. Head on top, patient's right on the left."]
+    dataset = paper_run.datasets[options.dataset]
+    parts = [f"{paper_run.players[options.dataset].in_figure}. First seed. Head on top, patient's right on the left."]
     parts.append("Section through the median fixed landmark; enlarged (white frame) around the one that moves most of")
     parts.append(f"those within {NEAR:g} mm of the section.")
     pairs = [dataset.test_pairs[place - 1] for place in chosen]
-    if not all(stage.run.landmarks and stage.run.landmarks(dataset.name, pair.name) for pair in pairs):
+    if not all(paper_run.run.landmarks and paper_run.run.landmarks(dataset.name, pair.name) for pair in pairs):
         parts.append("A pair without landmarks: middle section, enlarged where its images differ most.")
-    quoted = quote(stage.run.metrics, dataset.name, "tre")
+    quoted = quote(paper_run.run.metrics, dataset.name, "tre")
     if quoted is not None:
         name = METRICS["tre"].short
         parts.append(f"{name}: mean over all landmarks of the pair ({quoted.protocol}), not of the section.")
@@ -261,7 +261,7 @@ def _note(stage: PaperRun, options: Options, chosen: Sequence[int], methods: Seq
         parts.append(f"Pair {_listed(short)} not shown: there are {len(dataset.test_pairs)} test pairs.")
     if absent := [method for method in options.methods if method not in methods]:
         parts.append(f"Not in this profile: {', '.join(absent)}.")
-    return " ".join([*parts, *stage.trained(methods)])
+    return " ".join([*parts, *paper_run.trained(methods)])
 
 
 def _listed(places: Sequence[int]) -> str:

@@ -66,9 +66,9 @@ class Options:
     method: str  # whose training kept the displacements of its pairs
 
 
-def draw(stage: PaperRun, options: Options) -> tuple[Figure | None, str]:
+def draw(paper_run: PaperRun, options: Options) -> tuple[Figure | None, str]:
     """Draw the figure; return it with what the run adds to its caption, or None and why nothing can be drawn."""
-    training = find(stage.run.trainings, options.method, own=stage.paper.training.name)
+    training = find(paper_run.run.trainings, options.method, own=paper_run.paper.training.name)
     if training is None:
         return None, f"no training of {options.method}"
     table = training.table("displacements.csv")
@@ -83,7 +83,7 @@ def draw(stage: PaperRun, options: Options) -> tuple[Figure | None, str]:
     known = {component: one for component, one in found.items() if one is not None}
     if not known:
         return None, f"the displacements of {options.method} have no voxel in any range"
-    return _draw(found), " ".join(_note(stage, options, training, known))
+    return _draw(found), " ".join(_note(paper_run, options, training, known))
 
 
 def density(rows: pd.DataFrame) -> Density | None:
@@ -129,19 +129,19 @@ def _panel(axes: Axes, one: Density | None) -> None:
     axes.text(0.98, 0.97, text, transform=axes.transAxes, ha="right", va="top", fontsize=8, color=INK)
 
 
-def _note(stage: PaperRun, options: Options, training: Training, known: Mapping[str, Density]) -> list[str]:
+def _note(paper_run: PaperRun, options: Options, training: Training, known: Mapping[str, Density]) -> list[str]:
     """Return what a reader has to know: of how many voxels, of whose pairs, and by which spacing the mm are."""
     counts = sorted({one.voxels for one in known.values()})
     voxels = " to ".join(f"{count:,}" for count in dict.fromkeys((counts[0], counts[-1])))
     parts = [
-        f"{voxels} voxels of {_pairs(training)}, from the training of {stage.run.label(training.method)} "
-        f"(seed {training.seed}) on {stage.trained_on(training)}.",
+        f"{voxels} voxels of {_pairs(training)}, from the training of {paper_run.run.label(training.method)} "
+        f"(seed {training.seed}) on {paper_run.trained_on(training)}.",
         _spacing(training),
         "Mean absolute value and SD in mm, from the ranges that are drawn.",
     ]
     absent = [component for component in NAMES if component not in known]
     parts += [f"No voxels of component {', '.join(absent)}."] if absent else []
-    return parts + others(stage.run.trainings, [training.method], training.dataset)
+    return parts + others(paper_run.run.trainings, [training.method], training.dataset)
 
 
 def _pairs(training: Training) -> str:

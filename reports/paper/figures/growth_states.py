@@ -43,9 +43,9 @@ class Options:
     method: str  # whose training recorded the weights of its levels
 
 
-def draw(stage: PaperRun, options: Options) -> tuple[Figure | None, str]:
+def draw(paper_run: PaperRun, options: Options) -> tuple[Figure | None, str]:
     """Draw the figure; return it with what the run adds to its caption, or None and why nothing can be drawn."""
-    training = find(stage.run.trainings, options.method, own=stage.paper.training.name)
+    training = find(paper_run.run.trainings, options.method, own=paper_run.paper.training.name)
     if training is None:
         return None, f"no training of {options.method}"
     growth, why = read(training)
@@ -56,15 +56,16 @@ def draw(stage: PaperRun, options: Options) -> tuple[Figure | None, str]:
     found = moments(growth)
     times = ", ".join(f"{growth.iteration[moment.row]:g}" for moment in found if moment.row is not None)
     parts = [
-        f"Weights that the training of {stage.run.label(options.method)} (seed {training.seed}, on "
-        f"{stage.trained_on(training)}) recorded at iterations {times}, counted from 0.",
+        f"Weights that the training of {paper_run.run.label(options.method)} (seed {training.seed}, on "
+        f"{paper_run.trained_on(training)}) recorded at iterations {times}, counted from 0.",
         f"{name(level_sketch.BETA, 0)} is {name(ALPHA, 0)}, {name(level_sketch.GAMMA, 0)} the rest to 1.",
         "Dotted: without weight, not in use.",
     ]
     if growth.levels > 2:
         parts.append(f"Later levels ({growth.levels} in all) are not sketched.")
     parts += _ended(training.status, growth)
-    return _draw(growth, found), " ".join([*parts, *others(stage.run.trainings, [training.method], training.dataset)])
+    parts += others(paper_run.run.trainings, [training.method], training.dataset)
+    return _draw(growth, found), " ".join(parts)
 
 
 def moments(growth: Growth) -> list[Moment]:

@@ -48,27 +48,27 @@ class Options:
     methods: tuple[str, ...]
 
 
-def draw(stage: PaperRun, options: Options) -> tuple[Figure | None, str]:
+def draw(paper_run: PaperRun, options: Options) -> tuple[Figure | None, str]:
     """Draw the figure; return it with what the run adds to its caption, or None and why nothing can be drawn."""
-    cast = [key for key in options.datasets if key in stage.datasets]
+    cast = [key for key in options.datasets if key in paper_run.datasets]
     if not cast:
-        return None, stage.unplayed(options.datasets)
-    methods = [method for method in options.methods if method in stage.run.methods]
+        return None, paper_run.unplayed(options.datasets)
+    methods = [method for method in options.methods if method in paper_run.run.methods]
     if not methods:
         return None, f"none of {', '.join(options.methods)} is in this profile"
-    samples = {method: read_sample(stage, cast, method) for method in methods}
+    samples = {method: read_sample(paper_run, cast, method) for method in methods}
     if not any(len(sample.true) for sample in samples.values()):
         return None, "; ".join(dict.fromkeys(why for sample in samples.values() for why in sample.missing))
-    return _draw(stage, cast, samples), _note(stage, options, cast, samples)
+    return _draw(paper_run, cast, samples), _note(paper_run, options, cast, samples)
 
 
-def read_sample(stage: PaperRun, keys: Sequence[str], method: str) -> Sample:
+def read_sample(paper_run: PaperRun, keys: Sequence[str], method: str) -> Sample:
     """Read the displacements of all landmarks of the data sets that play ``keys``, by a method's first seed."""
     true, estimated, missing = [np.empty((0, 3))], [np.empty((0, 3))], {}
-    for dataset in (stage.datasets[key] for key in keys):
+    for dataset in (paper_run.datasets[key] for key in keys):
         for pair in dataset.test_pairs:
-            landmarks = stage.run.landmarks(dataset.name, pair.name) if stage.run.landmarks else None
-            found = kept(stage.run, dataset, method, pair) if landmarks else None
+            landmarks = paper_run.run.landmarks(dataset.name, pair.name) if paper_run.run.landmarks else None
+            found = kept(paper_run.run, dataset, method, pair) if landmarks else None
             if landmarks is None or found is None or found.displacement is None:
                 why = found.why if found else "no landmarks"
                 missing[why] = missing.get(why, 0) + 1
@@ -86,7 +86,7 @@ def to_patient(steps: ArrayLike, affine: Array) -> Array:
 
 
 def agreement(true: Array, estimated: Array) -> tuple[float, float, float]:
-    """Pearson's r, and slope and intercept of the least squares line; NaN where they are not defined."""
+    """Return Pearson's r, and slope and intercept of the least squares line; NaN where they are not defined."""
     if len(true) < 2 or np.ptp(true) == 0:
         return float("nan"), float("nan"), float("nan")
     slope, intercept = np.polyfit(true, estimated, 1)
@@ -94,7 +94,7 @@ def agreement(true: Array, estimated: Array) -> tuple[float, float, float]:
     return r, float(slope), float(intercept)
 
 
-def _draw(stage: PaperRun, cast: Sequence[str], samples: Mapping[str, Sample]) -> Figure:
+def _draw(paper_run: PaperRun, cast: Sequence[str], samples: Mapping[str, Sample]) -> Figure:
     limits = [_limits(samples.values(), axis) for axis in range(3)]
     with style():
         figure = Figure(figsize=(3 * SIDE + 0.3, len(samples) * SIDE + TITLES), dpi=150, layout="constrained")
@@ -102,13 +102,13 @@ def _draw(stage: PaperRun, cast: Sequence[str], samples: Mapping[str, Sample]) -
         grid = figure.subplots(len(samples), 3, squeeze=False)
         for line, (method, sample) in zip(grid, samples.items(), strict=True):
             for axis, (axes, limit) in enumerate(zip(line, limits, strict=True)):
-                _panel(axes, sample, axis, limit, KINDS[stage.run.methods[method].kind][1])
-            line[0].set_ylabel(f"{textwrap.fill(stage.run.methods[method].label, 34)}\nestimated (mm)")
+                _panel(axes, sample, axis, limit, KINDS[paper_run.run.methods[method].kind][1])
+            line[0].set_ylabel(f"{textwrap.fill(paper_run.run.methods[method].label, 34)}\nestimated (mm)")
         for axes, (name, along, _) in zip(grid[0], AXES, strict=True):
             axes.set_title(f"{name}: {along}")
         for axes, (_, _, positive) in zip(grid[-1], AXES, strict=True):
             axes.set_xlabel(f"true (mm, + to the {positive})")
-        title = textwrap.fill(stage.title(cast), 115)
+        title = textwrap.fill(paper_run.title(cast), 115)
         figure.suptitle(title, x=0.01, ha="left", fontsize=8, color=SOFT)
         figure.legend(handles=_handles(), loc="outside lower center", ncols=2, fontsize=8, handlelength=2.4)
     return figure
@@ -162,17 +162,17 @@ def _handles() -> list[Line2D]:
     ]
 
 
-def _note(stage: PaperRun, options: Options, cast: Sequence[str], samples: Mapping[str, Sample]) -> str:
+def _note(paper_run: PaperRun, options: Options, cast: Sequence[str], samples: Mapping[str, Sample]) -> str:
     """Return what a reader has to know: whose landmarks and how many, what a sign means, what is missing and why."""
-    parts = [f"{stage.title(cast)}. First seed, all landmarks of all pairs pooled."]
+    parts = [f"{paper_run.title(cast)}. First seed, all landmarks of all pairs pooled."]
     parts.append("Displacement of the fixed landmark to the moving one; estimated: read at the fixed landmark.")
     parts.append("r: Pearson; slope: least squares of the estimated on the true displacement.")
     for method, sample in samples.items():
         gaps = [f"{count} {'pair' if count == 1 else 'pairs'} ({why})" for why, count in sample.missing.items()]
         left_out = f"; left out: {', '.join(gaps)}" if gaps else ""
-        parts.append(f"{stage.run.methods[method].label}: {len(sample.true):,} landmarks{left_out}.")
-    if unplayed := stage.unplayed(options.datasets):
+        parts.append(f"{paper_run.run.methods[method].label}: {len(sample.true):,} landmarks{left_out}.")
+    if unplayed := paper_run.unplayed(options.datasets):
         parts.append(f"{unplayed[0].upper()}{unplayed[1:]}.")
     if absent := [method for method in options.methods if method not in samples]:
         parts.append(f"Not in this profile: {', '.join(absent)}.")
-    return " ".join([*parts, *stage.trained(list(samples))])
+    return " ".join([*parts, *paper_run.trained(list(samples))])

@@ -37,13 +37,13 @@ class Options:
             raise ValueError(f"only {len(LOOKS)} methods can be told apart, got {len(self.methods)}")
 
 
-def draw(stage: PaperRun, options: Options) -> tuple[Figure | None, str]:
+def draw(paper_run: PaperRun, options: Options) -> tuple[Figure | None, str]:
     """Draw the figure; return it with what the run adds to its caption, or None and why nothing can be drawn."""
-    growth, why = _growth(stage, options)
-    found = snapshots.read(stage, options.methods, options.datasets)
+    growth, why = _growth(paper_run, options)
+    found = snapshots.read(paper_run, options.methods, options.datasets)
     if growth is None and not found.lines:
         return None, "; ".join(dict.fromkeys([*found.missing, why]))
-    return _draw(options, growth, why, found), " ".join(_note(stage, options, growth, found))
+    return _draw(options, growth, why, found), " ".join(_note(paper_run, options, growth, found))
 
 
 def window(line: Line) -> int:
@@ -51,11 +51,11 @@ def window(line: Line) -> int:
     return 1 if len(line.tre) <= MANY else len(line.tre) // 40
 
 
-def _growth(stage: PaperRun, options: Options) -> tuple[Growth | None, str]:
+def _growth(paper_run: PaperRun, options: Options) -> tuple[Growth | None, str]:
     """Return how the last method that grows did so, or None and why that is not known."""
-    reasons, own = [], choose(stage.run.trainings, options.methods, stage.paper.training.name)
+    reasons, own = [], choose(paper_run.run.trainings, options.methods, paper_run.paper.training.name)
     for method in reversed(options.methods):
-        training = find([each for each in stage.run.trainings if each.dataset == own], method)
+        training = find([each for each in paper_run.run.trainings if each.dataset == own], method)
         growth, why = read(training) if training else (None, f"no training of {method}")
         if growth is not None:
             return growth, ""
@@ -148,20 +148,20 @@ def _empty(axes: Axes, why: str) -> None:
     axes.set(ylim=(0, 1), yticks=[])
 
 
-def _note(stage: PaperRun, options: Options, growth: Growth | None, found: Snapshots) -> list[str]:
+def _note(paper_run: PaperRun, options: Options, growth: Growth | None, found: Snapshots) -> list[str]:
     """Return what a reader has to know: the levels, over which pairs the error is, what was left out and why."""
     parts = []
     if growth is not None:
         sizes = ", ".join(f"{name(ALPHA, level)}: {size}" for level, size in enumerate(growth.sizes))
-        parts.append(f"A: the schedule as recorded{f' ({sizes})' if sizes else ''}; transitions are shaded.")
+        parts.append(f"A: the growth as recorded{f' ({sizes})' if sizes else ''}; transitions are shaded.")
     if found.lines:
-        parts += snapshots.note(stage, found, options.methods)
+        parts += snapshots.note(paper_run, found, options.methods)
         if (widest := max(map(window, found.lines))) > 1:
             parts.append(f"Lines: running median of {widest} snapshots; pale: every snapshot of the first seeds.")
         parts.append(_last(options, found))
         if not np.isfinite(found.before):
             parts.append("The error before registration is not drawn: identity was not run on all of these pairs.")
-    parts += [f"Trained on {on}." for on in dict.fromkeys(stage.trained_on(line.training) for line in found.lines)]
+    parts += [f"Trained on {on}." for on in dict.fromkeys(paper_run.trained_on(line.training) for line in found.lines)]
     parts += [_ended(line) for line in found.lines if line.training.status != "ok"]
     return parts + [f"Not drawn: {why}." for why in found.missing]
 

@@ -76,26 +76,26 @@ class Options:
     methods: tuple[str, ...]  # the first one grows; of the others results are shown at its iterations
 
 
-def draw(stage: PaperRun, options: Options) -> tuple[Figure | None, str]:
+def draw(paper_run: PaperRun, options: Options) -> tuple[Figure | None, str]:
     """Draw the figure; return it with what the run adds to its caption, or None and why nothing can be drawn."""
     method, *rest = options.methods
-    training = find(stage.run.trainings, method, own=stage.paper.training.name)
+    training = find(paper_run.run.trainings, method, own=paper_run.paper.training.name)
     maps, why = read_maps(training, method)
     if maps is None or training is None:
         return None, why
     if maps.levels is None:
         return None, f"{method} left no maps of its levels"
     chosen = np.unique(np.linspace(0, len(maps.iteration) - 1, SHOWN).round().astype(int)).tolist()
-    rows = [*_level_rows(training, maps, chosen), _result_row(stage.run.label(method), maps, chosen)]
+    rows = [*_level_rows(training, maps, chosen), _result_row(paper_run.run.label(method), maps, chosen)]
     notes = [_about(training, maps, chosen)]
     for other in rest:
-        row, note = _other_row(stage, other, maps, chosen, training)
+        row, note = _other_row(paper_run, other, maps, chosen, training)
         rows.append(row)
         notes.append(note)
-    notes += others(stage.run.trainings, options.methods, training.dataset)
+    notes += others(paper_run.run.trainings, options.methods, training.dataset)
     top = _top(maps)
     heads = [f"{int(iteration):,}" for iteration in maps.iteration[chosen]]
-    about = f"one synthetic pair, made from {stage.trained_on(training)}"
+    about = f"one synthetic pair, made from {paper_run.trained_on(training)}"
     return _draw(rows, heads, about, maps, top), " ".join(filter(None, [*notes, _legend(rows, top)]))
 
 
@@ -168,22 +168,22 @@ def _result_row(title: str, maps: Maps, chosen: Sequence[int]) -> Row:
     return Row(f"{title}: weighted sum", [Panel(maps.result[at]) for at in chosen], apart=True)
 
 
-def _other_row(stage: PaperRun, method: str, maps: Maps, chosen: Sequence[int], first: Training) -> tuple[Row, str]:
+def _other_row(paper_run: PaperRun, method: str, maps: Maps, chosen: Sequence[int], first: Training) -> tuple[Row, str]:
     """Return the results of another network of the same seed and training data at the ``first`` one's iterations.
 
     Where there are none, the row is empty and the text says why.
     """
-    training = find(stage.run.trainings, method, first.seed, own=first.dataset)
+    training = find(paper_run.run.trainings, method, first.seed, own=first.dataset)
     other, why = read_maps(training, method)
     if training and training.dataset != first.dataset:
         other, why = None, f"{method} was not trained on {first.dataset}"
     if other is not None and not _same_pair(maps, other):
         other, why = None, f"the maps of {method} are of another pair"
     if other is None:
-        return Row(stage.run.label(method), [Panel(None, why="none") for _ in chosen]), f"Not shown: {why}."
+        return Row(paper_run.run.label(method), [Panel(None, why="none") for _ in chosen]), f"Not shown: {why}."
     places = [other.at(int(maps.iteration[at])) for at in chosen]
     panels = [Panel(None, why="not kept") if place is None else Panel(other.result[place]) for place in places]
-    return Row(stage.run.label(method), panels), ""
+    return Row(paper_run.run.label(method), panels), ""
 
 
 def _same_pair(maps: Maps, other: Maps) -> bool:

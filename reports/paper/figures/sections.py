@@ -37,7 +37,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Scan:
+class TurnedCase:
     """A case, its axes turned to left, posterior, inferior; ``labels`` holds evaluated labels only."""
 
     image: Array
@@ -53,19 +53,19 @@ class Options:
     moving: int  # how many moving images to show
 
 
-def draw(stage: PaperRun, options: Options) -> tuple[Figure | None, str]:
+def draw(paper_run: PaperRun, options: Options) -> tuple[Figure | None, str]:
     """Draw the figure; return it with what the run adds to its caption, or None and why nothing can be drawn."""
-    dataset = stage.datasets.get(options.dataset)
+    dataset = paper_run.datasets.get(options.dataset)
     if dataset is None:
-        return None, stage.players[options.dataset].absent
-    methods = [method for method in options.methods if method in stage.run.methods]
-    absent = [method for method in options.methods if method not in stage.run.methods]
+        return None, paper_run.players[options.dataset].absent
+    methods = [method for method in options.methods if method in paper_run.run.methods]
+    absent = [method for method in options.methods if method not in paper_run.run.methods]
     if not methods:
         return None, f"none of {', '.join(absent)} is in this profile"
 
     @cache
-    def scan(case: str) -> Scan:
-        return _scan(stage, dataset, case)
+    def scan(case: str) -> TurnedCase:
+        return _scan(paper_run, dataset, case)
 
     columns, chosen = _choose(dataset, options.moving, scan)
     rows = [
@@ -73,15 +73,15 @@ def draw(stage: PaperRun, options: Options) -> tuple[Figure | None, str]:
         Row("fixed", [Panel(_cut(scan(column.pair.fixed).image, column.index)) for column in columns]),
     ]
     for place, method in enumerate(methods):
-        title = f"({chr(ord('a') + place)}) {stage.run.methods[method].label}"
-        rows += _method_rows(stage, dataset, method, columns, scan, title)
+        title = f"({chr(ord('a') + place)}) {paper_run.run.methods[method].label}"
+        rows += _method_rows(paper_run, dataset, method, columns, scan, title)
     if all(panel.image is None for row in rows[2:] for panel in row.panels):
         return None, "; ".join(dict.fromkeys(panel.why for row in rows[2:] for panel in row.panels))
     lit = [float(panel.image.max()) for panel in rows[1].panels if panel.image is not None]
     top = max(lit) or 1.0  # one grey scale, that of the fixed image
-    ratio, title = _ratio(dataset, columns[0].pair.fixed), stage.players[options.dataset].in_figure
+    ratio, title = _ratio(dataset, columns[0].pair.fixed), paper_run.players[options.dataset].in_figure
     figure = draw_rows(rows, [column.title for column in columns], title, ratio=ratio, top=top)
-    return figure, _note(stage, options, chosen, absent)
+    return figure, _note(paper_run, options, chosen, absent)
 
 
 def overlay(fixed: Array, warped: Array) -> Array:
@@ -102,7 +102,7 @@ def warped_section(moving: Array, u: Turned, index: int, *, order: geometry.Orde
     return _cut(geometry.warp(moving, slab, order=order), 0)
 
 
-def _choose(dataset: Dataset, wanted: int, scan: Callable[[str], Scan]) -> tuple[list[Column], str]:
+def _choose(dataset: Dataset, wanted: int, scan: Callable[[str], TurnedCase]) -> tuple[list[Column], str]:
     """Return the registrations to show, and a sentence that says how they were chosen.
 
     They share the fixed image that most test pairs have. Where no two pairs share one, they are sections of one pair.
@@ -137,16 +137,16 @@ def _spread(occupied: Array, wanted: int) -> list[int]:
     return sorted({int(occupied[round(place)]) for place in places})
 
 
-def _scan(stage: PaperRun, dataset: Dataset, case: str) -> Scan:
+def _scan(paper_run: PaperRun, dataset: Dataset, case: str) -> TurnedCase:
     volume = dataset.image(case)
-    labels = stage.run.labels(dataset.name, case) if stage.run.labels else None
+    labels = paper_run.run.labels(dataset.name, case) if paper_run.run.labels else None
     if labels is not None:
         wanted = dataset.description.evaluated_labels or np.unique(labels[labels > 0])
         labels = oriented(np.where(np.isin(labels, wanted), labels, 0), volume.affine)
-    return Scan(oriented(volume.array, volume.affine), labels)
+    return TurnedCase(oriented(volume.array, volume.affine), labels)
 
 
-def _foreground(scan: Scan) -> Array:
+def _foreground(scan: TurnedCase) -> Array:
     if scan.labels is not None and np.any(scan.labels):
         return scan.labels > 0
     return scan.image > 0.1 * float(scan.image.max())
@@ -157,18 +157,23 @@ def _cut(volume: Array, index: int) -> Array:
 
 
 def _method_rows(
-    stage: PaperRun, dataset: Dataset, method: str, columns: Sequence[Column], scan: Callable[[str], Scan], title: str
+    paper_run: PaperRun,
+    dataset: Dataset,
+    method: str,
+    columns: Sequence[Column],
+    scan: Callable[[str], TurnedCase],
+    title: str,
 ) -> list[Row]:
-    panels = [_method_panels(stage, dataset, method, column, scan) for column in columns]
+    panels = [_method_panels(paper_run, dataset, method, column, scan) for column in columns]
     warped, overlays = zip(*panels, strict=True)
     return [Row(title, warped), Row("overlap", overlays, text=True)]
 
 
 def _method_panels(
-    stage: PaperRun, dataset: Dataset, method: str, column: Column, scan: Callable[[str], Scan]
+    paper_run: PaperRun, dataset: Dataset, method: str, column: Column, scan: Callable[[str], TurnedCase]
 ) -> tuple[Panel, Panel]:
     """Return the warped section and the overlap of one registration, or twice why there is none."""
-    found = kept(stage.run, dataset, method, column.pair)
+    found = kept(paper_run.run, dataset, method, column.pair)
     if found.displacement is None:
         nothing = Panel(None, why=found.why)
         return nothing, nothing
@@ -178,7 +183,7 @@ def _method_panels(
     if fixed.labels is None or moving.labels is None:
         return warped, Panel(None, why="no labels")
     labels = warped_section(moving.labels, turned, column.index, order=0)
-    dice = quoted_value(stage.run, dataset, method, column.pair, metric="dice")
+    dice = quoted_value(paper_run.run, dataset, method, column.pair, metric="dice")
     below = "no Dice" if dice is None else f"Dice {number(100 * dice, 1)} %"
     return warped, Panel(overlay(_cut(fixed.labels, column.index), labels), below)
 
@@ -191,11 +196,11 @@ def _ratio(dataset: Dataset, case: str) -> float:
     return rows * down / (columns * right)
 
 
-def _note(stage: PaperRun, options: Options, chosen: str, absent: Sequence[str]) -> str:
+def _note(paper_run: PaperRun, options: Options, chosen: str, absent: Sequence[str]) -> str:
     """Return what a reader has to know: which sections these are, how labels were warped, what the Dice is of."""
-    dataset = stage.datasets[options.dataset]
-    quoted = quote(stage.run.metrics, dataset.name, "dice")
-    parts = [f"{stage.players[options.dataset].in_figure}.", chosen, "Patient's right on the left, front on top."]
+    dataset = paper_run.datasets[options.dataset]
+    quoted = quote(paper_run.run.metrics, dataset.name, "dice")
+    parts = [f"{paper_run.players[options.dataset].in_figure}.", chosen, "Patient's right on the left, front on top."]
     parts.append("Labels take the nearest moving voxel. White: warped and fixed labels agree; red: they differ.")
     if quoted is not None:
         parts.append(f"Dice: whole volume, mean over labels ({quoted.protocol}), not this section.")

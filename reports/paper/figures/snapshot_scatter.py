@@ -37,9 +37,9 @@ class Options:
             raise ValueError(f"a scatter is of two methods, got {len(self.methods)}")
 
 
-def draw(stage: PaperRun, options: Options) -> tuple[Figure | None, str]:
+def draw(paper_run: PaperRun, options: Options) -> tuple[Figure | None, str]:
     """Draw the figure; return it with what the run adds to its caption, or None and why nothing can be drawn."""
-    found = snapshots.read(stage, options.methods, options.datasets)
+    found = snapshots.read(paper_run, options.methods, options.datasets)
     first, second = options.methods
     points = matched(found, first, second)
     if not points:
@@ -48,8 +48,8 @@ def draw(stage: PaperRun, options: Options) -> tuple[Figure | None, str]:
     everything = np.concatenate(list(points.values()))
     log = log_scale(everything.ravel().tolist())
     shade = density(np.log10(everything) if log else everything)
-    names = [stage.run.label(method) for method in options.methods]
-    return _draw(points, names, shade, log), " ".join(_note(stage, options, found, points, shade is not None, log))
+    names = [paper_run.run.label(method) for method in options.methods]
+    return _draw(points, names, shade, log), " ".join(_note(paper_run, options, found, points, shade is not None, log))
 
 
 def matched(found: Snapshots, first: str, second: str) -> dict[int, Points]:
@@ -129,20 +129,21 @@ def _below(points: Points) -> int:
 
 
 def _note(
-    stage: PaperRun, options: Options, found: Snapshots, points: Mapping[int, Points], shaded: bool, log: bool
+    paper_run: PaperRun, options: Options, found: Snapshots, points: Mapping[int, Points], shaded: bool, log: bool
 ) -> list[str]:
     """Return what a reader has to know: the share below the line, over which pairs, what the grey is or its lack."""
-    everything, (first, second) = np.concatenate(list(points.values())), (stage.run.label(m) for m in options.methods)
+    everything = np.concatenate(list(points.values()))
+    first, second = map(paper_run.run.label, options.methods)
     below, count = _below(everything), len(everything)
     seeds = f"seed{'s' * (len(points) > 1)} {', '.join(map(str, sorted(points)))}"
     parts = [
         f"In {below} of {count} snapshots ({100 * below / count:.0f} %; {seeds}) the TRE of {second} is below that of "
         f"{first} after as many updates; snapshots of one training are not independent.",
-        *snapshots.note(stage, found, options.methods),
+        *snapshots.note(paper_run, found, options.methods),
     ]
     parts.append("Grey: kernel density." if shaded else "No density: too few points, or points on a line.")
     if log:
         parts.append("Logarithmic, as the errors span more than a decade.")
     used = [line.training for line in found.lines if line.training.seed in points]
-    parts += [f"Trained on {on}." for on in dict.fromkeys(stage.trained_on(training) for training in used)]
+    parts += [f"Trained on {on}." for on in dict.fromkeys(paper_run.trained_on(training) for training in used)]
     return parts + [f"Left out: {why}." for why in found.missing]

@@ -158,15 +158,15 @@ def make_run(tmp_path, rows, *, plays, timing=None, methods=("syn", "net"), layo
     return varied(PaperRun(paper, run, {}), plays=data)
 
 
-def drawn(stage, entry):
+def drawn(paper_run, entry):
     """The figure of an entry, before it is written, and what the run adds to its caption."""
     options = {name: value for name, value in entry.items() if name not in ("number", "kind", "caption")}
-    return draw_figure(stage, PaperFigure(entry["number"], entry["kind"], entry["caption"], options))
+    return draw_figure(paper_run, PaperFigure(entry["number"], entry["kind"], entry["caption"], options))
 
 
-def varied(stage, *, paper=None, plays=None, **parts):
+def varied(paper_run, *, paper=None, plays=None, **parts):
     """The same with ``parts`` of its run changed, or its paper, or the data sets by the key that each plays."""
-    cast = stage.cast if plays is None else {key: data.name for key, data in plays.items()}
+    cast = paper_run.cast if plays is None else {key: data.name for key, data in plays.items()}
     if plays is not None:
         parts["datasets"] = {data.name: data for data in plays.values()}
-    return PaperRun(paper or stage.paper, replace(stage.run, **parts), cast)
+    return PaperRun(paper or paper_run.paper, replace(paper_run.run, **parts), cast)

@@ -18,13 +18,13 @@ BOTH = dice_rows("one", "syn", [0.69, 0.70, 0.71]) + dice_rows("one", "net", [0.
 TIMES = pd.concat([timing("syn", [9.0, 9.5, 11.0]), timing("net", [0.5, 0.7, 0.8])])
 
 
-def cell(stage, row, column):
-    return next(each for each in judge(stage) if (each.cell.row.key, each.cell.column.key) == (row, column))
+def cell(paper_run, row, column):
+    return next(each for each in judge(paper_run) if (each.cell.row.key, each.cell.column.key) == (row, column))
 
 
-def redescribed(stage, key, **changes):
-    data = stage.datasets[key]
-    return varied(stage, plays={key: replace(data, description=replace(data.description, **changes))})
+def redescribed(paper_run, key, **changes):
+    data = paper_run.datasets[key]
+    return varied(paper_run, plays={key: replace(data, description=replace(data.description, **changes))})
 
 
 def printed_as(row, column, printed, value):
@@ -47,8 +47,8 @@ def test_every_printed_cell_is_in_the_ledger_once(tmp_path):
 
 def test_mean_gain_and_difference_by_hand(tmp_path):
     rows = dice_rows("one", "syn", [0.60, 0.70, 0.80]) + dice_rows("one", "net", [0.70, 0.76, None])
-    stage = make_run(tmp_path, rows, plays={"one": "one"})
-    plain, gain = cell(stage, "plain", "one_dice"), cell(stage, "taught", "one_dice_gain")
+    paper_run = make_run(tmp_path, rows, plays={"one": "one"})
+    plain, gain = cell(paper_run, "plain", "one_dice"), cell(paper_run, "taught", "one_dice_gain")
     assert plain.measured.value == pytest.approx(70.0)
     assert plain.measured.n == 3
     # pairs b0 and b1 have both: 10 and 6 points
@@ -62,12 +62,12 @@ def test_mean_gain_and_difference_by_hand(tmp_path):
 
 def test_a_mean_without_the_pairs_that_failed_is_not_compared(tmp_path):
     rows = dice_rows("one", "syn", [0.70, 0.70, 0.70]) + dice_rows("one", "net", [0.912, 0.912, None])
-    stage = make_run(tmp_path, rows, plays={"one": "one"})
+    paper_run = make_run(tmp_path, rows, plays={"one": "one"})
     for column in ("one_dice", "one_dice_gain"):
-        found = cell(stage, "taught", column)
+        found = cell(paper_run, "taught", column)
         assert found.verdict == "incomplete"
         assert "1 of 3 registrations of net failed and are left out (first: out of luck)" in found.note
-    assert cell(stage, "plain", "one_dice").verdict == "reproduced"
+    assert cell(paper_run, "plain", "one_dice").verdict == "reproduced"
     elsewhere = [{**each, "dataset": "shells"} for each in rows]
     stand_in = make_run(tmp_path / "2", elsewhere, plays={"one": "shells"})
     assert cell(stand_in, "taught", "one_dice").verdict == "stand-in"
@@ -79,10 +79,10 @@ def test_a_gain_is_over_the_same_seeds(tmp_path):
         for method, seed, dice in (("syn", 0, 0.5), ("net", 0, 0.6), ("net", 1, 0.9))
         for metric, value in (("seconds", 1.0), ("dice", dice))
     ]
-    stage = make_run(tmp_path, rows, plays={"one": "one"})
-    assert cell(stage, "taught", "one_dice").measured.value == pytest.approx(75)
-    assert "of 1 draw: 0" in cell(stage, "taught", "one_dice_gain").note
-    assert cell(stage, "taught", "one_dice_gain").measured.value == pytest.approx(10)
+    paper_run = make_run(tmp_path, rows, plays={"one": "one"})
+    assert cell(paper_run, "taught", "one_dice").measured.value == pytest.approx(75)
+    assert "of 1 draw: 0" in cell(paper_run, "taught", "one_dice_gain").note
+    assert cell(paper_run, "taught", "one_dice_gain").measured.value == pytest.approx(10)
 
 
 def test_seeds_are_averaged_within_a_pair(tmp_path):
@@ -94,10 +94,10 @@ def test_seeds_are_averaged_within_a_pair(tmp_path):
 
 def test_interval_resamples_subjects(tmp_path):
     """Pairs a__b0 … share a, so that the moving cases alone are drawn; the gain's is that of the paired differences."""
-    stage = make_run(tmp_path, BOTH, plays={"one": "one"})
+    paper_run = make_run(tmp_path, BOTH, plays={"one": "one"})
     subjects = [("a", f"b{i}") for i in range(3)]
     for key, values in ((("plain", "one_dice"), [69.0, 70.0, 71.0]), (("taught", "one_dice_gain"), [21.0] * 3)):
-        measured = cell(stage, *key).measured
+        measured = cell(paper_run, *key).measured
         wanted = bootstrap_interval(values, np.mean, 1000, np.random.default_rng(0), subjects=subjects)
         assert (measured.low, measured.high) == pytest.approx(wanted)
     other = make_run(tmp_path / "other", BOTH, plays={"one": "one"})
@@ -129,29 +129,29 @@ def test_a_tolerance_of_the_paper_takes_the_place_of_the_interval(tmp_path, tole
 
 
 def test_one_pair_has_no_interval_and_is_compared_by_rounding(tmp_path):
-    stage = make_run(tmp_path, dice_rows("one", "syn", [0.70049]), plays={"one": "one"})
-    assert cell(stage, "plain", "one_dice").verdict == "reproduced"
-    assert "measured number ± 0.05" in cell(stage, "plain", "one_dice").note
-    stage = make_run(tmp_path / "2", dice_rows("one", "syn", [0.70051]), plays={"one": "one"})
-    assert cell(stage, "plain", "one_dice").verdict == "differs"
+    paper_run = make_run(tmp_path, dice_rows("one", "syn", [0.70049]), plays={"one": "one"})
+    assert cell(paper_run, "plain", "one_dice").verdict == "reproduced"
+    assert "measured number ± 0.05" in cell(paper_run, "plain", "one_dice").note
+    paper_run = make_run(tmp_path / "2", dice_rows("one", "syn", [0.70051]), plays={"one": "one"})
+    assert cell(paper_run, "plain", "one_dice").verdict == "differs"
 
 
 def test_other_data_are_a_stand_in_even_where_the_number_agrees(tmp_path):
     rows = dice_rows("shells", "syn", [0.69, 0.70, 0.71])
-    stage = make_run(tmp_path, rows, plays={"one": "shells"})
-    found = cell(stage, "plain", "one_dice")
+    paper_run = make_run(tmp_path, rows, plays={"one": "shells"})
+    found = cell(paper_run, "plain", "one_dice")
     assert (found.verdict, found.stand_in, found.measured.dataset) == ("stand-in", True, "shells")
     assert "on Shells <b> phantom, which plays ONE" in found.note
     assert found.difference == pytest.approx(0.0)
 
 
 def test_a_narrower_network_is_a_stand_in_on_the_papers_own_data(tmp_path):
-    stage = make_run(tmp_path, BOTH + size_rows("one", "net", 40_000, 561_318), plays={"one": "one"})
+    paper_run = make_run(tmp_path, BOTH + size_rows("one", "net", 40_000, 561_318), plays={"one": "one"})
     for column in ("one_dice", "one_dice_gain"):
-        assert cell(stage, "taught", column).verdict == "stand-in"
-        assert "a network narrower than the paper's" in cell(stage, "taught", column).note
-    assert not cell(stage, "plain", "one_dice").stand_in
-    size = cell(stage, "taught", "params")
+        assert cell(paper_run, "taught", column).verdict == "stand-in"
+        assert "a network narrower than the paper's" in cell(paper_run, "taught", column).note
+    assert not cell(paper_run, "plain", "one_dice").stand_in
+    size = cell(paper_run, "taught", "params")
     assert (size.verdict, size.measured.value, size.stand_in) == ("stand-in", 40_000, True)
     assert "at the paper's width 561,318, which rounds to the printed 0.56M" in size.note
 
@@ -165,8 +165,8 @@ def test_a_narrower_network_is_a_stand_in_on_the_papers_own_data(tmp_path):
 ])  # fmt: skip
 def test_sizes_at_full_width_round_or_cut_to_the_printed_digits(tmp_path, size, verdict, words):
     """A size is of the network: that a stand-in was measured does not matter."""
-    stage = make_run(tmp_path, size_rows("shells", "net", size, size), plays={"one": "shells"})
-    found = cell(stage, "taught", "params")
+    paper_run = make_run(tmp_path, size_rows("shells", "net", size, size), plays={"one": "shells"})
+    found = cell(paper_run, "taught", "params")
     assert (found.verdict, found.stand_in) == (verdict, False)
     assert words in found.note
 
@@ -179,20 +179,22 @@ def test_a_size_without_the_full_one_says_so(tmp_path):
 
 def test_blanks_and_corrupt_cells_keep_what_was_measured(tmp_path):
     times = pd.concat([TIMES, timing("syn", [0.3], device="cuda")])
-    stage = make_run(tmp_path, dice_rows("two", "syn", [0.5, 0.5]), plays={"one": "one", "two": "two"}, timing=times)
-    blank, corrupt = cell(stage, "plain", "gpu"), cell(stage, "plain", "two_dice")
+    paper_run = make_run(
+        tmp_path, dice_rows("two", "syn", [0.5, 0.5]), plays={"one": "one", "two": "two"}, timing=times
+    )
+    blank, corrupt = cell(paper_run, "plain", "gpu"), cell(paper_run, "plain", "two_dice")
     assert (blank.verdict, blank.measured.value) == ("not printed", 0.3)
     assert (corrupt.verdict, corrupt.measured.value) == ("unreadable", 50.0)
     assert "in print: two numbers in one cell" in corrupt.note
     assert np.isnan(blank.difference)
     assert np.isnan(corrupt.difference)
-    size = cell(stage, "plain", "params")
+    size = cell(paper_run, "plain", "params")
     assert (size.verdict, size.note) == ("not printed", "not measured: no network")
 
 
 def test_why_a_number_was_not_measured(tmp_path):
     rows = dice_rows("one", "net", [None, None])
-    stage = make_run(tmp_path, rows, plays={"one": "one"}, methods=("net",))
+    paper_run = make_run(tmp_path, rows, plays={"one": "one"}, methods=("net",))
     reasons = {
         ("plain", "one_dice"): "method syn is not in this profile",
         ("taught", "one_dice_gain"): "method syn is not in this profile",
@@ -200,19 +202,19 @@ def test_why_a_number_was_not_measured(tmp_path):
         ("taught", "one_dice"): "no registration of net on one finished: out of luck",
         ("taught", "cpu"): "timing not run",
     }
-    stage = redescribed(stage, "one", title="one")
+    paper_run = redescribed(paper_run, "one", title="one")
     for key, reason in reasons.items():
-        assert (cell(stage, *key).verdict, cell(stage, *key).note) == ("not measured", reason)
-        assert np.isnan(cell(stage, *key).measured.value)
+        assert (cell(paper_run, *key).verdict, cell(paper_run, *key).note) == ("not measured", reason)
+        assert np.isnan(cell(paper_run, *key).measured.value)
 
 
 def test_why_a_method_of_the_profile_has_no_number(tmp_path):
     rows = [row("one", "a__b0", "syn", "seconds", 1.0), failed_row("two", "a__b0", "net", "not_applicable", "no atlas")]
-    stage = make_run(tmp_path, rows, plays={"one": "one", "two": "two"})
-    assert cell(stage, "plain", "one_dice").note == "no dice (linear_thr128) of syn on Real shells is on record"
-    assert cell(stage, "taught", "one_dice").note == "net is not run on Real shells"
-    assert cell(stage, "taught", "two_dice").note == "no registration of net on Real shells finished: no atlas"
-    assert cell(stage, "taught", "params").note == "net is not run on Real shells"
+    paper_run = make_run(tmp_path, rows, plays={"one": "one", "two": "two"})
+    assert cell(paper_run, "plain", "one_dice").note == "no dice (linear_thr128) of syn on Real shells is on record"
+    assert cell(paper_run, "taught", "one_dice").note == "net is not run on Real shells"
+    assert cell(paper_run, "taught", "two_dice").note == "no registration of net on Real shells finished: no atlas"
+    assert cell(paper_run, "taught", "params").note == "net is not run on Real shells"
 
 
 def test_a_metric_that_misses_on_some_pairs_says_so(tmp_path):
@@ -224,22 +226,22 @@ def test_a_metric_that_misses_on_some_pairs_says_so(tmp_path):
 
 def test_seconds_are_the_median_of_warm_calls_with_the_most_threads(tmp_path):
     times = pd.concat([TIMES, timing("syn", [50.0, 60.0], threads=1)])
-    stage = make_run(tmp_path, [], plays={"one": "one"}, timing=times)
-    found = cell(stage, "plain", "cpu")
+    paper_run = make_run(tmp_path, [], plays={"one": "one"}, timing=times)
+    found = cell(paper_run, "plain", "cpu")
     assert (found.measured.value, found.measured.n, found.measured.statistic) == (9.5, 3, "median")
     assert 9.0 <= found.measured.low <= 9.5 <= found.measured.high <= 11.0
     assert found.verdict == "other hardware"
     assert "printed: An abacus" in found.note
     assert "2 threads" in found.note
-    assert cell(stage, "taught", "gpu").note == "no CUDA device"
+    assert cell(paper_run, "taught", "gpu").note == "no CUDA device"
     stand_in = make_run(tmp_path / "2", [], plays={"one": "shells"}, timing=times.assign(dataset="shells"))
     assert cell(stand_in, "plain", "cpu").verdict == "stand-in"
 
 
 def test_the_same_network_is_timed_once(tmp_path):
     macs = [row("one", "*", "syn", "full_macs", 110_330_000_000.0, protocol="network")]
-    stage = make_run(tmp_path, macs, plays={"one": "one"}, timing=timing("syn", [0.5, 0.7, 0.9]))
-    found = cell(stage, "taught", "cpu")
+    paper_run = make_run(tmp_path, macs, plays={"one": "one"}, timing=timing("syn", [0.5, 0.7, 0.9]))
+    found = cell(paper_run, "taught", "cpu")
     assert found.measured.value == 0.7
     assert "timed as syn, the same network at registration" in found.note
     assert "110.3 GMAC at the paper's width and grid" in found.note
@@ -259,8 +261,11 @@ def test_why_seconds_were_not_measured(tmp_path):
         (TIMES.iloc[:0], "cpu", "timing not run"),
     ]
     for number, (times, column, reason) in enumerate(cases):
-        stage = make_run(tmp_path / str(number), [], plays={"one": "one"}, timing=times)
-        assert (cell(stage, "plain", column).verdict, cell(stage, "plain", column).note) == ("not measured", reason)
+        paper_run = make_run(tmp_path / str(number), [], plays={"one": "one"}, timing=times)
+        assert (cell(paper_run, "plain", column).verdict, cell(paper_run, "plain", column).note) == (
+            "not measured",
+            reason,
+        )
 
 
 def test_some_timed_calls_failed(tmp_path):
@@ -271,9 +276,9 @@ def test_some_timed_calls_failed(tmp_path):
 
 
 def test_the_ledger_repeats_and_does_not_depend_on_the_order_of_rows(tmp_path):
-    stage = make_run(tmp_path, BOTH, plays={"one": "one"}, timing=TIMES)
+    paper_run = make_run(tmp_path, BOTH, plays={"one": "one"}, timing=TIMES)
     other = make_run(tmp_path / "2", BOTH[::-1], plays={"one": "one"}, timing=TIMES.iloc[::-1])
-    pd.testing.assert_frame_equal(ledger_frame(judge(stage)), ledger_frame(judge(other)))
+    pd.testing.assert_frame_equal(ledger_frame(judge(paper_run)), ledger_frame(judge(other)))
 
 
 @pytest.mark.parametrize(("value", "how", "text"), [

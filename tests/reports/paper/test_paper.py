@@ -129,9 +129,9 @@ def test_files_that_cannot_be_read(tmp_path):
 
 
 def test_a_stand_in_has_another_name(tmp_path):
-    stage = make_run(tmp_path, [], plays={"one": "one", "two": "shells"})
-    assert not stage.players["one"].stand_in
-    assert stage.players["two"].stand_in
+    paper_run = make_run(tmp_path, [], plays={"one": "one", "two": "shells"})
+    assert not paper_run.players["one"].stand_in
+    assert paper_run.players["two"].stand_in
 
 
 @pytest.mark.parametrize(("pairs", "note"), [
@@ -141,20 +141,20 @@ def test_own_data_with_other_pairs_is_a_stand_in(tmp_path, pairs, note):
     changed = layout()
     for entry in changed["datasets"].values():
         entry.update({"pairs": pairs} if pairs else {})
-    stage = make_run(tmp_path, [], plays={"one": "one", "two": "shells"}, layout=changed)
-    assert stage.players["one"].note == note
-    assert stage.players["one"].stand_in == bool(note)
-    assert stage.players["two"].note == ""  # another data set has no pair of the paper's
+    paper_run = make_run(tmp_path, [], plays={"one": "one", "two": "shells"}, layout=changed)
+    assert paper_run.players["one"].note == note
+    assert paper_run.players["one"].stand_in == bool(note)
+    assert paper_run.players["two"].note == ""  # another data set has no pair of the paper's
 
 
 def test_what_a_network_learned_from(tmp_path):
-    stage = make_run(tmp_path, [], plays={}, layout={**layout(), "training": {"name": "own", "title": "OWN"}})
+    paper_run = make_run(tmp_path, [], plays={}, layout={**layout(), "training": {"name": "own", "title": "OWN"}})
     on = [
         Training(method, data, 0, "ok", "", None) for method, data in (("syn", "own"), ("net", "toys"), ("net", "own"))
     ]
-    stage = varied(stage, trainings=on)
-    assert [stage.trained_elsewhere(method) for method in ("syn", "net", "none")] == ["", "own and toys", ""]
-    unnamed = varied(stage, paper=replace(stage.paper, training=TrainingData()))
+    paper_run = varied(paper_run, trainings=on)
+    assert [paper_run.trained_elsewhere(method) for method in ("syn", "net", "none")] == ["", "own and toys", ""]
+    unnamed = varied(paper_run, paper=replace(paper_run.paper, training=TrainingData()))
     assert unnamed.trained_elsewhere("net") == ""
 
 

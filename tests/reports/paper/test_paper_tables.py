@@ -13,7 +13,7 @@ from reports.paper.tables import write_paper_tables
 from reports.tables.latex import latex
 from reports.tables.markdown import markdown
 from reports.tables.numbers import MINUS
-from reports.tables.table import Cell, Group, Head, Table
+from reports.tables.table import Group, Head, Table, Text
 from tests.reports.paper.paper_inputs import dice_rows, make_run, size_rows, timing
 from tests.reports.report_inputs import METHODS, Links, runs_frame
 
@@ -25,15 +25,15 @@ ROWS = [
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory):
+def paper_run(tmp_path_factory):
     times = timing("syn", [9.0, 9.5, 11.0], dataset="shells")
     return make_run(tmp_path_factory.mktemp("run"), ROWS, plays={"one": "shells"}, timing=times)
 
 
 @pytest.fixture(scope="module")
-def written(stage, tmp_path_factory):
+def written(paper_run, tmp_path_factory):
     folder = tmp_path_factory.mktemp("tables")
-    return folder, write_paper_tables(folder, stage, judge(stage))[0]
+    return folder, write_paper_tables(folder, paper_run, judge(paper_run))[0]
 
 
 def test_the_layout_is_the_papers(written):
@@ -86,8 +86,8 @@ def test_notes_say_what_a_reader_must_know(written):
 
 
 def test_a_table_of_the_papers_own_data_needs_no_warning(tmp_path):
-    stage = make_run(tmp_path, dice_rows("one", "syn", [0.7, 0.7]), plays={"one": "one"})
-    table = write_paper_tables(tmp_path / "t", stage, judge(stage))[0]
+    paper_run = make_run(tmp_path, dice_rows("one", "syn", [0.7, 0.7]), plays={"one": "one"})
+    table = write_paper_tables(tmp_path / "t", paper_run, judge(paper_run))[0]
     assert table.heads[2].group == Group("ONE", "measured on it")
     assert table.heads[4].group == Group("Cost", "on ONE")
     assert not any("stand-in" in note.lower() or "†" in note for note in table.notes)
@@ -130,24 +130,24 @@ def test_latex(written):
 
 
 def test_a_table_without_groups_or_printed_cells_is_as_before():
-    table = Table("C", [Head("A", number=False), Head("B")], [[Cell("x"), Cell("1", best=True)]])
+    table = Table("C", [Head("A", number=False), Head("B")], [[Text("x"), Text("1", best=True)]])
     assert table.groups() == [(None, 2)]
     assert latex([table]).count("\\\\") == 2
     assert "multicolumn" not in latex([table])
     assert markdown([table]).splitlines()[2:] == ["| A | B |", "| :--- | ---: |", "| x | **1** |"]
 
 
-def test_all_formats_repeat(stage, written, tmp_path):
-    write_paper_tables(tmp_path, stage, judge(stage))
+def test_all_formats_repeat(paper_run, written, tmp_path):
+    write_paper_tables(tmp_path, paper_run, judge(paper_run))
     for path in written[0].iterdir():
         assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path
 
 
 @pytest.fixture(scope="module")
-def report(stage, tmp_path_factory):
+def report(paper_run, tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
-    whole = replace(stage.run, runs=runs_frame().iloc[:0], methods={**METHODS, **stage.run.methods})
-    page.build(folder, whole, [replace(stage, run=whole)])
+    whole = replace(paper_run.run, runs=runs_frame().iloc[:0], methods={**METHODS, **paper_run.run.methods})
+    page.build(folder, whole, [replace(paper_run, run=whole)])
     return folder
 
 
@@ -171,10 +171,10 @@ def test_the_page_shows_the_paper(report):
     assert all(b - a <= 1 for a, b in zip(found.headings, found.headings[1:], strict=False))
 
 
-def test_the_report_has_the_ledger(report, stage):
+def test_the_report_has_the_ledger(report, paper_run):
     with (report / "ledger.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == len(stage.paper.cells)
+    assert len(rows) == len(paper_run.paper.cells)
     gain = next(each for each in rows if each["column"] == "one_dice_gain")
     assert gain | {"low": "", "high": "", "note": ""} == {
         "paper": "toy", "table": "1", "row": "taught", "column": "one_dice_gain", "dataset": "shells",

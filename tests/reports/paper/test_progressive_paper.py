@@ -176,13 +176,13 @@ def test_a_failed_training_is_no_crash_of_the_papers_kind(tmp_path):
 
 
 def test_diverged_is_a_result_in_table_and_ledger(tmp_path):
-    stage = make_run(tmp_path, failed(OWN, "progressive-long", "diverged"))
-    judged = judge(stage)
+    paper_run = make_run(tmp_path, failed(OWN, "progressive-long", "diverged"))
+    judged = judge(paper_run)
     ledger = ledger_frame(judged).set_index(["table", "row", "column"])
     assert ledger.verdict[4, "long", "tre"] == "diverged"
     assert "training: loss is NaN at iteration 61" in ledger.note[4, "long", "tre"]
     assert ledger.measured[4, "long", "tre"] == ""
-    table = write_paper_tables(tmp_path / "t", stage, [*judged, *beside(stage)])[3]
+    table = write_paper_tables(tmp_path / "t", paper_run, [*judged, *beside(paper_run)])[3]
     last = next(cells for cells in table.rows if cells[2].text == "Long trapezoidal phases")
     assert (last[3].text.split(" [")[0], last[3].printed) == ("diverged", "2.69 ± 1.83")
     assert any("diverged: the training ended so" in note for note in table.notes)
@@ -190,14 +190,14 @@ def test_diverged_is_a_result_in_table_and_ledger(tmp_path):
 
 def test_one_diverged_seed_leaves_the_others(tmp_path):
     rows = [each for each in all_rows(OWN) if (each["method"], each["seed"]) != ("progressive-baseline", 2)]
-    stage = make_run(tmp_path, rows + failed(OWN, "progressive-baseline", "diverged", seed=2))
-    judged = {(each.cell.row.key, each.cell.column.key): each for each in judge(stage) if each.cell.table == 5}
+    paper_run = make_run(tmp_path, rows + failed(OWN, "progressive-baseline", "diverged", seed=2))
+    judged = {(each.cell.row.key, each.cell.column.key): each for each in judge(paper_run) if each.cell.table == 5}
     assert judged["draw_2", "baseline"].verdict == "diverged"
     assert judged["draw_1", "baseline"].verdict == judged["draw_2", "progressive"].verdict == "reproduced"
-    counted = next(each for each in beside(stage) if each.cell.row.key == "draws_improved")
+    counted = next(each for each in beside(paper_run) if each.cell.row.key == "draws_improved")
     assert (counted.measured.value, counted.measured.n) == (4, 5)
     assert "of 5 seeds: 0, 1, 2, 3, 4; seed 2 counts as not lower: no registration of progressive-base" in counted.note
-    table = write_paper_tables(tmp_path / "t", stage, [*judge(stage), *beside(stage)])[4]
+    table = write_paper_tables(tmp_path / "t", paper_run, [*judge(paper_run), *beside(paper_run)])[4]
     (note,) = [note for note in table.notes if note.startswith("Notes on rows of ours")]
     assert "seed 2 counts as not lower" in note
     assert "—" not in note
@@ -224,8 +224,8 @@ def test_draws_are_compared_with_the_same_draws(tmp_path):
 
 def test_one_draw_is_no_mean_of_draws(tmp_path):
     rows = [each for each in all_rows(OWN) if each["seed"] == 0]
-    stage = make_run(tmp_path, rows + flat_rows(OWN, "progressive", 2.0, 1.0, seed=1))
-    found = {each.cell.row.key: each for each in beside(stage) if each.cell.table == 5}
+    paper_run = make_run(tmp_path, rows + flat_rows(OWN, "progressive", 2.0, 1.0, seed=1))
+    found = {each.cell.row.key: each for each in beside(paper_run) if each.cell.table == 5}
     for key in ("gain_draws", "p_draws"):
         assert found[key].measured.reason == "one draw only"
         assert np.isnan(found[key].measured.value)
@@ -250,9 +250,9 @@ def test_why_there_is_no_number(tmp_path):
 
 
 def test_a_stand_in_with_fewer_pairs_says_so(tmp_path):
-    stage = make_run(tmp_path, printed_rows(PHANTOMS), PHANTOMS)
+    paper_run = make_run(tmp_path, printed_rows(PHANTOMS), PHANTOMS)
     small = write_dataset(tmp_path / "small", "phantom-dirlab", phantom=True, n_pairs=4, shape=(6, 5, 4))
-    judged = judge(varied(stage, plays={**stage.datasets, "dirlab": small}))
+    judged = judge(varied(paper_run, plays={**paper_run.datasets, "dirlab": small}))
     cell = next(each for each in judged if each.cell.row.key == "dirlab_5" and each.cell.column.key == "progressive")
     assert cell.verdict == "not measured"
     assert cell.note == "Shells <b> phantom has 4 test pairs, the paper's row is of pair 5"
@@ -264,8 +264,8 @@ def test_failed_pairs_are_left_out_and_counted(tmp_path):
         for each in printed_rows(OWN)
         if (each["dataset"], each["pair"], each["method"]) != ("dirlab", "a__b7", "progressive")
     ]
-    stage = make_run(tmp_path, [*rows, failed_row("dirlab", "a__b7", "progressive", "timeout", "slow")])
-    judged = {(each.cell.table, each.cell.row.key, each.cell.column.key): each for each in judge(stage)}
+    paper_run = make_run(tmp_path, [*rows, failed_row("dirlab", "a__b7", "progressive", "timeout", "slow")])
+    judged = {(each.cell.table, each.cell.row.key, each.cell.column.key): each for each in judge(paper_run)}
     assert judged[2, "all", "progressive"].measured.n == 16
     assert judged[2, "all", "progressive"].verdict == "incomplete"
     assert judged[5, "gain", "comparison"].verdict == "incomplete"
@@ -283,8 +283,8 @@ def test_the_dagger_says_where_failures_are_counted(tmp_path):
         for each in all_rows(OWN)
         if (each["dataset"], each["pair"], each["method"]) != ("dirlab", "a__b7", "demons")
     ]
-    stage = make_run(tmp_path, [*rows, failed_row("dirlab", "a__b7", "demons", "timeout", "slow")])
-    notes = write_paper_tables(tmp_path / "t", stage, [*judge(stage), *beside(stage)])[2].notes
+    paper_run = make_run(tmp_path, [*rows, failed_row("dirlab", "a__b7", "demons", "timeout", "slow")])
+    notes = write_paper_tables(tmp_path / "t", paper_run, [*judge(paper_run), *beside(paper_run)])[2].notes
     assert any(note.endswith("that failed; the notes on rows of ours count them.") for note in notes)
     (note,) = [note for note in notes if note.startswith("Notes on rows of ours")]
     assert "Diffeomorphic demons: 1 of 10 registrations of demons failed and are left out (first: slow)" in note
@@ -292,32 +292,32 @@ def test_the_dagger_says_where_failures_are_counted(tmp_path):
 
 
 def test_a_part_of_the_papers_own_data_is_a_stand_in(tmp_path):
-    stage = make_run(tmp_path, printed_rows(OWN))
+    paper_run = make_run(tmp_path, printed_rows(OWN))
     few = write_dataset(tmp_path / "few", "dirlab", phantom=False, n_pairs=3, shape=(6, 5, 4))
-    stage = varied(stage, plays={**stage.datasets, "dirlab": few})
-    assert [stage.players[key].stand_in for key in ("dirlab", "creatis", "popi")] == [True, False, False]
-    found = {(each.cell.table, each.cell.row.key, each.cell.column.key): each for each in judge(stage)}
+    paper_run = varied(paper_run, plays={**paper_run.datasets, "dirlab": few})
+    assert [paper_run.players[key].stand_in for key in ("dirlab", "creatis", "popi")] == [True, False, False]
+    found = {(each.cell.table, each.cell.row.key, each.cell.column.key): each for each in judge(paper_run)}
     for column in ("before", "progressive"):
         assert found[2, "dirlab_2", column].verdict == found[2, "all", column].verdict == "stand-in"
         assert found[2, "creatis_1", column].verdict == "reproduced"
     assert "on Real shells, which has 3 of the paper's 10 pairs" in found[2, "all", "progressive"].note
     assert "pair 2 of these may be another one of the paper's" in found[2, "dirlab_2", "progressive"].note
-    two, three = write_paper_tables(tmp_path / "t", stage, [*judge(stage), *beside(stage)])[1:3]
+    two, three = write_paper_tables(tmp_path / "t", paper_run, [*judge(paper_run), *beside(paper_run)])[1:3]
     for table in (two, three):
         assert any("on DIR-Lab, which has 3 of the paper's 10 pairs" in note for note in table.notes)
-    assert stage.players["dirlab"].in_figure == "Real shells, which has 3 of the paper's 10 pairs"
-    player = stage.players["dirlab"]
+    assert paper_run.players["dirlab"].in_figure == "Real shells, which has 3 of the paper's 10 pairs"
+    player = paper_run.players["dirlab"]
     assert (player.stand_in, player.note) == (True, "has 3 of the paper's 10 pairs")
 
 
 def test_a_network_trained_on_other_data_is_a_stand_in(tmp_path):
-    stage = make_run(tmp_path, all_rows(OWN))
+    paper_run = make_run(tmp_path, all_rows(OWN))
     elsewhere = [
-        replace(stage.run.trainings[0], dataset="phantom-lidc"),
+        replace(paper_run.run.trainings[0], dataset="phantom-lidc"),
         Training("progressive-square", "phantom-lidc", 0, "diverged", "", None),
     ]
-    stage = varied(stage, trainings=elsewhere)
-    found = {(each.cell.table, each.cell.row.key, each.cell.column.key): each for each in judge(stage)}
+    paper_run = varied(paper_run, trainings=elsewhere)
+    found = {(each.cell.table, each.cell.row.key, each.cell.column.key): each for each in judge(paper_run)}
     for key in (
         (2, "dirlab_1", "progressive"),
         (2, "all", "progressive_folding"),
@@ -328,16 +328,16 @@ def test_a_network_trained_on_other_data_is_a_stand_in(tmp_path):
         assert "trained on phantom-lidc, the paper's on lidc" in found[key].note
     for key in ((2, "dirlab_1", "baseline"), (2, "all", "before"), (1, "t1", "x")):
         assert found[key].verdict == "reproduced"
-    notes = write_paper_tables(tmp_path / "t", stage, [*judge(stage), *beside(stage)])[1].notes
+    notes = write_paper_tables(tmp_path / "t", paper_run, [*judge(paper_run), *beside(paper_run)])[1].notes
     assert "Trained on other data than the paper's (lidc): Progressive network on phantom-lidc." in notes
     assert any(note.startswith("Stand-ins") for note in notes)
 
 
 def test_a_setting_is_read_of_the_papers_training_data(tmp_path):
-    stage = make_run(tmp_path, [])
+    paper_run = make_run(tmp_path, [])
     other = Training("progressive", "another", 0, "ok", "", tmp_path / "nothing")
-    stage = varied(stage, trainings=[other, *stage.run.trainings])
-    assert {each.measured.dataset for each in judge(stage) if each.cell.table == 1} == {"lidc"}
+    paper_run = varied(paper_run, trainings=[other, *paper_run.run.trainings])
+    assert {each.measured.dataset for each in judge(paper_run) if each.cell.table == 1} == {"lidc"}
 
 
 @pytest.fixture(scope="module")
@@ -402,8 +402,8 @@ def test_the_csv_says_units_that_differ(written):
 
 
 def test_stand_ins_are_named_where_rows_say_the_data_set(tmp_path):
-    stage = make_run(tmp_path, printed_rows(PHANTOMS), PHANTOMS)
-    table = write_paper_tables(tmp_path / "t", stage, [*judge(stage), *beside(stage)])[1]
+    paper_run = make_run(tmp_path, printed_rows(PHANTOMS), PHANTOMS)
+    table = write_paper_tables(tmp_path / "t", paper_run, [*judge(paper_run), *beside(paper_run)])[1]
     assert any("Data sets: DIR-Lab played by Shells <b> phantom; CREATIS played by" in note for note in table.notes)
     assert any(note.startswith("Stand-ins") for note in table.notes)
 

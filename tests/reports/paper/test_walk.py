@@ -44,7 +44,7 @@ class Walk:
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory):
+def paper_run(tmp_path_factory):
     times = timing("syn", [9.0, 9.5, 11.0], dataset="shells")
     return make_run(tmp_path_factory.mktemp("walk"), ROWS, plays={"one": "shells"}, timing=times)
 
@@ -62,9 +62,9 @@ def building(tmp_path_factory):
     ("plain", "one_dice"), ("taught", "one_dice"), ("taught", "one_dice_gain"), ("taught", "params"), ("plain", "cpu"),
     ("plain", "two_dice"), ("taught", "gpu"),
 ])  # fmt: skip
-def test_a_cell_passes_few_modules_and_no_name_is_made_twice(stage, building, monkeypatch, row, column):
-    cells = [cell for cell in stage.paper.cells if (cell.row.key, cell.column.key) == (row, column)]
-    one = PaperRun(replace(stage.paper, cells=cells), stage.run, stage.cast)
+def test_a_cell_passes_few_modules_and_no_name_is_made_twice(paper_run, building, monkeypatch, row, column):
+    cells = [cell for cell in paper_run.paper.cells if (cell.row.key, cell.column.key) == (row, column)]
+    one = PaperRun(replace(paper_run.paper, cells=cells), paper_run.run, paper_run.cast)
     reader = ledger.Reader(one)  # for all cells the rows are indexed once,
     assert one.players  # and who plays whom is worked out once
     monkeypatch.setattr(ledger, "Reader", lambda _: reader)

@@ -84,9 +84,9 @@ def block_run(tmp_path, figures=(OVERLAYS,), rows=None):
         write_displacement(path, u, AFFINE)
         return path
 
-    stage = make_run(tmp_path, rows, plays={}, layout={**layout(), "figures": list(figures)})
+    paper_run = make_run(tmp_path, rows, plays={}, layout={**layout(), "figures": list(figures)})
     return varied(
-        stage,
+        paper_run,
         plays={"one": data},
         displacement_path=displacement_path,
         landmarks=lambda _, pair: Truth(data.folder).landmarks(Pair.from_name(pair)),
@@ -98,10 +98,10 @@ def svg_of(drawn):
 
 
 def test_equal_input_gives_equal_files(tmp_path):
-    stage = block_run(tmp_path, (OVERLAYS, CORRELATION))
+    paper_run = block_run(tmp_path, (OVERLAYS, CORRELATION))
     folders = [tmp_path / "once", tmp_path / "again"]
     for folder in folders:
-        assert all(path is not None for _, _, path, _ in draw_figures(stage, folder))
+        assert all(path is not None for _, _, path, _ in draw_figures(paper_run, folder))
     names = sorted(f"toy-fig{number}.{end}" for number in (8, 9) for end in ("png", "svg"))
     assert [path.name for path in sorted(folders[0].iterdir())] == names
     for name in names:
@@ -109,12 +109,12 @@ def test_equal_input_gives_equal_files(tmp_path):
 
 
 def test_what_networks_learned_from_is_told_where_it_is_not_the_papers(tmp_path):
-    stage = block_run(tmp_path, (OVERLAYS, CORRELATION))
-    stage = varied(stage, paper=replace(stage.paper, training=TrainingData("own", "OWN")))
+    paper_run = block_run(tmp_path, (OVERLAYS, CORRELATION))
+    paper_run = varied(paper_run, paper=replace(paper_run.paper, training=TrainingData("own", "OWN")))
     told = "Trained on toys, the paper's on own: Net."
     for dataset in ("toys", "own"):
-        stage = varied(stage, trainings=[Training("net", dataset, 0, "ok", "", None)])
-        captions = [caption for _, caption, *_ in draw_figures(stage, tmp_path / dataset)]
+        paper_run = varied(paper_run, trainings=[Training("net", dataset, 0, "ok", "", None)])
+        captions = [caption for _, caption, *_ in draw_figures(paper_run, tmp_path / dataset)]
         assert [told in caption for caption in captions] == 2 * [dataset == "toys"]
 
 
@@ -124,13 +124,16 @@ def test_what_networks_learned_from_is_told_where_it_is_not_the_papers(tmp_path)
 def test_only_the_first_seed_counts_even_where_it_failed(tmp_path):
     rows = block_rows("syn", 5, (1,)) + block_rows("net", 5)
     diverged = failed_row("lungs", PAIRS[0].name, "syn", status="diverged")
-    stage = block_run(tmp_path, rows=[*rows, diverged, failed_row("lungs", PAIRS[1].name, "syn", "invalid_output")])
-    data = stage.datasets["one"]
-    assert [registrations.kept(stage.run, data, "syn", pair).why for pair in PAIRS] == ["diverged", "invalid output"]
-    assert registrations.quoted_value(stage.run, data, "syn", PAIRS[0], metric="tre") is None
-    assert registrations.quoted_value(stage.run, data, "net", PAIRS[0], metric="tre") == 5
-    assert registrations.kept(stage.run, data, "net", PAIRS[0]).displacement.shape == (3, *SHAPE)
-    assert registrations.kept(stage.run, data, "absent", PAIRS[0]).why == "not registered"
+    paper_run = block_run(tmp_path, rows=[*rows, diverged, failed_row("lungs", PAIRS[1].name, "syn", "invalid_output")])
+    data = paper_run.datasets["one"]
+    assert [registrations.kept(paper_run.run, data, "syn", pair).why for pair in PAIRS] == [
+        "diverged",
+        "invalid output",
+    ]
+    assert registrations.quoted_value(paper_run.run, data, "syn", PAIRS[0], metric="tre") is None
+    assert registrations.quoted_value(paper_run.run, data, "net", PAIRS[0], metric="tre") == 5
+    assert registrations.kept(paper_run.run, data, "net", PAIRS[0]).displacement.shape == (3, *SHAPE)
+    assert registrations.kept(paper_run.run, data, "absent", PAIRS[0]).why == "not registered"
 
 
 @pytest.mark.parametrize(("write", "why"), [
@@ -142,12 +145,12 @@ def test_only_the_first_seed_counts_even_where_it_failed(tmp_path):
      "displacement: 2880 of 2880 values are NaN or infinite"),
 ])  # fmt: skip
 def test_displacements_that_cannot_be_drawn_say_why(tmp_path, write, why):
-    stage = block_run(tmp_path, (OVERLAYS, CORRELATION))
+    paper_run = block_run(tmp_path, (OVERLAYS, CORRELATION))
     write(tmp_path / "u.nii.gz")
-    stage = varied(stage, displacement_path=lambda *_: tmp_path / "u.nii.gz")
-    found = registrations.kept(stage.run, stage.datasets["one"], "net", PAIRS[0])
+    paper_run = varied(paper_run, displacement_path=lambda *_: tmp_path / "u.nii.gz")
+    found = registrations.kept(paper_run.run, paper_run.datasets["one"], "net", PAIRS[0])
     assert (found.displacement, found.why) == (None, why)
-    assert [(path, told) for _, _, path, told in draw_figures(stage, tmp_path / "figures")] == [(None, why)] * 2
+    assert [(path, told) for _, _, path, told in draw_figures(paper_run, tmp_path / "figures")] == [(None, why)] * 2
 
 
 # Overlays
@@ -205,7 +208,7 @@ def test_without_landmarks_the_part_where_images_differ_most_is_enlarged():
 @pytest.mark.parametrize("name", AFFINES)
 @pytest.mark.parametrize(("world", "place"), [((-1, 0.1, 2), "right top"), ((1, 0.1, -2), "left bottom")])
 def test_overlays_show_left_on_the_right_and_the_head_on_top(tmp_path, name, world, place):
-    affine, stage = AFFINES[name], block_run(tmp_path)
+    affine, paper_run = AFFINES[name], block_run(tmp_path)
     image, writer = np.full(SHAPE, 0.1), Writer(tmp_path / "spots")
     index = list(extreme(affine, SHAPE, world))
     (front,) = np.flatnonzero(np.argmax(np.abs(affine[:3, :3]), axis=0) == 1)
@@ -214,15 +217,15 @@ def test_overlays_show_left_on_the_right_and_the_head_on_top(tmp_path, name, wor
     for case in ("f0", "m0"):
         writer.image(case, image, affine)
     writer.finish(Description(name="spots", training=TrainingSplit(()), test=()))
-    shown = overlay_figure._row(varied(stage, landmarks=None), open_dataset(tmp_path / "spots"), [], PAIRS[0], "")
+    shown = overlay_figure._row(varied(paper_run, landmarks=None), open_dataset(tmp_path / "spots"), [], PAIRS[0], "")
     bright = shown.panels[0].colours[..., 1]
     (y, x), (rows, columns) = np.argwhere(bright == bright.max())[0], bright.shape
     assert (x, y) == ((columns - 1, 0) if place == "right top" else (0, rows - 1))
 
 
 def test_registered_images_agree_and_unregistered_ones_do_not(tmp_path):
-    stage = block_run(tmp_path)
-    shown = overlay_figure._row(stage, stage.datasets["one"], ["syn", "net"], PAIRS[0], "pair 1")
+    paper_run = block_run(tmp_path)
+    shown = overlay_figure._row(paper_run, paper_run.datasets["one"], ["syn", "net"], PAIRS[0], "pair 1")
     before, unmoved, aligned = (panel.colours for panel in shown.panels)
     orange = np.isclose(before, to_rgb(overlay_figure.FIXED), atol=0.01).all(axis=-1)
     blue = np.isclose(before, to_rgb(overlay_figure.MOVING), atol=0.01).all(axis=-1)
@@ -248,8 +251,8 @@ def test_overlays_say_whose_pairs_they_are_and_their_error(tmp_path):
 def test_what_is_missing_from_the_overlays_is_told(tmp_path):
     rows = [*block_rows("syn", 5)[4:], failed_row("lungs", PAIRS[0].name, "syn", status="diverged")]
     entry = {**OVERLAYS, "pairs": [1, 2, 8], "methods": ["syn", "absent", "net"]}
-    stage = varied(block_run(tmp_path, (entry,), rows + block_rows("net", 1)), landmarks=None)
-    ((_, caption, path, _),) = draw_figures(stage, tmp_path / "figures")
+    paper_run = varied(block_run(tmp_path, (entry,), rows + block_rows("net", 1)), landmarks=None)
+    ((_, caption, path, _),) = draw_figures(paper_run, tmp_path / "figures")
     text = svg_of(path)
     assert text.count(">diverged<") == 2  # the image and what is enlarged of it
     assert text.count(">TRE not measured<") == 3  # twice before, once diverged
@@ -264,8 +267,8 @@ def test_what_is_missing_from_the_overlays_is_told(tmp_path):
     ({}, {"metrics": frame(block_rows("identity", 6))}, "not registered"),
 ])  # fmt: skip
 def test_overlays_of_nothing_are_not_drawn(tmp_path, entry, changed, reason):
-    stage = varied(block_run(tmp_path, [{**OVERLAYS, **entry}]), **changed)
-    assert draw_figures(stage, tmp_path / "figures") == [(8, "Overlays.", None, reason)]
+    paper_run = varied(block_run(tmp_path, [{**OVERLAYS, **entry}]), **changed)
+    assert draw_figures(paper_run, tmp_path / "figures") == [(8, "Overlays.", None, reason)]
 
 
 # Landmark correlation
@@ -288,8 +291,8 @@ def test_agreement_against_a_line_and_where_it_is_undefined():
 
 
 def test_displacements_of_landmarks_are_pooled_over_pairs(tmp_path):
-    stage = block_run(tmp_path)
-    sample = correlation_figure.read_sample(stage, ["one"], "net")
+    paper_run = block_run(tmp_path)
+    sample = correlation_figure.read_sample(paper_run, ["one"], "net")
     mm = STEPS * [-1.0, -1.5, 2.0]  # axes point to the right, to the front, to the head
     np.testing.assert_allclose(sample.true, np.concatenate([mm, mm]))
     np.testing.assert_allclose(sample.estimated, np.tile(SHIFT * [-1.0, -1.5, 2.0], (8, 1)), atol=1e-5)
@@ -297,12 +300,14 @@ def test_displacements_of_landmarks_are_pooled_over_pairs(tmp_path):
 
 
 def test_correlation_says_r_slope_and_count(tmp_path):
-    stage = block_run(tmp_path, (CORRELATION,))
+    paper_run = block_run(tmp_path, (CORRELATION,))
     path = tmp_path / "u.nii.gz"
     x = geometry.identity_grid(SHAPE)
     write_displacement(path, np.stack([x[0] - 3, 0 * x[1], 0 * x[2] + 1]), AFFINE)  # read at the fixed landmarks
-    stage = varied(stage, displacement_path=lambda dataset, method, *_: path if method == "net" else tmp_path / "none")
-    ((number, caption, drawn, _),) = draw_figures(stage, tmp_path / "figures")
+    paper_run = varied(
+        paper_run, displacement_path=lambda dataset, method, *_: path if method == "net" else tmp_path / "none"
+    )
+    ((number, caption, drawn, _),) = draw_figures(paper_run, tmp_path / "figures")
     text, estimated = svg_of(drawn), np.tile(LANDMARKS[:, 0] - 3, 2)
     r, slope = np.corrcoef(np.tile(STEPS[:, 0], 2), estimated)[0, 1], np.polyfit(np.tile(STEPS[:, 0], 2), estimated, 1)
     assert number == 9
@@ -325,11 +330,11 @@ def test_correlation_says_r_slope_and_count(tmp_path):
 
 
 def test_points_beyond_the_frame_are_counted(tmp_path):
-    stage = block_run(tmp_path, (CORRELATION,))
+    paper_run = block_run(tmp_path, (CORRELATION,))
     path, u = tmp_path / "u.nii.gz", np.zeros((3, *SHAPE), np.float32)
     u[0, 3, 2, 2] = 400  # at the first landmark
     write_displacement(path, u, AFFINE)
-    ((*_, drawn, _),) = draw_figures(varied(stage, displacement_path=lambda *_: path), tmp_path / "figures")
+    ((*_, drawn, _),) = draw_figures(varied(paper_run, displacement_path=lambda *_: path), tmp_path / "figures")
     assert svg_of(drawn).count(">2 beyond<") == 2  # that landmark in both pairs, for both methods
 
 
@@ -340,5 +345,5 @@ def test_points_beyond_the_frame_are_counted(tmp_path):
     ({"metrics": frame(block_rows("identity", 6))}, "not registered"),
 ])  # fmt: skip
 def test_correlation_of_nothing_is_not_drawn(tmp_path, changed, reason):
-    stage = varied(block_run(tmp_path, [CORRELATION]), **changed)
-    assert draw_figures(stage, tmp_path / "figures") == [(9, "Points.", None, reason)]
+    paper_run = varied(block_run(tmp_path, [CORRELATION]), **changed)
+    assert draw_figures(paper_run, tmp_path / "figures") == [(9, "Points.", None, reason)]

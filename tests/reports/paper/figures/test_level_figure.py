@@ -52,8 +52,8 @@ def training(tmp_path, method, arrays, *, shape=(8, 5, 6), seed=0, status="ok"):
 
 
 def written(tmp_path, trainings, entry=LEVELS):
-    stage = make_run(tmp_path, [], plays={}, layout={**layout(), "figures": [entry]})
-    ((number, caption, path, why),) = draw_figures(varied(stage, trainings=trainings), tmp_path / "figures")
+    paper_run = make_run(tmp_path, [], plays={}, layout={**layout(), "figures": [entry]})
+    ((number, caption, path, why),) = draw_figures(varied(paper_run, trainings=trainings), tmp_path / "figures")
     assert number == 7
     text = path.with_name(f"{path.name}.svg").read_text(encoding="utf-8") if path else ""
     return text, caption, why
@@ -95,11 +95,11 @@ def test_colours_are_symmetric_pale_without_weight_and_grey_where_no_number():
 
 
 def test_levels_without_weight_are_pale_and_the_others_are_not(tmp_path):
-    stage = make_run(tmp_path, [], plays={}, layout={**layout(), "figures": []})
-    stage = varied(stage, trainings=[training(tmp_path, "net", grown())])
-    figure, _ = drawn(stage, {**LEVELS, "methods": ["net"]})
+    paper_run = make_run(tmp_path, [], plays={}, layout={**layout(), "figures": []})
+    paper_run = varied(paper_run, trainings=[training(tmp_path, "net", grown())])
+    figure, _ = drawn(paper_run, {**LEVELS, "methods": ["net"]})
     shown = [np.asarray(image.get_array()) for image in figure.axes[0].images]  # row by row
-    maps, _ = level_figure.read_maps(stage.run.trainings[0], "net")
+    maps, _ = level_figure.read_maps(paper_run.run.trainings[0], "net")
     for level in range(3):
         for at in range(3):
             expected = level_figure.colours(maps.levels[at, level], 4.0, pale=ALPHA[at, level] == 0)

@@ -24,10 +24,10 @@ class Options:
     height: float = 2.0
 
 
-def draw(stage, options):
+def draw(paper_run, options):
     figure = Figure()
     figure.subplots().bar(options.methods, options.height)
-    return figure, f"Bars of {len(options.methods)} methods in {stage.paper.title}."
+    return figure, f"Bars of {len(options.methods)} methods in {paper_run.paper.title}."
 '''
 ENTRY = {"number": 3, "kind": "throwaway_bars", "caption": "Bars.", "methods": ["syn", "net"]}
 
@@ -43,8 +43,8 @@ def one_file(tmp_path, monkeypatch):
 
 
 def test_one_file_is_a_figure(tmp_path, one_file):
-    stage = make_run(tmp_path, [], plays={}, layout={**layout(), "figures": [ENTRY]})
-    ((number, caption, path, why_not),) = draw_figures(stage, tmp_path / "drawn")
+    paper_run = make_run(tmp_path, [], plays={}, layout={**layout(), "figures": [ENTRY]})
+    ((number, caption, path, why_not),) = draw_figures(paper_run, tmp_path / "drawn")
     assert (number, caption, why_not) == (3, "Bars. Bars of 2 methods in A <toy> paper.", "")
     assert path.with_name("toy-fig3.svg").exists()
 
@@ -55,9 +55,9 @@ def test_one_file_is_a_figure(tmp_path, one_file):
     ({"methods": []}, "kind throwaway_bars needs methods"),
 ])  # fmt: skip
 def test_options_are_checked_in_one_line(tmp_path, one_file, entry, message):
-    stage = make_run(tmp_path, [], plays={}, layout={**layout(), "figures": [{**ENTRY, **entry}]})
+    paper_run = make_run(tmp_path, [], plays={}, layout={**layout(), "figures": [{**ENTRY, **entry}]})
     with pytest.raises(PaperError) as error:
-        draw_figures(stage, tmp_path / "drawn")
+        draw_figures(paper_run, tmp_path / "drawn")
     assert str(error.value) == f"toy: figure 3: {message}"
 
 

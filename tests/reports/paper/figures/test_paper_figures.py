@@ -60,8 +60,8 @@ def svg_of(drawn):
 
 
 def test_cascade_figure_shows_what_was_measured_and_what_is_printed(tmp_path):
-    stage = filled(tmp_path)
-    ((number, caption, path, why_not),) = draw_figures(stage, tmp_path / "figures")
+    paper_run = filled(tmp_path)
+    ((number, caption, path, why_not),) = draw_figures(paper_run, tmp_path / "figures")
     assert (number, path, why_not) == (5, tmp_path / "figures" / "toy-fig5", "")
     assert path.with_name("toy-fig5.png").stat().st_size > 10_000
     text = svg_of(path)
@@ -75,8 +75,8 @@ def test_cascade_figure_shows_what_was_measured_and_what_is_printed(tmp_path):
 
 
 def test_cascade_figure_draws_the_means_the_intervals_and_the_medians(tmp_path):
-    stage = filled(tmp_path)
-    figure, _ = drawn(stage, CASCADES)
+    paper_run = filled(tmp_path)
+    figure, _ = drawn(paper_run, CASCADES)
     above, _, below, *_ = figure.axes
     points = above.containers[0].lines[0].get_ydata()
     np.testing.assert_allclose(points, [60, 85])
@@ -95,13 +95,13 @@ def test_real_data_are_not_called_a_stand_in(tmp_path):
 
 
 def test_without_a_cuda_device_the_panel_says_so(tmp_path):
-    stage = filled(tmp_path)
-    ((_, caption, path, _),) = draw_figures(stage, tmp_path / "figures")
+    paper_run = filled(tmp_path)
+    ((_, caption, path, _),) = draw_figures(paper_run, tmp_path / "figures")
     assert ">not measured: no CUDA device<" in svg_of(path)
     assert "GPU seconds not measured: no CUDA device." in caption
     gpu = timing("syn", [0.125, 0.125], dataset="shells", device="cuda:0")
     ((_, caption, path, _),) = draw_figures(
-        varied(stage, timing=pd.concat([stage.run.timing, gpu])), tmp_path / "figures"
+        varied(paper_run, timing=pd.concat([paper_run.run.timing, gpu])), tmp_path / "figures"
     )
     assert "no CUDA device" not in svg_of(path)
     assert ">0.125<" in svg_of(path)
@@ -113,8 +113,8 @@ def test_what_is_missing_from_the_cascades_is_told(tmp_path):
     assert "CPU seconds not measured: timing not run." in caption
     assert ">not measured: timing not run<" in svg_of(path)
     rows = dice_rows("shells", "syn", [0.5, None, 0.7])
-    stage = toy(tmp_path, [CASCADES], rows, times=timing("syn", [2.0], dataset="shells"), methods=["syn"])
-    ((_, caption, path, _),) = draw_figures(stage, tmp_path / "figures")
+    paper_run = toy(tmp_path, [CASCADES], rows, times=timing("syn", [2.0], dataset="shells"), methods=["syn"])
+    ((_, caption, path, _),) = draw_figures(paper_run, tmp_path / "figures")
     assert "Dice not measured in part: method net is not in this profile." in caption
     assert "Failed and left out of dice of syn: 1." in caption
     assert ">n. m.<" in svg_of(path)
@@ -125,8 +125,8 @@ def test_what_is_missing_from_the_cascades_is_told(tmp_path):
     ({"one": "shells"}, (), "method syn is not in this profile; method net is not in this profile"),
 ])  # fmt: skip
 def test_cascade_figure_without_any_number_is_not_drawn(tmp_path, plays, methods, reason):
-    stage = toy(tmp_path, [CASCADES], plays=plays, methods=methods)
-    assert draw_figures(stage, tmp_path / "figures") == [(5, "Lines & bars.", None, reason)]
+    paper_run = toy(tmp_path, [CASCADES], plays=plays, methods=methods)
+    assert draw_figures(paper_run, tmp_path / "figures") == [(5, "Lines & bars.", None, reason)]
     assert not (tmp_path / "figures").exists()
 
 
@@ -140,18 +140,18 @@ def test_cascade_figure_without_any_number_is_not_drawn(tmp_path, plays, methods
     ({"series": 4 * CASCADES["series"]}, "only 3 series can be told apart, got 4"),
 ])  # fmt: skip
 def test_an_entry_that_cannot_be_drawn_is_one_line(tmp_path, entry, message):
-    stage = toy(tmp_path, [{**CASCADES, **entry}])
+    paper_run = toy(tmp_path, [{**CASCADES, **entry}])
     with pytest.raises(PaperError) as error:
-        draw_figures(stage, tmp_path / "figures")
+        draw_figures(paper_run, tmp_path / "figures")
     assert str(error.value) == f"toy: figure 5: {message}"
 
 
 @pytest.mark.parametrize("key", known_papers())
 def test_figures_of_every_paper_are_known_kinds_and_say_why_they_are_not_drawn(tmp_path, key):
-    stage = varied(toy(tmp_path, []), paper=load_paper(key), plays={}, methods={})
-    found = draw_figures(stage, tmp_path / "figures")
-    assert [each.number for each in found] == [entry.number for entry in stage.paper.figures]
-    assert all(entry.kind in kinds() for entry in stage.paper.figures)
+    paper_run = varied(toy(tmp_path, []), paper=load_paper(key), plays={}, methods={})
+    found = draw_figures(paper_run, tmp_path / "figures")
+    assert [each.number for each in found] == [entry.number for entry in paper_run.paper.figures]
+    assert all(entry.kind in kinds() for entry in paper_run.paper.figures)
     assert all(each.path is None and each.why_not for each in found)
 
 
@@ -193,9 +193,9 @@ def block_run(tmp_path, pairs, figures=(SECTIONS,), methods=("syn", "net")):
         write_displacement(path, u, AFFINE)
         return path
 
-    stage = toy(tmp_path, figures, rows, plays={}, methods=methods)
+    paper_run = toy(tmp_path, figures, rows, plays={}, methods=methods)
     return varied(
-        stage,
+        paper_run,
         plays={"one": data},
         displacement_path=displacement_path,
         labels=lambda dataset, case: Truth(data.folder).labels(case),
@@ -246,8 +246,8 @@ def test_sections_show_the_largest_plane_and_mark_the_mismatch_in_red(tmp_path):
 
 
 def test_only_evaluated_labels_count(tmp_path):
-    stage = block_run(tmp_path, [Pair("fixed", "moving"), Pair("fixed", "more")])
-    (scan,) = [section_figure._scan(stage, stage.datasets["one"], "fixed")]
+    paper_run = block_run(tmp_path, [Pair("fixed", "moving"), Pair("fixed", "more")])
+    (scan,) = [section_figure._scan(paper_run, paper_run.datasets["one"], "fixed")]
     assert set(np.unique(scan.labels)) == {0, 1}
     assert np.count_nonzero(scan.labels) == np.count_nonzero(blocks() == 1)
 
@@ -255,14 +255,14 @@ def test_only_evaluated_labels_count(tmp_path):
 @pytest.mark.parametrize("name", AFFINES)
 @pytest.mark.parametrize(("world", "place"), [((-1, 2, 0.1), "right top"), ((1, -2, 0.1), "left bottom")])
 def test_sections_show_left_on_the_right_and_the_front_on_top(tmp_path, name, world, place):
-    affine, shape, stage = AFFINES[name], (6, 5, 7), toy(tmp_path, [])
+    affine, shape, paper_run = AFFINES[name], (6, 5, 7), toy(tmp_path, [])
     image = np.zeros(shape)
     spot = extreme(affine, shape, world)
     image[spot] = 1
     writer = Writer(tmp_path / "spots")
     writer.image("a", image, affine)
     writer.finish(Description(name="spots", training=TrainingSplit(()), test=()))
-    scan = section_figure._scan(stage, open_dataset(tmp_path / "spots"), "a")
+    scan = section_figure._scan(paper_run, open_dataset(tmp_path / "spots"), "a")
     shown = section_figure._cut(scan.image, section_figure.section_of_largest_area(scan.image > 0))
     (y, x), (rows, columns) = np.argwhere(shown)[0], shown.shape
     assert (x, y) == ((columns - 1, 0) if place == "right top" else (0, rows - 1))
@@ -275,8 +275,8 @@ def test_fewer_moving_images_than_wanted_are_told(tmp_path):
 
 
 def test_five_sections_where_no_pairs_share_a_fixed_image(tmp_path):
-    stage = block_run(tmp_path, [Pair("f0", "m0"), Pair("f1", "m1")])
-    ((_, caption, path, _),) = draw_figures(stage, tmp_path / "figures")
+    paper_run = block_run(tmp_path, [Pair("f0", "m0"), Pair("f1", "m1")])
+    ((_, caption, path, _),) = draw_figures(paper_run, tmp_path / "figures")
     assert "No two test pairs share a fixed image" in caption
     assert "axial sections of pair f0__m0, from head to foot." in caption
     shown = {number for number in range(1, 9) if f">section {number} of 8<" in svg_of(path)}
@@ -286,17 +286,17 @@ def test_five_sections_where_no_pairs_share_a_fixed_image(tmp_path):
 
 def test_what_is_missing_from_the_sections_is_told(tmp_path):
     pairs = [Pair("fixed", "m0"), Pair("fixed", "m1")]
-    stage = block_run(tmp_path, pairs, [{**SECTIONS, "methods": ["syn", "absent", "net"]}])
-    kept = stage.run.displacement_path
+    paper_run = block_run(tmp_path, pairs, [{**SECTIONS, "methods": ["syn", "absent", "net"]}])
+    kept = paper_run.run.displacement_path
 
     def some(dataset, method, seed, pair):
         return tmp_path / "nowhere" if (method, pair) == ("net", "fixed__m1") else kept(dataset, method, seed, pair)
 
-    rows = stage.run.metrics
+    rows = paper_run.run.metrics
     rows = rows[(rows.method != "syn") | (rows.pair != "fixed__m0") | (rows.seed != 3)]  # seed 4 does not step in
     failed = pd.DataFrame([failed_row("shells", "fixed__m0", "syn", status="timeout") | {"seed": 3}])
-    stage = varied(stage, displacement_path=some, metrics=pd.concat([rows, failed], ignore_index=True))
-    ((_, caption, path, _),) = draw_figures(stage, tmp_path / "figures")
+    paper_run = varied(paper_run, displacement_path=some, metrics=pd.concat([rows, failed], ignore_index=True))
+    ((_, caption, path, _),) = draw_figures(paper_run, tmp_path / "figures")
     text = svg_of(path)
     assert text.count(">not kept<") == text.count(">timeout<") == 2  # the image and the overlap
     assert text.count(">Dice 60.0 %<") == text.count(">Dice 100.0 %<") == 1
@@ -304,33 +304,33 @@ def test_what_is_missing_from_the_sections_is_told(tmp_path):
 
 
 def test_sections_without_anything_to_show_are_not_drawn(tmp_path):
-    stage = block_run(tmp_path, [Pair("fixed", "m0"), Pair("fixed", "m1")])
+    paper_run = block_run(tmp_path, [Pair("fixed", "m0"), Pair("fixed", "m1")])
     for changed, reason in (
-        (varied(stage, plays={}), "no data set plays ONE in this profile"),
-        (varied(stage, methods={}), "none of syn, net is in this profile"),
-        (varied(stage, displacement_path=lambda *_: tmp_path / "nowhere"), "not kept"),
+        (varied(paper_run, plays={}), "no data set plays ONE in this profile"),
+        (varied(paper_run, methods={}), "none of syn, net is in this profile"),
+        (varied(paper_run, displacement_path=lambda *_: tmp_path / "nowhere"), "not kept"),
     ):
         assert draw_figures(changed, tmp_path / "figures") == [(6, "Sections.", None, reason)]
-    ((_, _, path, _),) = draw_figures(varied(stage, labels=None), tmp_path / "figures")
+    ((_, _, path, _),) = draw_figures(varied(paper_run, labels=None), tmp_path / "figures")
     assert svg_of(path).count(">no labels<") == 4
     assert count(pixels_of(path), MISMATCH) < 400  # none but the legend
 
 
 def test_a_displacement_of_another_grid_is_refused(tmp_path):
-    stage = block_run(tmp_path, [Pair("fixed", "m0"), Pair("fixed", "m1")])
+    paper_run = block_run(tmp_path, [Pair("fixed", "m0"), Pair("fixed", "m1")])
     path = tmp_path / "small.nii.gz"
     write_displacement(path, np.zeros((3, 4, 5, 6), np.float32), AFFINE)
-    ((*_, path, why),) = draw_figures(varied(stage, displacement_path=lambda *_: path), tmp_path / "figures")
+    ((*_, path, why),) = draw_figures(varied(paper_run, displacement_path=lambda *_: path), tmp_path / "figures")
     assert path is None
     assert "expected shape (3, 12, 10, 8)" in why
 
 
 def test_equal_input_gives_equal_files(tmp_path):
     pairs = [Pair("fixed", "m0"), Pair("fixed", "m1")]
-    stage = block_run(tmp_path, pairs, [CASCADES, SECTIONS])
+    paper_run = block_run(tmp_path, pairs, [CASCADES, SECTIONS])
     folders = [tmp_path / "once", tmp_path / "again"]
     for folder in folders:
-        assert all(path is not None for _, _, path, _ in draw_figures(stage, folder))
+        assert all(path is not None for _, _, path, _ in draw_figures(paper_run, folder))
     names = ["toy-fig5.png", "toy-fig5.svg", "toy-fig6.png", "toy-fig6.svg"]
     assert [path.name for path in sorted(folders[0].iterdir())] == names
     for name in names:

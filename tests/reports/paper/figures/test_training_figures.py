@@ -58,9 +58,9 @@ def lines(axes, colour):
 
 
 def test_all_four_are_drawn_and_equal_input_gives_equal_files(tmp_path):
-    stage = filled(tmp_path)
+    paper_run = filled(tmp_path)
     for folder in (tmp_path / "once", tmp_path / "again"):
-        drawn = draw_figures(stage, folder)
+        drawn = draw_figures(paper_run, folder)
         assert [(number, path.name, why) for number, _, path, why in drawn] == [
             (number, f"toy-fig{number}", "") for number in (2, 4, 5, 6)
         ]
@@ -101,8 +101,8 @@ def test_the_curves_of_the_states_are_the_recorded_ones(tmp_path):
 
 
 def test_two_levels_take_the_images_of_the_upper_one_as_they_are(tmp_path):
-    stage = toy(tmp_path, [], [training(tmp_path, "net", curve=trapezoids(20, 60, 2, 100))])
-    figure, note = drawn(stage, STATES)
+    paper_run = toy(tmp_path, [], [training(tmp_path, "net", curve=trapezoids(20, 60, 2, 100))])
+    figure, note = drawn(paper_run, STATES)
     assert not any("β₁" in text for text in texts(figure.axes[0]))
     assert "Later levels" not in note
 
@@ -121,8 +121,8 @@ def test_beta_and_gamma_follow_from_alpha():
     (trapezoids(20, 60, 3, 1), "ok", "ended at iteration 0", "ended at iteration 0", ""),
 ])  # fmt: skip
 def test_times_that_a_training_does_not_have_are_told(tmp_path, curve, ended, second, third, said):
-    stage = toy(tmp_path, [], [training(tmp_path, "net", curve=curve, status=ended)])
-    figure, note = drawn(stage, STATES)
+    paper_run = toy(tmp_path, [], [training(tmp_path, "net", curve=curve, status=ended)])
+    figure, note = drawn(paper_run, STATES)
     for axes, why in zip(figure.axes[1:3], (second, third), strict=True):
         told = " ".join(" ".join(texts(axes)).split())
         assert (why in told) if why else ("α₁ = " in told)
@@ -130,8 +130,8 @@ def test_times_that_a_training_does_not_have_are_told(tmp_path, curve, ended, se
 
 
 def test_densities_by_hand(tmp_path):
-    stage = toy(tmp_path, [], [training(tmp_path, "net", displacements=uniform(8))])
-    figure, note = drawn(stage, DENSITY)
+    paper_run = toy(tmp_path, [], [training(tmp_path, "net", displacements=uniform(8))])
+    figure, note = drawn(paper_run, DENSITY)
     assert [axes.get_title(loc="left") for axes in figure.axes] == list(density_figure.NAMES.values())
     assert len({axes.get_xlim() for axes in figure.axes}) == len({axes.get_ylim() for axes in figure.axes}) == 1
     for axes in figure.axes:
@@ -143,14 +143,14 @@ def test_densities_by_hand(tmp_path):
 
 def test_scans_of_different_spacing_and_the_pairs_counted_are_told(tmp_path):
     left = training(tmp_path, "net", displacements=uniform(8))
-    stage = toy(tmp_path, [], [left])
+    paper_run = toy(tmp_path, [], [left])
     about = {"spacing": None, "spacings": [[2.125, 3], [2, 4], [4, 8]], "pairs": 100}
     (left.folder / "synthetic.json").write_text(json.dumps(about))
-    _, note = drawn(stage, DENSITY)
+    _, note = drawn(paper_run, DENSITY)
     assert "80 voxels of the first 100 training pairs, from the training of Net" in note
     assert "each scan's own spacing in phantom-lidc: x 2.12 to 3 mm, y 2 to 4 mm, z 4 to 8 mm a voxel." in note
     (left.folder / "synthetic.json").write_text(json.dumps({**about, "spacings": None, "pairs": 1}))
-    _, note = drawn(stage, DENSITY)
+    _, note = drawn(paper_run, DENSITY)
     assert "voxels of the first training pair, from" in note
     assert "The spacing behind the mm is not recorded." in note
 
@@ -177,8 +177,8 @@ def test_a_component_without_voxels_is_told(tmp_path):
 
 def test_errors_are_pooled_over_landmarks(tmp_path):
     errors = {0: (6.0, 8.0, 7.0), 50: (3.0, 2.0, 1.0)}
-    stage = toy(tmp_path, [], [training(tmp_path, "net", errors=snapshot_rows(errors))])
-    figure, note = drawn(stage, {**CURVES, "methods": ["net"]})
+    paper_run = toy(tmp_path, [], [training(tmp_path, "net", errors=snapshot_rows(errors))])
+    figure, note = drawn(paper_run, {**CURVES, "methods": ["net"]})
     below = figure.axes[1]
     np.testing.assert_array_equal(below.lines[0].get_xdata(), [0, 50])
     np.testing.assert_allclose(
@@ -218,8 +218,8 @@ def test_a_training_that_diverged_ends_with_a_cross(tmp_path):
 
 def test_many_snapshots_are_smoothed_and_it_is_said(tmp_path):
     errors = {t: 3 * [100.0 if t % 50 == 7 else 5.0] for t in range(200)}  # one in fifty is far off
-    stage = toy(tmp_path, [], [training(tmp_path, "net", errors=snapshot_rows(errors))])
-    figure, note = drawn(stage, {**CURVES, "methods": ["net"]})
+    paper_run = toy(tmp_path, [], [training(tmp_path, "net", errors=snapshot_rows(errors))])
+    figure, note = drawn(paper_run, {**CURVES, "methods": ["net"]})
     pale, line = lines(figure.axes[1], learning_figure.LOOKS[0][0])
     assert pale.get_ydata().max() == pytest.approx(100)
     np.testing.assert_allclose(line.get_ydata(), 5)
@@ -231,9 +231,9 @@ def test_errors_over_more_than_a_decade_are_logarithmic(tmp_path, last, scale):
     trainings = [
         training(tmp_path, method, errors=snapshot_rows({0: (6.0, 6.0, 6.0), 9: last})) for method in ("syn", "net")
     ]
-    stage = toy(tmp_path, [], trainings)
-    assert drawn(stage, CURVES)[0].axes[1].get_yscale() == scale
-    figure, note = drawn(stage, SCATTER)
+    paper_run = toy(tmp_path, [], trainings)
+    assert drawn(paper_run, CURVES)[0].axes[1].get_yscale() == scale
+    figure, note = drawn(paper_run, SCATTER)
     assert (figure.axes[0].get_xscale(), figure.axes[0].get_yscale()) == (scale, scale)
     assert ("Logarithmic" in note) == (scale == "log")
 
@@ -241,11 +241,11 @@ def test_errors_over_more_than_a_decade_are_logarithmic(tmp_path, last, scale):
 def test_snapshots_without_all_pairs_are_left_out(tmp_path):
     errors = snapshot_rows({0: (6.0, 8.0, 7.0), 10: (np.nan, 4.0, 4.0), 20: (3.0, np.inf, 3.0), 30: (2.0, 2.0, 2.0)})
     again = snapshot_rows({30: (1.0, 1.0, 1.0)})  # a training that went on after it was killed
-    stage = toy(tmp_path, [], [training(tmp_path, "net", errors=pd.concat([errors, again]))], before=BEFORE[:2])
-    found = snapshots.read(stage, ["net"])
+    paper_run = toy(tmp_path, [], [training(tmp_path, "net", errors=pd.concat([errors, again]))], before=BEFORE[:2])
+    found = snapshots.read(paper_run, ["net"])
     assert found.lines[0].tre.to_dict() == {0: 7.15, 30: 1.0}
     assert np.isnan(found.before)  # one pair has none
-    figure, note = drawn(stage, {**CURVES, "methods": ["net", "syn"]})
+    figure, note = drawn(paper_run, {**CURVES, "methods": ["net", "syn"]})
     assert "2 snapshots of Net (seed 0) without all pairs are left out." in note
     assert "identity was not run on all of these pairs" in note
     assert "Not drawn: no training of syn." in note
@@ -253,28 +253,28 @@ def test_snapshots_without_all_pairs_are_left_out(tmp_path):
 
 
 def test_only_the_data_sets_of_the_entry_count(tmp_path):
-    stage = toy(tmp_path, [], [training(tmp_path, "net", errors=snapshot_rows({0: (6.0, 8.0, 100.0)}))])
-    found = snapshots.read(stage, ["net"], ["one"])
+    paper_run = toy(tmp_path, [], [training(tmp_path, "net", errors=snapshot_rows({0: (6.0, 8.0, 100.0)}))])
+    found = snapshots.read(paper_run, ["net"], ["one"])
     assert found.lines[0].tre.to_dict() == {0: pytest.approx(7.6)}
     assert found.before == pytest.approx(8.4)
-    _, note = drawn(stage, {**CURVES, "methods": ["net"], "datasets": ["one"]})
+    _, note = drawn(paper_run, {**CURVES, "methods": ["net"], "datasets": ["one"]})
     assert "No snapshot was judged on" not in note
-    none = snapshots.read(varied(stage, plays={}), ["net"])
+    none = snapshots.read(varied(paper_run, plays={}), ["net"])
     assert none.missing == ["the snapshots of net (seed 0) have no pair of these data sets"]
 
 
 @pytest.mark.parametrize("entry", [CURVES, SCATTER])
 def test_data_sets_without_snapshots_are_not_named_as_judged(tmp_path, entry):
     errors = snapshot_rows({0: (6.0, 8.0), 10: (5.0, 7.0)}, PAIRS[:2])
-    stage = toy(tmp_path, [], [training(tmp_path, method, errors=errors) for method in ("syn", "net")])
-    _, note = drawn(stage, entry)
+    paper_run = toy(tmp_path, [], [training(tmp_path, method, errors=errors) for method in ("syn", "net")])
+    _, note = drawn(paper_run, entry)
     assert "of 2 test pairs (Shells <b> phantom, a stand-in for ONE)." in note
     assert "No snapshot was judged on TWO, which the paper has as well." in note
     known = {"one": PaperData("ONE"), "two": PaperData("TWO", 9)}
     errors = snapshot_rows({0: (6.0,)}, PAIRS[2:])
     few = varied(
-        stage,
-        paper=replace(stage.paper, datasets=known),
+        paper_run,
+        paper=replace(paper_run.paper, datasets=known),
         trainings=[training(tmp_path / "few", method, errors=errors) for method in ("syn", "net")],
     )
     assert "(Real shells, which has 3 of the paper's 9 pairs)." in drawn(few, entry)[1]
@@ -296,9 +296,9 @@ def test_trainings_on_different_data_are_not_mixed(tmp_path, own):
         )
 
     trainings = [one("net", "other", 8.0), one("syn", "lidc", 5.0), one("net", "lidc", 4.0)]
-    stage = toy(tmp_path, [], trainings)
-    stage = varied(stage, paper=replace(stage.paper, training=TrainingData(own, "LIDC-IDRI")))
-    figure, note = drawn(stage, SCATTER)
+    paper_run = toy(tmp_path, [], trainings)
+    paper_run = varied(paper_run, paper=replace(paper_run.paper, training=TrainingData(own, "LIDC-IDRI")))
+    figure, note = drawn(paper_run, SCATTER)
     if own:
         np.testing.assert_allclose(figure.axes[0].lines[1].get_xydata(), [[5, 4], [5, 4]])
         assert "Trainings on other are left out: these are on lidc." in note
@@ -307,10 +307,10 @@ def test_trainings_on_different_data_are_not_mixed(tmp_path, own):
         assert note == "no training of syn on other"
     read, left = ("LIDC-IDRI", "other") if own else ("other", "lidc")
     for entry in (CURVES, DENSITY, STATES):
-        figure, note = drawn(stage, entry)
+        figure, note = drawn(paper_run, entry)
         assert f"on {read}" in note
         assert f"Trainings on {left} are left out" in note
-    growth, _ = learning_figure._growth(stage, learning_figure.Options(("syn", "net")))
+    growth, _ = learning_figure._growth(paper_run, learning_figure.Options(("syn", "net")))
     assert len(growth.iteration) == (200 if own else 100)
 
 
@@ -369,13 +369,13 @@ def test_a_density_of_degenerate_points_is_not_made_up(points):
     (SCATTER, {"errors": falling(5, 0)}, "no training of syn"),
 ])  # fmt: skip
 def test_why_a_figure_is_not_drawn(tmp_path, entry, left, reason):
-    stage = toy(tmp_path, [entry], [training(tmp_path, "net", **left)])
-    ((number, _, path, why_not),) = draw_figures(stage, tmp_path / "figures")
+    paper_run = toy(tmp_path, [entry], [training(tmp_path, "net", **left)])
+    ((number, _, path, why_not),) = draw_figures(paper_run, tmp_path / "figures")
     assert (number, path) == (entry["number"], None)
     assert reason in why_not
-    lost = varied(stage, trainings=[replace(stage.run.trainings[0], folder=None)])
+    lost = varied(paper_run, trainings=[replace(paper_run.run.trainings[0], folder=None)])
     assert draw_figures(lost, tmp_path / "figures")[0][2] is None
-    ((_, _, path, why_not),) = draw_figures(varied(stage, trainings=()), tmp_path / "figures")
+    ((_, _, path, why_not),) = draw_figures(varied(paper_run, trainings=()), tmp_path / "figures")
     assert path is None
     assert "no training of " in why_not
 

@@ -1,4 +1,4 @@
-"""Made-up leavings of trainings: schedules, snapshots and displacements, as `reports.reading.trainings` reads them."""
+"""Made-up leavings of trainings: growth, snapshots and displacements, as `reports.reading.trainings` reads them."""
 
 import json
 
@@ -70,5 +70,5 @@ def toy(tmp_path, figures, trainings, *, before=BEFORE, plays=None, methods=("sy
     ]
     plays = {"one": "shells", "two": "two"} if plays is None else plays
     whole = {**layout(), "figures": list(figures), "training": OWN}
-    stage = make_run(tmp_path, rows, plays=plays, methods=methods, layout=whole)
-    return varied(stage, trainings=trainings)
+    paper_run = make_run(tmp_path, rows, plays=plays, methods=methods, layout=whole)
+    return varied(paper_run, trainings=trainings)
