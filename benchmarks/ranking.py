@@ -44,6 +44,12 @@ class Ranked:
     value: float
 
 
+def default_quote(metric: str) -> Quote:
+    """Return the variant of a metric that comes first, whether or not there are values for it."""
+    about = METRICS[metric]
+    return Quote(metric, next(iter(about.protocols)), about.region)
+
+
 def quote(metrics: pd.DataFrame, dataset: str, metric: str) -> Quote | None:
     """Return the quoted variant: the first protocol of the metric that the data set has values for, or None."""
     about = METRICS[metric]

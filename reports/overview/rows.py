@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.metrics import METRICS
-from benchmarks.ranking import Quote, quote
+from benchmarks.ranking import Quote, default_quote, quote
 from datasets.case import Dataset
 from reports.reading.run import Run
 from reports.reading.summary import Tally, parameters, per_pair, tallies
@@ -142,7 +142,7 @@ def _parameter_rows(run: Run, dataset: Dataset) -> Iterator[Summary]:
     counts = tallies(run.metrics, dataset.name)
     for method in run.ordered:
         if (size := parameters(run.metrics, dataset.name, method)) is not None:
-            quoted, values = Quote("parameters", "network", "all"), {method: pd.Series([size])}
+            quoted, values = default_quote("parameters"), {method: pd.Series([size])}
             row = _summary(dataset, method, quoted, values, counts.get(method, Tally()))
             yield replace(row, median=NAN, q1=NAN, q3=NAN)  # one number has no spread
 

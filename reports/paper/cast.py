@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -31,7 +31,7 @@ class Player:
         """Return what a table says of it: with the paper's title where the table does not show that already."""
         title = self.title if named else ""
         if not self.dataset:
-            return f"no data set plays {title or 'it'}"
+            return _nobody(title or "it")
         if self.note:
             return f"on {title}, which {self.note}" if title else self.note
         if self.stand_in:
@@ -67,7 +67,21 @@ class PaperRun:
     def unplayed(self, keys: Sequence[str]) -> str:
         """Return which of these data sets of the paper nothing plays; empty where all are played."""
         titles = [self.players[key].title for key in keys if not self.players[key].dataset]
-        return _nobody(", ".join(titles)) if titles else ""
+        return f"{_nobody(', '.join(titles))} in this profile" if titles else ""
+
+    def chosen(self, methods: Sequence[str]) -> tuple[list[str], str]:
+        """Return which of these methods the run has, and a sentence on the others, empty where it has all."""
+        here = [method for method in methods if method in self.run.methods]
+        absent = ", ".join(method for method in methods if method not in here)
+        if not here:
+            return [], f"none of {absent} is in this profile"
+        return here, f"Not in this profile: {absent}." if absent else ""
+
+    def no_reproduction(self, keys: Sequence[str]) -> str:
+        """Return a warning where other data play any of these data sets of the paper; empty where none do."""
+        played = any(self.players[key].stand_in for key in keys)
+        which = "stand-ins" if len(keys) > 1 else "a stand-in"
+        return f"Measured on {which}, so that no value is a reproduction." if played else ""
 
     def trained_elsewhere(self, method: str) -> str:
         """Return what a method learned from where that is not the paper's training data alone.
@@ -94,10 +108,14 @@ class PaperRun:
             return training.dataset
         return own.title if training.dataset == own.name else f"{training.dataset}, a stand-in for {own.title}"
 
+    def learned(self, trainings: Iterable[Training]) -> list[str]:
+        """Return a sentence for all data that these trainings learned from."""
+        return [f"Trained on {on}." for on in dict.fromkeys(map(self.trained_on, trainings))]
+
     def _player(self, key: str) -> Player:
         about, title = self.paper.datasets[key], self.paper.datasets[key].title
         if key not in self.cast:
-            return Player(title, None, "", "", False, _nobody(title), "", "")
+            return Player(title, None, "", "", False, f"{_nobody(title)} in this profile", "", "")
         data = self.run.datasets[self.cast[key]]
         here = data.description.display_title
         note = "" if data.name != key else _pairs_note(len(data.test_pairs), about.pairs)
@@ -108,7 +126,7 @@ class PaperRun:
 
 
 def _nobody(titles: str) -> str:
-    return f"no data set plays {titles} in this profile"
+    return f"no data set plays {titles}"
 
 
 def _pairs_note(here: int, wanted: int | None) -> str:

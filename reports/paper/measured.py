@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from benchmarks.ranking import Quote
+from benchmarks.ranking import Quote, default_quote
 from benchmarks.results import RUN_LEVEL
 from benchmarks.statistics import Statistic, bootstrap_interval
 from reports.paper.cast import PaperRun
@@ -105,7 +105,7 @@ class Reader:
         if cell.metric == "seconds":
             return Measured(names, stand_in, "seconds", "all threads", cell.statistic)
         if cell.metric == "parameters":
-            return Measured(names, stand_in, "parameters", "network", "count")
+            return Measured(names, stand_in, "parameters", default_quote("parameters").protocol, "count")
         learned = "; ".join(dict.fromkeys(filter(None, map(self._learned.get, cell.methods))))
         statistic = statistic_name(cell.statistic, pooled=cell.pooled)
         return Measured(names, stand_in or bool(learned), cell.metric, cell.protocol, statistic, learned=learned)
@@ -170,7 +170,7 @@ class Reader:
         """Return a number that a training wrote down: how the run was set up, which no data set changes."""
         own = self.paper_run.paper.training.name
         training = trainings.find(self.paper_run.run.trainings, cell.method, cell.seed, own=own)
-        if training is None:
+        if isinstance(training, str):
             return replace(blank, reason=f"{cell.method} is not trained in this run")
         about = training.about(cell.file)
         if about is None:
@@ -243,7 +243,7 @@ class Reader:
             if self.paper_run.run.methods[cell.method].kind != "learned":
                 return replace(blank, reason="no network", stand_in=False)
             choice = Choice((dataset,), cell.method)
-            missing = self._pairs.why_none(dataset, choice, Quote("parameters", "network", "all"))
+            missing = self._pairs.why_none(dataset, choice, default_quote("parameters"))
             return replace(blank, reason=missing.reason, outcome=missing.outcome)
         narrow = full is not None and full != size
         notes = () if full is not None else ("the size at the paper's width is not on record",)

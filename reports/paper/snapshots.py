@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from benchmarks.ranking import Quote, values
+from benchmarks.ranking import default_quote, values
 from benchmarks.statistics import pooled
 from reports.paper.cast import PaperRun
 from reports.reading import trainings
@@ -79,11 +79,8 @@ def read(paper_run: PaperRun, methods: Sequence[str], datasets: Sequence[str] = 
     learned = trainings.choose(paper_run.run.trainings, methods, paper_run.paper.training.name)
     there = {method: _trainings(paper_run, method, learned) for method in methods}
     known = {training.method for training in paper_run.run.trainings}
-    missing = [
-        f"no training of {method}{f' on {learned}' if method in known else ''}"
-        for method, some in there.items()
-        if not some
-    ]
+    lost = [method for method, some in there.items() if not some]
+    missing = [trainings.none_of(method, learned if method in known else "") for method in lost]
     found: list[tuple[Training, pd.DataFrame]] = []
     for training in (training for some in there.values() for training in some):
         rows, why = _rows(training, list(names.values()))
@@ -107,8 +104,8 @@ def note(paper_run: PaperRun, snapshots: Snapshots, methods: Sequence[str]) -> l
     if snapshots.without:
         parts.append(f"No snapshot was judged on {', '.join(snapshots.without)}, which the paper has as well.")
     learned = [line.training.dataset for line in snapshots.lines]
-    if any(paper_run.players[key].stand_in for key in snapshots.judged):
-        parts.append("Measured on stand-ins, so that no value is a reproduction.")
+    if warning := paper_run.no_reproduction(snapshots.judged):
+        parts.append(warning)
     elif own and set(learned) != {own}:
         parts.append("Trained on other data than the paper's, so that no value is a reproduction.")
     parts += trainings.others(paper_run.run.trainings, methods, learned[0])
@@ -148,7 +145,7 @@ def _pairs(paper_run: PaperRun, found: Sequence[pd.DataFrame]) -> pd.DataFrame:
     rows = pd.concat(found)[columns] if found else pd.DataFrame(columns=columns)
     pairs = rows.drop_duplicates(PAIR).sort_values(PAIR, ignore_index=True)
     before = [
-        values(paper_run.run.metrics, dataset, Quote("tre", "continuous", "mean")).assign(dataset=dataset)
+        values(paper_run.run.metrics, dataset, default_quote("tre")).assign(dataset=dataset)
         for dataset in pairs.dataset.unique()
     ]
     if not before:

@@ -85,7 +85,7 @@ def loss_curves(trainings: Sequence[Training]) -> dict[tuple[str, str], pd.DataF
     curves = {}
     for method, dataset in dict.fromkeys((each.method, each.dataset) for each in trainings):
         training = find(trainings, method, own=dataset)
-        rows = training.rows("curve.jsonl") if training and training.status == "ok" else None
+        rows = training.rows("curve.jsonl") if isinstance(training, Training) and training.status == "ok" else None
         if rows is not None:
             curves[method, dataset] = rows.rename(columns={"total": "loss"})
     return curves
@@ -97,12 +97,17 @@ def choose(trainings: Sequence[Training], methods: Sequence[str], own: str = "")
     return own if own in names else next(iter(names), "")
 
 
-def find(trainings: Sequence[Training], method: str, seed: int | None = None, *, own: str = "") -> Training | None:
-    """Return a method's training, by default of its first seed; None where there is none."""
+def find(trainings: Sequence[Training], method: str, seed: int | None = None, *, own: str = "") -> Training | str:
+    """Return a method's training, by default of its first seed, or say that there is none."""
     dataset = choose(trainings, [method], own)
     found = {each.seed: each for each in trainings if (each.method, each.dataset) == (method, dataset)}
     wanted = first_seed(found) if seed is None else seed
-    return None if wanted is None else found.get(wanted)
+    return none_of(method) if wanted is None else found.get(wanted, none_of(method))
+
+
+def none_of(method: str, dataset: str = "") -> str:
+    """Say that a method has no training, or none on this data set."""
+    return f"no training of {method}{f' on {dataset}' if dataset else ''}"
 
 
 def others(trainings: Sequence[Training], methods: Sequence[str], dataset: str) -> list[str]:

@@ -254,8 +254,7 @@ def _note(
     """Return what a reader has to know of the measured numbers: statistic, protocol, what is missing and why."""
     means = [cell for cell in read.values() if cell.statistic == "mean" and not cell.reason]
     clocks = [cell for cell in read.values() if cell.statistic == "median" and not cell.reason]
-    stand_in = paper_run.players[options.dataset].stand_in
-    parts = ["Measured on a stand-in, so that no value is a reproduction."] if stand_in else []
+    parts = list(filter(None, [paper_run.no_reproduction([options.dataset])]))
     if means:
         pairs, protocols = _span(cell.n for cell in means), sorted({cell.protocol for cell in means})
         parts.append(f"Lines: mean over {pairs} pairs ({', '.join(protocols)}) with its 95 % bootstrap interval.")

@@ -85,9 +85,9 @@ def draw(paper_run: PaperRun, options: Options) -> tuple[Figure | None, str]:
     dataset = paper_run.datasets.get(options.dataset)
     if dataset is None:
         return None, paper_run.players[options.dataset].absent
-    methods = [method for method in options.methods if method in paper_run.run.methods]
+    methods, absent = paper_run.chosen(options.methods)
     if not methods:
-        return None, f"none of {', '.join(options.methods)} is in this profile"
+        return None, absent
     pairs = dataset.test_pairs
     chosen = [place for place in options.pairs if 1 <= place <= len(pairs)]
     if not chosen:
@@ -96,7 +96,7 @@ def draw(paper_run: PaperRun, options: Options) -> tuple[Figure | None, str]:
     if all(panel.colours is None for row in rows for panel in row.panels[1:]):
         return None, "; ".join(dict.fromkeys(panel.why for row in rows for panel in row.panels[1:]))
     heads = ["before", *(paper_run.run.methods[method].label for method in methods)]
-    return _draw(rows, heads, paper_run.players[options.dataset].in_figure), _note(paper_run, options, chosen, methods)
+    return _draw(rows, heads, paper_run.players[options.dataset].in_figure), _note(paper_run, options, chosen)
 
 
 def overlay(fixed: ArrayLike, moving: ArrayLike) -> Array:
@@ -244,7 +244,7 @@ def _mark(room: Room, place: Place, shape: Sequence[int]) -> None:
         Room(room.axes, room.x + column * right, low, columns * right, rows * down).frame(colour, line)
 
 
-def _note(paper_run: PaperRun, options: Options, chosen: Sequence[int], methods: Sequence[str]) -> str:
+def _note(paper_run: PaperRun, options: Options, chosen: Sequence[int]) -> str:
     """Return what a reader has to know: whose pairs, which section and part, what the TRE is of, what is missing."""
     dataset = paper_run.datasets[options.dataset]
     parts = [f"{paper_run.players[options.dataset].in_figure}. First seed. Head on top, patient's right on the left."]
@@ -259,9 +259,8 @@ def _note(paper_run: PaperRun, options: Options, chosen: Sequence[int], methods:
         parts.append(f"{name}: mean over all landmarks of the pair ({quoted.protocol}), not of the section.")
     if short := [place for place in options.pairs if place not in chosen]:
         parts.append(f"Pair {_listed(short)} not shown: there are {len(dataset.test_pairs)} test pairs.")
-    if absent := [method for method in options.methods if method not in methods]:
-        parts.append(f"Not in this profile: {', '.join(absent)}.")
-    return " ".join([*parts, *paper_run.trained(methods)])
+    methods, absent = paper_run.chosen(options.methods)
+    return " ".join(filter(None, [*parts, absent, *paper_run.trained(methods)]))
 
 
 def _listed(places: Sequence[int]) -> str:

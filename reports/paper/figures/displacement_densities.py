@@ -69,8 +69,8 @@ class Options:
 def draw(paper_run: PaperRun, options: Options) -> tuple[Figure | None, str]:
     """Draw the figure; return it with what the run adds to its caption, or None and why nothing can be drawn."""
     training = find(paper_run.run.trainings, options.method, own=paper_run.paper.training.name)
-    if training is None:
-        return None, f"no training of {options.method}"
+    if isinstance(training, str):
+        return None, training
     table = training.table("displacements.csv")
     if table is None:
         return None, f"the training of {options.method} kept no displacements"

@@ -53,9 +53,9 @@ def draw(paper_run: PaperRun, options: Options) -> tuple[Figure | None, str]:
     cast = [key for key in options.datasets if key in paper_run.datasets]
     if not cast:
         return None, paper_run.unplayed(options.datasets)
-    methods = [method for method in options.methods if method in paper_run.run.methods]
+    methods, absent = paper_run.chosen(options.methods)
     if not methods:
-        return None, f"none of {', '.join(options.methods)} is in this profile"
+        return None, absent
     samples = {method: read_sample(paper_run, cast, method) for method in methods}
     if not any(len(sample.true) for sample in samples.values()):
         return None, "; ".join(dict.fromkeys(why for sample in samples.values() for why in sample.missing))
@@ -173,6 +173,5 @@ def _note(paper_run: PaperRun, options: Options, cast: Sequence[str], samples: M
         parts.append(f"{paper_run.run.methods[method].label}: {len(sample.true):,} landmarks{left_out}.")
     if unplayed := paper_run.unplayed(options.datasets):
         parts.append(f"{unplayed[0].upper()}{unplayed[1:]}.")
-    if absent := [method for method in options.methods if method not in samples]:
-        parts.append(f"Not in this profile: {', '.join(absent)}.")
-    return " ".join([*parts, *paper_run.trained(list(samples))])
+    _, absent = paper_run.chosen(options.methods)
+    return " ".join(filter(None, [*parts, absent, *paper_run.trained(list(samples))]))

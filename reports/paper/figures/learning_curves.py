@@ -56,7 +56,7 @@ def _growth(paper_run: PaperRun, options: Options) -> tuple[Growth | None, str]:
     reasons, own = [], choose(paper_run.run.trainings, options.methods, paper_run.paper.training.name)
     for method in reversed(options.methods):
         training = find([each for each in paper_run.run.trainings if each.dataset == own], method)
-        growth, why = read(training) if training else (None, f"no training of {method}")
+        growth, why = (None, training) if isinstance(training, str) else read(training)
         if growth is not None:
             return growth, ""
         reasons.append(why)
@@ -161,7 +161,7 @@ def _note(paper_run: PaperRun, options: Options, growth: Growth | None, found: S
         parts.append(_last(options, found))
         if not np.isfinite(found.before):
             parts.append("The error before registration is not drawn: identity was not run on all of these pairs.")
-    parts += [f"Trained on {on}." for on in dict.fromkeys(paper_run.trained_on(line.training) for line in found.lines)]
+    parts += paper_run.learned(line.training for line in found.lines)
     parts += [_ended(line) for line in found.lines if line.training.status != "ok"]
     return parts + [f"Not drawn: {why}." for why in found.missing]
 

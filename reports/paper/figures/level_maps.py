@@ -81,7 +81,7 @@ def draw(paper_run: PaperRun, options: Options) -> tuple[Figure | None, str]:
     method, *rest = options.methods
     training = find(paper_run.run.trainings, method, own=paper_run.paper.training.name)
     maps, why = read_maps(training, method)
-    if maps is None or training is None:
+    if maps is None or isinstance(training, str):
         return None, why
     if maps.levels is None:
         return None, f"{method} left no maps of its levels"
@@ -99,10 +99,13 @@ def draw(paper_run: PaperRun, options: Options) -> tuple[Figure | None, str]:
     return _draw(rows, heads, about, maps, top), " ".join(filter(None, [*notes, _legend(rows, top)]))
 
 
-def read_maps(training: Training | None, method: str) -> tuple[Maps | None, str]:
-    """Read what a training left in maps.npz, its iterations in order; or None and why there is nothing to show."""
-    if training is None:
-        return None, f"{method} was not trained in this profile"
+def read_maps(training: Training | str, method: str) -> tuple[Maps | None, str]:
+    """Read what a training left in maps.npz, its iterations in order; or None and why there is nothing to show.
+
+    Where there is no training its place is taken by the reason.
+    """
+    if isinstance(training, str):
+        return None, training
     arrays = training.arrays("maps.npz")
     if arrays is None:
         reason = f": training {training.status}" if training.status != "ok" else ""
@@ -175,7 +178,7 @@ def _other_row(paper_run: PaperRun, method: str, maps: Maps, chosen: Sequence[in
     """
     training = find(paper_run.run.trainings, method, first.seed, own=first.dataset)
     other, why = read_maps(training, method)
-    if training and training.dataset != first.dataset:
+    if isinstance(training, Training) and training.dataset != first.dataset:
         other, why = None, f"{method} was not trained on {first.dataset}"
     if other is not None and not _same_pair(maps, other):
         other, why = None, f"the maps of {method} are of another pair"

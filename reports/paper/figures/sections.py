@@ -58,10 +58,9 @@ def draw(paper_run: PaperRun, options: Options) -> tuple[Figure | None, str]:
     dataset = paper_run.datasets.get(options.dataset)
     if dataset is None:
         return None, paper_run.players[options.dataset].absent
-    methods = [method for method in options.methods if method in paper_run.run.methods]
-    absent = [method for method in options.methods if method not in paper_run.run.methods]
+    methods, absent = paper_run.chosen(options.methods)
     if not methods:
-        return None, f"none of {', '.join(absent)} is in this profile"
+        return None, absent
 
     @cache
     def scan(case: str) -> TurnedCase:
@@ -196,7 +195,7 @@ def _ratio(dataset: Dataset, case: str) -> float:
     return rows * down / (columns * right)
 
 
-def _note(paper_run: PaperRun, options: Options, chosen: str, absent: Sequence[str]) -> str:
+def _note(paper_run: PaperRun, options: Options, chosen: str, absent: str) -> str:
     """Return what a reader has to know: which sections these are, how labels were warped, what the Dice is of."""
     dataset = paper_run.datasets[options.dataset]
     quoted = quote(paper_run.run.metrics, dataset.name, "dice")
@@ -204,6 +203,4 @@ def _note(paper_run: PaperRun, options: Options, chosen: str, absent: Sequence[s
     parts.append("Labels take the nearest moving voxel. White: warped and fixed labels agree; red: they differ.")
     if quoted is not None:
         parts.append(f"Dice: whole volume, mean over labels ({quoted.protocol}), not this section.")
-    if absent:
-        parts.append(f"Not in this profile: {', '.join(absent)}.")
-    return " ".join(parts)
+    return " ".join(filter(None, [*parts, absent]))

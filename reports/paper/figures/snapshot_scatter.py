@@ -144,6 +144,5 @@ def _note(
     parts.append("Grey: kernel density." if shaded else "No density: too few points, or points on a line.")
     if log:
         parts.append("Logarithmic, as the errors span more than a decade.")
-    used = [line.training for line in found.lines if line.training.seed in points]
-    parts += [f"Trained on {on}." for on in dict.fromkeys(paper_run.trained_on(training) for training in used)]
+    parts += paper_run.learned(line.training for line in found.lines if line.training.seed in points)
     return parts + [f"Left out: {why}." for why in found.missing]

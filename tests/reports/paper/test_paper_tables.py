@@ -156,7 +156,7 @@ def test_the_page_shows_the_paper(report):
     for words in (
         "Paper: A &lt;toy&gt; paper",
         "<b>stand-in</b>: Shells &lt;b&gt; phantom",
-        "no data set plays it in this profile",
+        "no data set plays TWO in this profile",
         '<span class="printed">(91.2, +3.4)</span>',
         "Other reading: the other way, 2 % more.",
         "11 printed numbers and blanks: <strong>6 stand-in, 2 not measured, 2 not printed, 1 unreadable</strong>",

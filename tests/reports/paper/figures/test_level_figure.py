@@ -143,8 +143,8 @@ def test_the_other_network_is_of_the_same_seed_and_pair(tmp_path):
     net = training(tmp_path, "net", grown(), status="diverged")
     other_pair = {**plain(), "truth": TRUTH + 1}
     cases = (
-        ([], "Not shown: syn was not trained in this profile."),
-        ([training(tmp_path, "syn", plain(), seed=1)], "Not shown: syn was not trained in this profile."),
+        ([], "Not shown: no training of syn."),
+        ([training(tmp_path, "syn", plain(), seed=1)], "Not shown: no training of syn."),
         ([training(tmp_path / "a", "syn", other_pair)], "Not shown: the maps of syn are of another pair."),
         ([Training("syn", "chests", 0, "diverged", "", None)], "Not shown: syn left no maps: training diverged."),
     )
@@ -165,7 +165,7 @@ def test_both_networks_are_of_the_same_training_data(tmp_path):
 
 
 @pytest.mark.parametrize(("arrays", "reason"), [
-    (None, "net was not trained in this profile"),
+    (None, "no training of net"),
     ({}, "the maps of net lack iteration, result, truth"),
     (plain(), "net left no maps of its levels"),
     ({**grown(), "alpha": ALPHA[:2]}, "the maps of net do not fit each other"),
