@@ -140,7 +140,7 @@ class _Files:
 
 
 def _read_pair(tag: str, patient: Patient, files: _Files, tolerance_mm: float) -> tuple[Phase, Phase, Reading]:
-    """Both phases of a patient with as many landmarks as both have, and which published distance these reproduce."""
+    """Read both phases of a patient, with as many landmarks as both have, and which published distance these give."""
     read = _read_popi if tag == "popi" else _read_patient
     (inhale, here), (exhale, there) = (read(tag, phase, files) for phase in (patient.inhale, patient.exhale))
     rows, count = (len(here), len(there)), min(len(here), len(there))
@@ -190,7 +190,7 @@ def _unpack(archive: Path, ending: str, folder: Path) -> Path:
 
 
 def _check_distance(tag: str, patient: Patient, distance: Array, tolerance_mm: float) -> list[str]:
-    """Which published mean distances the landmarks reproduce; refuse them when it is none."""
+    """Return the published distances that the landmarks reproduce; refuse them when it is none."""
     mean = float(distance.mean())
     met = [where for where, published in patient.published.items() if abs(mean - published) <= tolerance_mm]
     if not met:
@@ -205,7 +205,7 @@ def _check_distance(tag: str, patient: Patient, distance: Array, tolerance_mm: f
 
 
 def _slices(tag: str, grid: Grid) -> Grid | None:
-    """The scanner's whole slices, as far as they are known."""
+    """Return the scanner's whole slices, as far as they are known."""
     if tag == "popi":
         cut = np.array([*POPI_CUT, 0]) * grid.spacing
         return Grid.from_origin((*WHOLE_SLICE, grid.shape[2]), grid.spacing, np.asarray(grid.origin) - cut)

@@ -63,6 +63,11 @@ class Window:
     low: float
     high: float
 
+    @property
+    def text(self) -> str:
+        """The window as a step of preprocessing, in words."""
+        return f"intensity window {self.low:g} to {self.high:g} {self.unit} mapped to [0, 1]"
+
     def scale(self, values: ArrayLike) -> Array:
         """Return intensities as float32 in [0, 1]; those beyond the window are clipped."""
         return np.clip((np.asarray(values) - self.low) / (self.high - self.low), 0, 1).astype(np.float32)

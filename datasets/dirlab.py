@@ -205,7 +205,5 @@ def check_case(number: int, inhale: Array, exhale: Array) -> None:
             raise DataError(f"DIR-Lab case {number}: {phase} landmarks outside the volume {case.shape}")
     mean = float(distances(inhale * case.spacing, exhale * case.spacing).mean())
     if abs(mean - case.tre_mean) > TOLERANCE_MM:
-        raise DataError(
-            f"DIR-Lab case {number}: landmarks are {mean:.3f} mm apart before registration, published is "
-            f"{case.tre_mean} mm; the files are swapped, cut, or not one-based"
-        )
+        apart = f"{mean:.3f} mm apart before registration, published is {case.tre_mean} mm"
+        raise DataError(f"DIR-Lab case {number}: landmarks are {apart}; the files are swapped, cut, or not one-based")

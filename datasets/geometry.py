@@ -77,19 +77,6 @@ def move_points(displacement: ArrayLike, points: ArrayLike) -> Array:
     return np.asarray(points, dtype=np.float64) + sample_displacement(displacement, points)
 
 
-def compose(first: ArrayLike, then: ArrayLike) -> Array:
-    """Return the one displacement that warps by ``first`` and warps the result by ``then``.
-
-    Both are ``(3, D, H, W)`` on one grid: ``u(x) = then(x) + first(x + then(x))``, ``first`` read trilinearly with
-    border clamp.
-    """
-    first, then = np.asarray(first), np.asarray(then)
-    if first.shape != then.shape:
-        raise ValueError(f"compose: grids differ, {first.shape} and {then.shape}")
-    points = identity_grid(then.shape[1:]) + then
-    return then + np.stack([sample(component, points) for component in first])
-
-
 def jacobian_determinant(displacement: ArrayLike, *, scheme: Scheme = "central") -> Array:
     """Return the determinant of the Jacobian of ``x + u(x)``; it does not depend on the spacing.
 

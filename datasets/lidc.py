@@ -31,7 +31,7 @@ from datasets.chest_ct.dicom import MODALITY, PATIENT, SERIES, DicomSeries, read
 from datasets.chest_ct.lungs import WINDOW, Scan, field_of_view
 from datasets.description import Description, TrainingSplit
 from datasets.download import RETRIES, cache_folder, hand_placed
-from datasets.files import DataError, read_volume, replacing, sha256, write_volume
+from datasets.files import DataError, one_line, read_volume, replacing, sha256, write_volume
 from datasets.grid import Grid
 
 logger = logging.getLogger(__name__)
@@ -131,7 +131,7 @@ class _Store:
 
 
 def _offers(source: str | None) -> list[Offer]:
-    """One series a patient, by name: those lying in the first folder that has any, else those of the IDC's index."""
+    """Return one series a patient, by name: of the first folder that has any, else of the IDC's index."""
     for place in hand_placed(FOLDER, source):
         if found := _in_folder(place):
             return _one_a_patient(found)
@@ -148,14 +148,10 @@ def _one_a_patient(offers: Sequence[Offer]) -> list[Offer]:
 
 
 def _in_folder(place: Path) -> list[Offer]:
-    """CT series below a folder, known by one file of each folder: other modalities lie in folders of their own."""
-    counts: dict[Path, list[Path]] = {}
-    for path in place.rglob("*.dcm"):
-        if not any(part.startswith(".") for part in path.relative_to(place).parts):
-            counts.setdefault(path.parent, []).append(path)
+    """Return the CT series below a folder, by one file of each folder: other modalities have folders of their own."""
     offers: list[Offer] = []
     skipped: list[str] = []
-    for folder, files in sorted(counts.items()):
+    for folder, files in sorted(_by_folder(place).items()):
         try:
             modality, patient, uid = read_tags(min(files), MODALITY, PATIENT, SERIES)
         except DataError:  # the collection has structured reports too, which hold no image
@@ -168,8 +164,16 @@ def _in_folder(place: Path) -> list[Offer]:
     return offers
 
 
+def _by_folder(place: Path) -> dict[Path, list[Path]]:
+    files: dict[Path, list[Path]] = {}
+    for path in place.rglob("*.dcm"):
+        if not any(part.startswith(".") for part in path.relative_to(place).parts):
+            files.setdefault(path.parent, []).append(path)
+    return files
+
+
 def _in_index() -> list[Offer]:
-    """The CT series that the Imaging Data Commons has; the list is kept, so that later runs need no index."""
+    """Return the CT series that the Imaging Data Commons has; the list is kept, so that later runs need no index."""
     path = cache_folder() / FOLDER / "series.json"
     if not path.exists():
         index = _client().index
@@ -215,7 +219,7 @@ def _download(offer: Offer) -> Path:
                 downloadDir=str(folder), seriesInstanceUID=[offer.uid], dirTemplate=None, show_progress_bar=False
             )
         except Exception as error:  # the package lets through whatever its many parts raise
-            reason = f"; {type(error).__name__}: {' '.join(str(error).split())}"
+            reason = f"; {type(error).__name__}: {one_line(error)}"
         count = len(list(folder.glob("*.dcm")))
         if count == offer.count:
             return folder
@@ -244,7 +248,7 @@ def _describe(name: str, shape: Sequence[int], facts: Mapping[str, Resized], lef
             f"whole slices, not cropped, resized linearly to {tuple(shape)} voxels; sample k of n reads k * N / n",
             "one CT series a patient, the first by SeriesInstanceUID; below -1024 HU set to -1024",
             "field of view: a disc of 250/512 of a slice's width about its centre",
-            "intensity window -1024 to 1000 HU mapped to [0, 1]",
+            WINDOW.text,
         ),
         intensity=WINDOW,
         shape=tuple(shape),

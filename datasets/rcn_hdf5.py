@@ -34,7 +34,7 @@ from tqdm import tqdm
 from datasets.case import Writer
 from datasets.description import Description, Pair, TrainingSplit, Window
 from datasets.download import cache_folder, hand_placed, verify
-from datasets.files import Array, DataError, sha256
+from datasets.files import Array, DataError, one_line, sha256
 from datasets.rcn.lists import COLLECTIONS, DRIVE, GRID, LPBA_LABELS, Collection, Part
 
 logger = logging.getLogger(__name__)
@@ -121,7 +121,7 @@ def find_files(files: Sequence[str], source: str | None = None) -> dict[str, Pat
 
 
 def _below(place: Path, file: str) -> Path | None:
-    """The one file of this name at any depth: the archives bring a folder of their own."""
+    """Return the one file of this name at any depth: the archives bring a folder of their own."""
     found = sorted(place.rglob(file))
     if len(found) > 1:
         raise DataError(f"{place}: {file} is there {len(found)} times ({', '.join(map(str, found))}); keep one")
@@ -134,7 +134,7 @@ def _open(path: Path) -> Generator[h5py.File]:
         archive = h5py.File(path, "r", locking=False)  # a mirror may lie where nothing can be locked
     except OSError as error:
         raise DataError(
-            f"{path}: not a readable HDF5 file ({path.stat().st_size} bytes; {' '.join(str(error).split())}); perhaps "
+            f"{path}: not a readable HDF5 file ({path.stat().st_size} bytes; {one_line(error)}); perhaps "
             "it is cut short, or a web page under its name; download it again"
         ) from error
     with archive:
@@ -163,7 +163,7 @@ def _import_part(writer: Writer, found: Imported, part: Part, path: Path, wanted
 
 
 def _choose(scans: h5py.Group, part: Part, found: Imported, path: Path) -> list[str]:
-    """The scans to read: the published ones where their names follow a rule, else all, their number compared."""
+    """Return the scans to read: the published ones where their names follow a rule, else all, their number compared."""
     present = {key for key, item in scans.items() if isinstance(item, h5py.Group)}
     chosen = [scan for scan in part.scans if scan in present] if part.scans else sorted(present)
     if not chosen:
@@ -213,11 +213,11 @@ def _array(scan: h5py.Group, member: str, where: str) -> Array:
     try:
         return item[...]
     except OSError as error:
-        raise DataError(f"{where}/{member}: cannot be read ({' '.join(str(error).split())})") from error
+        raise DataError(f"{where}/{member}: cannot be read ({one_line(error)})") from error
 
 
 def _image(stored: Array, where: str) -> Array:
-    """Image in [0, 1] from a volume of 0 to 255; one that is in [0, 1] already stays as it is."""
+    """Return an image in [0, 1] from a volume of 0 to 255; one that is in [0, 1] already stays as it is."""
     low, high = float(stored.min()), float(stored.max())
     if not (0 <= low < high <= 255):
         raise DataError(f"{where}/volume: expected values from 0 to 255, got {low:g} to {high:g}")
@@ -244,7 +244,7 @@ def _brain_labels(stored: Array, where: str) -> Array:
 
 
 def _pairs(wanted: Collection, found: Imported) -> list[Pair]:
-    """The test pairs, by the collection's rule; none for training."""
+    """Return the test pairs, by the collection's rule; none for training."""
     if wanted.rule == "training":
         return []
     cases = found.every_case

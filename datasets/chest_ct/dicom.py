@@ -24,7 +24,7 @@ from datasets.files import Array, DataError
 from datasets.grid import Grid
 
 MODALITY, PATIENT, SERIES = "0008|0060", "0010|0020", "0020|000e"
-UNEVEN = 0.01  # gaps between slices that differ by more than this share are said
+UNEVEN = 0.01  # gaps between slices that differ by more than this share are noted
 TILTED = 1e-3  # as are direction cosines that are off by more
 
 
@@ -110,7 +110,7 @@ def _slice(path: Path, series: DicomSeries) -> DicomSlice:
 
 
 def _sorted(slices: list[DicomSlice], series: DicomSeries) -> tuple[list[DicomSlice], list[str]]:
-    """Slices in order of their position along the normal, each position once, and what is odd about the gaps."""
+    """Return the slices in order along the normal, each position once, and what is odd about the gaps."""
     first, where = slices[0], f"{series.patient}, series {series.uid}"
     for other in slices:
         alike = other.size == first.size and np.allclose(other.spacing[:2], first.spacing[:2], rtol=1e-4)
@@ -119,7 +119,7 @@ def _sorted(slices: list[DicomSlice], series: DicomSeries) -> tuple[list[DicomSl
     ordered = sorted(slices, key=lambda item: _place(item, first))
     places = np.array([_place(item, first) for item in ordered])
     fresh = np.concatenate([[True], np.diff(places) > 1e-3])
-    notes = [] if fresh.all() else [f"{int((~fresh).sum())} slices at a place that another one has, left out"]
+    notes = [] if fresh.all() else [f"{int((~fresh).sum())} left out: two slices at one place"]
     kept = [item for item, keep in zip(ordered, fresh, strict=True) if keep]
     if len(kept) < 2:
         raise DataError(f"{where}: {len(kept)} slice, expected a volume")
@@ -135,7 +135,7 @@ def _place(item: DicomSlice, first: DicomSlice) -> float:
 
 
 def _signs(item: DicomSlice, series: DicomSeries) -> tuple[Array, float]:
-    """Whether rows, columns and normal point to left, posterior and superior (1) or away (-1), and how far off."""
+    """Return whether rows, columns and normal point to left, posterior, superior (1) or away (-1), and how far off."""
     signs = np.sign(np.diag(item.direction))
     tilt = float(np.abs(item.direction - np.diag(signs)).max())
     if not np.all(np.abs(np.diag(item.direction)) > np.sqrt(0.5)):
@@ -145,7 +145,7 @@ def _signs(item: DicomSlice, series: DicomSeries) -> tuple[Array, float]:
 
 
 def _resize(slices: Sequence[DicomSlice], signs: Array, count: Sequence[int], shape: Sequence[int]) -> Array:
-    """Linear in plane, then between slices, which together is trilinear; reads only the slices it needs."""
+    """Resize linearly in plane, then between slices, which together is trilinear; read only the slices it needs."""
     flips = tuple(slice(None, None, -1) if sign < 0 else slice(None) for sign in signs[:2])
 
     @lru_cache(maxsize=2)
@@ -173,7 +173,7 @@ def _along(values: Array, old: int, new: int, axis: int) -> Array:
 
 
 def _read(path: Path) -> Array:
-    """One slice ``(x, y)`` in Hounsfield units: the reader applies slope and intercept, signed or not."""
+    """Read one slice ``(x, y)`` in Hounsfield units: the reader applies slope and intercept, signed or not."""
     reader = _header(path)
     try:
         with _own_locale():

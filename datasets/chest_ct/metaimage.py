@@ -13,7 +13,7 @@ import numpy as np
 import SimpleITK as sitk  # noqa: N813  # the field's own name
 
 from datasets.chest_ct.lungs import Scan
-from datasets.files import DataError
+from datasets.files import DataError, one_line
 from datasets.grid import Grid
 
 
@@ -48,7 +48,7 @@ def _read(moved: Path, header: Path, data: Path) -> sitk.Image:
         _check_size(reader, header, data)
         return reader.Execute()
     except RuntimeError as error:
-        raise DataError(f"{header}: not a readable MetaImage ({' '.join(str(error).split())[-200:]})") from error
+        raise DataError(f"{header}: not a readable MetaImage ({one_line(error)[-200:]})") from error
 
 
 def _check_size(reader: sitk.ImageFileReader, header: Path, data: Path) -> None:

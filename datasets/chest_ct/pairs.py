@@ -68,7 +68,7 @@ def write_pair(
 ) -> tuple[Pair, LungPair]:
     """Write both scans of a pair on one grid with masks and landmarks; return the pair and what was found on the way.
 
-    ``slices``: the grid of the scanner's whole slices, None where it is not known (see `chest.field_of_view`).
+    ``slices``: the grid of the scanner's whole slices, None where it is not known (see `lungs.field_of_view`).
 
     Raises:
         DataError: no lungs, landmarks that lie elsewhere, or landmarks outside of the box.
@@ -94,7 +94,7 @@ def write_pair(
 
 
 def _check_inside(phase: Phase, lungs: Scan, least: float) -> float:
-    """A swap of axes or an upside-down image leaves distances as they are, but takes landmarks out of the lungs.
+    """Refuse landmarks outside of the lungs, which swapped axes would give, though they keep distances as they are.
 
     Left and right, front and back are too alike for this: a mirrored chest passes.
     """
@@ -128,7 +128,7 @@ def describe(name: str, pairs: Mapping[Pair, LungPair], crop: Crop) -> Descripti
             f"cropped to the lungs of both scans (air below {LUNG_HU:g} HU within the body) and {crop.margin_mm:g} mm "
             f"more, resized linearly to {crop.shape} voxels, voxel areas aligned",
             f"fixed is {fixed}, moving {moving}",
-            "intensity window -1024 to 1000 HU mapped to [0, 1]",
+            WINDOW.text,
         ),
         intensity=WINDOW,
         shape=crop.shape,

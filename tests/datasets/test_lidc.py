@@ -104,7 +104,7 @@ def test_missing_and_doubled_slices_are_said(tmp_path):
     put_slice(tmp_path / "a" / "9.dcm", values_of()[:, :, 0], (FIRST[0], FIRST[1], FIRST[2] + 2 * GAP), "1.2.9")
     put_slice(tmp_path / "a" / "z.dcm", values_of()[:, :, 0], FIRST, "1.2.9")
     _, notes = read_series(DicomSeries("p", "1.2.9", tuple((tmp_path / "a").glob("*.dcm"))), SHAPE)
-    assert notes == ["1 slices at a place that another one has, left out"]
+    assert notes == ["1 left out: two slices at one place"]
 
 
 def test_a_foreign_or_cut_file_is_named(tmp_path):

@@ -18,6 +18,7 @@ from methods.blocks.cost import count_macs, registration_cost
 from methods.blocks.initial import create, initialise
 from methods.blocks.layers import SameConv3d, end_padding, same_padding, same_upconv3d
 from methods.blocks.training import augmentation
+from tests.composition import compose
 
 SHAPE = (5, 7, 9)
 
@@ -106,7 +107,7 @@ def test_gradients_of_the_warp_are_those_of_finite_differences():
 
 def test_compose_agrees_with_the_judge_and_with_two_warps():
     first, then = displacement(1), displacement(2)
-    expected = geometry.compose(first[1].numpy(), then[1].numpy())
+    expected = compose(first[1].numpy(), then[1].numpy())
     np.testing.assert_allclose(spatial.compose(first, then)[1], expected, atol=1e-5)
     linear = spatial.identity_grid((24, 28, 32))[None] * 2.0  # linear images make interpolation exact
     a, b = (displacement(seed, 0.5, shape=(24, 28, 32))[:1] for seed in (1, 2))

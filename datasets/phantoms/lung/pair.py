@@ -33,7 +33,7 @@ class BreathingPair:
         chest: the anatomy, in exhale coordinates.
         breathing: the exact map from inhale to exhale, in mm.
         fixed, moving: noise-free Hounsfield units ``(D, H, W)`` at end-inhale and end-exhale.
-        fixed_labels, moving_labels: uint16 ``(D, H, W)``, named in `chest.NAMES`.
+        fixed_labels, moving_labels: uint16 ``(D, H, W)``, named in `anatomy.NAMES`.
         displacement: ``(3, D, H, W)`` float32, voxels, pull-back.
         fixed_landmarks, moving_landmarks: ``(n, 3)`` voxels.
     """

@@ -109,7 +109,7 @@ def _describe(grid: Grid, pairs: dict[str, list[Pair]], severity: dict[str, floa
         preprocessing=(
             f"drawn on the grid; no resampling, no alignment ({grid.shape} voxels)",
             "fixed is end-inhale, moving end-exhale; lung density follows the volume",
-            "intensity window -1024 to 1000 HU mapped to [0, 1]",
+            WINDOW.text,
         ),
         intensity=WINDOW,
         shape=grid.shape,

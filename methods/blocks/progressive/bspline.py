@@ -40,25 +40,14 @@ def _grid_weights(size: int, controls: int, like: Tensor) -> Tensor:
     return interpolation_weights(places, controls).to(like.dtype)
 
 
-def at_points(values: Tensor, points: Tensor, shape: Sequence[int]) -> Tensor:
-    """Evaluate control values ``(n, c, A, B, C)`` at points ``(n, 3, *out)``: ``(n, c, *out)``.
+def evaluator(values: Tensor, shape: Sequence[int]) -> Callable[[Tensor], Tensor]:
+    """Return a function that evaluates control values ``(n, c, A, B, C)`` at points ``(n, 3, m)``: ``(n, c, m)``.
 
     Points are in voxels of a grid ``shape``, over which the control values are spread. Every value takes part at every
     point, in products of matrices, instead of the 64 around it being gathered: meant for the small control grids of
     random transforms (2 to 8 an axis), since the work grows with the number of control values. No gradients.
     """
-    if points.ndim < 3 or points.shape[:2] != (values.shape[0], 3):
-        raise ValueError(f"at_points: expected points ({values.shape[0]}, 3, ...), got shape {tuple(points.shape)}")
-    evaluate = evaluator(values, shape)
-    out = points.new_empty(*values.shape[:2], *points.shape[2:])
-    for part, into in in_cache(points, out):
-        into.copy_(evaluate(part))
-    return out
-
-
-def evaluator(values: Tensor, shape: Sequence[int]) -> Callable[[Tensor], Tensor]:
-    """Return `at_points` as a function of points ``(n, 3, m)``, to be called for one part of them after another."""
-    controls = _controls(values, "at_points")
+    controls = _controls(values, "evaluator")
     axes = [_axis(g, values) for g in controls]
     turns = values.new_tensor([1 / (2 * n) for n in shape])[:, None]
     last = values.new_tensor([g - 1 for g in controls])[:, None]
@@ -89,7 +78,7 @@ class _Axis(NamedTuple):
 
 
 def _axis(controls: int, like: Tensor) -> _Axis:
-    """Two splines that agree at four times as many places as they have terms are the same."""
+    """Return an axis' weights, fitted at four times as many places as the spline has terms."""
     inner = torch.arange(1, controls - 1, dtype=torch.float64)[:, None] - (controls - 1) / 2
     knots, sides = inner.abs(), torch.where(inner < 0, -1.0, 1.0).double()
     places = torch.linspace(0, controls - 1, 4 * controls + 8, dtype=torch.float64)
@@ -130,7 +119,7 @@ def _powers(x: Tensor, knots: Tensor, sides: Tensor) -> Tensor:
     """A basis of an axis' cubic splines, ``(..., controls + 2, m)``, at places ``(..., m)`` of `_mirror`.
 
     Powers about the middle, and cubes of the distance beyond each inner knot, outwards: so they stay small, and single
-    precision suffices. B-splines, which have to be found at every knot, took `at_points` twice the time. The basis is
+    precision suffices. B-splines, which have to be found at every knot, took `evaluator` twice the time. The basis is
     written in place, since to put it together of its rows took as long as the rows themselves.
     """
     basis = x.new_empty(*x.shape[:-1], 4 + len(knots), x.shape[-1])
