@@ -1,4 +1,4 @@
-"""Landmarks: how far mapped fixed ones end from the moving ones, and how their displacements go with the true ones."""
+"""Landmarks: how far mapped fixed ones end from the moving ones, and how well they follow the true ones."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -19,6 +19,7 @@ from benchmarks.rows import RunRow
 from datasets.files import DataError, replacing
 
 Options = Mapping[str, Any]  # of a method or a data set, as a configuration gives them
+Keep = Literal["all", "extremes"]  # which displacements stay once they are judged
 T = TypeVar("T")
 
 

@@ -143,7 +143,7 @@ def _meaning(option: sources.Option) -> str:
 def _specifications(settings: Settings, method: str, dataset: str) -> Iterator[str]:
     """Yield the specifications of the jobs of a method's first seed and of the first chunk of a data set."""
     plan = Plan(settings)
-    job = Wildcards(dataset, method, str(settings.seeds(method)[0]), "0")
+    job = Wildcards(dataset, method, str(settings.main_seed(method)), "0")
     learned = replace(job, dataset=settings.train_on(method, dataset))
     steps = {"prepare": plan.prepare(job), "register": plan.register(job), "evaluate": plan.evaluate(job)}
     if settings.trains(method):

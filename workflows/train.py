@@ -72,7 +72,7 @@ def _checkpoint_of(teacher: TrainingOutcome) -> Path:
 
 
 def _state_folder(here: TrainingFolder, spec: TrainSpec) -> Path:
-    """The folder of this training's state; states of other code, data or options are removed."""
+    """Return the folder of this training's state; states of other code, data or options are removed."""
     values = {**asdict(spec.by), "training": spec.training, "data": sha256(spec.data / DATASET_JSON)}
     values["teacher"] = read(spec.teacher, TrainingOutcome).sha256 if spec.teacher else None
     state = here.states / fingerprint(spec.sources, values)

@@ -8,9 +8,9 @@ from benchmarks.records import read, write
 from datasets.case import Pair
 from datasets.files import DataError
 from workflows.configuration.resolve import resolve
-from workflows.planning.desk import Desk
 from workflows.planning.layout import Layout, chunk_of, pairs_of
 from workflows.planning.plan import Plan
+from workflows.planning.spec_files import SpecFiles
 from workflows.planning.specs import RegisterSpec, ReportSpec, TimingSpec
 
 JOB = SimpleNamespace(dataset="phantom-liver", method="demons", seed="0", chunk="1")
@@ -22,25 +22,27 @@ def test_a_specification_may_be_longer_than_an_argument(tmp_path):
     run = {"datasets": ["phantom-liver"], "methods": list(variants)}
     timing = {"datasets": ["phantom-liver"], "methods": list(variants)}
     plan = Plan(resolve({"run": run, "methods": variants, "timing": timing}))
-    path = Desk(Layout(tmp_path), writes=True).hand(plan.timing)(SimpleNamespace())
+    path = SpecFiles(Layout(tmp_path), writes=True).path_function(plan.timing)(SimpleNamespace())
     assert (tmp_path / path).stat().st_size > ARGUMENT_LIMIT
     assert read(tmp_path / path, TimingSpec) == plan.timing(None)
     assert len(path) < 300
 
 
 def test_a_file_is_named_by_its_job_and_content(tmp_path):
-    desk, plan = Desk(Layout(tmp_path), writes=True), Plan(resolve({}))
-    path = desk.hand(plan.register)(JOB)
+    files, plan = SpecFiles(Layout(tmp_path), writes=True), Plan(resolve({}))
+    path = files.path_function(plan.register)(JOB)
     assert path.startswith(str(tmp_path / "specifications" / "register-phantom-liver-demons-seed0-chunk1-"))
-    assert desk.hand(plan.register)(JOB) == path
+    assert files.path_function(plan.register)(JOB) == path
     slower = Plan(resolve({"time_limit": 601}))
-    assert desk.hand(slower.register)(JOB) != path
-    assert desk.hand(slower.prepare)(JOB) == desk.hand(plan.prepare)(JOB)  # no time limit concerns it
+    assert files.path_function(slower.register)(JOB) != path
+    assert files.path_function(slower.prepare)(JOB) == files.path_function(plan.prepare)(
+        JOB
+    )  # no time limit concerns it
 
 
 def test_the_report_keeps_the_order_of_display(tmp_path):
     plan = Plan(resolve({}))
-    path = Desk(Layout(tmp_path), writes=True).hand(plan.report)(SimpleNamespace())
+    path = SpecFiles(Layout(tmp_path), writes=True).path_function(plan.report)(SimpleNamespace())
     spec = read(tmp_path / path, ReportSpec)
     assert [name for name, _ in spec.datasets] == plan.settings.datasets != sorted(plan.settings.datasets)
     assert [name for name, _ in spec.methods] == plan.settings.methods != sorted(plan.settings.methods)
@@ -48,7 +50,7 @@ def test_the_report_keeps_the_order_of_display(tmp_path):
 
 def test_a_run_that_only_looks_writes_nothing(tmp_path):
     plan = Plan(resolve({}))
-    paths = [Desk(Layout(tmp_path), writes).hand(plan.register)(JOB) for writes in (False, True)]
+    paths = [SpecFiles(Layout(tmp_path), writes).path_function(plan.register)(JOB) for writes in (False, True)]
     assert paths[0] == paths[1]
     assert len(list(tmp_path.rglob("*.json"))) == 1
 

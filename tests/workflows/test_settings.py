@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from reports.reading.trainings import first_seed
 from workflows.configuration import annotations
 from workflows.configuration.config import SettingsError, merge
 from workflows.configuration.resolve import read_yaml, resolve
+from workflows.planning.plan import Plan, Wildcards
 
 PROFILES = sorted((Path(__file__).parents[2] / "workflows" / "config").glob("*.yaml"))
 
@@ -97,3 +99,11 @@ def test_annotations(annotation, good, bad, words):
     assert annotations.in_words(annotation) == words
     assert annotations.accepts(annotation, good)
     assert not annotations.accepts(annotation, bad)
+
+
+def test_the_main_run_is_that_of_the_smallest_seed():
+    profile = Plan(resolve({"seeds": [3, 1], "methods": {"demons": {"seeds": [5, 4]}}}))
+    assert [profile.settings.seeds(method) for method in ("rcn-1", "demons")] == [[1, 3], [4, 5]]
+    timed = {run.by.method: run.by.seed for run in profile.timing(Wildcards("", "", "", "")).runs}
+    assert (timed["rcn-1"], timed["demons"]) == (1, 4)
+    assert first_seed([3, 1]) == profile.settings.main_seed("rcn-1")  # the report draws the run that is timed

@@ -48,7 +48,7 @@ def _fits(kind: ast.expr, value: Any) -> bool:
 
 
 def _fits_inside(name: str, kinds: list[ast.expr], value: Any) -> bool:
-    """Whether a value fits ``name[kinds]``."""
+    """Return whether a value fits ``name[kinds]``."""
     if name == "Literal":
         known = [ast.literal_eval(kind) for kind in kinds]
         return any(value == each and type(value) is type(each) for each in known)

@@ -99,7 +99,7 @@ def _check_teacher(config: Config, name: str) -> None:
     if "teacher" not in sources.parameters_of(_module_file("methods", student.module), "train"):
         raise SettingsError(f"{where}: {student.module} cannot learn from a teacher")
     if teacher.module != student.module:
-        raise SettingsError(f"{where}: {student.teacher!r} is no network of methods.{student.module}")
+        raise SettingsError(f"{where}: {student.teacher!r} is made by another module, so it cannot teach")
     if teacher.teacher is not None:
         raise SettingsError(f"{where}: {student.teacher!r} must be a method that learns without a teacher")
     if absent := sorted({*(student.seeds or config.seeds)} - {*(teacher.seeds or config.seeds)}):
@@ -131,7 +131,7 @@ def _module_file(room: str, module: str) -> Path:
 
 
 def _number_hint(value: Any) -> str:
-    """YAML reads 1e-3 as a string; say so instead of leaving the user with a riddle."""
+    """Return a hint where YAML has read a number as text, as it does with 1e-3."""
     try:
         return f" (YAML reads {value} as text: write {float(value)!r})" if isinstance(value, str) else ""
     except ValueError:

@@ -6,12 +6,9 @@ import copy
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
-from benchmarks.records import Options
+from benchmarks.records import Keep, Options
 from datasets.files import DataError
-
-Keep = Literal["all", "extremes"]
 
 
 class SettingsError(DataError):

@@ -14,7 +14,7 @@ OPTIONS = sources.ROOT / "docs" / "options.md"
 HEAD = """# Options
 
 The keys that a configuration may set under `params` (how a method registers, how a data set is made) and `training`
-(how a method learns), with their types, their defaults and their meaning. A default that is open hangs on another
+(how a method learns), with their types, their defaults and their meaning. A default that is open depends on another
 option. This file is made from the code by `python -m workflows.configuration.document`.
 """
 KINDS = {"Params": "params", "Training": "training"}
@@ -32,7 +32,7 @@ def option_table(options: Mapping[str, sources.Option], prefix: str = "") -> str
 
 
 def default_of(option: sources.Option) -> str:
-    """Return an option's default as YAML has it, ``open`` where it hangs on another option, ``required`` for none."""
+    """Return an option's default as YAML has it, ``open`` where it depends on another option, ``required`` for none."""
     if option.default is ...:
         return "required"
     if option.default is None and "None" not in option.annotation:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.records import Options
+from benchmarks.records import Keep, Options
 from workflows.configuration import sources
-from workflows.configuration.config import Config, DatasetConfig, Keep, MethodConfig
+from workflows.configuration.config import Config, DatasetConfig, MethodConfig
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,12 @@ class Settings:
         return self.method(method).teacher
 
     def seeds(self, method: str) -> list[int]:
-        """Return the seeds with which a method runs; the first is its main run."""
-        return self.method(method).seeds or self.config.seeds
+        """Return the seeds with which a method runs, from the smallest."""
+        return sorted(self.method(method).seeds or self.config.seeds)
+
+    def main_seed(self, method: str) -> int:
+        """Return the seed of a method's main run, which is timed and drawn: its smallest one."""
+        return self.seeds(method)[0]
 
     def watched(self, method: str) -> list[str]:
         """Return the selected data sets on whose landmarks a method's snapshots are judged while it trains."""
@@ -129,7 +133,7 @@ class Settings:
         return self.methods if chosen is None else chosen
 
     def time_limit(self, method: str, dataset: str) -> float:
-        """Return the seconds that one pair may take, all told."""
+        """Return the seconds that one pair may take in all."""
         return self.method(method).on(dataset).time_limit or self.config.time_limit
 
     def origin(self, method: str, dataset: str, *keys: str) -> str:

@@ -14,11 +14,11 @@ import tokenize
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
+from benchmarks.provenance import ROOT, versions
+
 ROOMS = ("datasets", "methods", "benchmarks", "reports", "workflows")
 
 # Import names that differ from the distribution that provides them.
@@ -57,8 +57,8 @@ def sources_of(modules: Iterable[str], *, root: Path = ROOT) -> list[Path]:
 def libraries_of(modules: Iterable[str], *, root: Path = ROOT) -> dict[str, str]:
     """Return the versions of the third-party packages that some modules and their own imports use."""
     names = {name.split(".")[0] for path in sources_of(modules, root=root) for name in imported_modules(path)}
-    foreign = sorted(name for name in names if name not in ROOMS and name not in sys.stdlib_module_names)
-    return {_DISTRIBUTIONS.get(name, name): _version(_DISTRIBUTIONS.get(name, name)) for name in foreign}
+    foreign = names - {*ROOMS, *sys.stdlib_module_names}
+    return versions(_DISTRIBUTIONS.get(name, name) for name in foreign)
 
 
 def modules_loaded_by_name(path: Path, *, root: Path = ROOT) -> list[str]:
@@ -140,7 +140,7 @@ def _function(path: Path, name: str) -> ast.FunctionDef | None:
 
 
 def _class(path: Path, name: str) -> tuple[Path | None, ast.ClassDef | None]:
-    """A class that a file knows by a name, with the file of this project that defines it."""
+    """Return a class that a file knows by a name, with the file of this project that defines it."""
     home, name = _home(path, name)
     body = _parse(home).body if home else []
     return home, next((node for node in body if isinstance(node, ast.ClassDef) and node.name == name), None)
@@ -148,14 +148,14 @@ def _class(path: Path, name: str) -> tuple[Path | None, ast.ClassDef | None]:
 
 @cache
 def _comments(path: Path) -> dict[int, tuple[str, bool]]:
-    """The comments of a file by line, and whether each one has its line to itself."""
+    """Return the comments of a file by line, and whether each one has its line to itself."""
     with open(path, "rb") as stream:
         tokens = [token for token in tokenize.tokenize(stream.readline) if token.type == tokenize.COMMENT]
     return {t.start[0]: (t.string.lstrip("#").strip(), t.line.lstrip().startswith("#")) for t in tokens}
 
 
 def _comment(path: Path, node: ast.stmt) -> str:
-    """The comment beside a statement, else the one above it."""
+    """Return the comment beside a statement, else the one above it."""
     comments, lines = _comments(path), []
     if beside := [comments[n][0] for n in range(node.lineno, (node.end_lineno or 0) + 1) if n in comments]:
         return " ".join(beside)
@@ -167,7 +167,7 @@ def _comment(path: Path, node: ast.stmt) -> str:
 
 
 def _annotation(path: Path, node: ast.expr) -> str:
-    """The text of an annotation; names given to a type in the file (or in one it imports) are written out."""
+    """Return the text of an annotation; names given to a type in the file (or in one it imports) are written out."""
     return ast.unparse(_WriteOut(path).visit(copy.deepcopy(node)))
 
 
@@ -192,13 +192,13 @@ class _WriteOut(ast.NodeTransformer):
 
 
 def _fields(path: Path, annotation: ast.expr) -> Mapping[str, Option] | None:
-    """The fields of the first class of this project that an annotation names."""
+    """Return the fields of the first class of this project that an annotation names."""
     names = (node.id for node in ast.walk(annotation) if isinstance(node, ast.Name))
     return next((options_of(path, name) for name in names if _class(path, name)[1]), None)
 
 
 def _home(path: Path, name: str) -> tuple[Path | None, str]:
-    """The file of this project that defines what ``path`` knows by a name: itself, or the one it imports it from."""
+    """Return the file of this project that defines what ``path`` knows by a name: itself, or one that it imports."""
     for node in _parse(path).body:
         if isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
@@ -209,7 +209,7 @@ def _home(path: Path, name: str) -> tuple[Path | None, str]:
 
 
 def _assigned(path: Path, name: str) -> ast.expr | None:
-    """The expression that a file assigns to a module-level name."""
+    """Return the expression that a file assigns to a module-level name."""
     for node in _parse(path).body:
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         if any(isinstance(target, ast.Name) and target.id == name for target in targets):
@@ -218,7 +218,7 @@ def _assigned(path: Path, name: str) -> ast.expr | None:
 
 
 def _default(path: Path, node: ast.expr | None) -> Any:
-    """The value of a default: a literal, or a constant of this project; None where it is neither."""
+    """Return the value of a default: a literal, or a constant of this project; None where it is neither."""
     if node is None:
         return ...
     if isinstance(node, ast.Name):
@@ -228,11 +228,3 @@ def _default(path: Path, node: ast.expr | None) -> Any:
         return ast.literal_eval(node)
     except ValueError:
         return None
-
-
-@cache
-def _version(distribution: str) -> str:
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return "missing"

@@ -121,9 +121,9 @@ class Layout:
         """Return the log of a job: a step, and what tells its jobs apart (nothing where there is one job)."""
         return self.logs / step / f"{'-'.join(what)}.log" if what else self.logs / f"{step}.log"
 
-    def specification(self, step: str, what: Sequence[str], digest: str) -> Path:
+    def specification(self, step: str, job: str, digest: str) -> Path:
         """Return the file of a job's specification; ``digest`` changes with its content."""
-        return self.results / "specifications" / f"{'-'.join([step, *what, digest])}.json"
+        return self.results / "specifications" / f"{'-'.join(filter(None, [step, job, digest]))}.json"
 
 
 def pairs_of(pairs: Sequence[Pair], chunk: int, chunks: int) -> Sequence[Pair]:

@@ -255,6 +255,6 @@ class Plan:
             for method in (m for m in self.settings.timed(dataset) if m in self.settings.methods):
                 if (method, dataset) not in self.settings.runs or self.settings.method(method).kind == "control":
                     continue
-                run = self._run(method, dataset, self.settings.seeds(method)[0])
+                run = self._run(method, dataset, self.settings.main_seed(method))
                 for device in dict.fromkeys(["cpu", run.by.device]):
                     yield replace(run, by=replace(run.by, device=device))

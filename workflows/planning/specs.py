@@ -1,17 +1,24 @@
 """The specification of each step, in the type that the plan writes and the step reads.
 
-A job is handed the path of a file: what a job needs may be longer than a command line can hold. The name of the file
-ends in a digest of its content, so that Snakemake sees by the path whether a job has to run again.
+A job is handed the path of a file that holds its specification (`workflows.planning.spec_files`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from benchmarks.records import Options
+from benchmarks.records import Keep, Options
 from reports.reading.method import Method
+
+
+class Spec:
+    """What all specifications have in common."""
+
+    @property
+    def job(self) -> str:
+        """The job in a file's name or a line of a log; empty where a step has but one."""
+        return ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +50,7 @@ class RunSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PrepareSpec:
+class PrepareSpec(Spec):
     """A data set to be prepared in ``folder`` by a module of `datasets`."""
 
     name: str
@@ -51,9 +58,14 @@ class PrepareSpec:
     params: Options
     folder: Path
 
+    @property
+    def job(self) -> str:
+        """The job in a file's name or a line of a log."""
+        return self.name
+
 
 @dataclass(frozen=True, kw_only=True)
-class TrainSpec:
+class TrainSpec(Spec):
     """A method to be trained on the data set ``dataset``, prepared in ``data``.
 
     ``teacher`` is the training.json of the method that a student learns from, ``watch`` the folders of the data sets
@@ -69,9 +81,14 @@ class TrainSpec:
     sources: list[Path]
     folder: Path
 
+    @property
+    def job(self) -> str:
+        """The job in a file's name or a line of a log."""
+        return f"{self.dataset}-{self.by.method}-seed{self.by.seed}"
+
 
 @dataclass(frozen=True, kw_only=True)
-class RegisterSpec:
+class RegisterSpec(Spec):
     """One of ``chunks`` chunks of a data set's test pairs to be registered; ``sources`` is the code it depends on."""
 
     run: RunSpec
@@ -80,9 +97,14 @@ class RegisterSpec:
     sources: list[Path]
     folder: Path
 
+    @property
+    def job(self) -> str:
+        """The job in a file's name or a line of a log."""
+        return f"{self.run.dataset}-{self.run.by.method}-seed{self.run.by.seed}-chunk{self.chunk}"
+
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateSpec:
+class EvaluateSpec(Spec):
     """One chunk of registrations to be judged in its ``folder``; ``judge`` is the code that the numbers depend on."""
 
     dataset: str
@@ -91,12 +113,17 @@ class EvaluateSpec:
     chunk: int
     data: Path
     folder: Path
-    keep: Literal["all", "extremes"]
+    keep: Keep
     judge: list[Path]
+
+    @property
+    def job(self) -> str:
+        """The job in a file's name or a line of a log."""
+        return f"{self.dataset}-{self.method}-seed{self.seed}-chunk{self.chunk}"
 
 
 @dataclass(frozen=True, kw_only=True)
-class CollectSpec:
+class CollectSpec(Spec):
     """The folders of chunks whose rows become the tables of ``results``."""
 
     chunks: list[Path]
@@ -104,7 +131,7 @@ class CollectSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TimingSpec:
+class TimingSpec(Spec):
     """Runs to be timed on the first ``pairs`` of their data sets, ``rounds`` times; methods print into ``logs``."""
 
     runs: list[RunSpec]
@@ -115,7 +142,7 @@ class TimingSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReportSpec:
+class ReportSpec(Spec):
     """The finished run to be reported; data sets and methods are lists, which keep the order of display.
 
     ``about`` says what the profile cuts, ``chunks`` into how many parts each data set was divided, ``papers`` which of

@@ -5,7 +5,7 @@ from pathlib import Path
 from workflows.configuration.config import SettingsError
 from workflows.configuration.resolve import resolve
 from workflows.planning import plan
-from workflows.planning.desk import Desk
+from workflows.planning.spec_files import SpecFiles
 from workflows.running import guard, runner
 
 LOOKING = guard.only_looking(sys.argv[1:])
@@ -21,7 +21,7 @@ except SettingsError as error:
 if workflow.is_main_process:
     runner.announce_runner()
 runner.equip()
-DESK = Desk(LAYOUT, writes=not LOOKING)
+SPEC_FILES = SpecFiles(LAYOUT, writes=not LOOKING)
 # The patterns of the rules: paths with wildcards in place of names.
 DATA = LAYOUT.data("{dataset}")
 TRAINING = LAYOUT.training("{dataset}", "{method}", "{seed}")

@@ -10,7 +10,7 @@ rule prepare:
         LAYOUT.log("prepare", "{dataset}"),
     priority: 20
     params:
-        spec=DESK.hand(PLAN.prepare),
+        spec=SPEC_FILES.path_function(PLAN.prepare),
     shell:
         '"$WARPBENCH_PYTHON" -m workflows.prepare {params.spec:q} 2>&1 | tee {log}'
 
@@ -31,6 +31,6 @@ rule train:
     resources:
         gpu=PLAN.training_gpus,
     params:
-        spec=DESK.hand(PLAN.train),
+        spec=SPEC_FILES.path_function(PLAN.train),
     shell:
         '"$WARPBENCH_PYTHON" -m workflows.train {params.spec:q} --threads {threads} 2>&1 | tee {log}'

@@ -13,7 +13,7 @@ rule register:
     resources:
         gpu=lambda wildcards: PLAN.gpus(wildcards.method),
     params:
-        spec=DESK.hand(PLAN.register),
+        spec=SPEC_FILES.path_function(PLAN.register),
     shell:
         '"$WARPBENCH_PYTHON" -m workflows.register {params.spec:q} --threads {threads} 2>&1 | tee {log}'
 
@@ -30,7 +30,7 @@ rule evaluate:
         LAYOUT.log("evaluate", "{dataset}", "{method}", "seed{seed}", "chunk{chunk}"),
     priority: 30  # before anything else makes more displacements
     params:
-        spec=DESK.hand(PLAN.evaluate),
+        spec=SPEC_FILES.path_function(PLAN.evaluate),
     shell:
         '"$WARPBENCH_PYTHON" -m workflows.evaluate {params.spec:q} > {log} 2>&1'
 
@@ -46,6 +46,6 @@ rule collect:
     log:
         LAYOUT.log("collect"),
     params:
-        spec=DESK.hand(PLAN.collect),
+        spec=SPEC_FILES.path_function(PLAN.collect),
     shell:
         '"$WARPBENCH_PYTHON" -m workflows.collect {params.spec:q} > {log} 2>&1'

@@ -9,7 +9,7 @@ rule timing:
         LAYOUT.log("timing"),
     threads: 1000  # every core that --cores grants
     params:
-        spec=DESK.hand(PLAN.timing),
+        spec=SPEC_FILES.path_function(PLAN.timing),
     shell:
         '"$WARPBENCH_PYTHON" -m workflows.timing {params.spec:q} --threads {threads} 2>&1 | tee {log}'
 
@@ -31,6 +31,6 @@ rule report:
     log:
         LAYOUT.log("report"),
     params:
-        spec=DESK.hand(PLAN.report),
+        spec=SPEC_FILES.path_function(PLAN.report),
     shell:
         '"$WARPBENCH_PYTHON" -m workflows.report {params.spec:q} > {log} 2>&1'

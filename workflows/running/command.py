@@ -13,9 +13,10 @@ from typing import Generic, TypeVar
 
 from benchmarks.records import read
 from datasets.files import DataError
+from workflows.planning.specs import Spec
 from workflows.running.runner import end_with_runner
 
-T = TypeVar("T")
+T = TypeVar("T", bound=Spec)
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,10 @@ def job(kind: type[T], usage: str | None) -> Iterator[Job[T]]:
     parser.add_argument("--threads", type=int, default=1, help="CPU threads the step may use")
     arguments = parser.parse_args()
     end_with_runner()
-    _log(arguments.specification)
     try:
-        yield Job(read(arguments.specification, kind), arguments.threads)
+        spec = read(arguments.specification, kind)
+        _log(spec.job)
+        yield Job(spec, arguments.threads)
     except DataError as error:  # of data, results or settings
         sys.exit(f"error: {error}")
     except PermissionError as error:
@@ -45,8 +47,7 @@ def job(kind: type[T], usage: str | None) -> Iterator[Job[T]]:
         sys.exit(f"error: {error.filename or ''}: {error.strerror or error}")
 
 
-def _log(specification: Path) -> None:
-    # Steps run side by side and share a terminal: each line says whose it is, by the file between step and digest.
-    whose = "-".join(specification.stem.split("-")[1:-1])
+def _log(whose: str) -> None:
+    # Steps run side by side and share a terminal: each line says whose it is.
     form = f"%(asctime)s {whose}: %(message)s" if whose else "%(asctime)s %(message)s"
     logging.basicConfig(level=logging.INFO, format=form, datefmt="%H:%M:%S", stream=sys.stderr)

@@ -17,7 +17,7 @@ _LOOKING = ("--dry", "--lint", "--unlock", "--summary", "--detailed-summary", "-
 
 
 def only_looking(arguments: Sequence[str]) -> bool:
-    """Whether a Snakemake command line changes nothing (a dry run, a lint, a listing)."""
+    """Return whether a Snakemake command line changes nothing (a dry run, a lint, a listing)."""
     short = [word for word in arguments if word.startswith("-") and not word.startswith("--")]
     return any(word.startswith(_LOOKING) for word in arguments) or any("n" in word for word in short)
 
@@ -57,7 +57,7 @@ def hold(folder: Path) -> IO[str]:
 
 
 def faults(logs: Path, since: float) -> list[str]:
-    """The clear lines (``error: ...``) that steps have left in their logs after a point in time."""
+    """Return the error lines (``error: ...``) that steps left in their logs since a time."""
     recent = [path for path in sorted(logs.rglob("*.log")) if path.stat().st_mtime >= since]
     last = ((path.read_text(errors="replace").strip().splitlines() or [""])[-1] for path in recent)
     return [line.removeprefix("error: ") for line in last if line.startswith("error: ")]

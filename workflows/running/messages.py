@@ -5,22 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.records import Options, TrainingOutcome
+from benchmarks.records import TrainingOutcome
 from datasets.case import Dataset, Pair, Truth
 from datasets.files import read_volume
-from workflows.planning.specs import RunSpec
+from workflows.planning.specs import MethodSpec, RunSpec
 
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
     """The method that a child is to hold; ``shape`` is the grid for which the size of its network is counted."""
 
-    module: str
-    params: Options
-    device: str
-    seed: int
+    by: MethodSpec
     threads: int
-    checkpoint: str | None
+    checkpoint: Path | None
     shape: tuple[int, int, int]
 
 
@@ -60,12 +57,9 @@ def start(run: RunSpec, data: Dataset, training: TrainingOutcome | None, threads
     first = data.test_pairs[0].fixed
     depth, height, width = read_volume(data.image_path(first)).array.shape
     return Start(
-        module=run.by.module,
-        params=run.by.params,
-        device=run.by.device,
-        seed=run.by.seed,
+        by=run.by,
         threads=threads,
-        checkpoint=training.checkpoint if training else None,
+        checkpoint=Path(training.checkpoint) if training else None,
         shape=(depth, height, width),
     )
 

@@ -16,7 +16,6 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -55,18 +54,17 @@ def main() -> None:
 
 
 def _load(message: Start) -> tuple[Register, tuple[str, ...]]:
-    module = importlib.import_module(message.module)
-    checkpoint = Path(message.checkpoint) if message.checkpoint else None
-    params = build(module.Params, message.params)
-    register = module.load(params, device=message.device, seed=message.seed, checkpoint=checkpoint)
+    module, by = importlib.import_module(message.by.module), message.by
+    params = build(module.Params, by.params)
+    register = module.load(params, device=by.device, seed=by.seed, checkpoint=message.checkpoint)
     return register, tuple(getattr(module, "NEEDS", ()))
 
 
 def _cost(message: Start) -> dict[str, float]:
-    module = importlib.import_module(message.module)
+    module = importlib.import_module(message.by.module)
     if not hasattr(module, "cost"):
         return {}
-    return dict(module.cost(message.shape, build(module.Params, message.params)))
+    return dict(module.cost(message.shape, build(module.Params, message.by.params)))
 
 
 def _answer(register: Register, needs: tuple[str, ...], request: Request) -> Reply:
@@ -101,7 +99,7 @@ def _read(request: Request, needs: tuple[str, ...]) -> tuple[Volume, Volume, dic
 
 
 def _check(displacement: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """The one gate: shape, dtype, finite values, and no displacement far beyond the volume."""
+    """Return a displacement that passed the check of its shape, type, finite values and size."""
     try:
         checked = geometry.check_displacement(displacement, shape)
     except (ValueError, TypeError) as error:

@@ -13,25 +13,23 @@ from dataclasses import dataclass
 from benchmarks.records import encode, write
 from workflows.planning.layout import Layout
 from workflows.planning.plan import Wildcards
-
-PARTS = {"dataset": "", "method": "", "seed": "seed", "chunk": "chunk"}  # how each wildcard reads in a file's name
+from workflows.planning.specs import Spec
 
 
 @dataclass(frozen=True)
-class Desk:
-    """Writes specifications below ``layout``; not in a run that only looks (``writes`` is false)."""
+class SpecFiles:
+    """The files of specifications below ``layout``; a run that only looks (``writes`` is false) writes none."""
 
     layout: Layout
     writes: bool
 
-    def hand(self, specify: Callable[[Wildcards], object]) -> Callable[[Wildcards], str]:
+    def path_function(self, specify: Callable[[Wildcards], Spec]) -> Callable[[Wildcards], str]:
         """Return the parameter function of a rule: the path of the specification that ``specify`` makes for a job."""
 
         def path(wildcards: Wildcards) -> str:
             spec = specify(wildcards)
             digest = hashlib.sha256(encode(spec)).hexdigest()[:12]
-            what = [f"{part}{getattr(wildcards, name)}" for name, part in PARTS.items() if hasattr(wildcards, name)]
-            file = self.layout.specification(specify.__name__, what, digest)
+            file = self.layout.specification(specify.__name__, spec.job, digest)
             if self.writes and not file.exists():
                 write(file, spec)
             return str(file)
