@@ -15,7 +15,7 @@ from benchmarks.provenance import fingerprint
 from benchmarks.records import TrainingOutcome, read, write
 from datasets.case import open_dataset
 from datasets.description import DATASET_JSON
-from datasets.files import sha256
+from datasets.files import one_line, sha256
 from workflows.planning.layout import TrainingFolder
 from workflows.planning.specs import TrainSpec
 from workflows.running.command import job
@@ -43,7 +43,7 @@ def train(spec: TrainSpec, threads: int) -> None:
     except Exception as error:
         traceback.print_exc()
         status = "diverged" if type(error).__name__ == "DivergedError" else "failed"
-        outcome = replace(outcome, status=status, reason=f"training: {' '.join(str(error).split())[:500]}")
+        outcome = replace(outcome, status=status, reason=f"training: {one_line(error)[:500]}")
     outcome = replace(outcome, seconds=time.perf_counter() - started)
     write(here.outcome, outcome)
     logger.info("training %s in %.0f s", outcome.status, outcome.seconds)

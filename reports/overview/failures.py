@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from datasets.files import one_line
 from reports.reading import summary
 from reports.reading.run import Run
 from reports.tables.table import Head, Table, Text
@@ -41,5 +42,5 @@ def failure_table(run: Run, frame: pd.DataFrame) -> Table:
 
 
 def _short(reason: str, limit: int = 400) -> str:
-    flat = " ".join(reason.split())
+    flat = one_line(reason)
     return flat if len(flat) <= limit else f"{flat[: limit - 1]}…"

@@ -19,6 +19,7 @@ import yaml
 from jsonschema.exceptions import best_match
 
 from benchmarks.metrics import METRICS
+from datasets.files import one_line
 from reports.paper.contents import Cell, Column, Paper, PaperData, PaperFigure, PaperTable, Reading, Row, TrainingData
 from reports.paper.printed import PaperError, Printed, read_printed, read_text
 
@@ -85,12 +86,12 @@ def _read_layout(path: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise PaperError(f"{path}: no such file") from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise PaperError(f"{path}: not readable as YAML: {_one_line(error)}") from error
+        raise PaperError(f"{path}: not readable as YAML: {one_line(error)}") from error
     validator = jsonschema.Draft202012Validator(yaml.safe_load(SCHEMA.read_text(encoding="utf-8")))
     error = best_match(validator.iter_errors(layout))
     if error is not None:
         where = ".".join(map(str, error.absolute_path)) or "top level"
-        raise PaperError(f"{path}: {where}: {_one_line(error.message)}")
+        raise PaperError(f"{path}: {where}: {one_line(error.message)}")
     return layout
 
 
@@ -262,7 +263,3 @@ def _check_printed(printed: pd.DataFrame, wanted: Mapping[_Place, _Said], where:
 
 def _name(place: _Place) -> str:
     return f"table {place[0]}, row {place[1]}, column {place[2]}"
-
-
-def _one_line(error: object) -> str:
-    return " ".join(str(error).split())

@@ -12,7 +12,7 @@ from benchmarks.ranking import Quote
 from benchmarks.results import RUN_LEVEL
 from benchmarks.statistics import bootstrap_interval, pooled, wilcoxon
 from datasets.case import Dataset, Pair
-from datasets.files import Array
+from datasets.files import Array, one_line
 from reports.reading import summary
 
 POOLED = ("count", "mean", "sd")  # regions that a mean and sd over all landmarks are made of
@@ -190,7 +190,7 @@ def _subjects(dataset: Dataset, pair: str) -> list[tuple[str, str]]:
 def first_reason(rows: pd.DataFrame) -> str:
     """Return the reason of the first row that did not succeed."""
     failed = rows[rows.status != "ok"]
-    reason = " ".join(str(failed.iloc[0].reason).split()) if len(failed) else ""
+    reason = one_line(failed.iloc[0].reason) if len(failed) else ""
     return reason or "no reason recorded"
 
 

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from datasets.files import one_line
+
 COLUMNS = ("table", "row", "column", "printed", "value", "unit", "locator", "note")
 DASHES = ("", "-", "\N{EN DASH}", "\N{MINUS SIGN}")
 BLANKS = (*DASHES, "N/A")
@@ -87,7 +89,7 @@ def read_printed(path: Path) -> pd.DataFrame:
     except FileNotFoundError as error:
         raise PaperError(f"{path}: no such file") from error
     except (OSError, ValueError) as error:
-        raise PaperError(f"{path}: not readable as CSV: {' '.join(str(error).split())}") from error
+        raise PaperError(f"{path}: not readable as CSV: {one_line(error)}") from error
     if tuple(frame.columns) != COLUMNS:
         raise PaperError(f"{path}: columns must be {','.join(COLUMNS)}, got {','.join(map(str, frame.columns))}")
     for number, row in enumerate(frame.to_dict("records"), start=2):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from datasets.files import one_line
 from reports.paper.cast import PaperRun
 from reports.paper.contents import Column, PaperTable, Row
 from reports.paper.ledger import OURS, Judged, exact, shown
@@ -234,5 +235,5 @@ def _readings(printed: PaperTable) -> Iterator[str]:
 
 
 def _sentence(text: str) -> str:
-    flat = " ".join(text.split())
+    flat = one_line(text)
     return flat if flat.endswith(".") else f"{flat}."

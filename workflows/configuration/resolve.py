@@ -16,6 +16,7 @@ import msgspec
 import yaml
 
 from benchmarks.records import Options
+from datasets.files import one_line
 from workflows.configuration.checks import check_names, check_schema
 from workflows.configuration.config import Config, SettingsError, merge, nearest
 from workflows.configuration.settings import Layer, Settings
@@ -64,7 +65,7 @@ def read_yaml(path: Path) -> Options:
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read ({error.strerror})") from error
     except yaml.YAMLError as error:
-        raise SettingsError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+        raise SettingsError(f"{path}: not valid YAML: {one_line(error)}") from error
     if not isinstance(content, dict):
         raise SettingsError(f"{path}: expected keys and values")
     return content

@@ -24,7 +24,7 @@ from benchmarks.records import decode, encode
 from benchmarks.stopwatch import measure
 from datasets import geometry
 from datasets.case import Pair, check_same_grid
-from datasets.files import Array, DataError, Volume, read_displacement, read_volume, write_displacement
+from datasets.files import Array, DataError, Volume, one_line, read_displacement, read_volume, write_displacement
 from workflows.running.messages import Greeting, Reply, Request, Start
 from workflows.running.options import build
 
@@ -132,7 +132,7 @@ def _status(error: Exception) -> str:
 
 
 def _reason(error: Exception, step: str) -> str:
-    text = " ".join(str(error).split())[:500]
+    text = one_line(error)[:500]
     return text if isinstance(error, (DataError, InvalidOutputError)) else f"{step}: {type(error).__name__}: {text}"
 
 
