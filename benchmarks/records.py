@@ -67,6 +67,21 @@ class Registrations:
     pairs: list[PairRecord]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """The error in mm at the ``count`` landmarks of a test pair after some updates of a network (``iteration``).
+
+    Mean and sd (ddof 0) are None where the network gave no finite displacement.
+    """
+
+    iteration: int
+    dataset: str
+    pair: str
+    count: int
+    mean: float | None = None
+    sd: float | None = None
+
+
 def read(path: Path, kind: type[T]) -> T:
     """Read a JSON file as ``kind``; raise `DataError` that names the file and what is wrong in it."""
     try:

@@ -14,6 +14,7 @@ from benchmarks.evidence import NEEDS
 from benchmarks.metrics import METRICS, Metric
 from benchmarks.ranking import RANKS, Rank
 from benchmarks.results import RUN_LEVEL
+from reports import FAILURES, FIGURES, LEDGER, PAGE, TABLES
 from reports.drawing.html import cite
 from reports.overview.failures import failure_frame, failure_table
 from reports.overview.figures import accuracy_time
@@ -94,17 +95,17 @@ def build(folder: Path, run: Run, papers: Sequence[PaperRun] = ()) -> None:
         ValueError: a row names a method or data set that the run does not describe.
     """
     _check_names(run)
-    (folder / "figures").mkdir(parents=True, exist_ok=True)
+    (folder / FIGURES).mkdir(parents=True, exist_ok=True)
     numbers = Numbers(overview_rows(run), label_rows(run), timings(run.timing), loss_curves(run.trainings))
     ranks = RANKS if len(run.methods) * len(run.datasets) <= MANY else RANKS[:1]
-    sections = [make_section(folder / "figures", run, data, numbers, ranks=ranks) for data in run.datasets.values()]
+    sections = [make_section(folder / FIGURES, run, data, numbers, ranks=ranks) for data in run.datasets.values()]
     failed, overview = failure_frame(run.metrics), accuracy_table(run, numbers.overview)
     failures = failure_table(run, failed)
-    _write_tables(folder / "tables", numbers, overview, sections)
-    write_tables(folder / "tables", "failures", failed, [failures])
-    write_text(folder / "failures.csv", csv_text(failed))
+    _write_tables(folder / TABLES, numbers, overview, sections)
+    write_tables(folder / TABLES, "failures", failed, [failures])
+    write_text(folder / FAILURES, csv_text(failed))
     printed = [write_paper(folder, paper) for paper in papers]
-    write_text(folder / "ledger.csv", csv_text(ledger_frame([each for _, judged in printed for each in judged])))
+    write_text(folder / LEDGER, csv_text(ledger_frame([each for _, judged in printed for each in judged])))
     origin = _origin(run.runs)
     scatter = accuracy_time(run, origin.clock)
     alt = "Accuracy against median seconds, one panel per data set"
@@ -113,7 +114,7 @@ def build(folder: Path, run: Run, papers: Sequence[PaperRun] = ()) -> None:
         origin,
         overview,
         ranks,
-        None if scatter is None else keep_drawing(scatter, folder / "figures", "accuracy-time", alt),
+        None if scatter is None else keep_drawing(scatter, folder / FIGURES, "accuracy-time", alt),
         _embed_pictures(sections),
         [section for section, _ in printed],
         failures,
@@ -123,7 +124,7 @@ def build(folder: Path, run: Run, papers: Sequence[PaperRun] = ()) -> None:
         {name: metric for name, metric in METRICS.items() if name in set(run.metrics.metric)},
         _described(run),
     )
-    write_text(folder / "index.html", render(page))
+    write_text(folder / PAGE, render(page))
 
 
 def render(page: Page) -> str:

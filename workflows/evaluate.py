@@ -22,7 +22,7 @@ from benchmarks.records import Registrations, read
 from benchmarks.results import RUN_LEVEL
 from benchmarks.rows import MetricRow
 from datasets.case import Dataset, Pair, Truth, open_dataset
-from datasets.description import DATASET_JSON
+from datasets.description import DATASET_JSON, TRUTH
 from datasets.files import Array, DataError, read_displacement, sha256
 from workflows.planning.layout import ChunkFolder
 from workflows.planning.specs import EvaluateSpec
@@ -36,7 +36,7 @@ def evaluate(spec: EvaluateSpec) -> None:
     chunk = ChunkFolder(spec.folder)
     registrations = read(chunk.registrations, Registrations)
     data, truth = open_dataset(spec.data), Truth(spec.data)
-    data.check_files(("truth",))
+    data.check_files((TRUTH,))
     judged = chunk.judged(_judgement(spec, registrations))
     if judged.exists():
         logger.info("judged before, by the same code: %s", judged.name)

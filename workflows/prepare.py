@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterable
 
 from datasets.case import Dataset, open_dataset
+from datasets.description import IMAGES
 from datasets.files import DataError
 from workflows.planning.specs import PrepareSpec
 from workflows.running.command import job
@@ -25,7 +26,7 @@ def prepare(spec: PrepareSpec) -> None:
     module = importlib.import_module(f"datasets.{spec.module}")
     module.prepare(folder, build(module.Params, spec.params), name=spec.name)
     data = open_dataset(folder)
-    known = {path.name.removesuffix(".nii.gz") for path in (folder / "images").glob("*.nii.gz")}
+    known = {path.name.removesuffix(".nii.gz") for path in (folder / IMAGES).glob("*.nii.gz")}
     named = {case for pair in data.test_pairs for case in (pair.fixed, pair.moving)} | set(data.training_cases)
     if missing := sorted(named - known):
         raise DataError(f"{folder}: pairs name images that were not written: {', '.join(missing)}")

@@ -25,6 +25,7 @@ from benchmarks.rows import TimingRow
 from benchmarks.stopwatch import interleave
 from datasets.case import Dataset, Pair, open_dataset
 from datasets.files import DataError
+from workflows.planning.layout import Layout
 from workflows.planning.specs import RunSpec, TimingSpec
 from workflows.running.command import job
 from workflows.running.messages import Reply, request, start
@@ -45,7 +46,7 @@ def timing(spec: TimingSpec, threads: int) -> None:
                     rows += _time(together, count, spec)
     except Timeout as error:
         raise DataError(f"{MACHINE_LOCK}: another timing run held this machine for an hour; run again later") from error
-    results.write(spec.out, rows, "timing")
+    results.write(Layout(spec.results).timing, rows, "timing")
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Contestant:
 def _time(runs: list[RunSpec], threads: int, spec: TimingSpec) -> Iterator[TimingRow]:
     data = open_dataset(runs[0].data)
     pairs = data.test_pairs[: spec.pairs]
-    contestants = [_contestant(run, data, threads, spec.logs) for run in runs]
+    contestants = [_contestant(run, data, threads, Layout(spec.results)) for run in runs]
     workers = [contestant.worker for contestant in contestants if isinstance(contestant.worker, Worker)]
     load = os.getloadavg()[0]
     # Children die with the thread that started them: the pool has to outlive them.
@@ -83,11 +84,12 @@ def _time(runs: list[RunSpec], threads: int, spec: TimingSpec) -> Iterator[Timin
                 worker.stop()
 
 
-def _contestant(run: RunSpec, data: Dataset, threads: int, logs: Path) -> Contestant:
+def _contestant(run: RunSpec, data: Dataset, threads: int, layout: Layout) -> Contestant:
     training = read(run.training, TrainingOutcome) if run.training else None
     if training and training.status != "ok":
         return Contestant(run, threads, Reply(status=training.status, reason=training.reason))
-    printed = logs / f"timing-{run.by.method}-{run.by.device}.log"
+    printed = layout.printed_while_timed(run.by.method, run.by.device)
+    printed.parent.mkdir(parents=True, exist_ok=True)
     return Contestant(run, threads, Worker(start(run, data, training, threads), printed))
 
 

@@ -15,7 +15,7 @@ from benchmarks.provenance import fingerprint
 from benchmarks.records import TrainingOutcome, read, write
 from datasets.case import open_dataset
 from datasets.description import DATASET_JSON
-from datasets.files import one_line, sha256
+from datasets.files import SNAPSHOTS, one_line, sha256
 from workflows.planning.layout import TrainingFolder
 from workflows.planning.specs import TrainSpec
 from workflows.running.command import job
@@ -24,7 +24,6 @@ from workflows.running.supervisor import THREAD_VARIABLES
 from workflows.running.watcher import Watcher
 
 logger = logging.getLogger(__name__)
-SNAPSHOTS = "snapshots.jsonl"
 
 
 def train(spec: TrainSpec, threads: int) -> None:

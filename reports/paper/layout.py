@@ -20,10 +20,10 @@ from jsonschema.exceptions import best_match
 
 from benchmarks.metrics import METRICS
 from datasets.files import one_line
+from reports import PAPERS
 from reports.paper.contents import Cell, Column, Paper, PaperData, PaperFigure, PaperTable, Reading, Row, TrainingData
 from reports.paper.printed import PaperError, Printed, read_printed, read_text
 
-PAPERS = Path(__file__).parents[1] / "papers"
 SCHEMA = Path(__file__).parents[1] / "schemas" / "paper.schema.yaml"
 NOT_OF_CELLS = (
     "key",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from reports import FIGURES, TABLES
 from reports.drawing import html
 from reports.paper.cast import PaperRun, Player
 from reports.paper.contents import Paper
@@ -46,8 +47,8 @@ class PaperSection:
 def write_paper(folder: Path, paper_run: PaperRun) -> tuple[PaperSection, list[Judged]]:
     """Write a paper's tables and figures into a report's folder; return its section of the page and its ledger."""
     judged = judge(paper_run)
-    tables = write_paper_tables(folder / "tables", paper_run, [*judged, *beside(paper_run)])
-    figures = [_figure(paper_run, drawn) for drawn in draw_figures(paper_run, folder / "figures")]
+    tables = write_paper_tables(folder / TABLES, paper_run, [*judged, *beside(paper_run)])
+    figures = [_figure(paper_run, drawn) for drawn in draw_figures(paper_run, folder / FIGURES)]
     caption = f"Ledger of {paper_run.paper.cite}: every printed number beside the measured one, in printed units."
     ledger, players = ledger_table(judged, caption), list(paper_run.players.values())
     counts = len(judged), verdict_counts(judged)

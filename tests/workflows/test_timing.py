@@ -12,9 +12,8 @@ from workflows.timing import timing
 
 
 def run_timing(tmp_path, runs) -> pd.DataFrame:
-    out = tmp_path / "timing.parquet"
-    timing(TimingSpec(runs=runs, pairs=2, rounds=2, logs=tmp_path, out=out), 1)
-    return pd.read_parquet(out)
+    timing(TimingSpec(runs=runs, pairs=2, rounds=2, results=tmp_path), 1)
+    return pd.read_parquet(tmp_path / "timing.parquet")
 
 
 def test_each_method_has_one_first_call_and_warm_ones_for_every_round_and_pair(make_dataset, registration, tmp_path):

@@ -17,6 +17,7 @@ import yaml
 
 from benchmarks.records import Options
 from datasets.files import one_line
+from reports import PAPERS
 from workflows.configuration.checks import check_names, check_schema
 from workflows.configuration.config import Config, SettingsError, merge, nearest
 from workflows.configuration.settings import Layer, Settings
@@ -54,8 +55,7 @@ def catalogue() -> Options:
 
 def papers() -> dict[str, list[str]]:
     """Read the papers that can be regenerated, and the names of each one's own data sets."""
-    folder = HERE.parent / "reports" / "papers"
-    return {path.stem: list(read_yaml(path)["datasets"]) for path in sorted(folder.glob("*.yaml"))}
+    return {path.stem: list(read_yaml(path)["datasets"]) for path in sorted(PAPERS.glob("*.yaml"))}
 
 
 def read_yaml(path: Path) -> Options:

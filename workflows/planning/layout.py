@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from datasets.description import DATASET_JSON, Pair
+from datasets.description import DATASET_JSON, IMAGES, MASKS, TRUTH, Pair
 
 
 @dataclass(frozen=True)
@@ -109,6 +109,18 @@ class Layout:
         """Return the description of a prepared data set."""
         return self.data(dataset) / DATASET_JSON
 
+    def images(self, dataset: str) -> Path:
+        """Return the folder of a data set's images."""
+        return self.data(dataset) / IMAGES
+
+    def masks(self, dataset: str) -> Path:
+        """Return the folder of a data set's masks."""
+        return self.data(dataset) / MASKS
+
+    def truth(self, dataset: str) -> Path:
+        """Return the folder of a data set's truth."""
+        return self.data(dataset) / TRUTH
+
     def training(self, dataset: str, method: str, seed: int | str) -> TrainingFolder:
         """Return the folder of a training; ``dataset`` is the one that the method learns from."""
         return TrainingFolder(self.results / "models" / dataset / method / f"seed{seed}")
@@ -120,6 +132,10 @@ class Layout:
     def log(self, step: str, *what: str) -> Path:
         """Return the log of a job: a step, and what tells its jobs apart (nothing where there is one job)."""
         return self.logs / step / f"{'-'.join(what)}.log" if what else self.logs / f"{step}.log"
+
+    def printed_while_timed(self, method: str, device: str) -> Path:
+        """Return the text that a method printed while it was timed."""
+        return self.logs / f"timing-{method}-{device}.log"
 
     def specification(self, step: str, job: str, digest: str) -> Path:
         """Return the file of a job's specification; ``digest`` changes with its content."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
+from reports import PAPERS
 from reports.reading.method import Method
 from workflows.configuration import sources
 from workflows.configuration.settings import Settings
@@ -47,7 +48,7 @@ def _sources(*modules: str) -> tuple[Path, ...]:
 
 def templates() -> list[str]:
     """Return what the report reads beside its code, and no import leads to: templates, schemas and the papers."""
-    folders = (sources.ROOT / "reports" / name for name in ("templates", "schemas", "papers"))
+    folders = (PAPERS.parent / "templates", PAPERS.parent / "schemas", PAPERS)
     return sorted(os.path.relpath(path) for folder in folders for path in folder.iterdir() if path.is_file())
 
 
@@ -105,7 +106,7 @@ class Plan:
 
     def watched(self, wildcards: Wildcards) -> list[str]:
         """Return the truth of the data sets that a training's snapshots are judged on."""
-        return [str(self.layout.data(name) / "truth") for name in self.settings.watched(wildcards.method)]
+        return [str(self.layout.truth(name)) for name in self.settings.watched(wildcards.method)]
 
     def training(self, wildcards: Wildcards) -> list[str]:
         """Return the training that a run waits for, if its method learns."""
@@ -118,7 +119,7 @@ class Plan:
 
     def truth(self, wildcards: Wildcards) -> list[str]:
         """Return the truth, for the positive control alone."""
-        return [str(self.layout.data(wildcards.dataset) / "truth")] if self._sees_truth(wildcards.method) else []
+        return [str(self.layout.truth(wildcards.dataset))] if self._sees_truth(wildcards.method) else []
 
     # The specifications depend on the wildcards alone: Snakemake reruns a job whose parameters have changed only as
     # long as they are not derived from input, output or threads.
@@ -183,8 +184,7 @@ class Plan:
             runs=list(self._timed_runs()),
             pairs=timing.pairs,
             rounds=timing.rounds,
-            logs=self.layout.logs,
-            out=self.layout.timing,
+            results=self.layout.results,
         )
 
     def report(self, wildcards: Wildcards) -> ReportSpec:

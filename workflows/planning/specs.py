@@ -132,13 +132,12 @@ class CollectSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class TimingSpec(Spec):
-    """Runs to be timed on the first ``pairs`` of their data sets, ``rounds`` times; methods print into ``logs``."""
+    """Runs to be timed on the first ``pairs`` of their data sets, ``rounds`` times."""
 
     runs: list[RunSpec]
     pairs: int
     rounds: int
-    logs: Path
-    out: Path
+    results: Path
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@ import sys
 import time
 from pathlib import Path
 
+import reports
 from workflows.configuration.config import SettingsError
 from workflows.configuration.resolve import resolve
 from workflows.planning import plan
@@ -23,7 +24,6 @@ if workflow.is_main_process:
 runner.equip()
 SPEC_FILES = SpecFiles(LAYOUT, writes=not LOOKING)
 # The patterns of the rules: paths with wildcards in place of names.
-DATA = LAYOUT.data("{dataset}")
 TRAINING = LAYOUT.training("{dataset}", "{method}", "{seed}")
 CHUNK = LAYOUT.chunk("{dataset}", "{method}", "{seed}", "{chunk}")
 STARTED = time.time()

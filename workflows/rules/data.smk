@@ -3,9 +3,9 @@ rule prepare:
         code=PLAN.dataset_code,
     output:
         about=LAYOUT.description("{dataset}"),
-        images=directory(DATA / "images"),
-        masks=directory(DATA / "masks"),
-        truth=directory(DATA / "truth"),
+        images=directory(LAYOUT.images("{dataset}")),
+        masks=directory(LAYOUT.masks("{dataset}")),
+        truth=directory(LAYOUT.truth("{dataset}")),
     log:
         LAYOUT.log("prepare", "{dataset}"),
     priority: 20
@@ -18,8 +18,8 @@ rule prepare:
 rule train:
     input:
         about=LAYOUT.description("{dataset}"),
-        images=DATA / "images",
-        masks=DATA / "masks",
+        images=LAYOUT.images("{dataset}"),
+        masks=LAYOUT.masks("{dataset}"),
         teacher=PLAN.teacher,
         watched=PLAN.watched,
         code=PLAN.training_code,

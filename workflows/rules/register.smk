@@ -1,8 +1,8 @@
 rule register:
     input:
         about=LAYOUT.description("{dataset}"),
-        images=DATA / "images",
-        masks=DATA / "masks",
+        images=LAYOUT.images("{dataset}"),
+        masks=LAYOUT.masks("{dataset}"),
         truth=PLAN.truth,
         training=PLAN.training,
         code=PLAN.method_code,
@@ -22,7 +22,7 @@ rule evaluate:
     input:
         registrations=CHUNK.registrations,
         about=LAYOUT.description("{dataset}"),
-        truth=DATA / "truth",
+        truth=LAYOUT.truth("{dataset}"),
         code=plan.code("workflows.evaluate"),
     output:
         CHUNK.metrics,

@@ -23,11 +23,11 @@ rule report:
         code=plan.code("workflows.report"),
         templates=plan.templates(),
     output:
-        page=LAYOUT.report / "index.html",
-        failures=LAYOUT.report / "failures.csv",
-        ledger=LAYOUT.report / "ledger.csv",
-        tables=directory(LAYOUT.report / "tables"),
-        figures=directory(LAYOUT.report / "figures"),
+        page=LAYOUT.report / reports.PAGE,
+        failures=LAYOUT.report / reports.FAILURES,
+        ledger=LAYOUT.report / reports.LEDGER,
+        tables=directory(LAYOUT.report / reports.TABLES),
+        figures=directory(LAYOUT.report / reports.FIGURES),
     log:
         LAYOUT.log("report"),
     params:

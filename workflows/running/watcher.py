@@ -5,20 +5,19 @@ The network's side hands over its registration and gets nothing back, so that no
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from benchmarks.landmarks import tre
+from benchmarks.records import Snapshot, encode, read_lines
 from datasets.case import Dataset, Pair, Truth, check_same_grid, open_dataset
+from datasets.description import IMAGES, TRUTH
 from datasets.files import Array, DataError, Volume, replacing
 
 Register = Callable[[Array, Array, Sequence[float]], Array]
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Watched:
 
 @dataclass
 class Watcher:
-    """Appends rows to ``path``, lines of JSON: iteration, dataset, pair, count, mean and sd of the TRE in mm.
+    """Appends snapshots (`benchmarks.records.Snapshot`) to ``path``, a line of JSON each.
 
     ``folders`` are prepared data sets; pairs without landmarks are left out. Images stay in memory from the first call.
     """
@@ -47,20 +46,20 @@ class Watcher:
         """Judge a snapshot; rows of the same or a later one, left by an interrupted training, are dropped first."""
         if not self._pairs:
             self._pairs = [pair for folder in self.folders for pair in _watched(open_dataset(folder))]
+            before = [row for row in read_lines(self.path, Snapshot) if row.iteration < iteration]
             with replacing(self.path) as temporary:
-                temporary.write_text("".join(self._before(iteration)), encoding="utf-8")
-        rows = [_row(iteration, pair, register) for pair in self._pairs]
-        with open(self.path, "a", encoding="utf-8") as stream:
-            stream.writelines(json.dumps(row) + "\n" for row in rows)
+                temporary.write_bytes(_lines(before))
+        rows = [_judge(iteration, pair, register) for pair in self._pairs]
+        with open(self.path, "ab") as stream:
+            stream.write(_lines(rows))
 
-    def _before(self, iteration: int) -> list[str]:
-        lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True) if self.path.exists() else []
-        whole = [line for line in lines if line.endswith("\n")]  # a kill may have torn the last one
-        return [line for line in whole if json.loads(line)["iteration"] < iteration]
+
+def _lines(rows: Sequence[Snapshot]) -> bytes:
+    return b"".join(encode(row) + b"\n" for row in rows)
 
 
 def _watched(data: Dataset) -> Iterator[Watched]:
-    data.check_files(("images", "truth"))
+    data.check_files((IMAGES, TRUTH))
     truth, found = Truth(data.folder), False
     for pair in data.test_pairs:
         landmarks = truth.landmarks(pair)
@@ -73,12 +72,11 @@ def _watched(data: Dataset) -> Iterator[Watched]:
         raise DataError(f"{data.folder}: no test pair has landmarks; take {data.name!r} out of watch")
 
 
-def _row(iteration: int, watched: Watched, register: Register) -> Row:
-    spacing = watched.fixed.spacing
+def _judge(iteration: int, watched: Watched, register: Register) -> Snapshot:
+    spacing, count = watched.fixed.spacing, len(watched.landmarks[0])
     displacement = register(watched.fixed.array, watched.moving.array, spacing)
-    about = {"iteration": iteration, "dataset": watched.dataset, "pair": watched.pair.name}
-    count = len(watched.landmarks[0])
+    found = Snapshot(iteration=iteration, dataset=watched.dataset, pair=watched.pair.name, count=count)
     if not np.all(np.isfinite(displacement)):  # a network on its way to divergence has no error to speak of
-        return {**about, "count": count, "mean": None, "sd": None}
+        return found
     errors = tre(displacement, *watched.landmarks, spacing)
-    return {**about, "count": count, "mean": float(errors.mean()), "sd": float(errors.std())}
+    return replace(found, mean=float(errors.mean()), sd=float(errors.std()))
