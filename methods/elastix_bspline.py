@@ -166,7 +166,7 @@ def _metric(metric: Metric, *, bending: float = 0.0, relative: bool = False) -> 
 
 
 def _shared(params: Params, seed: int, resolutions: int, iterations: int, samples: int) -> Map:
-    """The part that all stages have in common; elastix has no defaults of its own for a map that is not complete."""
+    """Return the options that all stages share; elastix has no defaults of its own for a map that is not complete."""
     step = {} if params.step_samples is None else {"NumberOfSamplesForExactGradient": [str(params.step_samples)]}
     return {
         **step,

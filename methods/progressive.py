@@ -23,7 +23,7 @@ from datasets.case import Dataset
 from methods import Register
 from methods.blocks.cost import cost_beside_full
 from methods.blocks.initial import create, glorot
-from methods.blocks.options import not_negative, part, positive
+from methods.blocks.options import Resolution, not_negative, part, positive
 from methods.blocks.progressive.growth import Growth
 from methods.blocks.progressive.losses import displacement_loss
 from methods.blocks.progressive.record import Mapper, Watch, count_displacements, describe_pairs, evaluating
@@ -33,20 +33,20 @@ from methods.blocks.progressive.unet import Architecture, Entrance, NormMode, Pr
 from methods.blocks.registration import register
 from methods.blocks.training import loop
 from methods.blocks.training.checkpoint import WEIGHTS, load_checkpoint, save_weights
-from methods.blocks.training.settings import LoopOptions, Precision, is_mixed
+from methods.blocks.training.settings import MixedOptions, Precision
 
 
 @dataclass(frozen=True)
-class Sight(Architecture):
+class Sight(Architecture, Resolution):
     """A network and what it is trained to see."""
 
     # width in voxels of the Gaussian whose gradients' magnitudes the network sees; null for intensities
     sigma: float | None = 0.5
-    shrink: int = 1  # train and register at a resolution lower by this factor
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        positive("progressive", sigma=self.sigma, shrink=self.shrink)
+        Resolution.__post_init__(self)
+        positive("progressive", sigma=self.sigma)
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Params(Sight):
 
 
 @dataclass(frozen=True)
-class Training(LoopOptions):
+class Training(MixedOptions):
     """The options of training; the defaults are the paper's."""
 
     iterations: int = 40_000
@@ -71,7 +71,7 @@ class Training(LoopOptions):
     loss_mask: Literal["moving", "fixed"] = "moving"
     reject_folding: bool = False  # draw transforms that fold anew
     pairs_seed: int | None = None  # draws scans and transforms; null takes the seed of the weights
-    precision: Precision = "float32"  # mixed runs convolutions in bfloat16 on CUDA; it changes nothing on the CPU
+    precision: Precision = "float32"
     snapshot_every: int = 50  # iterations from one judged snapshot to the next, where data sets are watched
     maps: int = 8  # how many times the displacement of one synthetic pair is kept to be looked at
 
@@ -177,7 +177,7 @@ def _pupil(params: Params, training: Training, seed: int, device: str) -> Pupil:
     growth = training.growth(params.levels)
     grown = partial(ProgressiveUNet, params, entry=training.entry, entry_kernel=training.entry_kernel)
     model = create(grown if growth else partial(UNet, params), seed=seed, device=device, fill=glorot)
-    return Pupil(model.train(), growth, is_mixed(training.precision, device))
+    return Pupil(model.train(), growth, training.mixed_on(device))
 
 
 def _learner(pupil: Pupil, training: Training) -> loop.Learner:
@@ -187,7 +187,7 @@ def _learner(pupil: Pupil, training: Training) -> loop.Learner:
 
 
 def _losses(pupil: Pupil, loss_mask: str, batch: SyntheticBatch) -> dict[str, Tensor]:
-    """Eq. 4, and beside it the levels' weights, for the curve."""
+    """Return the loss of Eq. 4, and beside it the levels' weights, for the curve."""
     pairs = batch.pairs
     predicted = pupil(pairs.fixed, pairs.moving, batch.iteration)
     mask = pairs.moving_mask if loss_mask == "moving" else pairs.fixed_mask
@@ -197,7 +197,7 @@ def _losses(pupil: Pupil, loss_mask: str, batch: SyntheticBatch) -> dict[str, Te
 
 
 def _registration(predict: Callable[[Tensor, Tensor], Tensor], params: Params, device: str) -> Register:
-    """The registration by a network, which is shown the magnitudes of the images' gradients, or themselves."""
+    """Return the registration by a network, which is shown the magnitudes of the images' gradients, or themselves."""
     see = predict if params.sigma is None else partial(_seeing, predict, params.sigma)
     return partial(register, predict=see, device=device, multiple=params.multiple, shrink=params.shrink)
 
@@ -207,12 +207,12 @@ def _seeing(predict: Callable[[Tensor, Tensor], Tensor], sigma: float, fixed: Te
 
 
 def _about(params: Params) -> dict[str, object]:
-    """The metadata that a checkpoint must have."""
+    """Return the metadata that a checkpoint must have."""
     return {"method": "progressive", "params": part(params, Sight)}
 
 
 def _without_growth(model: UNet, size: Architecture) -> UNet:
-    """The network as it registers: the layers that serve growth alone fall away."""
+    """Return the network as it registers: the layers that serve growth alone fall away."""
     with torch.device("meta"):
         bare = UNet(size)
     weights = model.state_dict()

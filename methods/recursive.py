@@ -31,31 +31,30 @@ from methods.blocks.cascades.distillation import Aldk, Distillation
 from methods.blocks.cascades.losses import ComparedStages, Weights, cascade_losses, invertibility_loss
 from methods.blocks.cost import cost_beside_full
 from methods.blocks.initial import create
-from methods.blocks.options import part
+from methods.blocks.options import Resolution, part, positive
 from methods.blocks.registration import register
 from methods.blocks.training import loop, parallel
 from methods.blocks.training.checkpoint import WEIGHTS, load_checkpoint, read_metadata, save_weights
 from methods.blocks.training.sampling import Batch, make_sampler
-from methods.blocks.training.settings import LoopOptions, Precision, Schedule, is_mixed
+from methods.blocks.training.settings import MixedOptions, Schedule
 
 MULTIPLE = 16
 
 
 @dataclass(frozen=True)
-class Params(Composition):
+class Params(Composition, Resolution):
     """The options of the registration, beside those of the cascade."""
 
     repeat: int = 1  # how often each dense network runs in sequence, with the same weights
-    shrink: int = 1  # train and register at a resolution lower by this factor
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.shrink < 1 or self.repeat < 1:
-            raise ValueError(f"recursive: shrink and repeat must be at least 1, got {self.shrink} and {self.repeat}")
+        Resolution.__post_init__(self)
+        positive("recursive", repeat=self.repeat)
 
 
 @dataclass(frozen=True)
-class Training(LoopOptions):
+class Training(MixedOptions):
     """The options of training; the defaults are the released codes', but one.
 
     The released plain LDR has a learning-rate schedule of its own (``released_ldr``) with a sixth of the summed rate of
@@ -71,7 +70,6 @@ class Training(LoopOptions):
     regularisation: float = 1.0  # weight of the smoothness of each network's own displacement
     invertibility: float = 0.0  # weight of the round trip with the swapped pair (VTN); 0 spares the second pass
     aldk: Aldk | None = None  # how the student learns from its teacher; null is training without one
-    precision: Precision = "mixed"  # mixed runs convolutions in bfloat16 on CUDA; it changes nothing on the CPU
     processes: int = 1  # train on so many GPUs (on the CPU: in so many processes), each with its share of the batch
 
     def __post_init__(self) -> None:
@@ -121,7 +119,7 @@ def train(
         augmentation=training.augmentation,
     )
     model = create(partial(build, params), seed=seed, device=device).train()
-    lesson = Lesson(model, parallel.wrap(model), training, is_mixed(training.precision, device))
+    lesson = Lesson(model, parallel.wrap(model), training, training.mixed_on(device))
     loop.fit(lesson.taught(teacher, seed, device) if teacher else lesson.alone(), sampler, folder, run=run)
     if parallel.rank() == 0:
         save_weights(folder / WEIGHTS, model, {**_about(params), "run": run})
@@ -193,12 +191,12 @@ class Lesson:
 
 
 def _about(params: Params) -> dict[str, object]:
-    """The metadata that a checkpoint must have."""
+    """Return the metadata that a checkpoint must have."""
     return {"method": "recursive", "params": part(params, Composition)}
 
 
 def _load_teacher(path: Path, device: str) -> Cascade:
-    """The network of a checkpoint, frozen."""
+    """Return the network of a checkpoint, frozen."""
     about = read_metadata(path)
     if about.get("method") != "recursive":
         raise ValueError(f"{path}: a teacher must be a network of methods/recursive.py, got {about.get('method')!r}")

@@ -29,7 +29,7 @@ from datasets.case import Dataset
 from methods import Register
 from methods.blocks.cost import cost_beside_full
 from methods.blocks.initial import channels_last
-from methods.blocks.options import not_negative, part, positive
+from methods.blocks.options import Resolution, not_negative, part
 from methods.blocks.registration import register
 from methods.blocks.training import loop
 from methods.blocks.training.checkpoint import WEIGHTS, load_checkpoint, save_weights
@@ -65,14 +65,12 @@ class Architecture:
 
 
 @dataclass(frozen=True)
-class Params(Architecture):
+class Params(Architecture, Resolution):
     """The options of the registration, beside those of the network."""
-
-    shrink: int = 1  # train and register at a resolution lower by this factor
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        positive("voxelmorph", shrink=self.shrink)
+        Resolution.__post_init__(self)
 
 
 @dataclass(frozen=True)
@@ -151,7 +149,7 @@ class VelocityNet(nn.Module):
 
 
 def _about(params: Params) -> dict[str, object]:
-    """The metadata that a checkpoint must have."""
+    """Return the metadata that a checkpoint must have."""
     return {"method": "voxelmorph", "params": part(params, Architecture)}
 
 
@@ -170,7 +168,7 @@ def _build(architecture: Architecture) -> VelocityNet:
 
 
 def _vxm_pairwise(features: Sequence[Any], **options: Any) -> Any:
-    """``VxmPairwise`` up to its velocity; it would integrate at full resolution alone, option or not."""
+    """Return ``VxmPairwise`` up to its velocity; it would integrate at full resolution alone, option or not."""
     from voxelmorph.nn.models import VxmPairwise
 
     device = str(torch.get_default_device())  # it moves its last layer there, which fails for one laid out on meta
@@ -178,7 +176,7 @@ def _vxm_pairwise(features: Sequence[Any], **options: Any) -> Any:
 
 
 def _published(channels: int) -> nn.Module:
-    """The published U-Net, 16, 32, 32, 32 down and 32 (five times), 16, 16 up, out of the package's parts."""
+    """Return the published U-Net, 16, 32, 32, 32 down and 32 (five times), 16, 16 up, out of the package's parts."""
     from neurite.nn.modules import ConvBlock
 
     full, half, leaky = channels, channels // 2, nn.LeakyReLU(0.2)
@@ -194,7 +192,7 @@ def _published(channels: int) -> nn.Module:
 
 
 def _losses(model: VelocityNet, image_loss: ImageLoss, weight: float, batch: Batch) -> dict[str, Tensor]:
-    """The similarity, the penalty on the velocity before integration, weighted, and their sum ``total``."""
+    """Return the similarity, the penalty on the velocity before integration, weighted, and their sum ``total``."""
     from neurite.nn.functional import mse, spatial_gradient
 
     displacement, velocity = model(batch.fixed, batch.moving)
@@ -205,7 +203,7 @@ def _losses(model: VelocityNet, image_loss: ImageLoss, weight: float, batch: Bat
 
 
 def _local_correlation_loss(fixed: Tensor, warped: Tensor) -> Tensor:
-    """Minus the package's squared local correlation, in double precision; NaN where the package finds it unfit.
+    """Return minus the package's squared local correlation, in double precision; NaN where the package finds it unfit.
 
     In single precision the variance of a uniform window comes out as a small negative number, which can cancel the
     package's 1e-5 in the denominator.

@@ -1,8 +1,8 @@
-"""Options whose defaults hang on another option, such as a preset, and the checks that all options share."""
+"""Options whose defaults depend on another option, such as a preset, and what all networks' options share."""
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,6 +17,16 @@ def fill(options: DataclassInstance, defaults: DataclassInstance) -> None:
     for field in fields(defaults):
         if getattr(options, field.name) is None:
             object.__setattr__(options, field.name, getattr(defaults, field.name))
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """The option of every network that says how fine the images are which it sees."""
+
+    shrink: int = 1  # train and register at a resolution lower by this factor
+
+    def __post_init__(self) -> None:
+        positive("params", shrink=self.shrink)
 
 
 def part(options: DataclassInstance, kind: type[DataclassInstance]) -> dict[str, object]:

@@ -66,7 +66,7 @@ def test_one_step(name, data, teacher, tmp_path):
 
 @pytest.mark.parametrize("name", PROGRESSIVE)
 def test_ten_iterations_of_the_progressive_papers_networks(name, data, tmp_path):
-    """At the beginning of its schedule the growing network is its lowest level alone; the baseline is whole."""
+    """At the beginning of its growth the growing network is its lowest level alone; the baseline is whole."""
     options = {**SETTINGS.params(name, "lidc"), **SETTINGS.training(name, "lidc")}
     path = ten_iterations(data, tmp_path, **options)
     start = calls.load(progressive, device="cpu", seed=0, **SETTINGS.params(name, "dirlab"))

@@ -83,15 +83,32 @@ class Aldk:
 
 # What a preset leaves open comes from the first one.
 PRESETS["paper_ct"] = Aldk(
-    objective="eq7_minimax", gamma=0.5, gamma_scales="all", beta=0.1, gp_weight=1.0, gp_input="eq8", gp_norm="sample",
-    gp_grad_to_student=False, disc="paper_text", disc_output="mean_sigmoid", turns="alg1_3to1",
-    teacher_on_augmented=True, flow_scale=1.0,
-)  # fmt: skip
+    objective="eq7_minimax",
+    gamma=0.5,
+    gamma_scales="all",
+    beta=0.1,
+    gp_weight=1.0,
+    gp_input="eq8",
+    gp_norm="sample",
+    gp_grad_to_student=False,
+    disc="paper_text",
+    disc_output="mean_sigmoid",
+    turns="alg1_3to1",
+    teacher_on_augmented=True,
+    flow_scale=1.0,
+)
 PRESETS["paper_mri"] = Aldk(gamma=0.3, beta=0.05, gp_weight=0.9)
 PRESETS["released"] = Aldk(
-    objective="released_noop", gamma=0.3, gp_weight=0.1, gp_input="random_mix", gp_norm="channel", disc="released",
-    disc_output="logit", turns="every_step", teacher_on_augmented=False,
-)  # fmt: skip
+    objective="released_noop",
+    gamma=0.3,
+    gp_weight=0.1,
+    gp_input="random_mix",
+    gp_norm="channel",
+    disc="released",
+    disc_output="logit",
+    turns="every_step",
+    teacher_on_augmented=False,
+)
 
 
 @dataclass(frozen=True)
@@ -133,18 +150,18 @@ class Distillation:
 
     @torch.no_grad()
     def _taught(self, batch: Batch) -> Tensor:
-        """The teacher's displacement, in single precision, as the teacher registers."""
+        """Return the teacher's displacement, in single precision, as the teacher registers."""
         moving = batch.moving if self.options.teacher_on_augmented else batch.plain
         return self.teacher(batch.fixed, moving).displacement
 
     def _weighted_base_loss(self, terms: Terms) -> Tensor:
-        """The base loss scaled by gamma."""
+        """Return the base loss scaled by gamma."""
         if self.options.gamma_scales == "all":
             return self.options.gamma * terms["total"]
         return terms["total"] - (1 - self.options.gamma) * terms["similarity"]
 
     def _adversarial(self, student: Tensor, teacher: Tensor, generator: torch.Generator) -> Tensor:
-        """The term that the student descends on beside its base loss; zero-dimensional."""
+        """Return the term that the student descends on beside its base loss; zero-dimensional."""
         objective = self.options.objective
         if objective == "flow_l2":
             return (student - teacher).square().sum(1).mean()
@@ -163,7 +180,7 @@ class Distillation:
             self.discriminator.requires_grad_(True)
 
     def _discriminator_terms(self, student: Tensor, teacher: Tensor, generator: torch.Generator) -> Terms:
-        """``critic`` and ``penalty``, on whose sum D descends, and what it makes of the two, for the curves.
+        """Return ``critic`` and ``penalty``, on whose sum D descends, and D's views of both, for the curves.
 
         The student's displacement is a constant here.
         """

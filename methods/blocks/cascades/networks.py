@@ -133,6 +133,6 @@ def _up(x: Tensor, skip: Tensor) -> Tensor:
 
 
 def _cut(x: Tensor, like: Tensor) -> Tensor:
-    """The first voxels of ``x``, as many as ``like`` has: the output shape that TensorFlow is told."""
+    """Return the first voxels of ``x``, as many as ``like`` has: the output shape that TensorFlow gets."""
     depth, height, width = like.shape[2:]
     return x[:, :, :depth, :height, :width]

@@ -116,7 +116,7 @@ def _weights(x: Tensor, axis: _Axis) -> Tensor:
 
 
 def _powers(x: Tensor, knots: Tensor, sides: Tensor) -> Tensor:
-    """A basis of an axis' cubic splines, ``(..., controls + 2, m)``, at places ``(..., m)`` of `_mirror`.
+    """Return a basis of an axis' cubic splines, ``(..., controls + 2, m)``, at places ``(..., m)`` of `_mirror`.
 
     Powers about the middle, and cubes of the distance beyond each inner knot, outwards: so they stay small, and single
     precision suffices. B-splines, which have to be found at every knot, took `evaluator` twice the time. The basis is
@@ -134,7 +134,7 @@ def _powers(x: Tensor, knots: Tensor, sides: Tensor) -> Tensor:
 
 
 def _from_values(controls: int) -> Tensor:
-    """The matrix from control values to coefficients, one more at each end: ``(controls + 2, controls)``, float64."""
+    """Return the matrix from control values to coefficients, one more an end: ``(controls + 2, controls)``, float64."""
     ring = torch.arange(-1, controls + 1).abs()
     mirrored = torch.eye(controls, dtype=torch.float64)[torch.where(ring < controls, ring, 2 * (controls - 1) - ring)]
     through = (mirrored[:-2] + 4 * mirrored[1:-1] + mirrored[2:]) / 6

@@ -136,7 +136,7 @@ class Mapper:
         _save(self.folder.parent / MAPS, {"truth": truth, "ratio": sizes[2] / sizes[0], **gathered})
 
     def _section(self, displacement: Tensor) -> Array:
-        """The middle coronal section of the component to the left, patient's right on the left, head on top."""
+        """Return the middle coronal section of the component to the left, patient's right on the left, head on top."""
         turn = io_orientation(self.affine)
         axis = int(np.flatnonzero(turn[:, 0] == 0)[0])
         component = -turn[axis, 1] * displacement[0, axis].float().cpu().numpy()

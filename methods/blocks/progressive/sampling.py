@@ -117,7 +117,7 @@ def make_synthetic_sampler(
 
 
 def _read(data: Dataset, cases: Sequence[str], first: Volume) -> tuple[Tensor, Tensor | None, list[Array]]:
-    """Scans, masks (None where no scan has one) and affines; one after the other, for a thousand fill the memory."""
+    """Read scans, masks (None where no scan has one) and affines; one by one, for a thousand fill the memory."""
     shape = first.array.shape
     images, affines = torch.empty(len(cases), 1, *shape, dtype=torch.float16), []
     masked = [case for case in cases if data.mask_path(case).exists()]
@@ -156,5 +156,5 @@ def to_print(affine: Array) -> Array:
 
 
 def _axes(affine: Array) -> Array:
-    """For each axis of an array the axis of the world (x, y, z) that it is nearest to."""
+    """Return for each axis of an array the axis of the world (x, y, z) that it is nearest to."""
     return io_orientation(affine)[:, 0].astype(int)

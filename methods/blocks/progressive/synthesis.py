@@ -204,7 +204,7 @@ def _grid(u: Tensor) -> Tensor:
 
 
 def _mask_reader(mask: Tensor | None, n: int, shape: Sequence[int]) -> Callable[[Tensor], Tensor]:
-    """A function of points ``(n, 3, m)`` in voxels of ``shape``: the mask's nearest voxel there, ``(n, 1, m)``.
+    """Return a function of points ``(n, 3, m)`` in voxels of ``shape``: the mask's nearest voxel there, ``(n, 1, m)``.
 
     0 outside, everything 1 where there is no mask. `spatial.sample` does the same in twice the time.
     """
@@ -227,7 +227,7 @@ def _mask_reader(mask: Tensor | None, n: int, shape: Sequence[int]) -> Callable[
 
 
 def _rescaled(points: Tensor, shape: Sequence[int], to: Sequence[int]) -> Tensor:
-    """Points in voxels of a grid ``shape`` in those of a grid ``to`` of the same image."""
+    """Return points in voxels of a grid ``shape`` as voxels of a grid ``to`` of the same image."""
     if tuple(shape) == tuple(to):
         return points
     return points * points.new_tensor([m / n for m, n in zip(to, shape, strict=True)])[:, None]
@@ -238,7 +238,7 @@ def _first_axis(matrix: Tensor, images: Tensor) -> Tensor:
 
 
 def _slabs(size: int, reach: int) -> Iterator[tuple[slice, slice]]:
-    """Slices of an axis, as many at a time as a CPU can cache, and all those within ``reach`` of them."""
+    """Yield slices of an axis, as many at a time as a CPU can cache, and all those within ``reach`` of them."""
     for low in range(0, size, SLAB):
         yield slice(low, low + SLAB), slice(max(low - reach, 0), low + SLAB + reach)
 
@@ -248,7 +248,7 @@ def _reach(sigma: float) -> int:
 
 
 def _gaussian(size: int, sigma: float) -> tuple[Tensor, Tensor]:
-    """Matrices ``(size, size)`` that smooth an axis by a Gaussian and take its derivative; float64."""
+    """Return matrices ``(size, size)`` that smooth an axis by a Gaussian and take its derivative; float64."""
     steps = torch.arange(-_reach(sigma), _reach(sigma) + 1)
     kernel = torch.exp(-0.5 * (steps.double() / sigma) ** 2)
     kernel /= kernel.sum()

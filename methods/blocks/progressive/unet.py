@@ -84,7 +84,7 @@ class UNet(nn.Module):
         return _linear(self.displacement, self._decode(skips)[-1])
 
     def _decode(self, skips: Sequence[Tensor]) -> list[Tensor]:
-        """Last features of each level, from the encoder's at the coarsest as many levels up as there are ``skips``."""
+        """Return the last features of each level, from the coarsest as many levels up as there are ``skips``."""
         features = [skips[0]]
         for skip, up, decoder in zip(skips[1:], self.up, self.decoder, strict=False):
             features.append(decoder(torch.cat([up(features[-1]), skip], dim=1)))
@@ -165,7 +165,7 @@ class ProgressiveUNet(UNet):
         return skips
 
     def _enter(self, level: int, images: Tensor, skips: Sequence[Tensor], alpha: Sequence[float]) -> Tensor:
-        """Input of a level's encoder, Eq. 3: the images at its resolution and the pooled features from above."""
+        """Return the input of a level's encoder, Eq. 3: images at its resolution and pooled features from above."""
         beta, gamma = (weights[level] for weights in input_weights(alpha))
         if not beta:
             return F.max_pool3d(skips[0], 2)

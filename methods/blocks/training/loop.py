@@ -224,7 +224,7 @@ def _resume(learner: Learner, folder: Path, run: Mapping[str, object]) -> tuple[
 
 
 def _curve(path: Path, start: int) -> IO[str]:
-    """The open curve, cut to the iterations before ``start``."""
+    """Return the open curve, cut to the iterations before ``start``."""
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
     with replacing(path) as temporary:
         temporary.write_text("".join(lines[:start]), encoding="utf-8")

@@ -19,8 +19,8 @@ class LoopOptions:
     iterations: int = 100_000  # updates of the weights
     batch: int = 1  # pairs per update
     learning_rate: float = 1e-4  # learning rate at its highest
-    # learning rates: halved at 60 and at 80 % of the iterations (released RCN), falling five times along a cosine
-    # (released LDR), or constant
+    # learning rate over time: rcn_step halves it at 60 and at 80 % of the iterations (released RCN), released_ldr lets
+    # it fall to zero five times along a cosine (released LDR, plain variant), constant keeps it
     schedule: Schedule = "constant"
     checkpoint_every: int = 500  # iterations from one state that a training can resume from to the next
 
@@ -29,11 +29,21 @@ class LoopOptions:
         positive("training", checkpoint_every=self.checkpoint_every)
 
 
-def learning_rate(iteration: int, options: LoopOptions) -> float:
-    """Return the learning rate of one iteration; milestones are fractions of ``options.iterations``.
+@dataclass(frozen=True)
+class MixedOptions(LoopOptions):
+    """The options of a training whose convolutions may run in half precision."""
 
-    ``rcn_step``: halved at 60 % and again at 80 % (released RCN). ``released_ldr``: five epochs that start at 1, 1/8,
-    1/16, 1/32 and 1/64 of the peak, each falling to zero along a cosine (released LDR, plain variant).
+    precision: Precision = "mixed"  # mixed runs convolutions in bfloat16 on CUDA; it changes nothing on the CPU
+
+    def mixed_on(self, device: str) -> bool:
+        """Return whether convolutions run in bfloat16 on a device."""
+        return self.precision == "mixed" and device.startswith("cuda")
+
+
+def learning_rate(iteration: int, options: LoopOptions) -> float:
+    """Return the learning rate of one iteration by the options' schedule.
+
+    The five epochs of ``released_ldr`` start at 1, 1/8, 1/16, 1/32 and 1/64 of the peak.
     """
     done, peak = iteration / options.iterations, options.learning_rate
     if options.schedule == "constant":
@@ -43,8 +53,3 @@ def learning_rate(iteration: int, options: LoopOptions) -> float:
     epoch, within = divmod(5 * iteration, options.iterations)
     factor = (1, 1 / 8, 1 / 16, 1 / 32, 1 / 64)[min(epoch, 4)]
     return peak * factor * 0.5 * (1 + math.cos(math.pi * within / options.iterations))
-
-
-def is_mixed(precision: Precision, device: str) -> bool:
-    """Return whether convolutions run in bfloat16: ``mixed`` changes nothing on the CPU."""
-    return precision == "mixed" and device.startswith("cuda")

@@ -1,4 +1,4 @@
-"""The schedule of the progressive paper: its rows, its table, and Eq. 2 to the letter."""
+"""The growth of the progressive paper: its rows, its table, and Eq. 2 to the letter."""
 
 import numpy as np
 import pytest
@@ -35,9 +35,6 @@ def equation_2(t, delta, duration, levels=5):
     return alpha
 
 
-# ---- the schedule ----
-
-
 @pytest.mark.parametrize(
     ("iterations", "alpha", "beta"),
     [
@@ -52,7 +49,7 @@ def equation_2(t, delta, duration, levels=5):
         ((15000, 40000), (0, 0, 0, 0, 1), (0, 0, 0, 0)),
     ],
 )
-def test_proposed_schedule_is_the_papers(iterations, alpha, beta):
+def test_proposed_growth_is_the_papers(iterations, alpha, beta):
     for iteration in iterations:
         assert PROPOSED.alpha(iteration) == alpha
         assert input_weights(PROPOSED.alpha(iteration)) == (beta, tuple(1 - weight for weight in beta))
@@ -103,7 +100,7 @@ def test_without_transitions_a_level_begins_at_its_start():
     ("options", "word"),
     [((-1, 5), "transition"), ((3, 5), "duration"), ((0, float("nan")), "duration"), ((1, 3, 0), "levels")],
 )
-def test_schedules_that_cannot_be_are_refused(options, word):
+def test_growth_that_cannot_be_is_refused(options, word):
     with pytest.raises(ValueError, match=f"Growth: {word}"):
         Growth(*options)
     with pytest.raises(ValueError, match="iteration must be 0 or more, got -1"):

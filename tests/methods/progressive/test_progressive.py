@@ -1,4 +1,4 @@
-"""The method of the progressive paper: fair to its baseline, true to its schedule, resumable, blind to landmarks."""
+"""The method of the progressive paper: fair to its baseline, true to its growth, resumable, blind to landmarks."""
 
 import json
 from dataclasses import replace
