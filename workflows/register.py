@@ -21,7 +21,7 @@ from benchmarks.provenance import collect, fingerprint
 from benchmarks.records import PairRecord, Registrations, TrainingOutcome, encode, read, read_lines, write
 from datasets.case import Dataset, Pair, open_dataset
 from datasets.description import DATASET_JSON
-from datasets.files import DataError, sha256
+from datasets.files import DataError, replacing, sha256
 from workflows.planning.layout import ChunkFolder, pairs_of
 from workflows.planning.specs import RegisterSpec
 from workflows.running.command import job
@@ -69,7 +69,7 @@ class Session:
         self.chunk = ChunkFolder(spec.folder)
         self.pairs: Sequence[Pair] = pairs_of(data.test_pairs, spec.chunk, spec.chunks)
         self.run = run_id(spec, threads, training)
-        self.records = {each.pair: each for each in read_lines(self.chunk.records, PairRecord) if each.run == self.run}
+        self.records = {each.pair: each for each in _records_of(self.run, self.chunk.records)}
         logger.info("%d pairs, %d already done", len(self.pairs), len(self.records))
 
     def register_all(self) -> dict[str, float]:
@@ -111,6 +111,16 @@ def run_id(spec: RegisterSpec, threads: int, training: TrainingOutcome | None) -
         "weights": training and (training.sha256 or training.reason),
     }
     return fingerprint(spec.sources, values)
+
+
+def _records_of(run: str, path: Path) -> list[PairRecord]:
+    """Return the records of a run, and remove those of others: its displacements take the place of theirs."""
+    records = list(read_lines(path, PairRecord))
+    own = [record for record in records if record.run == run]
+    if len(own) < len(records):
+        with replacing(path) as temporary:
+            temporary.write_bytes(b"".join(encode(record) + b"\n" for record in own))
+    return own
 
 
 def _append(path: Path, record: PairRecord) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks.provenance import fingerprint
 from benchmarks.records import TrainingOutcome, read, write
-from datasets.case import open_dataset
+from datasets.case import Dataset, open_dataset
 from datasets.description import DATASET_JSON
 from datasets.files import SNAPSHOTS, one_line, sha256
 from workflows.planning.layout import TrainingFolder
@@ -30,14 +30,15 @@ def train(spec: TrainSpec, threads: int) -> None:
     """Train, resuming from the state of an interrupted run of the same code, data and options."""
     for variable in THREAD_VARIABLES:  # before the module below imports its libraries
         os.environ[variable] = str(threads)
-    here = TrainingFolder(spec.folder)
+    here, data = TrainingFolder(spec.folder), open_dataset(spec.data)
+    data.check_files()  # data that cannot be read are no failed training, and cost no state of an earlier one
     state = _state_folder(here, spec)
     started = time.perf_counter()
     outcome = TrainingOutcome(
         dataset=spec.dataset, method=spec.by.method, seed=spec.by.seed, status="ok", reason="", kept=str(state)
     )
     try:
-        checkpoint = _call(spec, state, threads)
+        checkpoint = _call(spec, data, state, threads)
         outcome = replace(outcome, checkpoint=str(checkpoint), sha256=sha256(checkpoint))
     except Exception as error:
         traceback.print_exc()
@@ -48,7 +49,7 @@ def train(spec: TrainSpec, threads: int) -> None:
     logger.info("training %s in %.0f s", outcome.status, outcome.seconds)
 
 
-def _call(spec: TrainSpec, state: Path, threads: int) -> Path:
+def _call(spec: TrainSpec, data: Dataset, state: Path, threads: int) -> Path:
     module = importlib.import_module(spec.by.module)
     import torch
 
@@ -58,8 +59,6 @@ def _call(spec: TrainSpec, state: Path, threads: int) -> Path:
         others["teacher"] = _checkpoint_of(read(spec.teacher, TrainingOutcome))
     if spec.watch:
         others["watch"] = Watcher(spec.watch, state / SNAPSHOTS)
-    data = open_dataset(spec.data)
-    data.check_files()
     params, training = build(module.Params, spec.by.params), build(module.Training, spec.training)
     return module.train(data, state, params, training, device=spec.by.device, seed=spec.by.seed, **others)
 

@@ -55,6 +55,7 @@ def _shout(zero, fixed):
 
 FAULTS = {
     "none": lambda zero, fixed: zero,
+    "one": lambda zero, fixed: zero + 1,  # no fault: another displacement
     "raise": _raise,
     "mutate": _mutate,
     "shout": _shout,

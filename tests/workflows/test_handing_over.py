@@ -18,7 +18,9 @@ ARGUMENT_LIMIT = 131_072  # bytes that one argument of a command may have on Lin
 
 
 def test_a_specification_may_be_longer_than_an_argument(tmp_path):
-    variants = {f"demons-{n}": {"like": "demons", "params": {"iterations": [n + 1]}} for n in range(400)}
+    variants = {
+        f"demons-{n}": {"like": "demons", "label": f"Demons {n}", "params": {"iterations": [n + 1]}} for n in range(400)
+    }
     run = {"datasets": ["phantom-liver"], "methods": list(variants)}
     timing = {"datasets": ["phantom-liver"], "methods": list(variants)}
     plan = Plan(resolve({"run": run, "methods": variants, "timing": timing}))
@@ -67,3 +69,14 @@ def test_a_pair_is_in_the_chunk_that_says_so():
     assert sorted(pair.moving for chunk in chunks for pair in chunk) == sorted(pair.moving for pair in pairs)
     assert max(map(len, chunks)) - min(map(len, chunks)) == 1
     assert all(chunk_of(pairs, pair, 4) == number for number, chunk in enumerate(chunks) for pair in chunk)
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda text: text[:40], lambda text: text.replace("600", "1"), lambda text: "\udcff"]
+)
+def test_a_spoilt_file_is_written_anew(tmp_path, spoil):
+    files, plan = SpecFiles(Layout(tmp_path), writes=True), Plan(resolve({}))
+    path = tmp_path / files.path_function(plan.register)(JOB)
+    path.write_text(spoil(path.read_text("utf-8")), encoding="utf-8", errors="surrogateescape")
+    files.path_function(plan.register)(JOB)
+    assert read(path, RegisterSpec) == plan.register(JOB)

@@ -60,6 +60,15 @@ BAD = [
     ({"timing": {"methods": {"phantom-brain": []}}}, "unknown data set of timing.datasets 'phantom-brain'"),
     ({"timing": {"methods": {"phantom-liver": ["deamons"]}}}, "unknown method 'deamons'; did you mean 'demons'"),
     ({"datasets": {"phantom-liver": {"keep": "some"}}}, "'some' is not one of"),
+    ({"methods": {"demonz": {"params": {}}}}, "did you mean 'demons'?"),
+    ({"datasets": {"phantom-livr": {"chunks": 2}}}, "did you mean 'phantom-liver'?"),
+    (
+        {
+            "methods": {"twin": {"like": "demons"}},
+            "run": {"datasets": ["phantom-liver"], "methods": ["demons", "twin"]},
+        },
+        "methods.twin.label: 'demons' is called 'Diffeomorphic demons' too",
+    ),
     ({"profile": "My Profile"}, "profile: 'My Profile' does not match"),
 ]
 

@@ -157,3 +157,11 @@ def _wait_until(condition, limit: float = 30) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+def test_options_changed_and_changed_back_leave_no_displacement_of_the_others(make_dataset, registration):
+    data = make_dataset()
+    first, other = registration(data), registration(data, fault="one")
+    for spec in (first, other, first):
+        outcome(spec)
+    assert not read_displacement(first.folder / "disp_fixed_dark0.nii.gz").any()

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from benchmarks.records import TrainingOutcome, read
 from datasets.case import Pair, Writer
 from datasets.description import Description, TrainingSplit
+from datasets.files import DataError
 from workflows.configuration.resolve import resolve
 from workflows.planning import plan
 from workflows.planning.specs import MethodSpec, TrainSpec
@@ -154,3 +155,14 @@ def test_timing_takes_the_methods_of_each_data_set():
     assert ("phantom-dirlab", "progressive") in timed
     assert ("phantom-dirlab", "elastix-bspline") not in timed
     assert ("phantom-liver", "elastix-bspline") in timed
+
+
+def test_data_that_cannot_be_read_are_no_failed_training_and_cost_no_weights(folder):
+    assert outcome(folder, "net").status == "ok"
+    about = folder / "data" / "dataset.json"
+    about.write_text(about.read_text("utf-8")[:50])
+    with pytest.raises(DataError, match="dataset\\.json"):
+        train(specification(folder, "net"), 1)
+    kept = read(folder / "net" / "seed0" / "training.json", TrainingOutcome)
+    assert kept.status == "ok"
+    assert Path(kept.checkpoint).exists()

@@ -30,6 +30,13 @@ def check_schema(config: Options) -> None:
     if error is None:
         return
     where = ".".join(map(str, error.absolute_path)) or "top level"
+    if error.validator == "required" and "module" in error.message and len(error.absolute_path) == 2:
+        section, name = map(str, error.absolute_path)
+        others = {known for known, entry in config[section].items() if "module" in entry}
+        raise SettingsError(
+            f"configuration, {where}: nothing of this name is in the catalogue; "
+            f"{nearest(name, others)} A new entry needs a module"
+        )
     if error.validator == "additionalProperties":
         known = error.schema.get("properties", {})
         unknown = next(key for key in error.instance if key not in known)
@@ -44,6 +51,7 @@ def check_names(config: Config, papers: Mapping[str, Sequence[str]]) -> None:
         _known(members, config.datasets, f"groups.{name}", "data set")
     _known(config.run.datasets, data, "run.datasets", "data set")
     _known(config.run.methods, config.methods, "run.methods", "method")
+    _check_labels(config)
     for name in config.datasets:
         _check_dataset(config, name)
     for name in config.methods:
@@ -63,6 +71,19 @@ def _check_timing(config: Config, data: Iterable[str]) -> None:
         _known(timing.methods, timing.datasets, "timing.methods", "data set of timing.datasets")
     for names in timing.methods.values() if isinstance(timing.methods, dict) else [timing.methods or []]:
         _known(names, config.methods, "timing.methods", "method")
+
+
+def _check_labels(config: Config) -> None:
+    """Refuse two rows of one name: a variant takes over the label of the method that it is like."""
+    named: dict[str, str] = {}
+    for method in config.run.methods:
+        label = config.methods[method].label
+        if label in named:
+            raise SettingsError(
+                f"configuration, methods.{method}.label: {named[label]!r} is called {label!r} too; "
+                "their rows could not be told apart: give it a label of its own"
+            )
+        named[label] = method
 
 
 def _check_dataset(config: Config, name: str) -> None:

@@ -57,7 +57,7 @@ def sources_of(modules: Iterable[str], *, root: Path = ROOT) -> list[Path]:
 def libraries_of(modules: Iterable[str], *, root: Path = ROOT) -> dict[str, str]:
     """Return the versions of the third-party packages that some modules and their own imports use."""
     names = {name.split(".")[0] for path in sources_of(modules, root=root) for name in imported_modules(path)}
-    foreign = names - {*ROOMS, *sys.stdlib_module_names}
+    foreign = names - {*ROOMS, *sys.stdlib_module_names, "_typeshed"}  # the last exists for type checkers alone
     return versions(_DISTRIBUTIONS.get(name, name) for name in foreign)
 
 

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks.records import encode, write
+from benchmarks.records import encode, text_of, write
 from workflows.planning.layout import Layout
 from workflows.planning.plan import Wildcards
 from workflows.planning.specs import Spec
@@ -30,8 +30,8 @@ class SpecFiles:
             spec = specify(wildcards)
             digest = hashlib.sha256(encode(spec)).hexdigest()[:12]
             file = self.layout.specification(specify.__name__, spec.job, digest)
-            if self.writes and not file.exists():
-                write(file, spec)
+            if self.writes and not (file.exists() and file.read_bytes() == text_of(spec).encode()):
+                write(file, spec)  # also where somebody has edited or cut it: its name promises the content
             return str(file)
 
         return path
