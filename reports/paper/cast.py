@@ -116,10 +116,10 @@ class PaperRun:
         about, title = self.paper.datasets[key], self.paper.datasets[key].title
         if key not in self.cast:
             return Player(title, None, "", "", False, f"{_nobody(title)} in this profile", "", "")
-        data = self.run.datasets[self.cast[key]]
-        here = data.description.display_title
-        note = "" if data.name != key else _pairs_note(len(data.test_pairs), about.pairs)
-        stand_in = data.name != key or bool(note)
+        name = self.cast[key]
+        data, here = self.run.datasets[name], self.run.titles[name]
+        note = "" if name != key else _pairs_note(len(data.test_pairs), about.pairs)
+        stand_in = name != key or bool(note)
         which = f"{here}, which {note or f'plays {title}'}"
         plain = f"{here}, a stand-in for {title}" if stand_in else here
         return Player(title, data, here, note, stand_in, "", which if note else plain, which)

@@ -45,11 +45,6 @@ _Said = Mapping[str, Any]  # an entry of the YAML as the schema lets it through
 _Place = tuple[int, str, str]  # table, row and column
 
 
-def known_papers() -> list[str]:
-    """Return the keys of the papers that can be loaded."""
-    return sorted(path.stem for path in PAPERS.glob("*.yaml"))
-
-
 def load_paper(key: str, *, folder: Path = PAPERS) -> Paper:
     """Read ``<key>.yaml`` and ``<key>.csv``; raise `PaperError` with one line when they do not fit each other."""
     layout_path, csv_path = folder / f"{key}.yaml", folder / f"{key}.csv"

@@ -66,7 +66,7 @@ class Reader:
     def __init__(self, paper_run: PaperRun) -> None:
         run = paper_run.run
         self.paper_run = paper_run
-        self._pairs = PairValues(run.metrics, list(run.datasets.values()))
+        self._pairs = PairValues(run)
         self._learned = {method: paper_run.trained_elsewhere(method) for method in run.methods}
         sizes = run.metrics[(run.metrics.pair == RUN_LEVEL) & (run.metrics.status == "ok")]
         places = sizes[["dataset", "method", "metric"]].itertuples(index=False, name=None)

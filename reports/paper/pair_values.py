@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +14,7 @@ from benchmarks.statistics import bootstrap_interval, pooled, wilcoxon
 from datasets.case import Dataset, Pair
 from datasets.files import Array, one_line
 from reports.reading import summary
+from reports.reading.run import Run
 
 POOLED = ("count", "mean", "sd")  # regions that a mean and sd over all landmarks are made of
 DIVERGED = "diverged"
@@ -57,18 +58,17 @@ class Answer:
 class PairValues:
     """The values of every registration, looked up by data set, method, metric and seed; data sets by their names."""
 
-    def __init__(self, metrics: pd.DataFrame, datasets: Iterable[Dataset]) -> None:
+    def __init__(self, run: Run) -> None:
+        metrics, self._titles = run.metrics, run.titles
         good = metrics[(metrics.status == "ok") & (metrics.pair != RUN_LEVEL)]
         self._good = good.astype({"value": float}).dropna(subset="value")
         self._places = self._good.groupby(["dataset", "method", "metric", "protocol", "region"]).indices
         self._registrations = dict(list(summary.registrations(metrics).groupby(["dataset", "method"])))
         self._series: dict[tuple[str, str, Quote, int | None], pd.Series | None] = {}
-        self._titles = {each.name: each.description.display_title for each in datasets}
-        self._pairs = {each.name: [pair.name for pair in each.test_pairs] for each in datasets}
-        known = {each.name: each for each in datasets}
-        pairs = self._good[self._good.dataset.isin(list(known))][["dataset", "pair"]].drop_duplicates()
+        self._pairs = {name: [pair.name for pair in data.test_pairs] for name, data in run.datasets.items()}
+        pairs = self._good[self._good.dataset.isin(list(run.datasets))][["dataset", "pair"]].drop_duplicates()
         self._subjects = {
-            (dataset, pair): _subjects(known[dataset], pair) for dataset, pair in pairs.itertuples(index=False)
+            (name, pair): _subjects(name, run.datasets[name], pair) for name, pair in pairs.itertuples(index=False)
         }
 
     def read(self, choice: Choice, quote: Quote, *, pooled: bool = False) -> pd.DataFrame | Missing:
@@ -181,10 +181,10 @@ class PairValues:
         return chosen if choice.pair is None else chosen[chosen.pair.isin(self._names(dataset, choice))]
 
 
-def _subjects(dataset: Dataset, pair: str) -> list[tuple[str, str]]:
+def _subjects(name: str, dataset: Dataset, pair: str) -> list[tuple[str, str]]:
     """Return the subjects of a pair, for pairs that share one are not independent."""
     named, known = dataset.description.subjects, Pair.from_name(pair)
-    return [(dataset.name, named.get(case, case)) for case in (known.fixed, known.moving)]
+    return [(name, named.get(case, case)) for case in (known.fixed, known.moving)]
 
 
 def first_reason(rows: pd.DataFrame) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -37,6 +38,11 @@ class Run:
     def label(self, method: str) -> str:
         """Return the label of a method, its name where the run does not have it."""
         return self.methods[method].label if method in self.methods else method
+
+    @cached_property
+    def titles(self) -> Mapping[str, str]:
+        """The titles of the data sets for readers, by name."""
+        return {name: data.description.display_title for name, data in self.datasets.items()}
 
     @property
     def ordered(self) -> list[str]:

@@ -14,7 +14,7 @@ from reports.drawing import planes
 from reports.drawing.sections import AGREE, DPI, EMPTY, MISMATCH
 from reports.paper.draw import draw_figures, kinds
 from reports.paper.figures import sections as section_figure
-from reports.paper.layout import PaperError, known_papers, load_paper
+from reports.paper.layout import PAPERS, PaperError, load_paper
 from tests.reports.paper.paper_inputs import dice_rows, drawn, layout, make_run, timing, varied
 from tests.reports.report_inputs import AFFINES, extreme, failed_row, row
 
@@ -146,7 +146,7 @@ def test_an_entry_that_cannot_be_drawn_is_one_line(tmp_path, entry, message):
     assert str(error.value) == f"toy: figure 5: {message}"
 
 
-@pytest.mark.parametrize("key", known_papers())
+@pytest.mark.parametrize("key", sorted(path.stem for path in PAPERS.glob("*.yaml")))
 def test_figures_of_every_paper_are_known_kinds_and_say_why_they_are_not_drawn(tmp_path, key):
     paper_run = varied(toy(tmp_path, []), paper=load_paper(key), plays={}, methods={})
     found = draw_figures(paper_run, tmp_path / "figures")
