@@ -29,7 +29,8 @@ class TrainingData:
 class Row:
     """A row of a table: its labels, and its method where all of its cells have the same one.
 
-    ``printed`` is False for a row of ours that the paper does not have.
+    ``printed`` is False for a row of ours that the paper does not have. ``only`` names the columns that it has a cell
+    in where it has not all, ``cells`` those that it says more of, ``gain_over`` the row that its gains are over.
     """
 
     key: str
@@ -37,13 +38,17 @@ class Row:
     name: str
     method: str = ""
     printed: bool = True
+    only: Sequence[str] = ()
+    cells: Sequence[str] = ()
+    gain_over: str = ""
 
 
 @dataclass(frozen=True)
 class Column:
     """A column of a table; ``gain_of`` and ``sd_of`` name the column whose gain or standard deviation this one is.
 
-    ``datasets`` and ``method`` are its own; where they are empty rows or the whole table say them.
+    ``datasets`` and ``method`` are its own; where they are empty rows or the whole table say them. ``only`` names the
+    rows that it has a cell in where it has not all.
     """
 
     key: str
@@ -53,6 +58,7 @@ class Column:
     sd_of: str = ""
     datasets: Sequence[str] = ()
     method: str = ""
+    only: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +68,8 @@ class Cell:
     table: int  # number of its table
     row: Row  # its row
     column: Column  # its column
-    printed: Printed  # what the paper prints; of a row that the paper does not have nothing
-    unit: str  # unit of the printed number
+    unit: str = ""  # unit of the printed number
+    printed: Printed = field(default_factory=Printed)  # nothing in a row that the paper does not have
     datasets: Sequence[str] = ()  # keys of the paper's data sets that it is over; a number about a training has none
     method: str = ""  # name of the method that it is of
     less: str = ""  # the method that a gain is over

@@ -7,8 +7,9 @@ row and the row's ``cells`` together, the later over the earlier; `load_paper` p
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -21,27 +22,18 @@ from jsonschema.exceptions import best_match
 from benchmarks.metrics import METRICS
 from datasets.files import one_line
 from reports import PAPERS
-from reports.paper.contents import Cell, Column, Paper, PaperData, PaperFigure, PaperTable, Reading, Row, TrainingData
-from reports.paper.printed import PaperError, Printed, read_printed, read_text
+from reports.paper.contents import Cell, Paper, PaperData, PaperFigure, PaperTable, TrainingData
+from reports.paper.printed import PaperError, read_printed, read_text
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "paper.schema.yaml"
-NOT_OF_CELLS = (
-    "key",
-    "label",
-    "labels",
-    "group",
-    "only",
-    "cells",
-    "printed",
-    "sd_of",
-)  # said of rows and columns alone
+# said of rows and columns alone
+NOT_OF_CELLS = ("key", "label", "labels", "group", "only", "cells", "printed", "sd_of")
 COMPARED = ("method", "less", "against")
 POOLED = ("mean", "sd", "reduction", "seeds_lower")  # statistics that there are over all landmarks
 AGAINST = ("reduction", "signed_rank", "signed_rank_p", "pairs_lower", "pairs_higher", "seeds_lower")  # of two methods
 ROMAN = ("0", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X")
 DASHES = ("", "\N{EM DASH}")  # labels that name nothing
 
-_Said = Mapping[str, Any]  # an entry of the YAML as the schema lets it through
 _Place = tuple[int, str, str]  # table, row and column
 
 
@@ -51,26 +43,26 @@ def load_paper(key: str, *, folder: Path = PAPERS) -> Paper:
     layout = _read_layout(layout_path)
     if layout["paper"] != key:
         raise PaperError(f"{layout_path}: paper is {layout['paper']!r}, the file's name says {key!r}")
-    _check_layout(layout, str(layout_path))
-    said = {place: one for table in layout["tables"] for place, one in _places(table)}
-    for place, one in said.items():
-        _check_cell(one, list(layout["datasets"]), f"{layout_path}: {_name(place)}")
+    tables, figures = list(map(_table, layout["tables"])), list(map(_figure, layout["figures"]))
+    _check_layout(tables, figures, str(layout_path))
+    wanted: dict[_Place, Cell] = {}
+    for table, entry in zip(tables, layout["tables"], strict=True):
+        wanted |= _cells(table, entry, layout.get("tolerance", {}))
+    for place, cell in wanted.items():
+        _check_cell(cell, list(layout["datasets"]), f"{layout_path}: {_name(place)}")
     frame = read_printed(csv_path)
-    ours = {(table["number"], row["key"]) for table in layout["tables"] for row in table["rows"] if not _in_print(row)}
-    _check_printed(frame, {place: one for place, one in said.items() if place[:2] not in ours}, str(csv_path))
+    _check_printed(frame, {place: cell for place, cell in wanted.items() if cell.row.printed}, str(csv_path))
     rows = frame[["table", "row", "column", "printed", "value", "note"]].itertuples(index=False, name=None)
-    printed = {row[:3]: read_text(*row[3:]) for row in rows}
-    tables = [_table(table, said, printed, layout.get("tolerance", {})) for table in layout["tables"]]
-    cells = {(table.number, *place): cell for table in tables for place, cell in table.cells.items()}
+    printed = {row[:3]: replace(wanted[row[:3]], printed=read_text(*row[3:])) for row in rows}
     return Paper(
         key=key,
         title=layout["title"],
         cite=layout["cite"],
         hardware=layout.get("hardware", ""),
         datasets=msgspec.convert(layout["datasets"], dict[str, PaperData]),
-        tables=tables,
-        figures=[_figure(entry) for entry in layout["figures"]],
-        cells=[cells[place] for place in printed],
+        tables=[_filled(table, {**wanted, **printed}) for table in tables],
+        figures=figures,
+        cells=list(printed.values()),
         training=msgspec.convert(layout.get("training", {}), TrainingData),
     )
 
@@ -90,84 +82,56 @@ def _read_layout(path: Path) -> dict[str, Any]:
     return layout
 
 
-def _places(table: _Said) -> Iterator[tuple[_Place, _Said]]:
-    """Yield where a table has a cell, and all that is said of it.
+def _table(entry: dict[str, Any]) -> PaperTable:
+    """Return a table that has no cells yet."""
+    columns = [{**column, "datasets": _listed(column.get("dataset", ()))} for column in entry["columns"]]
+    rows = []
+    for row in entry["rows"]:
+        name = ", ".join(label for label in row["labels"] if label not in DASHES)
+        rows.append({**row, "name": name, "cells": list(row.get("cells", ()))})
+    title = entry.get("title", f"Table {ROMAN[entry['number']]}")
+    return msgspec.convert({**entry, "title": title, "rows": rows, "columns": columns, "cells": {}}, PaperTable)
 
-    A row or a column may name its ``only`` partners; a gain is only in rows that say what they gain over.
+
+def _filled(table: PaperTable, cells: Mapping[_Place, Cell]) -> PaperTable:
+    return replace(table, cells={place[1:]: cell for place, cell in cells.items() if place[0] == table.number})
+
+
+def _figure(entry: dict[str, Any]) -> PaperFigure:
+    options = {name: value for name, value in entry.items() if name not in ("number", "kind", "caption")}
+    return PaperFigure(entry["number"], entry["kind"], entry["caption"], options)
+
+
+def _cells(table: PaperTable, entry: dict[str, Any], tolerance: Mapping[str, float]) -> dict[_Place, Cell]:
+    """Build every cell that a table has; nothing is printed in it yet.
+
+    A row or a column may name its ``only`` partners; a gain is only in rows that say what they gain over. A cell is
+    said by the table, its column, its row and the row's cells, the later over the earlier; a gain has all that the
+    column has whose gain it is, and ``less``.
     """
-    for row in table["rows"]:
-        for column in table["columns"]:
-            partners = column["key"] in row.get("only", [column["key"]]) and row["key"] in column.get(
-                "only", [row["key"]]
-            )
-            if partners and ("gain_of" not in column or "gain_over" in row):
-                yield (table["number"], row["key"], column["key"]), _put_together(table, row, column)
+    rows = {row.key: row for row in table.rows}
+    of_columns, cells = {column["key"]: column for column in entry["columns"]}, {}
+    for (row, of_row), column in product(zip(table.rows, entry["rows"], strict=True), table.columns):
+        partners = column.key in (row.only or [column.key]) and row.key in (column.only or [row.key])
+        if not partners or (column.gain_of and not row.gain_over):
+            continue
+        parts = [entry.get("cells", {}), of_columns[column.key], of_row, of_row.get("cells", {}).get(column.key, {})]
+        if column.gain_of:
+            parts = [parts[0], of_columns[column.gain_of], *parts[1:], {"less": rows[row.gain_over].method}]
+        said = {name: value for part in parts for name, value in part.items() if name not in NOT_OF_CELLS}
+        place = (table.number, row.key, column.key)
+        cells[place] = _cell({**said, "table": table.number, "row": row, "column": column}, tolerance)
+    return cells
 
 
-def _put_together(table: _Said, row: _Said, column: _Said) -> _Said:
-    """Put the parts that say a cell together; a gain has all that the column has whose gain it is, and ``less``."""
-    parts = [table.get("cells", {}), column, row, row.get("cells", {}).get(column["key"], {})]
-    more = {}
-    if "gain_of" in column:
-        parts.insert(1, _find(table["columns"], column["gain_of"]))
-        more = {"less": _find(table["rows"], row["gain_over"]).get("method", "")}
-    return {name: value for part in parts for name, value in part.items() if name not in NOT_OF_CELLS} | more
-
-
-def _table(
-    entry: _Said, said: Mapping[_Place, _Said], printed: Mapping[_Place, Printed], tolerance: Mapping[str, float]
-) -> PaperTable:
-    number = entry["number"]
-    rows = {row["key"]: _row(row) for row in entry["rows"]}
-    columns = {column["key"]: _column(column) for column in entry["columns"]}
-    cells = {
-        (row, column): _cell(one, (number, rows[row], columns[column]), printed.get((number, row, column)), tolerance)
-        for (table, row, column), one in said.items()
-        if table == number
-    }
-    return PaperTable(
-        number=number,
-        title=entry.get("title", f"Table {ROMAN[number]}"),
-        caption=entry["caption"],
-        head=entry["head"],
-        columns=list(columns.values()),
-        rows=list(rows.values()),
-        cells=cells,
-        readings=msgspec.convert(entry["readings"], list[Reading]),
-    )
-
-
-def _row(entry: _Said) -> Row:
-    name = ", ".join(label for label in entry["labels"] if label not in DASHES)
-    return Row(entry["key"], entry["labels"], name, entry.get("method", ""), _in_print(entry))
-
-
-def _in_print(row: _Said) -> bool:
-    return row.get("printed", True)
-
-
-def _column(entry: _Said) -> Column:
-    own = {name: entry[name] for name in ("label", "group", "gain_of", "sd_of", "method") if name in entry}
-    return Column(entry["key"], **own, datasets=_datasets(entry))
-
-
-def _datasets(said: _Said) -> tuple[str, ...]:
-    named = said.get("dataset", ())
-    return (named,) if isinstance(named, str) else tuple(named)
-
-
-def _cell(said: _Said, place: tuple[int, Row, Column], printed: Printed | None, tolerance: Mapping[str, float]) -> Cell:
+def _cell(said: dict[str, Any], tolerance: Mapping[str, float]) -> Cell:
     """Build a cell of all that is said of it, so that nobody has to look anything of it up again."""
     metric, known = said.get("metric", ""), {field.name for field in fields(Cell)}
     usual = "median" if metric == "seconds" else "mean"
     derived = {
-        "table": place[0],
-        "row": place[1],
-        "column": place[2],
-        "printed": printed or Printed(),
-        "datasets": _datasets(said),
+        "datasets": _listed(said.get("dataset", ())),
         "methods": [said[name] for name in COMPARED if name in said],
-        "region": said.get("region") or (METRICS[metric].region if metric else ""),
+        "region": said.get("region") or (METRICS[metric].region if metric in METRICS else ""),
         "statistic": "less" if "less" in said and metric != "seconds" else said.get("statistic", usual),
         "draws": "seed" in said and said["seed"] is None,
         "setting": ".".join(said[name] for name in ("within", "setting") if said.get(name) and "setting" in said),
@@ -177,57 +141,50 @@ def _cell(said: _Said, place: tuple[int, Row, Column], printed: Printed | None, 
     return Cell(**{name: value for name, value in said.items() if name in known} | derived)
 
 
-def _figure(entry: _Said) -> PaperFigure:
-    options = {name: value for name, value in entry.items() if name not in ("number", "kind", "caption")}
-    return PaperFigure(entry["number"], entry["kind"], entry["caption"], options)
+def _listed(named: str | Sequence[str]) -> tuple[str, ...]:
+    return (named,) if isinstance(named, str) else tuple(named)
 
 
-def _find(entries: Sequence[_Said], key: str) -> _Said:
-    return next(entry for entry in entries if entry["key"] == key)
-
-
-def _check_layout(layout: _Said, where: str) -> None:
+def _check_layout(tables: Sequence[PaperTable], figures: Sequence[PaperFigure], where: str) -> None:
     """Check that keys are unique, and that what one entry names exists."""
-    _check_unique([table["number"] for table in layout["tables"]], f"{where}: table")
-    _check_unique([figure["number"] for figure in layout["figures"]], f"{where}: figure")
-    for table in layout["tables"]:
-        here = f"{where}: table {table['number']}"
-        rows, columns = ([entry["key"] for entry in table[part]] for part in ("rows", "columns"))
-        _check_unique(rows, f"{here}: row")
-        _check_unique(columns, f"{here}: column")
-        for row in table["rows"]:
-            _check_row(row, len(table["head"]), rows, columns, f"{here}: row {row['key']}")
-        plain = [column["key"] for column in table["columns"] if not {"gain_of", "sd_of"} & set(column)]
-        for column in table["columns"]:
-            for option in ("gain_of", "sd_of"):
-                _check_known(column.get(option), plain, f"{here}: column {column['key']}: {option}")
-            for name in column.get("only", []):
-                _check_known(name, rows, f"{here}: column {column['key']}: only")
+    _check_unique([table.number for table in tables], f"{where}: table")
+    _check_unique([figure.number for figure in figures], f"{where}: figure")
+    for table in tables:
+        _check_table(table, f"{where}: table {table.number}")
 
 
-def _check_row(row: _Said, labels: int, rows: Sequence[str], columns: Sequence[str], where: str) -> None:
-    if len(row["labels"]) != labels:
-        raise PaperError(f"{where} needs {labels} labels, one per head")
-    _check_known(row.get("gain_over"), rows, f"{where}: gain_over")
-    for option in ("only", "cells"):
-        for name in row.get(option, []):
-            _check_known(name, columns, f"{where}: {option}")
+def _check_table(table: PaperTable, where: str) -> None:
+    rows, columns = [row.key for row in table.rows], [column.key for column in table.columns]
+    _check_unique(rows, f"{where}: row")
+    _check_unique(columns, f"{where}: column")
+    for row in table.rows:
+        here = f"{where}: row {row.key}"
+        if len(row.labels) != len(table.head):
+            raise PaperError(f"{here} needs {len(table.head)} labels, one per head")
+        _check_known([row.gain_over] if row.gain_over else [], rows, f"{here}: gain_over")
+        _check_known(row.only, columns, f"{here}: only")
+        _check_known(row.cells, columns, f"{here}: cells")
+    plain = [column.key for column in table.columns if not (column.gain_of or column.sd_of)]
+    for column in table.columns:
+        for option, named in (("gain_of", column.gain_of), ("sd_of", column.sd_of)):
+            _check_known([named] if named else [], plain, f"{where}: column {column.key}: {option}")
+        _check_known(column.only, rows, f"{where}: column {column.key}: only")
 
 
-def _check_cell(said: _Said, datasets: Sequence[str], where: str) -> None:
+def _check_cell(cell: Cell, datasets: Sequence[str], where: str) -> None:
     """Check that a cell says its unit, what it measures and of what; or why it is not measured."""
-    for key in _datasets(said):
-        _check_known(key, datasets, f"{where}: dataset")
-    _check_known(said.get("metric"), list(METRICS), f"{where}: metric")
-    needed = ["unit"]
-    if "not_run" not in said:
-        needed += ["method", "file"] if "setting" in said else ["method", "metric", "dataset"]
-        if said.get("statistic") in AGAINST:
-            needed.append("against")
-    if missing := [name for name in needed if name not in said]:
+    _check_known(cell.datasets, datasets, f"{where}: dataset")
+    _check_known([cell.metric] if cell.metric else [], list(METRICS), f"{where}: metric")
+    needed = {"unit": cell.unit}
+    if not cell.not_run:
+        of = {"file": cell.file} if cell.setting else {"metric": cell.metric, "dataset": cell.datasets}
+        needed |= {"method": cell.method, **of}
+        if cell.statistic in AGAINST:
+            needed["against"] = cell.against
+    if missing := [name for name, value in needed.items() if not value]:
         raise PaperError(f"{where}: the cell needs {', '.join(missing)}")
-    if said.get("pooled") and (statistic := said.get("statistic", "mean")) not in POOLED:
-        raise PaperError(f"{where}: pooled goes with {', '.join(POOLED)}, not with {statistic}")
+    if cell.pooled and cell.statistic not in POOLED:
+        raise PaperError(f"{where}: pooled goes with {', '.join(POOLED)}, not with {cell.statistic}")
 
 
 def _check_unique(keys: Sequence[object], what: str) -> None:
@@ -236,12 +193,13 @@ def _check_unique(keys: Sequence[object], what: str) -> None:
         raise PaperError(f"{what} {twice[0]} occurs twice")
 
 
-def _check_known(name: str | None, known: Sequence[str], what: str) -> None:
-    if name is not None and name not in known:
-        raise PaperError(f"{what} names {name!r}, which is none of {', '.join(known)}")
+def _check_known(names: Iterable[str], known: Sequence[str], what: str) -> None:
+    for name in names:
+        if name not in known:
+            raise PaperError(f"{what} names {name!r}, which is none of {', '.join(known)}")
 
 
-def _check_printed(printed: pd.DataFrame, wanted: Mapping[_Place, _Said], where: str) -> None:
+def _check_printed(printed: pd.DataFrame, wanted: Mapping[_Place, Cell], where: str) -> None:
     """Check that the CSV has each cell of the layout once and no other, in the cell's unit."""
     found = list(printed[["table", "row", "column"]].itertuples(index=False, name=None))
     _check_unique(found, f"{where}: cell")
@@ -252,8 +210,8 @@ def _check_printed(printed: pd.DataFrame, wanted: Mapping[_Place, _Said], where:
         if place not in set(found):
             raise PaperError(f"{where}: cell {_name(place)} of the layout is missing")
     for place, unit in zip(found, printed.unit, strict=True):
-        if unit != wanted[place]["unit"]:
-            raise PaperError(f"{where}: cell {_name(place)} has unit {unit!r}, its column {wanted[place]['unit']!r}")
+        if unit != wanted[place].unit:
+            raise PaperError(f"{where}: cell {_name(place)} has unit {unit!r}, its column {wanted[place].unit!r}")
 
 
 def _name(place: _Place) -> str:

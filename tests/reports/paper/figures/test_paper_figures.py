@@ -10,11 +10,12 @@ from datasets import geometry
 from datasets.case import Pair, Truth, Writer, open_dataset
 from datasets.description import Description, TrainingSplit
 from datasets.files import write_displacement
+from reports import PAPERS
 from reports.drawing import planes
 from reports.drawing.sections import AGREE, DPI, EMPTY, MISMATCH
 from reports.paper.draw import draw_figures, kinds
 from reports.paper.figures import sections as section_figure
-from reports.paper.layout import PAPERS, PaperError, load_paper
+from reports.paper.layout import PaperError, load_paper
 from tests.reports.paper.paper_inputs import dice_rows, drawn, layout, make_run, timing, varied
 from tests.reports.report_inputs import AFFINES, extreme, failed_row, row
 
