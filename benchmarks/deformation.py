@@ -7,7 +7,7 @@ a name of its own here. The regularity functions take the Jacobian determinant, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +17,13 @@ from datasets import geometry
 from datasets.files import Array
 
 SMALLEST = 1e-9  # determinants are clipped to this before their logarithm is taken
+# Protocols, each with its meaning; where there are two, the first is of a mask, the second of the whole grid.
+FORWARD = {"forward": "forward differences, the voxels that have all three forward neighbours"}
+CENTRAL = {
+    "central_mask": "central differences, voxels of the fixed image's mask",
+    "central_grid": "central differences, all voxels of the fixed grid",
+}
+ERROR = {"mask": "voxels of the fixed image's mask", "grid": "all voxels of the fixed grid"}
 _SHIFT, _CUT = 3, 2  # Learn2Reg's
 
 
@@ -80,7 +87,7 @@ def forward(measure: Callable[[Array], float]) -> Compute:
     """Make a metric of a number of the determinant by forward differences, over the whole grid."""
 
     def compute(evidence: Evidence) -> Iterator[Value]:
-        yield Value("forward", "all", float(measure(evidence.once(_forward))))
+        yield Value(*FORWARD, "all", float(measure(evidence.once(_forward))))
 
     return compute
 
@@ -89,7 +96,7 @@ def central(measure: Callable[[Array, ArrayLike | None], float]) -> Compute:
     """Make a metric of a number of the determinant by central differences, over the mask and over the whole grid."""
 
     def compute(evidence: Evidence) -> Iterator[Value]:
-        for protocol, mask in _protocols("central_mask", "central_grid", evidence.mask):
+        for protocol, mask in _protocols(CENTRAL, evidence.mask):
             yield Value(protocol, "all", measure(evidence.once(_central), mask))
 
     return compute
@@ -99,7 +106,7 @@ def error_values(evidence: Evidence) -> Iterator[Value]:
     """Yield the mean and the 95th percentile of the distance to the true displacement, over the mask and the grid."""
     if evidence.true_displacement is None:
         return
-    for protocol, mask in _protocols("mask", "grid", evidence.mask):
+    for protocol, mask in _protocols(ERROR, evidence.mask):
         error = displacement_error(evidence.displacement, evidence.true_displacement, evidence.spacing, mask)
         yield Value(protocol, "mean", float(np.mean(error)) if error.size else float("nan"))
         yield Value(protocol, "p95", float(np.percentile(error, 95)) if error.size else float("nan"))
@@ -113,7 +120,8 @@ def _central(evidence: Evidence) -> Array:
     return geometry.jacobian_determinant(evidence.displacement, scheme="central")
 
 
-def _protocols(masked: str, whole: str, mask: ArrayLike | None) -> list[tuple[str, ArrayLike | None]]:
+def _protocols(protocols: Iterable[str], mask: ArrayLike | None) -> list[tuple[str, ArrayLike | None]]:
+    masked, whole = protocols
     return [(whole, None)] if mask is None else [(masked, mask), (whole, None)]
 
 

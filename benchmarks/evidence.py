@@ -31,7 +31,18 @@ class Value(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """One displacement and the truth about its pair; `benchmarks.metrics.evaluate` says what each part is."""
+    """One displacement and the truth about its pair, as far as it is known.
+
+    Args:
+        displacement: ``(3, D, H, W)``, voxels of the fixed grid, pull-back.
+        spacing: three voxel sizes in mm, array-axis order.
+        fixed_labels: label map ``(D, H, W)`` of the fixed image; needs ``moving_labels`` too.
+        moving_labels: label map of the moving image, same grid.
+        labels: the labels to score; all but 0 that either map has when None.
+        landmarks: fixed and moving landmarks, each ``(n, 3)`` in voxels.
+        true_displacement: ``(3, D, H, W)``, same convention.
+        mask: boolean field of view ``(D, H, W)`` of the fixed image.
+    """
 
     displacement: Array
     spacing: Sequence[float]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -12,7 +12,13 @@ from benchmarks.evidence import Evidence, Value
 from datasets import geometry
 
 Protocol = Literal["continuous", "snapped"]
-PROTOCOLS: tuple[Protocol, ...] = ("continuous", "snapped")
+PROTOCOLS: Mapping[Protocol, str] = {  # of the distance, each with its meaning
+    "continuous": "distance of the mapped fixed landmark as it is",
+    "snapped": "mapped fixed landmark rounded to the nearest voxel first",
+}
+CORRELATED = {
+    "continuous": "Pearson's r between true and estimated displacement along each array axis, mean of the three"
+}
 _STILL = 1e-5  # voxels: a displacement that varies by less is constant, but for the rounding of float32
 
 
@@ -39,7 +45,7 @@ def tre(
     """
     fixed, moving = _both(fixed_landmarks, moving_landmarks, "tre")
     if protocol not in PROTOCOLS:
-        raise ValueError(f"tre: protocol must be one of {PROTOCOLS}, got {protocol!r}")
+        raise ValueError(f"tre: protocol must be one of {tuple(PROTOCOLS)}, got {protocol!r}")
     mapped = geometry.move_points(displacement, fixed)
     if protocol == "snapped":
         mapped = np.floor(mapped + 0.5)  # np.rint would send halves to the even voxel
@@ -86,7 +92,7 @@ def correlation_values(evidence: Evidence) -> Iterator[Value]:
     correlation = displacement_correlation(evidence.displacement, *evidence.landmarks)
     for region, r in (("mean", correlation.mean()), *((f"axis_{axis}", r) for axis, r in enumerate(correlation))):
         if np.isfinite(r):
-            yield Value("continuous", region, float(r))
+            yield Value(*CORRELATED, region, float(r))
 
 
 def _both(fixed: ArrayLike, moving: ArrayLike, where: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

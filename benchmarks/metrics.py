@@ -6,12 +6,11 @@ else reads the entry: the rows, the gate in continuous integration, the tables, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Literal, TypedDict
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from benchmarks import deformation, landmarks, overlap
 from benchmarks.evidence import Compute, Evidence, Needs
@@ -45,15 +44,6 @@ class Metric:
         return self.symbol or self.name
 
 
-_MASK_WARP = {
-    "linear_thr128": "mask of each label x 255 warped trilinearly, border clamp, kept where > 128",
-    "nearest": "label map warped by nearest neighbour, border clamp",
-}
-_CENTRAL = {
-    "central_mask": "central differences, voxels of the fixed image's mask",
-    "central_grid": "central differences, all voxels of the fixed grid",
-}
-_FORWARD = {"forward": "forward differences, the voxels that have all three forward neighbours"}
 _CLOCK = {"register": "one call, while accuracy was measured, other jobs perhaps beside it; for speed see the timing"}
 _LDR = "light-weight deformable registration, arXiv:2110.01293"
 _PROGRESSIVE = "progressively trained networks, doi:10.1109/TMI.2019.2953788"
@@ -65,7 +55,7 @@ METRICS: Mapping[str, Metric] = {
         higher_is_better=True,
         needs="labels",
         compute=overlap.dice_values,
-        protocols=_MASK_WARP,
+        protocols={**overlap.PROTOCOLS},
         region="mean",
         ranks=True,
         column=True,
@@ -78,7 +68,7 @@ METRICS: Mapping[str, Metric] = {
         higher_is_better=True,
         needs="labels",
         compute=overlap.jaccard_values,
-        protocols=_MASK_WARP,
+        protocols={**overlap.PROTOCOLS},
         region="mean",
         tolerance=0.005,
         source="Jaccard 1912, doi:10.1111/j.1469-8137.1912.tb05611.x",
@@ -90,10 +80,7 @@ METRICS: Mapping[str, Metric] = {
         unit="mm",
         needs="landmarks",
         compute=landmarks.tre_values,
-        protocols={
-            "continuous": "distance of the mapped fixed landmark as it is",
-            "snapped": "mapped fixed landmark rounded to the nearest voxel first",
-        },
+        protocols={**landmarks.PROTOCOLS},
         region="mean",
         decimals=2,
         ranks=True,
@@ -107,9 +94,7 @@ METRICS: Mapping[str, Metric] = {
         higher_is_better=True,
         needs="landmarks",
         compute=landmarks.correlation_values,
-        protocols={
-            "continuous": "Pearson's r between true and estimated displacement along each array axis, mean of the three"
-        },
+        protocols=landmarks.CORRELATED,
         region="mean",
         tolerance=0.02,
         source=_PROGRESSIVE,
@@ -120,7 +105,7 @@ METRICS: Mapping[str, Metric] = {
         unit="mm",
         needs="true_displacement",
         compute=deformation.error_values,
-        protocols={"mask": "voxels of the fixed image's mask", "grid": "all voxels of the fixed grid"},
+        protocols=deformation.ERROR,
         region="mean",
         decimals=2,
         ranks=True,
@@ -133,7 +118,7 @@ METRICS: Mapping[str, Metric] = {
         unit="voxels",
         needs="displacement",
         compute=deformation.forward(deformation.folding_count),
-        protocols=_FORWARD,
+        protocols=deformation.FORWARD,
         decimals=1,
         tolerance=10.0,
         source=_LDR,
@@ -144,7 +129,7 @@ METRICS: Mapping[str, Metric] = {
         unit="%",
         needs="displacement",
         compute=deformation.central(deformation.folding_percent),
-        protocols=_CENTRAL,
+        protocols=deformation.CENTRAL,
         column=True,
         tolerance=0.05,
         source=_PROGRESSIVE,
@@ -155,7 +140,7 @@ METRICS: Mapping[str, Metric] = {
         meaning="Standard deviation of the Jacobian determinant of x + u(x): 0 where volume changes alike everywhere.",
         needs="displacement",
         compute=deformation.forward(deformation.jacobian_std),
-        protocols=_FORWARD,
+        protocols=deformation.FORWARD,
         tolerance=0.01,
         source="recursive cascaded networks, doi:10.1109/ICCV.2019.01070",
     ),
@@ -165,7 +150,7 @@ METRICS: Mapping[str, Metric] = {
         meaning="Standard deviation of the logarithm of the Jacobian determinant of x + u(x) over voxels.",
         needs="displacement",
         compute=deformation.central(deformation.sdlogj),
-        protocols=_CENTRAL,
+        protocols=deformation.CENTRAL,
         tolerance=0.02,
         source="Leow et al. 2007, doi:10.1109/TMI.2007.892646",
     ),
@@ -175,7 +160,7 @@ METRICS: Mapping[str, Metric] = {
         meaning="For comparison with its leaderboards alone: it adds 3 to the determinant before the logarithm.",
         needs="displacement",
         compute=deformation.central(deformation.sdlogj_l2r),
-        protocols=_CENTRAL,
+        protocols=deformation.CENTRAL,
         tolerance=0.005,
         source="Learn2Reg, doi:10.1109/TMI.2022.3213983",
     ),
@@ -238,39 +223,20 @@ class Row(TypedDict):
     unit: str
 
 
-def evaluate(
-    displacement: ArrayLike,
-    *,
-    spacing: Sequence[float],
-    fixed_labels: ArrayLike | None = None,
-    moving_labels: ArrayLike | None = None,
-    labels: Sequence[int] | None = None,
-    landmarks: tuple[ArrayLike, ArrayLike] | None = None,
-    true_displacement: ArrayLike | None = None,
-    mask: ArrayLike | None = None,
-) -> list[Row]:
-    """Compute every metric that the inputs allow, as rows of metric, protocol, region, value and unit.
-
-    Args:
-        displacement: ``(3, D, H, W)``, voxels of the fixed grid, pull-back.
-        spacing: three voxel sizes in mm, array-axis order.
-        fixed_labels: label map ``(D, H, W)`` of the fixed image; needs ``moving_labels`` too.
-        moving_labels: label map of the moving image, same grid.
-        labels: the labels to score; all but 0 that either map has when None.
-        landmarks: fixed and moving landmarks, each ``(n, 3)`` in voxels.
-        true_displacement: ``(3, D, H, W)``, same convention.
-        mask: boolean field of view ``(D, H, W)`` of the fixed image.
+def evaluate(evidence: Evidence) -> list[Row]:
+    """Compute every metric that the evidence allows, as rows of metric, protocol, region, value and unit.
 
     Regions are ``all`` for one number over a whole field, ``mean`` with ``count`` (how many labels or landmarks it
-    averages), ``label_<n>``, ``axis_<n>``, ``sd``, ``median`` and ``p95``. Raises ``ValueError`` naming an
-    argument that is not finite or not on the grid.
+    averages), ``label_<n>``, ``axis_<n>``, ``sd``, ``median`` and ``p95``. Raises ``ValueError`` naming a part of the
+    evidence that is not finite or not on the grid.
     """
-    u = geometry.check_displacement(displacement, np.shape(displacement)[1:], where="evaluate: displacement")
-    if (fixed_labels is None) != (moving_labels is None):
+    u, spacing = evidence.displacement, evidence.spacing
+    u = geometry.check_displacement(u, np.shape(u)[1:], where="evaluate: displacement")
+    if (evidence.fixed_labels is None) != (evidence.moving_labels is None):
         raise ValueError("evaluate: fixed_labels and moving_labels go together, got only one of them")
     if len(spacing) != 3 or not np.all(np.asarray(spacing) > 0):
         raise ValueError(f"evaluate: spacing must be three positive numbers in mm, got {spacing!r}")
-    evidence = Evidence(u, spacing, fixed_labels, moving_labels, labels, landmarks, true_displacement, mask)
+    evidence = replace(evidence, displacement=u)
     return [
         _row(name, metric, *value)
         for name, metric in METRICS.items()

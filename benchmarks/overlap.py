@@ -20,7 +20,10 @@ from datasets import geometry
 from datasets.files import Array
 
 Protocol = Literal["linear_thr128", "nearest"]
-PROTOCOLS: tuple[Protocol, ...] = ("linear_thr128", "nearest")
+PROTOCOLS: Mapping[Protocol, str] = {  # each with its meaning
+    "linear_thr128": "mask of each label x 255 warped trilinearly, border clamp, kept where > 128",
+    "nearest": "label map warped by nearest neighbour, border clamp",
+}
 NO_LABEL = -1  # a voxel where no label, and not the background either, passes the threshold
 _SHARE = 128 / 255
 _LARGEST = 65535  # what the uint16 of a prepared label map can hold
@@ -37,7 +40,7 @@ def warp_labels(labels: ArrayLike, displacement: ArrayLike, *, protocol: Protoco
     if protocol == "nearest":
         return np.asarray(geometry.warp(labels, displacement, order=0), np.int32)
     if protocol != "linear_thr128":
-        raise ValueError(f"warp_labels: protocol must be one of {PROTOCOLS}, got {protocol!r}")
+        raise ValueError(f"warp_labels: protocol must be one of {tuple(PROTOCOLS)}, got {protocol!r}")
     warped = np.empty(displacement.shape[1:], np.int32)
     for part in _slabs(warped.shape):
         grid = geometry.identity_grid((part.stop - part.start, *warped.shape[1:]))

@@ -14,6 +14,7 @@ import SimpleITK as sitk  # noqa: N813 - the field's own name
 from numpy.testing import assert_allclose, assert_array_equal
 
 from benchmarks import overlap
+from benchmarks.evidence import Evidence
 from benchmarks.metrics import evaluate
 from datasets import geometry
 
@@ -164,6 +165,8 @@ def test_evaluate(benchmark, case):
         "evaluate",
         "ours",
         case,
-        lambda: evaluate(u, spacing=(1, 2, 3), fixed_labels=labels, moving_labels=labels, true_displacement=u),
+        lambda: evaluate(
+            Evidence(u, spacing=(1, 2, 3), fixed_labels=labels, moving_labels=labels, true_displacement=u)
+        ),
     )
     assert [row["value"] for row in rows if row["metric"] == "displacement_error"] == [0, 0]

@@ -14,6 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks import results
+from benchmarks.evidence import Evidence
 from benchmarks.metrics import METRICS, Row
 from benchmarks.metrics import evaluate as measure
 from benchmarks.provenance import fingerprint
@@ -95,7 +96,7 @@ def _delete_unwanted(registrations: Registrations, kept: set[str], chunk: ChunkF
 
 def judge(displacement: Array, pair: Pair, data: Dataset, truth: Truth) -> list[Row]:
     """Return all metrics that the truth of a pair allows."""
-    return measure(
+    evidence = Evidence(
         displacement,
         spacing=data.image(pair.fixed).spacing,
         fixed_labels=truth.labels(pair.fixed),
@@ -105,6 +106,7 @@ def judge(displacement: Array, pair: Pair, data: Dataset, truth: Truth) -> list[
         true_displacement=truth.displacement(pair),
         mask=data.mask(pair.fixed),
     )
+    return measure(evidence)
 
 
 def _displacement(path: Path) -> Array:

@@ -7,6 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from benchmarks import deformation, landmarks, overlap, statistics
+from benchmarks.evidence import Evidence
 from benchmarks.metrics import METRICS, evaluate
 from datasets import geometry
 from tests.benchmarks.judge_inputs import SHAPE, SPACING, label_blocks, smooth_displacement, values
@@ -25,14 +26,16 @@ def test_a_true_shift_gives_dice_one_and_no_error():
     fixed = geometry.warp(moving, truth, order=0)
     points = rng.uniform(4, 8, (6, 3))
     rows = evaluate(
-        truth,
-        spacing=SPACING,
-        fixed_labels=fixed,
-        moving_labels=moving,
-        labels=[1, 2, 3],
-        landmarks=(points, points + truth[:, 0, 0, 0]),
-        true_displacement=truth,
-        mask=fixed > 0,
+        Evidence(
+            truth,
+            spacing=SPACING,
+            fixed_labels=fixed,
+            moving_labels=moving,
+            labels=[1, 2, 3],
+            landmarks=(points, points + truth[:, 0, 0, 0]),
+            true_displacement=truth,
+            mask=fixed > 0,
+        )
     )
     for protocol in overlap.PROTOCOLS:
         expected = {"mean": 1, "count": 3, "label_1": 1, "label_2": 1, "label_3": 1}
@@ -49,7 +52,9 @@ def test_wrong_sign_of_the_truth_is_punished():
     truth = np.full((3, *SHAPE), 2, np.float32)
     fixed = geometry.warp(moving, truth, order=0)
     right, wrong = (
-        values(evaluate(u, spacing=SPACING, fixed_labels=fixed, moving_labels=moving), "dice", "nearest")["mean"]
+        values(evaluate(Evidence(u, spacing=SPACING, fixed_labels=fixed, moving_labels=moving)), "dice", "nearest")[
+            "mean"
+        ]
         for u in (truth, -truth)
     )
     assert right == 1 > 0.5 > wrong
@@ -85,7 +90,9 @@ def test_tre_summary_and_pooling():
     fixed = np.full((3, 3), 4.0)
     moving = fixed + np.diag([1, 3, 10])  # 2.5, 3 and 7 mm
     got = values(
-        evaluate(np.zeros((3, *SHAPE), np.float32), spacing=SPACING, landmarks=(fixed, moving)), "tre", "snapped"
+        evaluate(Evidence(np.zeros((3, *SHAPE), np.float32), spacing=SPACING, landmarks=(fixed, moving))),
+        "tre",
+        "snapped",
     )
     expected = {"mean": 12.5 / 3, "sd": np.std([2.5, 3, 7]), "median": 3, "p95": 3 + 0.9 * 4, "count": 3}
     assert got == pytest.approx(expected)
@@ -105,19 +112,19 @@ def test_correlation_of_displacements_by_axis():
     u[2] = 0.05 * geometry.identity_grid(SHAPE)[0]
     got = landmarks.displacement_correlation(u, fixed, moving)
     assert got[2] == pytest.approx(np.corrcoef(noise, fixed[:, 0])[0, 1], rel=1e-5)
-    measured = evaluate(u.astype(np.float32), spacing=SPACING, landmarks=(fixed, moving))
+    measured = evaluate(Evidence(u.astype(np.float32), spacing=SPACING, landmarks=(fixed, moving)))
     rows = values(measured, "landmark_correlation", "continuous")
     assert rows == pytest.approx({"mean": got.mean(), "axis_0": 1, "axis_1": -1, "axis_2": got[2]}, rel=1e-4)
 
 
 def test_an_undefined_correlation_is_no_row():
     points = np.random.default_rng(13).uniform(1, 10, (9, 3))
-    still = evaluate(np.zeros((3, *SHAPE), np.float32), spacing=SPACING, landmarks=(points, points + 1))
+    still = evaluate(Evidence(np.zeros((3, *SHAPE), np.float32), spacing=SPACING, landmarks=(points, points + 1)))
     assert not values(still, "landmark_correlation", "continuous")
     stretched = linear_displacement(np.diag([0.1, 0, 0])).astype(np.float32)
-    one_axis = evaluate(stretched, spacing=SPACING, landmarks=(points, points * 1.1))
+    one_axis = evaluate(Evidence(stretched, spacing=SPACING, landmarks=(points, points * 1.1)))
     assert values(one_axis, "landmark_correlation", "continuous") == {"axis_0": pytest.approx(1)}
-    single = evaluate(stretched, spacing=SPACING, landmarks=(points[:1], points[:1] + 1))
+    single = evaluate(Evidence(stretched, spacing=SPACING, landmarks=(points[:1], points[:1] + 1)))
     assert not values(single, "landmark_correlation", "continuous")
 
 
@@ -136,7 +143,7 @@ def test_bad_landmarks_are_refused(moving):
 
 def test_a_reflected_field_is_folded_everywhere():
     u = linear_displacement(np.diag([-3, 0, 0]), (5, 7, 9)).astype(np.float32)  # determinant -2
-    rows = evaluate(u, spacing=SPACING)
+    rows = evaluate(Evidence(u, spacing=SPACING))
     assert values(rows, "folding_count", "forward") == {"all": 4 * 6 * 8}
     assert values(rows, "folding_percent", "central_grid") == {"all": 100}
 
@@ -201,7 +208,7 @@ def test_displacement_error_mean_and_p95_within_the_mask():
     u[1] = np.arange(9)
     mask = np.zeros((5, 7, 9), bool)
     mask[2, 3, :5] = True
-    rows = evaluate(u, spacing=SPACING, true_displacement=np.zeros_like(u), mask=mask)
+    rows = evaluate(Evidence(u, spacing=SPACING, true_displacement=np.zeros_like(u), mask=mask))
     assert values(rows, "displacement_error", "mask") == pytest.approx({"mean": 2, "p95": 3.8})
     assert values(rows, "displacement_error", "grid")["mean"] == pytest.approx(4)
 
@@ -210,13 +217,15 @@ def test_every_row_is_described_in_the_table():
     rng = np.random.default_rng(11)
     fixed, moving, u = label_blocks(rng), label_blocks(rng), smooth_displacement(rng)
     rows = evaluate(
-        u,
-        spacing=SPACING,
-        fixed_labels=fixed,
-        moving_labels=moving,
-        landmarks=([[1, 2, 3], [6, 7, 8]], [[2, 2, 2], [6, 8, 6]]),
-        true_displacement=u * 2,
-        mask=fixed > 0,
+        Evidence(
+            u,
+            spacing=SPACING,
+            fixed_labels=fixed,
+            moving_labels=moving,
+            landmarks=([[1, 2, 3], [6, 7, 8]], [[2, 2, 2], [6, 8, 6]]),
+            true_displacement=u * 2,
+            mask=fixed > 0,
+        )
     )
     keys = [(row["metric"], row["protocol"], row["region"]) for row in rows]
     assert len(keys) == len(set(keys))
@@ -228,7 +237,7 @@ def test_every_row_is_described_in_the_table():
 
 
 def test_only_what_the_inputs_allow_is_computed():
-    rows = evaluate(np.zeros((3, 5, 7, 9), np.float32), spacing=SPACING)
+    rows = evaluate(Evidence(np.zeros((3, 5, 7, 9), np.float32), spacing=SPACING))
     assert {row["metric"] for row in rows} == {n for n, m in METRICS.items() if m.needs == "displacement"}
     assert values(rows, "sdlogj", "central_grid") == {"all": 0}
     assert not values(rows, "sdlogj", "central_mask")
@@ -255,4 +264,4 @@ def test_only_what_the_inputs_allow_is_computed():
 def test_inputs_that_do_not_fit_are_refused(change, message):
     arguments = {"displacement": np.zeros((3, 5, 7, 9), np.float32), "spacing": SPACING, **change}
     with pytest.raises(ValueError, match=message):
-        evaluate(arguments.pop("displacement"), **arguments)
+        evaluate(Evidence(arguments.pop("displacement"), **arguments))

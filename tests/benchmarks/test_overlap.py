@@ -8,6 +8,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
 
 from benchmarks import overlap
+from benchmarks.evidence import Evidence
 from benchmarks.metrics import evaluate
 from datasets import geometry
 from tests.benchmarks.judge_inputs import SHAPE, SPACING, label_blocks, smooth_displacement, values
@@ -91,7 +92,7 @@ def test_mask_warps_differ_on_a_half_voxel_shift():
     nearest = overlap.warp_labels(labels, u, protocol="nearest")
     assert np.count_nonzero(linear == 8) == 3 * 3 * 3  # one half of 255 is below 128: the face voxels go
     assert np.count_nonzero(nearest == 8) == 3 * 3 * 4  # one half is rounded up: the block moves
-    rows = evaluate(u, spacing=SPACING, fixed_labels=labels, moving_labels=labels)
+    rows = evaluate(Evidence(u, spacing=SPACING, fixed_labels=labels, moving_labels=labels))
     assert values(rows, "dice", "linear_thr128")["mean"] == pytest.approx(2 * 27 / (36 + 27))
     assert values(rows, "dice", "nearest")["mean"] == pytest.approx(2 * 27 / (36 + 36))
 
@@ -101,7 +102,9 @@ def test_label_missing_in_one_image_is_listed_and_left_out_of_the_mean():
     fixed[0, :2], moving[0, :4] = 3, 3  # 18 and 36 voxels: Dice 2/3
     fixed[2:4], moving[4] = 5, 6  # each in one image only
     got = values(
-        evaluate(np.zeros((3, 5, 7, 9), np.float32), spacing=SPACING, fixed_labels=fixed, moving_labels=moving),
+        evaluate(
+            Evidence(np.zeros((3, 5, 7, 9), np.float32), spacing=SPACING, fixed_labels=fixed, moving_labels=moving)
+        ),
         "dice",
         "linear_thr128",
     )
@@ -114,7 +117,9 @@ def test_label_missing_in_one_image_is_listed_and_left_out_of_the_mean():
 def test_label_that_the_warp_loses_scores_zero():
     labels = np.zeros((5, 7, 9), np.uint16)
     labels[2, 3, 4] = 1
-    rows = evaluate(np.full((3, 5, 7, 9), 20, np.float32), spacing=SPACING, fixed_labels=labels, moving_labels=labels)
+    rows = evaluate(
+        Evidence(np.full((3, 5, 7, 9), 20, np.float32), spacing=SPACING, fixed_labels=labels, moving_labels=labels)
+    )
     assert values(rows, "dice", "nearest") == {"mean": 0, "count": 1, "label_1": 0}
 
 
@@ -122,7 +127,9 @@ def test_no_scorable_label_at_all():
     empty = np.zeros((5, 7, 9), np.uint16)
     got = values(
         evaluate(
-            np.zeros((3, 5, 7, 9), np.float32), spacing=SPACING, fixed_labels=empty, moving_labels=empty, labels=[4]
+            Evidence(
+                np.zeros((3, 5, 7, 9), np.float32), spacing=SPACING, fixed_labels=empty, moving_labels=empty, labels=[4]
+            )
         ),
         "jaccard",
         "nearest",

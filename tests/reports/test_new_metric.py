@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import regression
-from benchmarks.evidence import Value
+from benchmarks.evidence import Evidence, Value
 from benchmarks.metrics import METRICS, Metric, evaluate
 from tests.reports.report_inputs import build, frame, row, write_dataset
 
@@ -39,7 +39,7 @@ def test_one_function_and_one_entry_make_a_metric(tmp_path):
     for method, size in (("syn", 3.14), ("net", 2.0)):
         u = np.zeros((3, 5, 7, 9), np.float32)
         u[2, 1, 2, 3] = size
-        measured = [each for each in evaluate(u, spacing=(1, 1, 2)) if each["metric"] == "largest"]
+        measured = [each for each in evaluate(Evidence(u, spacing=(1, 1, 2))) if each["metric"] == "largest"]
         assert [each["unit"] for each in measured] == ["mm"]
         rows += [row("d", "a__b0", method, **each) for each in measured]
         rows.append(row("d", "a__b0", method, "seconds", 1.0))
