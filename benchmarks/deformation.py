@@ -87,7 +87,8 @@ def forward(measure: Callable[[Array], float]) -> Compute:
     """Make a metric of a number of the determinant by forward differences, over the whole grid."""
 
     def compute(evidence: Evidence) -> Iterator[Value]:
-        yield Value(*FORWARD, "all", float(measure(evidence.once(_forward))))
+        for protocol in FORWARD:
+            yield Value(protocol, "all", float(measure(evidence.once(_forward))))
 
     return compute
 

@@ -92,7 +92,7 @@ def correlation_values(evidence: Evidence) -> Iterator[Value]:
     correlation = displacement_correlation(evidence.displacement, *evidence.landmarks)
     for region, r in (("mean", correlation.mean()), *((f"axis_{axis}", r) for axis, r in enumerate(correlation))):
         if np.isfinite(r):
-            yield Value(*CORRELATED, region, float(r))
+            yield from (Value(protocol, region, float(r)) for protocol in CORRELATED)
 
 
 def _both(fixed: ArrayLike, moving: ArrayLike, where: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
