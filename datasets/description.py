@@ -115,7 +115,7 @@ class Description:
     modality: str = ""
     licence: str = ""
     source: str = ""
-    parameters: dict[str, Any] = field(default_factory=dict[str, Any])  # the module's options, as JSON has them
+    parameters: dict[str, Any] = field(default_factory=lambda: {})  # the module's options, as JSON has them
     preprocessing: tuple[str, ...] = ()
     intensity: Window | None = None
     hu_offset: float | None = None  # what was added to stored values to make Hounsfield units

@@ -43,7 +43,7 @@ def load_paper(key: str, *, folder: Path = PAPERS) -> Paper:
     layout = _read_layout(layout_path)
     if layout["paper"] != key:
         raise PaperError(f"{layout_path}: paper is {layout['paper']!r}, the file's name says {key!r}")
-    tables, figures = list(map(_table, layout["tables"])), list(map(_figure, layout["figures"]))
+    tables, figures = list(map(_table, layout["tables"])), [_figure(**entry) for entry in layout["figures"]]
     _check_layout(tables, figures, str(layout_path))
     wanted: dict[_Place, Cell] = {}
     for table, entry in zip(tables, layout["tables"], strict=True):
@@ -97,9 +97,8 @@ def _filled(table: PaperTable, cells: Mapping[_Place, Cell]) -> PaperTable:
     return replace(table, cells={place[1:]: cell for place, cell in cells.items() if place[0] == table.number})
 
 
-def _figure(entry: dict[str, Any]) -> PaperFigure:
-    options = {name: value for name, value in entry.items() if name not in ("number", "kind", "caption")}
-    return PaperFigure(entry["number"], entry["kind"], entry["caption"], options)
+def _figure(number: int, kind: str, caption: str, **options: Any) -> PaperFigure:
+    return PaperFigure(number, kind, caption, options)
 
 
 def _cells(table: PaperTable, entry: dict[str, Any], tolerance: Mapping[str, float]) -> dict[_Place, Cell]:
