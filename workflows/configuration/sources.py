@@ -102,7 +102,7 @@ def options_of(path: Path, name: str) -> Mapping[str, Option]:
     if home is None or node is None:
         return {}
     options: dict[str, Option] = {}
-    for base in node.bases:
+    for base in reversed(node.bases):  # as dataclasses order them
         options |= options_of(home, ast.unparse(base))
     for line in node.body:
         if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name):
