@@ -7,7 +7,6 @@ from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-import msgspec
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -147,6 +146,8 @@ class Description:
 
 def read_description(folder: Path) -> Description:
     """Read dataset.json of a prepared data set; raise `DataError` when it is missing, not readable or incomplete."""
+    import msgspec  # drawn data can be used without it
+
     path = Path(folder) / DATASET_JSON
     try:
         return msgspec.json.decode(path.read_bytes(), type=Description)

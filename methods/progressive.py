@@ -115,7 +115,7 @@ def train(
     grow. Layers that serve growth alone are not in the checkpoint. ``watch`` is called after every ``snapshot_every``
     updates; ``folder`` also gets the files of `methods.blocks.progressive.record`.
     """
-    pupil = _pupil(params, training, seed, device)
+    pupil = make_pupil(params, training, seed=seed, device=device)
     run = loop.run_name(data, params, training, method="progressive", seed=seed)
     sampler = make_synthetic_sampler(
         data,
@@ -139,8 +139,7 @@ def train(
                 watch(done, _registration(partial(exact, iteration=done - 1), params, device))
 
     try:
-        with torch.backends.cudnn.flags(enabled=True, allow_tf32=pupil.mixed):  # single means single precision
-            loop.fit(_learner(pupil, training), sampler, folder, run=run, after=after)
+        loop.fit(make_learner(pupil, training), sampler, folder, run=run, after=after)
     finally:
         mapper.finish()
     return save_weights(folder / WEIGHTS, _without_growth(pupil.model, params), {**_about(params), "run": run})
@@ -173,14 +172,16 @@ class Pupil:
         return self.growth and self.growth.alpha(iteration)
 
 
-def _pupil(params: Params, training: Training, seed: int, device: str) -> Pupil:
+def make_pupil(params: Params, training: Training, *, seed: int, device: str) -> Pupil:
+    """Return a network as it starts to train."""
     growth = training.growth(params.levels)
     grown = partial(ProgressiveUNet, params, entry=training.entry, entry_kernel=training.entry_kernel)
     model = create(grown if growth else partial(UNet, params), seed=seed, device=device, fill=glorot)
     return Pupil(model.train(), growth, training.mixed_on(device))
 
 
-def _learner(pupil: Pupil, training: Training) -> loop.Learner:
+def make_learner(pupil: Pupil, training: Training) -> loop.Learner:
+    """Return how a network learns from synthetic pairs."""
     optimiser = torch.optim.SGD(pupil.model.parameters(), lr=training.learning_rate, momentum=training.momentum)
     step = loop.descend(optimiser, partial(_losses, pupil, training.loss_mask))
     return loop.Learner({"model": pupil.model}, {"model": optimiser}, step)

@@ -120,7 +120,12 @@ def train(
     )
     model = create(partial(build, params), seed=seed, device=device).train()
     lesson = Lesson(model, parallel.wrap(model), training, training.mixed_on(device))
-    loop.fit(lesson.taught(teacher, seed, device) if teacher else lesson.alone(), sampler, folder, run=run)
+    loop.fit(
+        lesson.taught(_load_teacher(teacher, device), seed, device) if teacher else lesson.alone(),
+        sampler,
+        folder,
+        run=run,
+    )
     if parallel.rank() == 0:
         save_weights(folder / WEIGHTS, model, {**_about(params), "run": run})
     return folder / WEIGHTS
@@ -150,7 +155,7 @@ class Lesson:
 
         return loop.Learner({"model": self.model}, {"model": optimiser}, loop.descend(optimiser, losses))
 
-    def taught(self, teacher: Path, seed: int, device: str) -> loop.Learner:
+    def taught(self, teacher: Cascade, seed: int, device: str) -> loop.Learner:
         """Return how the network learns under a teacher, beside a discriminator unless the objective needs none."""
         aldk = self.training.aldk
         assert aldk is not None
@@ -168,7 +173,7 @@ class Lesson:
             aldk,
             self.training.iterations,
             self.wrapped,
-            _load_teacher(teacher, device),
+            teacher,
             discriminator,
             optimisers,
             self.losses,

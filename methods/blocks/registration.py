@@ -11,6 +11,7 @@ from torch import Tensor
 
 from datasets.geometry import Array
 from methods.blocks.layers import end_padding
+from methods.blocks.precision import single_precision
 
 
 @torch.inference_mode()
@@ -37,7 +38,7 @@ def register(
     """
     pad = end_padding(fixed.shape, multiple * shrink)
     images = [F.pad(torch.from_numpy(np.array(image, np.float32)), pad)[None, None] for image in (fixed, moving)]
-    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # single precision means single precision
+    with single_precision():
         displacement = predict(*(F.avg_pool3d(image.to(device), shrink) for image in images))
     if shrink > 1:  # areas aligned, as the average above has them; values in the larger grid's voxels
         displacement = shrink * F.interpolate(displacement, scale_factor=shrink, mode="trilinear", align_corners=False)

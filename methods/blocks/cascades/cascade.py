@@ -90,9 +90,9 @@ class Cascade(nn.Module):
         self.multipliers = tuple(multipliers)
         self.repeat = repeat
 
-    def displacement(self, fixed: Tensor, moving: Tensor) -> Tensor:
+    def displacement(self, fixed: Tensor, moving: Tensor, *, mixed: bool = False) -> Tensor:
         """Return the total displacement ``(n, 3, D, H, W)`` alone."""
-        return self(fixed, moving).displacement
+        return self(fixed, moving, mixed=mixed).displacement
 
     def forward(self, fixed: Tensor, moving: Tensor, *, mixed: bool = False) -> Registration:
         """Register ``moving`` to ``fixed``, both ``(n, 1, D, H, W)`` in [0, 1].

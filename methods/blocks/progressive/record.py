@@ -26,7 +26,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from nibabel.affines import voxel_sizes
 from nibabel.orientations import aff2axcodes, apply_orientation, io_orientation
@@ -81,6 +80,8 @@ def describe_pairs(folder: Path, sampler: SyntheticSampler) -> None:
 
 def count_displacements(folder: Path, sampler: SyntheticSampler) -> None:
     """Write ``displacements.csv``, counted over the pairs of the first hundred iterations, each in its scan's mm."""
+    import pandas as pd  # nothing else of this method needs it
+
     if (folder / DISPLACEMENTS).exists():  # by an earlier start of the same training
         return
     edges = np.arange(-100.0, 100.0 + BIN_MM, BIN_MM)

@@ -20,11 +20,12 @@ from typing import IO, TYPE_CHECKING, Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from datasets.case import Dataset, iter_cases
 from datasets.description import IMAGES
 from datasets.files import CURVE, replacing
+from datasets.progress import progress
+from methods.blocks.precision import single_precision
 from methods.blocks.training import parallel
 from methods.blocks.training.checkpoint import CheckpointError, newest_state, save_state
 from methods.blocks.training.settings import LoopOptions, learning_rate
@@ -159,8 +160,8 @@ def fit(
     start, seconds = _resume(learner, folder, run)
     began, total = time.monotonic() - seconds, sampler.options.iterations
     alone = parallel.rank() == 0  # in a group of processes one of them keeps the books
-    with _curve(folder / CURVE, start) if alone else nullcontext() as curve:
-        for iteration in tqdm(range(start, total), initial=start, total=total, disable=None if alone else True):
+    with single_precision(), _curve(folder / CURVE, start) if alone else nullcontext() as curve:
+        for iteration in progress(range(start, total), done=start, show=alone):
             row = _iterate(learner, sampler, iteration)
             spent = time.monotonic() - began
             if curve is not None:

@@ -1,0 +1,27 @@
+"""A bar of progress on a terminal, where tqdm is installed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def progress(items: Iterable[T], title: str = "", *, unit: str = "it", show: bool = True, done: int = 0) -> Iterable[T]:
+    """Return the items, and show on a terminal how many of them have been taken.
+
+    Args:
+        items: to be gone through.
+        title: stands before the bar.
+        unit: of the items.
+        show: False draws nothing.
+        done: how many were taken before, in a run that this one goes on with.
+    """
+    try:
+        from tqdm import tqdm
+    except ImportError:  # `make gpu` runs on machines that have little more than torch
+        return items
+    left = len(items) if isinstance(items, (list, range)) else None  # pyright: ignore[reportUnknownArgumentType]
+    total = left if left is None else done + left
+    return tqdm(items, desc=title or None, unit=unit, initial=done, total=total, disable=None if show else True)
