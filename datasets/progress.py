@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
 
 
-def progress(items: Iterable[T], title: str = "", *, unit: str = "it", show: bool = True, done: int = 0) -> Iterable[T]:
+def progress(items: Sequence[T], title: str = "", *, unit: str = "it", show: bool = True, done: int = 0) -> Iterable[T]:
     """Return the items, and show on a terminal how many of them have been taken.
 
     Args:
@@ -22,6 +22,5 @@ def progress(items: Iterable[T], title: str = "", *, unit: str = "it", show: boo
         from tqdm import tqdm
     except ImportError:  # `make gpu` runs on machines that have little more than torch
         return items
-    left = len(items) if isinstance(items, (list, range)) else None  # pyright: ignore[reportUnknownArgumentType]
-    total = left if left is None else done + left
+    total = done + len(items)
     return tqdm(items, desc=title or None, unit=unit, initial=done, total=total, disable=None if show else True)

@@ -120,12 +120,8 @@ def train(
     )
     model = create(partial(build, params), seed=seed, device=device).train()
     lesson = Lesson(model, parallel.wrap(model), training, training.mixed_on(device))
-    loop.fit(
-        lesson.taught(_load_teacher(teacher, device), seed, device) if teacher else lesson.alone(),
-        sampler,
-        folder,
-        run=run,
-    )
+    learner = lesson.taught(_load_teacher(teacher, device), seed, device) if teacher else lesson.alone()
+    loop.fit(learner, sampler, folder, run=run)
     if parallel.rank() == 0:
         save_weights(folder / WEIGHTS, model, {**_about(params), "run": run})
     return folder / WEIGHTS
