@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ import requests
 from filelock import FileLock
 
 from datasets.files import DataError, sha256
+from datasets.originals import MIRROR, note, note_search
 
 logger = logging.getLogger(__name__)
 RETRIES = 3
@@ -45,9 +47,12 @@ def fetch(remote: Remote, *, retries: int = RETRIES) -> Path:
     Raises:
         DataError: no copy with the right checksum could be had; the message says how to place one by hand.
     """
-    mirrored = _from_mirror(remote)
-    if mirrored is not None:
-        return mirrored
+    path = _from_mirror(remote) or _downloaded(remote, retries)
+    note(path)
+    return path
+
+
+def _downloaded(remote: Remote, retries: int) -> Path:
     *others, last = (remote.url, *remote.others)
     for url in others:
         try:
@@ -70,6 +75,8 @@ def hand_placed(folder: str, source: str | None = None) -> list[Path]:
     """
     if source is not None and not Path(source).is_dir():
         raise DataError(f"{source}: no such folder; correct the option `source`")
+    if _mirror() is None:
+        note_search(folder, ".*", [])  # so that a mirror that comes later is seen
     below = [root / folder for root in (_mirror(), cache_folder()) if root is not None]
     return ([Path(source)] if source is not None else []) + below
 
@@ -87,7 +94,7 @@ def _kind(checksum: str) -> str:
 
 
 def _mirror() -> Path | None:
-    mirror = os.environ.get("WARPBENCH_MIRROR")
+    mirror = os.environ.get(MIRROR)
     if mirror and not Path(mirror).is_dir():
         raise DataError(f"WARPBENCH_MIRROR={mirror}: no such folder; correct or unset it")
     return Path(mirror) if mirror else None
@@ -95,12 +102,14 @@ def _mirror() -> Path | None:
 
 def _from_mirror(remote: Remote) -> Path | None:
     mirror = _mirror()
-    if mirror is None:
+    if mirror is None or not (mirror / remote.name).exists():
+        if mirror is not None:
+            logger.info("%s is not in the mirror %s", remote.name, mirror)
+        if not remote.checksum:  # a copy that comes later may be another
+            folder, _, name = remote.name.rpartition("/")
+            note_search(folder, re.escape(name), [])
         return None
     path = mirror / remote.name
-    if not path.exists():
-        logger.info("%s is not in the mirror %s", remote.name, mirror)
-        return None
     if remote.checksum:
         verify(path, remote.checksum, advice="replace this copy in the mirror folder")
     return path

@@ -20,6 +20,7 @@ from nibabel.openers import ImageOpener
 from numpy.typing import ArrayLike
 
 from datasets.geometry import Array
+from datasets.originals import note
 
 # What a training leaves in its folder: methods and the watcher write these files, reports read them.
 CURVE, SNAPSHOTS = "curve.jsonl", "snapshots.jsonl"
@@ -71,6 +72,7 @@ def read_volume(path: Path) -> Volume:
     affine, a zero voxel size.
     """
     path = Path(path)
+    note(path)
     try:
         image: Any = nib.load(path)
         zooms = _stored_zooms(path, type(image.header))
@@ -116,6 +118,7 @@ def write_displacement(path: Path, displacement: ArrayLike, affine: ArrayLike) -
 
 def read_displacement(path: Path) -> Array:
     """Read a displacement in Learn2Reg's form; result ``(3, D, H, W)`` float32 in voxels."""
+    note(path)
     try:
         array = np.asarray(cast(Any, nib.load(path)).dataobj, dtype=np.float32)
     except (OSError, EOFError, ValueError, ImageFileError) as error:
@@ -127,6 +130,7 @@ def read_displacement(path: Path) -> Array:
 
 def read_landmarks(path: Path) -> Array:
     """Read landmarks ``(n, 3)``, zero-based voxel coordinates, from comma-separated rows without a header."""
+    note(path)
     return parse_points(Path(path).read_text(encoding="utf-8"), str(path), separator=",")
 
 

@@ -16,7 +16,7 @@ import json
 import logging
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -32,7 +32,9 @@ from datasets.chest_ct.lungs import WINDOW, Scan, field_of_view
 from datasets.description import Description, TrainingSplit
 from datasets.download import RETRIES, cache_folder, hand_placed
 from datasets.files import DataError, one_line, read_volume, replacing, sha256, write_volume
+from datasets.found import DICOM, search
 from datasets.grid import Grid
+from datasets.originals import Stamp, note, stamp, unrecorded
 
 logger = logging.getLogger(__name__)
 FOLDER = "lidc"  # below the mirror and the cache
@@ -79,12 +81,12 @@ def prepare(folder: Path, params: Params, *, name: str) -> None:
 
 @dataclass(frozen=True)
 class Offer:
-    """A series that can be had: from a folder, or (``folder`` None) from the internet, and how many files it has."""
+    """A series that can be had: from its files, or (no ``files``) from the internet, and how many files it has."""
 
     patient: str
     uid: str
-    folder: Path | None
     count: int
+    files: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ class Resized:
     notes: tuple[str, ...]
     spacing: tuple[float, ...]
     sha256: str
+    files: dict[str, Stamp] = field(default_factory=dict[str, Stamp])  # by name, where they were placed by hand
 
 
 class _Store:
@@ -109,25 +112,50 @@ class _Store:
     def get(self, offer: Offer) -> tuple[Scan, Resized]:
         """Return the volume of a series in Hounsfield units, and what is known of it."""
         image, about = (self.folder / f"{offer.uid}{ending}" for ending in (".nii.gz", ".json"))
-        facts = msgspec.json.decode(about.read_bytes(), type=Resized) if about.exists() else None
-        if facts is None or not image.exists() or facts.sha256 != sha256(image):
-            facts = self._make(offer, image, about)
-        volume = read_volume(image)
+        facts = _kept(about)
+        files = _stamps(offer, facts)
+        if facts is None or not _is_made_from(files, facts) or not image.exists() or facts.sha256 != sha256(image):
+            facts = self._make(offer, image)
+        if not about.exists() or facts.files != files:
+            facts = replace(facts, files=files)
+            with replacing(about) as temporary:
+                temporary.write_bytes(msgspec.json.encode(facts))
+        with unrecorded():
+            volume = read_volume(image)
         origin = volume.affine[:3, 3] * (-1, -1, 1)
         return Scan(volume.array, Grid.from_origin(self.shape, volume.spacing, origin)), facts
 
-    def _make(self, offer: Offer, image: Path, about: Path) -> Resized:
+    def _make(self, offer: Offer, image: Path) -> Resized:
         series = _series(offer)
         scan, notes = read_series(series, self.shape)
         # Half a Hounsfield unit is far below the noise, and integers take half the space.
         write_volume(image, np.rint(scan.values).clip(-32768, 32767).astype(np.int16), scan.grid.affine)
         spacing = tuple(round(size, 6) for size in scan.grid.spacing)
         facts = Resized(offer.patient, offer.uid, len(series.files), tuple(notes), spacing, sha256(image))
-        with replacing(about) as temporary:
-            temporary.write_bytes(msgspec.json.encode(facts))
-        if offer.folder is None:
+        if not offer.files:
             shutil.rmtree(_downloads(offer.uid), ignore_errors=True)
         return facts
+
+
+def _kept(about: Path) -> Resized | None:
+    try:
+        return msgspec.json.decode(about.read_bytes(), type=Resized) if about.exists() else None
+    except ValueError:  # cut short: made again
+        return None
+
+
+def _stamps(offer: Offer, facts: Resized | None) -> dict[str, Stamp]:
+    """Return the state of a series' files; of one from the internet, whose files are gone, what is kept."""
+    known = facts.files if facts else {}
+    files = {path.name: stamp(path, known.get(path.name)) for path in offer.files}
+    for path in offer.files:
+        note(path, files[path.name])
+    return files or known
+
+
+def _is_made_from(files: Mapping[str, Stamp], facts: Resized) -> bool:
+    made, now = ({name: file.sha256 for name, file in each.items()} for each in (facts.files, files))
+    return made == now
 
 
 def _offers(source: str | None) -> list[Offer]:
@@ -136,7 +164,7 @@ def _offers(source: str | None) -> list[Offer]:
         if found := _in_folder(place):
             return _one_a_patient(found)
     if source is not None:
-        raise DataError(f"{source}: no CT series in DICOM files (*.dcm) below it; correct the option `source`")
+        raise DataError(f"{source}: no CT series in DICOM files below it; correct the option `source`")
     return _one_a_patient(_in_index())
 
 
@@ -151,14 +179,15 @@ def _in_folder(place: Path) -> list[Offer]:
     """Return the CT series below a folder, by one file of each folder: other modalities have folders of their own."""
     offers: list[Offer] = []
     skipped: list[str] = []
-    for folder, files in sorted(_by_folder(place).items()):
+    for files in _by_folder(place).values():
+        note(files[0])
         try:
-            modality, patient, uid = read_tags(min(files), MODALITY, PATIENT, SERIES)
+            modality, patient, uid = read_tags(files[0], MODALITY, PATIENT, SERIES)
         except DataError:  # the collection has structured reports too, which hold no image
-            skipped.append(str(folder))
+            skipped.append(str(files[0].parent))
             continue
         if modality == "CT":
-            offers.append(Offer(patient, uid, folder, len(files)))
+            offers.append(Offer(patient, uid, len(files), tuple(files)))
     if skipped:
         logger.info("%d folders hold no image that can be read, such as %s", len(skipped), ", ".join(skipped[:3]))
     return offers
@@ -166,9 +195,8 @@ def _in_folder(place: Path) -> list[Offer]:
 
 def _by_folder(place: Path) -> dict[Path, list[Path]]:
     files: dict[Path, list[Path]] = {}
-    for path in place.rglob("*.dcm"):
-        if not any(part.startswith(".") for part in path.relative_to(place).parts):
-            files.setdefault(path.parent, []).append(path)
+    for path in search(place, DICOM):
+        files.setdefault(path.parent, []).append(path)
     return files
 
 
@@ -183,7 +211,7 @@ def _in_index() -> list[Offer]:
         path.write_text(
             json.dumps(sorted([patient, uid, int(count)] for patient, uid, count in rows)), encoding="utf-8"
         )
-    return [Offer(patient, uid, None, count) for patient, uid, count in json.loads(path.read_text(encoding="utf-8"))]
+    return [Offer(patient, uid, count) for patient, uid, count in json.loads(path.read_text(encoding="utf-8"))]
 
 
 @cache
@@ -200,8 +228,7 @@ def _client() -> Any:
 
 
 def _series(offer: Offer) -> DicomSeries:
-    folder = offer.folder if offer.folder is not None else _download(offer)
-    return DicomSeries(offer.patient, offer.uid, tuple(sorted(folder.glob("*.dcm"))))
+    return DicomSeries(offer.patient, offer.uid, offer.files or tuple(sorted(_download(offer).glob("*.dcm"))))
 
 
 def _downloads(uid: str) -> Path:
@@ -232,8 +259,8 @@ def _download(offer: Offer) -> Path:
 
 def _describe(name: str, shape: Sequence[int], facts: Mapping[str, Resized], left_out: Sequence[str]) -> Description:
     notes = [f"{patient}: {note}" for patient, known in facts.items() for note in known.notes]
-    for note in notes:
-        logger.warning("%s", note)
+    for oddity in notes:
+        logger.warning("%s", oddity)
     if len(facts) != PATIENTS:
         notes.insert(0, f"{len(facts)} patients, the paper has {PATIENTS}")
     return Description(

@@ -35,6 +35,8 @@ from datasets.case import Writer
 from datasets.description import Description, Pair, TrainingSplit, Window
 from datasets.download import cache_folder, hand_placed, verify
 from datasets.files import Array, DataError, one_line, sha256
+from datasets.found import search
+from datasets.originals import note
 from datasets.rcn.lists import COLLECTIONS, DRIVE, GRID, LPBA_LABELS, Collection, Part
 
 logger = logging.getLogger(__name__)
@@ -89,6 +91,8 @@ def prepare(folder: Path, params: Params, *, name: str) -> None:
     """
     wanted = COLLECTIONS[params.collection]
     paths = find_files(sorted({part.file for part in wanted.parts}), params.source)
+    for path in paths.values():
+        note(path)
     archives = {file: sha256(path) for file, path in paths.items()}
     for file, expected in (params.checksums or {}).items():
         if file in paths:
@@ -122,7 +126,7 @@ def find_files(files: Sequence[str], source: str | None = None) -> dict[str, Pat
 
 def _below(place: Path, file: str) -> Path | None:
     """Return the one file of this name at any depth: the archives bring a folder of their own."""
-    found = sorted(place.rglob(file))
+    found = search(place, re.escape(file))
     if len(found) > 1:
         raise DataError(f"{place}: {file} is there {len(found)} times ({', '.join(map(str, found))}); keep one")
     return found[0] if found else None

@@ -10,7 +10,9 @@ from collections.abc import Iterable
 from datasets.case import Dataset, open_dataset
 from datasets.description import IMAGES
 from datasets.files import DataError
+from datasets.originals import recording
 from workflows.planning.specs import PrepareSpec
+from workflows.running import stale
 from workflows.running.command import job
 from workflows.running.options import build
 
@@ -24,7 +26,8 @@ def prepare(spec: PrepareSpec) -> None:
     folder.mkdir(parents=True)
     logger.info("preparing")
     module = importlib.import_module(f"datasets.{spec.module}")
-    module.prepare(folder, build(module.Params, spec.params), name=spec.name)
+    with recording(folder) as originals:
+        module.prepare(folder, build(module.Params, spec.params), name=spec.name)
     data = open_dataset(folder)
     known = {path.name.removesuffix(".nii.gz") for path in (folder / IMAGES).glob("*.nii.gz")}
     named = {case for pair in data.test_pairs for case in (pair.fixed, pair.moving)} | set(data.training_cases)
@@ -33,6 +36,7 @@ def prepare(spec: PrepareSpec) -> None:
     leaked = sorted(_subjects(data, [c for p in data.test_pairs for c in (p.fixed, p.moving)]) & _trained(data))
     if leaked:
         raise DataError(f"{folder}: subjects in both training and test: {', '.join(leaked)}")
+    stale.keep(originals, folder)
     logger.info("%d images, %d training and %d test pairs", len(known), len(data.training_pairs), len(data.test_pairs))
 
 

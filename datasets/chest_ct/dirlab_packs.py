@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datasets.files import DataError
+from datasets.found import search
+from datasets.originals import note
 
 FOLDER = "dirlab"  # below the mirror and the cache
 FORM = (
@@ -55,6 +57,7 @@ class Member:
 
     def read(self) -> bytes:
         """Read the whole file; raise `DataError` where that fails."""
+        note(self.path)
         try:
             if not self.inside:
                 return self.path.read_bytes()
@@ -87,7 +90,7 @@ def missing_members(found: dict[Key, Member], cases: Sequence[int]) -> list[str]
 
 
 def _members(place: Path) -> Iterator[tuple[Key, Member]]:
-    for path in sorted(place.rglob("*")):
+    for path in search(place, "|".join([r".*\.zip", *(pattern.pattern for pattern in KINDS.values())])):
         if path.suffix.lower() == ".zip":
             yield from ((key, Member(path, name)) for name in _names(path) if (key := _key(name)))
         elif key := _key(path.name):
@@ -95,6 +98,7 @@ def _members(place: Path) -> Iterator[tuple[Key, Member]]:
 
 
 def _names(archive: Path) -> list[str]:
+    note(archive)
     try:
         with zipfile.ZipFile(archive) as opened:
             return opened.namelist()

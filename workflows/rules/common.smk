@@ -7,7 +7,7 @@ from workflows.configuration.config import SettingsError
 from workflows.configuration.resolve import resolve
 from workflows.planning import plan
 from workflows.planning.spec_files import SpecFiles
-from workflows.running import guard, runner
+from workflows.running import guard, runner, stale
 
 LOOKING = guard.only_looking(sys.argv[1:])
 try:
@@ -21,6 +21,11 @@ except SettingsError as error:
 
 if workflow.is_main_process:
     runner.announce_runner()
+    AGAIN, NEWS = stale.outdated(map(LAYOUT.data, PLAN.settings.prepared), writes=not LOOKING)
+    for line in NEWS:
+        sys.stderr.write(f"WarpBench: {line}\n")
+    if AGAIN and workflow.dag_settings:  # a lint has none
+        workflow.dag_settings.forcerun = frozenset(workflow.dag_settings.forcerun).union(AGAIN)
 runner.equip()
 SPEC_FILES = SpecFiles(LAYOUT, writes=not LOOKING)
 # The patterns of the rules: paths with wildcards in place of names.

@@ -1,0 +1,85 @@
+"""Files below a folder that people have filled: links are followed, leftovers of other systems passed over."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from datasets.files import DataError, one_line
+from datasets.originals import note_search
+
+DICOM = "DICOM"  # in place of a pattern of names: known by content
+# Of macOS, Windows and Synology; hidden files, among them `._x` of macOS and `.x.swp` of editors, and backups.
+_LEFT_OVER = re.compile(r"\..*|.*~|#.*#|__macosx|thumbs\.db|desktop\.ini|@eadir|\$recycle\.bin|lost\+found", re.I)
+_ENDINGS = (".dcm", ".dicom", ".ima")
+
+
+def is_left_over(name: str) -> bool:
+    """Return whether a name, or a folder in it, is one that systems and editors leave behind."""
+    return any(_LEFT_OVER.fullmatch(part) for part in name.split("/"))
+
+
+def search(place: Path, pattern: str) -> list[Path]:
+    """Return the files at any depth whose name matches a ``pattern``, in order; with `DICOM` the content decides.
+
+    Endings and all other letters count without regard to case. Links to folders are followed, and a folder or file is
+    met once, however many links lead to it. A place that is not there has none.
+
+    Raises:
+        DataError: a folder cannot be listed.
+    """
+    names = list_names(place, pattern)
+    note_search(place, pattern, names)
+    return [place / name for name in names if is_wanted(place / name, pattern)]
+
+
+def list_names(place: Path, pattern: str) -> list[str]:
+    """Return the names below a place, relative to it, that a search looks at."""
+    matches = re.compile(".*" if pattern == DICOM else pattern, re.IGNORECASE | re.DOTALL).fullmatch
+    return [str(path.relative_to(place)) for path in sorted(_files(place)) if matches(path.name)]
+
+
+def is_wanted(path: Path, pattern: str) -> bool:
+    """Return whether a file whose name fits is one of those searched for: all are, but for `DICOM`."""
+    return pattern != DICOM or _is_dicom(path)
+
+
+def _files(place: Path) -> Iterator[Path]:
+    met = {os.path.realpath(place)}
+    for folder, folders, names in os.walk(place, followlinks=True, onerror=_refuse):
+        real = os.path.realpath(folder)
+        kept = [name for name in sorted(folders) if not is_left_over(name) and _is_new(folder, real, name, met)]
+        folders[:] = kept
+        for name in sorted(names):
+            is_file = not is_left_over(name) and os.path.isfile(os.path.join(folder, name))
+            if is_file and _is_new(folder, real, name, met):
+                yield Path(folder, name)
+
+
+def _is_new(folder: str, real: str, name: str, met: set[str]) -> bool:
+    """Return whether a name leads to what was not met before; ``real`` is its folder without links."""
+    path = os.path.join(folder, name)
+    path = os.path.realpath(path) if os.path.islink(path) else os.path.join(real, name)
+    new = path not in met
+    met.add(path)
+    return new
+
+
+def _refuse(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise DataError(f"{error.filename}: cannot be listed ({one_line(error.strerror)}); correct its permissions")
+
+
+def _is_dicom(path: Path) -> bool:
+    """Return whether a file is meant to be DICOM: by its ending or its mark, or empty where others have no ending."""
+    if path.name.lower() == "dicomdir":  # the list of a disc's files, itself no image
+        return False
+    if path.suffix.lower() in _ENDINGS:
+        return True
+    with open(path, "rb") as stream:
+        head = stream.read(132)
+    # Names such as IM0001 or 1.2.840.1 have no ending; where their content was lost they must not be passed over.
+    lost = not head.strip(b"\0") and (not path.suffix or path.suffix[1:].isdigit())
+    return head[128:] == b"DICM" or lost
