@@ -46,6 +46,12 @@ def replacing(path: Path) -> Generator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def clear_leftovers(folder: Path) -> None:
+    """Remove the temporary files that `replacing` could not, for its process was killed."""
+    for path in folder.glob(".[0-9]*-*"):
+        path.unlink(missing_ok=True)
+
+
 @dataclass(frozen=True)
 class Volume:
     """An image or label map ``(D, H, W)`` with its voxel-to-world affine ``(4, 4)`` (RAS, millimetres)."""

@@ -34,7 +34,7 @@ from methods.blocks.initial import create
 from methods.blocks.options import Resolution, part, positive
 from methods.blocks.registration import register
 from methods.blocks.training import loop, parallel
-from methods.blocks.training.checkpoint import WEIGHTS, load_checkpoint, read_metadata, save_weights
+from methods.blocks.training.checkpoint import WEIGHTS, CheckpointError, load_checkpoint, read_metadata, save_weights
 from methods.blocks.training.sampling import Batch, make_sampler
 from methods.blocks.training.settings import MixedOptions, Schedule
 
@@ -200,7 +200,13 @@ def _load_teacher(path: Path, device: str) -> Cascade:
     """Return the network of a checkpoint, frozen."""
     about = read_metadata(path)
     if about.get("method") != "recursive":
-        raise ValueError(f"{path}: a teacher must be a network of methods/recursive.py, got {about.get('method')!r}")
-    model = create(partial(build, Composition(**about["params"])), seed=0, device=device)
+        raise CheckpointError(
+            f"{path}: a teacher must be a network of methods/recursive.py, got {about.get('method')!r}; choose another"
+        )
+    try:
+        composition = Composition(**about["params"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path}: its options name no network of this commit ({error}); train it anew") from error
+    model = create(partial(build, composition), seed=0, device=device)
     load_checkpoint(path, model, expected={})
     return model.eval().requires_grad_(False)

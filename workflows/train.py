@@ -15,10 +15,11 @@ from benchmarks.provenance import fingerprint
 from benchmarks.records import TrainingOutcome, read, write
 from datasets.case import Dataset, open_dataset
 from datasets.description import DATASET_JSON
-from datasets.files import SNAPSHOTS, one_line, sha256
+from datasets.files import SNAPSHOTS, DataError, one_line, sha256
 from workflows.planning.layout import TrainingFolder
 from workflows.planning.specs import TrainSpec
 from workflows.running.command import job
+from workflows.running.messages import sound_weights
 from workflows.running.options import build
 from workflows.running.supervisor import THREAD_VARIABLES
 from workflows.running.watcher import Watcher
@@ -40,6 +41,8 @@ def train(spec: TrainSpec, threads: int) -> None:
     try:
         checkpoint = _call(spec, data, state, threads)
         outcome = replace(outcome, checkpoint=str(checkpoint), sha256=sha256(checkpoint))
+    except DataError:  # a file that cannot be used is no failed training
+        raise
     except Exception as error:
         traceback.print_exc()
         status = "diverged" if type(error).__name__ == "DivergedError" else "failed"
@@ -56,17 +59,17 @@ def _call(spec: TrainSpec, data: Dataset, state: Path, threads: int) -> Path:
     torch.set_num_threads(threads)
     others: dict[str, object] = {}
     if spec.teacher:
-        others["teacher"] = _checkpoint_of(read(spec.teacher, TrainingOutcome))
+        others["teacher"] = _checkpoint_of(read(spec.teacher, TrainingOutcome), spec.teacher)
     if spec.watch:
         others["watch"] = Watcher(spec.watch, state / SNAPSHOTS)
     params, training = build(module.Params, spec.by.params), build(module.Training, spec.training)
     return module.train(data, state, params, training, device=spec.by.device, seed=spec.by.seed, **others)
 
 
-def _checkpoint_of(teacher: TrainingOutcome) -> Path:
+def _checkpoint_of(teacher: TrainingOutcome, outcome: Path) -> Path:
     if teacher.status != "ok":
         raise ValueError(f"its teacher, {teacher.method}, could not be trained: {teacher.reason}")
-    return Path(teacher.checkpoint)
+    return sound_weights(teacher, outcome)
 
 
 def _state_folder(here: TrainingFolder, spec: TrainSpec) -> Path:

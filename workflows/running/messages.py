@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.records import TrainingOutcome
 from datasets.case import Dataset, Pair, Truth
-from datasets.files import read_volume
+from datasets.files import DataError, read_volume, sha256
 from workflows.planning.specs import MethodSpec, RunSpec
 
 
@@ -59,9 +59,21 @@ def start(run: RunSpec, data: Dataset, training: TrainingOutcome | None, threads
     return Start(
         by=run.by,
         threads=threads,
-        checkpoint=Path(training.checkpoint) if training else None,
+        checkpoint=sound_weights(training, run.training) if training and run.training else None,
         shape=(depth, height, width),
     )
+
+
+def sound_weights(training: TrainingOutcome, outcome: Path) -> Path:
+    """Return the weights of a training; raise `DataError` unless they are the file that the training wrote.
+
+    ``outcome`` is the file of the training's outcome, for the message.
+    """
+    weights = Path(training.checkpoint)
+    fault = "differs from the file that the training wrote" if weights.is_file() else "no such file"
+    if not weights.is_file() or sha256(weights) != training.sha256:
+        raise DataError(f"{weights}: {fault}; repeat the run with `--forcerun {outcome}`, which writes it again")
+    return weights
 
 
 def request(run: RunSpec, data: Dataset, pair: Pair, out: Path | None) -> Request:

@@ -156,4 +156,4 @@ def _readable(paths: Sequence[Path]) -> Iterator[dict[str, Array]]:
 
 def _save(path: Path, arrays: Mapping[str, ArrayLike]) -> None:
     with replacing(path) as temporary, open(temporary, "wb") as stream:
-        np.savez(stream, allow_pickle=True, **arrays)
+        np.savez(stream, allow_pickle=False, **arrays)

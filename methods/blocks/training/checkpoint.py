@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import pickle
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,16 +15,17 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from datasets.files import replacing, sha256
+from datasets.files import DataError, one_line, replacing, sha256
 
 log = logging.getLogger(__name__)
 KEPT = 2
 WEIGHTS = "weights.safetensors"  # the name of the checkpoint in a training's folder
 ABOUT = "about"
 STATE = "state-{:09d}.pt"
+PARTS = {"iteration", "seconds", "run", "modules", "optimisers"}  # of a training state
 
 
-class CheckpointError(ValueError):
+class CheckpointError(DataError):
     """A checkpoint that does not fit or cannot be read: the message says which file and why."""
 
 
@@ -44,19 +46,27 @@ def load_checkpoint(path: Path, model: nn.Module, *, expected: Mapping[str, obje
     tensors, metadata = _read_weights(path)
     for key, value in expected.items():
         if metadata.get(key) != value:
-            raise CheckpointError(f"{path}: {key} is {metadata.get(key)!r} in the checkpoint, expected {value!r}")
+            raise CheckpointError(
+                f"{path}: {key} is {metadata.get(key)!r} in the checkpoint, expected {value!r}; train this network anew"
+            )
     own = model.state_dict()
     if odd := sorted(own.keys() ^ tensors.keys()):
-        raise CheckpointError(f"{path}: {len(odd)} tensor names do not match the network, the first is {odd[0]!r}")
+        raise CheckpointError(
+            f"{path}: {len(odd)} tensor names do not match the network, the first is {odd[0]!r}; train it anew"
+        )
     for name, tensor in tensors.items():
-        if tensor.shape != own[name].shape:
-            raise CheckpointError(
-                f"{path}: {name} has shape {tuple(tensor.shape)}, expected {tuple(own[name].shape)}; "
-                "was it trained with other params?"
-            )
-        if not tensor.isfinite().all():
-            raise CheckpointError(f"{path}: {name} holds NaN or infinite values")
+        _check_tensor(f"{path}: {name}", tensor, own[name])
     model.load_state_dict(tensors)
+
+
+def _check_tensor(what: str, tensor: Tensor, own: Tensor) -> None:
+    if tensor.shape != own.shape:
+        found, wanted = tuple(tensor.shape), tuple(own.shape)
+        raise CheckpointError(f"{what} has shape {found}, expected {wanted}; was it trained with other params?")
+    if tensor.dtype != own.dtype:  # torch would convert it without a word
+        raise CheckpointError(f"{what} is {tensor.dtype}, expected {own.dtype}; take the file that training wrote")
+    if not tensor.isfinite().all():
+        raise CheckpointError(f"{what} holds NaN or infinite values; train this network anew")
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
@@ -76,33 +86,55 @@ def _opened(path: Path) -> Iterator[safe_open]:
         with safe_open(path, framework="pt") as file:
             yield file
     except (SafetensorError, json.JSONDecodeError, OSError) as error:
-        raise CheckpointError(f"{path}: not a safetensors checkpoint of this suite, or truncated ({error})") from error
+        raise CheckpointError(
+            f"{path}: not a safetensors checkpoint of this suite, or cut short ({one_line(error)}); train it anew"
+        ) from error
 
 
 def _metadata(file: safe_open) -> dict[str, Any]:
-    return json.loads((file.metadata() or {}).get(ABOUT, "{}"))
+    about = json.loads((file.metadata() or {}).get(ABOUT, "{}"))
+    return about if isinstance(about, dict) else {}
 
 
 def save_state(folder: Path, state: Mapping[str, object]) -> None:
-    """Write a training state and its checksum, then drop all but the newest two; ``state["iteration"]`` names it."""
+    """Write a training state and its checksum, then drop all but it and the one before; ``iteration`` names it.
+
+    States of later iterations go too: the training has passed them over as unsound.
+    """
     path = folder / STATE.format(state["iteration"])
     with replacing(path) as temporary:
         torch.save(dict(state), temporary)
     with replacing(_sidecar(path)) as temporary:
         temporary.write_text(sha256(path))
-    for old in _states(folder)[KEPT:]:
-        old.unlink()
+    found = _states(folder)
+    kept = [each for each in found if each <= path][:KEPT]
+    for old in (each for each in found if each not in kept):
         _sidecar(old).unlink(missing_ok=True)
+        old.unlink()
 
 
 def newest_state(folder: Path) -> dict[str, Any] | None:
-    """Return the newest training state whose checksum holds, its tensors on the CPU, or None."""
+    """Return the newest sound training state, its tensors on the CPU, or None; what is not sound is warned of."""
     for path in _states(folder):
-        sidecar = _sidecar(path)
-        if sidecar.exists() and sidecar.read_text(encoding="utf-8").strip() == sha256(path):
-            return torch.load(path, map_location="cpu", weights_only=True)
-        log.warning("%s: checksum missing or wrong, perhaps cut short; falling back to the state before it", path)
+        try:
+            return _read_state(path)
+        except CheckpointError as error:
+            log.warning("%s; falling back to the state before it", error)
     return None
+
+
+def _read_state(path: Path) -> dict[str, Any]:
+    sidecar = _sidecar(path)
+    if not sidecar.exists() or sidecar.read_bytes().decode(errors="replace") != sha256(path):
+        raise CheckpointError(f"{path}: checksum missing or wrong, perhaps cut short")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        first = str(error).partition(". ")[0]  # torch goes on about how to run a stranger's code all the same
+        raise CheckpointError(f"{path}: not a training state, or one with code in it ({one_line(first)})") from error
+    if not isinstance(state, dict) or state.keys() != PARTS:
+        raise CheckpointError(f"{path}: not a training state of this suite")
+    return state
 
 
 def _states(folder: Path) -> list[Path]:

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from datasets.case import Dataset, iter_cases
 from datasets.description import IMAGES
-from datasets.files import CURVE, replacing
+from datasets.files import CURVE, clear_leftovers, one_line, replacing
 from datasets.progress import progress
 from methods.blocks.precision import single_precision
 from methods.blocks.training import parallel
@@ -157,9 +157,11 @@ def fit(
             may repeat a call. It must leave weights and training mode as they are.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    alone = parallel.rank() == 0  # in a group of processes one of them keeps the books
+    if alone:
+        clear_leftovers(folder)
     start, seconds = _resume(learner, folder, run)
     began, total = time.monotonic() - seconds, sampler.options.iterations
-    alone = parallel.rank() == 0  # in a group of processes one of them keeps the books
     with single_precision(), _curve(folder / CURVE, start) if alone else nullcontext() as curve:
         for iteration in progress(range(start, total), done=start, show=alone):
             row = _iterate(learner, sampler, iteration)
@@ -170,7 +172,7 @@ def fit(
             if after is not None:
                 after(iteration + 1)
             if (iteration + 1) % sampler.options.checkpoint_every == 0 or iteration + 1 == total:
-                _check_weights(learner, iteration)
+                _check_weights(learner, sampler, iteration)
                 if curve is not None:
                     save_state(folder, _state(learner, iteration + 1, spent, run))
 
@@ -216,24 +218,33 @@ def _resume(learner: Learner, folder: Path, run: Mapping[str, object]) -> tuple[
             f"{folder}: holds the states of another run ({odd[0]} was {found.get(odd[0])!r}, now {wanted[odd[0]]!r}); "
             "delete the folder or train into another"
         )
-    for name, module in learner.modules.items():
-        module.load_state_dict(state["modules"][name])
-    for name, optimiser in learner.optimisers.items():
-        optimiser.load_state_dict(state["optimisers"][name])
+    try:
+        for name, module in learner.modules.items():
+            module.load_state_dict(state["modules"][name])
+        for name, optimiser in learner.optimisers.items():
+            optimiser.load_state_dict(state["optimisers"][name])
+    except (KeyError, RuntimeError, ValueError) as error:  # of another commit
+        raise CheckpointError(
+            f"{folder}: its states do not fit this network ({one_line(error)[:200]}); train into another folder"
+        ) from error
     log.info("resuming at iteration %d from %s", state["iteration"], folder)
     return state["iteration"], state["seconds"]
 
 
 def _curve(path: Path, start: int) -> IO[str]:
     """Return the open curve, cut to the iterations before ``start``."""
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
     with replacing(path) as temporary:
-        temporary.write_text("".join(lines[:start]), encoding="utf-8")
+        temporary.write_bytes(b"".join(lines[:start]))
     return open(path, "a", buffering=1, encoding="utf-8")
 
 
-def _check_weights(learner: Learner, iteration: int) -> None:
+def _check_weights(learner: Learner, sampler: Stream, iteration: int) -> None:
     for name, module in learner.modules.items():
         state = (value for value in module.state_dict().values() if value.is_floating_point())  # running averages too
         if not all(value.isfinite().all() for value in state):
-            raise DivergedError(f"training: weights of {name} are NaN or infinite after iteration {iteration}")
+            pairs = sampler.batch(iteration).names
+            raise DivergedError(
+                f"training: weights of {name} are NaN or infinite after iteration {iteration}, pairs {pairs}; "
+                "try a lower learning rate"
+            )
