@@ -22,6 +22,7 @@ KEPT = 2
 WEIGHTS = "weights.safetensors"  # the name of the checkpoint in a training's folder
 ABOUT = "about"
 STATE = "state-{:09d}.pt"
+State = dict[str, Any]
 PARTS = {"iteration", "seconds", "run", "modules", "optimisers"}  # of a training state
 
 
@@ -113,7 +114,7 @@ def save_state(folder: Path, state: Mapping[str, object]) -> None:
         old.unlink()
 
 
-def newest_state(folder: Path) -> dict[str, Any] | None:
+def newest_state(folder: Path) -> State | None:
     """Return the newest sound training state, its tensors on the CPU, or None; what is not sound is warned of."""
     for path in _states(folder):
         try:
@@ -123,7 +124,7 @@ def newest_state(folder: Path) -> dict[str, Any] | None:
     return None
 
 
-def _read_state(path: Path) -> dict[str, Any]:
+def _read_state(path: Path) -> State:
     sidecar = _sidecar(path)
     if not sidecar.exists() or sidecar.read_bytes().decode(errors="replace") != sha256(path):
         raise CheckpointError(f"{path}: checksum missing or wrong, perhaps cut short")
