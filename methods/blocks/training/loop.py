@@ -186,9 +186,8 @@ def _iterate(learner: Learner, sampler: Stream, iteration: int) -> dict[str, flo
     terms = learner.step(batch)
     values = dict(zip(terms, parallel.average(torch.stack(list(terms.values()))).tolist(), strict=True))
     if not all(map(math.isfinite, values.values())):
-        raise DivergedError(
-            f"training: loss {values} at iteration {iteration}, pairs {batch.names}; try a lower learning rate"
-        )
+        loss = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
+        raise DivergedError(f"loss ({loss}) at iteration {iteration}, pairs {batch.names}; try a lower learning rate")
     return {"iteration": iteration, **values, "learning_rate": rate}
 
 
@@ -245,6 +244,6 @@ def _check_weights(learner: Learner, sampler: Stream, iteration: int) -> None:
         if not all(value.isfinite().all() for value in state):
             pairs = sampler.batch(iteration).names
             raise DivergedError(
-                f"training: weights of {name} are NaN or infinite after iteration {iteration}, pairs {pairs}; "
+                f"weights of {name} are NaN or infinite after iteration {iteration}, pairs {pairs}; "
                 "try a lower learning rate"
             )
