@@ -13,8 +13,6 @@ import compares their mean distance before registration with the published one.
 from __future__ import annotations
 
 import logging
-import tarfile
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,10 +21,11 @@ from typing import Literal
 import numpy as np
 from tqdm import tqdm
 
+from datasets.archives import read_from_tar
 from datasets.case import Pair, Writer
 from datasets.chest_ct import pairs as chest_pairs
 from datasets.chest_ct.lungs import Scan
-from datasets.chest_ct.metaimage import read_metaimage
+from datasets.chest_ct.metaimage import parse_metaimage, read_metaimage
 from datasets.chest_ct.pairs import Crop, Phase, distances
 from datasets.description import Description, LungPair
 from datasets.download import Remote, fetch
@@ -162,31 +161,15 @@ def _read_patient(tag: str, phase: str, files: _Files) -> tuple[Scan, Array]:
 def _read_popi(_: str, phase: str, files: _Files) -> tuple[Scan, Array]:
     points = _read_points(files.get(f"Landmarks/{phase}-Landmarks.pts"))
     archive = files.get(f"Images/MetaImage/{phase}-MetaImage.tar")
-    with tempfile.TemporaryDirectory() as folder:
-        scan = read_metaimage(*(_unpack(archive, ending, Path(folder)) for ending in (".mhd", ".raw")))
+    # Whatever the files are called: header and data do not always agree on that.
+    header, data = (read_from_tar(archive, ending) for ending in (".mhd", ".raw"))
+    scan = parse_metaimage(header, data, f"{archive}, .mhd", f"{archive}, .raw")
     return scan, points + scan.grid.origin  # POPI's landmarks count from the first voxel
 
 
 def _read_points(path: Path) -> Array:
     """Read a ``.pts`` file: x, y and z in mm, ``(n, 3)``, one point a row."""
-    return parse_points(path.read_text(errors="replace"), str(path))
-
-
-def _unpack(archive: Path, ending: str, folder: Path) -> Path:
-    """Unpack the one file with this ending, whatever it is called; header and data do not always agree on that."""
-    try:
-        with tarfile.open(archive) as opened:
-            names = [
-                name for name in opened.getnames() if name.endswith(ending) and not Path(name).name.startswith("._")
-            ]
-            if len(names) != 1:
-                raise DataError(f"{archive}: expected one file {ending}, found {', '.join(names) or 'none'}")
-            path = folder / f"volume{ending}"
-            inside = opened.extractfile(names[0])
-            path.write_bytes(inside.read() if inside else b"")
-    except (tarfile.TarError, OSError, EOFError) as error:
-        raise DataError(f"{archive}: not a readable tar archive ({error}); delete it and run again") from error
-    return path
+    return parse_points(path.read_text(encoding="utf-8", errors="replace"), str(path))
 
 
 def _check_distance(tag: str, patient: Patient, distance: Array, tolerance_mm: float) -> list[str]:

@@ -63,6 +63,7 @@ CASES = {
     10: Published((512, 512, 120), (0.97, 0.97, 2.5), 7.30, 6.34),
 }
 TOLERANCE_MM = 0.01
+LONGEST_TEXT = 2**20  # bytes of a landmark file, which has 300 rows
 WHOLE_SLICE = (512, 512)  # smaller ones were cut and thinned out by the makers
 
 
@@ -117,8 +118,8 @@ def _find(source: str | None, wanted: Sequence[int]) -> dict[Key, Member]:
 def _read_case(number: int, found: Mapping[Key, Member], hu_offset: float) -> list[Phase]:
     """Both phases of a case in the patient's frame; refuse landmarks that miss the published distance."""
     files = [found[number, "landmarks", phase] for phase in PHASES]
-    points = [parse_text(file.read().decode("latin-1"), str(file)) for file in files]
-    check_case(number, *points)
+    points = [parse_text(file.read(LONGEST_TEXT).decode("latin-1"), str(file)) for file in files]
+    check_case(number, *points, names=tuple(map(str, files)))
     scans = [_read_scan(number, found[number, "image", phase], hu_offset) for phase in PHASES]
     return [
         # Slices are stored from superior to inferior; the prepared axis points the other way.
@@ -128,8 +129,9 @@ def _read_case(number: int, found: Mapping[Key, Member], hu_offset: float) -> li
 
 
 def _read_scan(number: int, file: Member, hu_offset: float) -> Scan:
-    case, content = CASES[number], file.read()
-    if len(content) != (expected := 2 * int(np.prod(case.shape))):
+    case = CASES[number]
+    expected = 2 * int(np.prod(case.shape))
+    if len(content := file.read(expected)) != expected:
         raise DataError(f"{file}: {len(content)} bytes, expected {expected} for {case.shape} voxels; is it cut?")
     stored = np.frombuffer(content, "<i2").reshape(case.shape[::-1]).transpose(2, 1, 0)
     return Scan(
@@ -188,10 +190,11 @@ def read_dirqa(path: Path) -> tuple[Array, Array]:
     return inhale, exhale
 
 
-def check_case(number: int, inhale: Array, exhale: Array) -> None:
+def check_case(number: int, inhale: Array, exhale: Array, *, names: Sequence[str] = ("inhale", "exhale")) -> None:
     """Refuse landmarks that do not reproduce the case's published mean distance within 0.01 mm.
 
     This proves files, spacing and row order; it cannot see a swap of the two in-plane axes, whose spacing is equal.
+    ``names`` are those of the files, for errors.
     """
     if number not in CASES:
         raise DataError(f"DIR-Lab case {number}: there are cases 1 to 10")
@@ -200,10 +203,15 @@ def check_case(number: int, inhale: Array, exhale: Array) -> None:
         raise DataError(f"DIR-Lab case {number}: {len(inhale)} landmarks, published are {case.landmarks}")
     if inhale.shape != exhale.shape or inhale.shape[1:] != (3,):
         raise DataError(f"DIR-Lab case {number}: {inhale.shape} inhale and {exhale.shape} exhale landmarks")
-    for phase, points in (("inhale", inhale), ("exhale", exhale)):
-        if np.any(points < 0) or np.any(points > np.asarray(case.shape) - 1):
-            raise DataError(f"DIR-Lab case {number}: {phase} landmarks outside the volume {case.shape}")
+    for name, points in zip(names, (inhale, exhale), strict=True):
+        inside = np.all((points >= 0) & (points <= np.asarray(case.shape) - 1), axis=1)
+        if not inside.all():
+            row = int(np.argmin(inside))
+            raise DataError(
+                f"DIR-Lab case {number}: {name} landmarks outside the volume {case.shape}, the first is number "
+                f"{row + 1}, {(points[row] + 1).tolist()} counted from 1; does the file count from 0, or in mm?"
+            )
     mean = float(distances(inhale * case.spacing, exhale * case.spacing).mean())
-    if abs(mean - case.tre_mean) > TOLERANCE_MM:
+    if not abs(mean - case.tre_mean) <= TOLERANCE_MM:
         apart = f"{mean:.3f} mm apart before registration, published is {case.tre_mean} mm"
         raise DataError(f"DIR-Lab case {number}: landmarks are {apart}; the files are swapped, cut, or not one-based")

@@ -10,21 +10,35 @@ kept in (default: the user's cache folder).
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import re
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pooch
 import requests
-from filelock import FileLock
+from filelock import FileLock, SoftFileLock
 
-from datasets.files import DataError, sha256
+from datasets.files import DataError, one_line, replacing
 from datasets.originals import MIRROR, note, note_search
 
 logger = logging.getLogger(__name__)
 RETRIES = 3
+TIMEOUT = (10, 60)  # seconds to connect, and without a byte
+LONGEST_WAIT = 60.0  # seconds, where a server asks for more
+
+
+@dataclass(frozen=True)
+class Tries:
+    """How often a failed download is tried again where that may help, and the first pause in s, which doubles."""
+
+    retries: int = RETRIES
+    pause: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -41,25 +55,25 @@ class Remote:
     others: tuple[str, ...] = ()
 
 
-def fetch(remote: Remote, *, retries: int = RETRIES) -> Path:
+def fetch(remote: Remote, tries: Tries = Tries()) -> Path:
     """Return the path of a verified local copy, from the mirror folder, the cache, or the internet, in this order.
 
     Raises:
         DataError: no copy with the right checksum could be had; the message says how to place one by hand.
     """
-    path = _from_mirror(remote) or _downloaded(remote, retries)
+    path = _from_mirror(remote) or _downloaded(remote, tries)
     note(path)
     return path
 
 
-def _downloaded(remote: Remote, retries: int) -> Path:
+def _downloaded(remote: Remote, tries: Tries) -> Path:
     *others, last = (remote.url, *remote.others)
     for url in others:
         try:
-            return _from_internet(remote, url, retries)
+            return _from_internet(remote, url, tries)
         except DataError as error:
             logger.warning("%s", error)
-    return _from_internet(remote, last, retries)
+    return _from_internet(remote, last, tries)
 
 
 def cache_folder() -> Path:
@@ -83,14 +97,21 @@ def hand_placed(folder: str, source: str | None = None) -> list[Path]:
 
 def verify(path: Path, expected: str, *, advice: str) -> None:
     """Raise `DataError` unless the file has the checksum ``expected``, SHA-256 or, of 128 digits, SHA-512."""
-    kind = _kind(expected)
-    if (got := sha256(path) if kind == "sha256" else pooch.file_hash(str(path), alg=kind)) != expected:
+    if (got := _digest(path, expected)) != expected:
         size = path.stat().st_size
-        raise DataError(f"{path}: wrong checksum ({size} bytes, {kind} {got}, expected {expected}); {advice}")
+        raise DataError(
+            f"{path}: wrong checksum ({size} bytes, {_kind(expected)} {got}, expected {expected}); {advice}"
+        )
 
 
 def _kind(checksum: str) -> str:
     return "sha512" if len(checksum) == 128 else "sha256"
+
+
+def _digest(path: Path, checksum: str) -> str:
+    """Return the checksum of a file, of the kind of another one."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, _kind(checksum)).hexdigest()
 
 
 def _mirror() -> Path | None:
@@ -115,26 +136,88 @@ def _from_mirror(remote: Remote) -> Path | None:
     return path
 
 
-def _from_internet(remote: Remote, url: str, retries: int) -> Path:
-    folder = cache_folder()
-    by_hand = f"download {url} by hand to {folder / remote.name}, or set WARPBENCH_MIRROR to a folder that has it"
+def _from_internet(remote: Remote, url: str, tries: Tries) -> Path:
+    path = cache_folder() / remote.name
+    by_hand = f"download {url} by hand to {path}, or set {MIRROR} to a folder that has it"
     try:
-        (folder / remote.name).parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         # Two runs may share the cache: the second waits here and then finds the file.
-        with FileLock(f"{folder / remote.name}.lock"):
-            store = pooch.create(
-                path=folder,
-                base_url="",
-                registry={remote.name: f"{_kind(remote.checksum)}:{remote.checksum}" if remote.checksum else None},
-                urls={remote.name: url},
-                retry_if_failed=retries,
-            )
-            return Path(store.fetch(remote.name))
+        with _locked(path.with_name(f"{path.name}.lock")):
+            if not path.exists() or (remote.checksum and _digest(path, remote.checksum) != remote.checksum):
+                _download(url, remote.checksum, path, tries)
+            return path
     except PermissionError as error:
-        raise DataError(f"{folder}: no write permission for the download cache; set WARPBENCH_CACHE") from error
-    except ValueError as error:  # pooch: the hash of what came does not match; it has removed the file
-        raise DataError(
-            f"{remote.name}: {error}; the address may serve an error page instead of the file; {by_hand}"
-        ) from error
-    except (requests.RequestException, OSError) as error:
-        raise DataError(f"{remote.name}: download failed ({error}); {by_hand}") from error
+        raise DataError(f"{error.filename}: no permission to write; set WARPBENCH_CACHE to another folder") from error
+    except _DownloadError as fault:
+        raise DataError(f"{remote.name}: {url}: {fault}; {by_hand}") from fault
+
+
+@contextmanager
+def _locked(path: Path) -> Generator[None]:
+    lock = FileLock(path)
+    try:
+        lock.acquire()
+    except (NotImplementedError, OSError):  # a file system without locks; one that cannot be written fails again here
+        lock = SoftFileLock(f"{path}.soft")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+class _DownloadError(Exception):
+    """A download that failed; ``passing`` says whether it may go well at another try, ``wait`` how long that has."""
+
+    def __init__(self, text: str, *, passing: bool, wait: float = 0) -> None:
+        super().__init__(text)
+        self.passing, self.wait = passing, wait
+
+
+def _download(url: str, checksum: str, path: Path, tries: Tries) -> None:
+    for number in range(tries.retries + 1):
+        try:
+            return _take(url, checksum, path)
+        except _DownloadError as fault:
+            if not fault.passing or number == tries.retries:
+                raise
+            wait = max(tries.pause * 2**number, min(fault.wait, LONGEST_WAIT))
+            logger.warning("%s: %s; trying again in %g s", url, fault, wait)
+            time.sleep(wait)
+
+
+def _take(url: str, checksum: str, path: Path) -> None:
+    try:
+        with requests.get(url, stream=True, timeout=TIMEOUT, headers={"Accept-Encoding": "identity"}) as answer:
+            _check_status(answer)
+            with replacing(path) as temporary:
+                with open(temporary, "wb") as stream:
+                    for part in answer.iter_content(2**20):
+                        stream.write(part)
+                _check(temporary, checksum)
+    except requests.RequestException as error:  # no connection, or one that broke off before all bytes came
+        raise _DownloadError(f"download failed ({one_line(error)[:300]})", passing=True) from error
+
+
+def _check_status(answer: requests.Response) -> None:
+    if (code := answer.status_code) == 200:
+        return
+    wait = answer.headers.get("Retry-After", "")
+    raise _DownloadError(
+        f"the server answered {code} {answer.reason}",
+        passing=code in (408, 425, 429) or code >= 500,
+        wait=float(wait) if wait.isdecimal() else 0,
+    )
+
+
+def _check(path: Path, checksum: str) -> None:
+    """Raise `_DownloadError` unless what came is the file; a web page in its place would come again."""
+    size, got = path.stat().st_size, _digest(path, checksum)
+    with open(path, "rb") as stream:
+        page = re.match(rb"\s*<(!doctype html|html|head)", stream.read(200), re.IGNORECASE) is not None
+    wrong = f"wrong checksum ({size} bytes, {_kind(checksum)} {got}, expected {checksum})"
+    if page:
+        came = f", {wrong}" if checksum else f" ({size} bytes)"
+        raise _DownloadError(f"a web page came instead of the file, an error or a quota perhaps{came}", passing=False)
+    if checksum and got != checksum:
+        raise _DownloadError(wrong, passing=True)

@@ -8,12 +8,11 @@ A pack is ``Case<n>Pack.zip``. Names inside are not uniform: case 8 unpacks to `
 from __future__ import annotations
 
 import re
-import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from datasets.archives import names_in_zip, read_from_zip
 from datasets.files import DataError
 from datasets.found import search
 from datasets.originals import note
@@ -55,15 +54,16 @@ class Member:
     def __str__(self) -> str:
         return f"{self.path}: {self.inside}" if self.inside else str(self.path)
 
-    def read(self) -> bytes:
-        """Read the whole file; raise `DataError` where that fails."""
+    def read(self, most: int) -> bytes:
+        """Read the whole file; raise `DataError` where that fails or it has more than ``most`` bytes."""
+        if self.inside:
+            return read_from_zip(self.path, self.inside, most)
         note(self.path)
         try:
-            if not self.inside:
-                return self.path.read_bytes()
-            with zipfile.ZipFile(self.path) as archive:
-                return archive.read(self.inside)
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
+            if (size := self.path.stat().st_size) > most:
+                raise DataError(f"{self}: {size} bytes, expected at most {most}; is it another file?")
+            return self.path.read_bytes()
+        except OSError as error:
             raise DataError(f"{self}: cannot be read ({error}); download this pack again") from error
 
 
@@ -92,23 +92,14 @@ def missing_members(found: dict[Key, Member], cases: Sequence[int]) -> list[str]
 def _members(place: Path) -> Iterator[tuple[Key, Member]]:
     for path in search(place, "|".join([r".*\.zip", *(pattern.pattern for pattern in KINDS.values())])):
         if path.suffix.lower() == ".zip":
-            yield from ((key, Member(path, name)) for name in _names(path) if (key := _key(name)))
+            yield from ((key, Member(path, name)) for name in names_in_zip(path) if (key := _key(name)))
         elif key := _key(path.name):
             yield key, Member(path)
 
 
-def _names(archive: Path) -> list[str]:
-    note(archive)
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            return opened.namelist()
-    except (zipfile.BadZipFile, OSError) as error:
-        raise DataError(f"{archive}: not a readable zip archive ({error}); download this pack again") from error
-
-
 def _key(name: str) -> Key | None:
     for kind, pattern in KINDS.items():
-        match = pattern.fullmatch(name.rpartition("/")[2])
+        match = pattern.fullmatch(name.replace("\\", "/").rpartition("/")[2])
         if match and f"T{match[2]}" in PHASES:
             return int(match[1]), kind, f"T{match[2]}"
     return None

@@ -99,7 +99,7 @@ def _check_inside(phase: Phase, lungs: Scan, least: float) -> float:
     Left and right, front and back are too alike for this: a mirrored chest passes.
     """
     share = share_inside(lungs, phase.points)
-    if share < least:
+    if not share >= least:
         raise DataError(
             f"{phase.case}: {share:.0%} of the landmarks lie in the lungs, expected at least {least:.0%}; the axes of "
             "landmarks and image differ, or they belong to different scans (option `inside` sets another share)"
@@ -109,7 +109,8 @@ def _check_inside(phase: Phase, lungs: Scan, least: float) -> float:
 
 def _on_grid(phase: Phase, grid: Grid) -> Array:
     points = grid.to_voxels(phase.points)
-    if outside := int(np.any((points < -0.5) | (points > np.asarray(grid.shape) - 0.5), axis=1).sum()):
+    inside = np.all((points >= -0.5) & (points <= np.asarray(grid.shape) - 0.5), axis=1)
+    if outside := int((~inside).sum()):
         raise DataError(
             f"{phase.case}: {outside} landmarks lie outside of the box around the lungs; enlarge the option `margin_mm`"
         )

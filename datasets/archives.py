@@ -1,0 +1,143 @@
+"""Archives that people have downloaded: read a file at a time, never unpacked to the disk, and refused where odd.
+
+A sound archive of scans holds plain files under relative names, each once. Links, devices, names that lead out of the
+folder, archives in archives, and more or larger files than scans can be are signs of damage or worse.
+"""
+
+from __future__ import annotations
+
+import lzma
+import re
+import stat
+import struct
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from datasets.files import DataError, one_line
+from datasets.found import is_left_over
+from datasets.originals import note
+
+MOST_FILES, MOST_BYTES = 100_000, 16 * 2**30
+# Scans shrink to a half or a third; deflate can reach 1032. Small files are let pass.
+MOST_SHRUNK, SMALL = 200, 2**20
+_NESTED = re.compile(r".*\.(zip|tar|tgz|gz|bz2|xz|7z|rar)", re.IGNORECASE | re.DOTALL)
+_OUTSIDE = re.compile(r"([A-Za-z]:|/|\.\.(/|$)|.*/\.\.(/|$)).*", re.DOTALL)
+_FAULTS = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    OSError,
+    EOFError,
+    ValueError,
+    OverflowError,
+    RuntimeError,  # a zip that wants a password, or one of a method that is not known
+)
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A member of an archive: its name, its bytes unpacked and packed, and what it is if it is no plain file."""
+
+    name: str
+    size: int
+    packed: int
+    odd: str = ""
+
+
+def names_in_zip(archive: Path) -> list[str]:
+    """Return the names of the files in a zip archive, without those that systems leave there.
+
+    Raises:
+        DataError: the archive cannot be read, or holds what no archive of scans would.
+    """
+    note(archive)
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            members = [_of_zip(info) for info in opened.infolist() if not info.is_dir()]
+    except _FAULTS as error:
+        raise DataError(f"{archive}: not a readable zip archive ({one_line(error)}); download it again") from error
+    return _checked(archive, members)
+
+
+def read_from_zip(archive: Path, name: str, most: int) -> bytes:
+    """Return a file of a zip archive that `names_in_zip` has named; raise `DataError` above ``most`` bytes."""
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            if (size := opened.getinfo(name).file_size) > most:
+                raise DataError(f"{archive}: {name}: {size} bytes, expected at most {most}; is it another file?")
+            return opened.read(name)
+    except DataError:
+        raise
+    except (*_FAULTS, KeyError) as error:
+        raise DataError(f"{archive}: {name}: cannot be read ({one_line(error)}); download this pack again") from error
+
+
+def read_from_tar(archive: Path, ending: str) -> bytes:
+    """Return the one file of a tar archive that has an ``ending``, whatever it is called.
+
+    Raises:
+        DataError: the archive cannot be read, has none or several such files, or holds what no archive of scans would.
+    """
+    note(archive)
+    try:
+        with tarfile.open(archive) as opened:
+            infos = dict[str, tarfile.TarInfo]()
+            names = _checked(archive, _of_tar(opened, infos))
+            chosen = [name for name in names if name.lower().endswith(ending)]
+            if len(chosen) != 1:
+                found = ", ".join(chosen or names[:5]) or "none"
+                raise DataError(f"{archive}: expected one file {ending}, found {found}")
+            inside = opened.extractfile(infos[chosen[0]])
+            return inside.read() if inside else b""
+    except DataError:
+        raise
+    except _FAULTS as error:
+        raise DataError(
+            f"{archive}: not a readable tar archive ({one_line(error)}); delete it and run again"
+        ) from error
+
+
+def _of_zip(info: zipfile.ZipInfo) -> Packed:
+    link = stat.S_ISLNK(info.external_attr >> 16)
+    odd = "a link" if link else "locked by a password" if info.flag_bits & 1 else ""
+    return Packed(info.filename, info.file_size, info.compress_size, odd)
+
+
+def _of_tar(opened: tarfile.TarFile, infos: dict[str, tarfile.TarInfo]) -> Iterable[Packed]:
+    for info in opened:
+        if not info.isdir():
+            infos[info.name] = info
+            yield Packed(info.name, info.size, info.size, "" if info.isfile() else "a link or device")
+
+
+def _checked(archive: Path, members: Iterable[Packed]) -> list[str]:
+    """Return the names of members; refuse the archive at the first that is odd, so that no bomb is read to its end."""
+    names, met, total = list[str](), set[str](), 0
+    for member in members:
+        name, total = member.name.replace("\\", "/"), total + member.size
+        if fault := _fault(member, name) or ("is there twice" if name.lower() in met else ""):
+            raise DataError(f"{archive}: {member.name[:200]!r} {fault}, as in no archive of scans; get another copy")
+        met.add(name.lower())
+        if len(met) > MOST_FILES or total > MOST_BYTES:
+            raise DataError(f"{archive}: over {MOST_FILES} files or {MOST_BYTES} bytes, as in no archive of scans")
+        if not is_left_over(name):
+            names.append(member.name)
+    return names
+
+
+def _fault(member: Packed, name: str) -> str:
+    if member.odd:
+        return f"is {member.odd}"
+    if _OUTSIDE.fullmatch(name):
+        return "leads out of the folder"
+    if _NESTED.fullmatch(name):
+        return "is an archive in an archive"
+    if member.size > max(SMALL, MOST_SHRUNK * member.packed):
+        return f"grows from {member.packed} to {member.size} bytes"
+    return ""
