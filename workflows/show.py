@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--specifications", action="store_true", help="print what the steps of a run are handed")
     given = parser.parse_args(arguments)
     try:
-        settings = resolve(read_yaml(given.configfile))
+        settings = resolve(read_yaml(given.configfile), [given.configfile])
         lines = _asked(settings, given.method, given.dataset, given.specifications)
         sys.stdout.write("\n".join(lines) + "\n")
     except (SettingsError, ValueError, ImportError) as error:  # a method may lack its library
@@ -52,6 +52,8 @@ def _asked(settings: Settings, method: str | None, dataset: str | None, specific
     _known(method, settings.config.methods, "method")
     if dataset is None:
         raise SettingsError(f"name a data set too: {', '.join(settings.config.datasets)}")
+    if members := settings.config.groups.get(dataset):
+        raise SettingsError(f"{dataset} is a group of data sets; name one of them: {', '.join(members)}")
     _known(dataset, settings.config.datasets, "data set")
     return list((_specifications if specifications else describe)(settings, method, dataset))
 

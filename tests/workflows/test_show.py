@@ -62,6 +62,7 @@ def test_specifications_are_those_of_the_jobs(capsys):
         (("ldr1-aldk", "phantom-brain"), "unknown method 'ldr1-aldk'; did you mean 'ldr-1-aldk'?"),
         (("ldr-1", "phantom-brian"), "unknown data set 'phantom-brian'; did you mean 'phantom-brain'?"),
         (("ldr-1",), "name a data set too: phantom-liver, "),
+        (("ldr-1", "livers"), "livers is a group of data sets; name one of them: phantom-liver, "),
         (("ldr-1", "lpba", "--configfile", "nowhere.yaml"), "nowhere.yaml: cannot be read"),
     ],
 )

@@ -86,7 +86,7 @@ def test_a_typing_error_is_one_line_before_any_work(tmp_path):
     lines = [line for line in (done.stdout + done.stderr).splitlines() if "profiles/default" not in line]
     assert done.returncode != 0
     assert lines == [
-        "WarpBench: configuration, run.datasets: unknown data set 'phantom-livr'; did you mean 'phantom-liver'?"
+        f"WarpBench: {tmp_path}/tiny.json, run.datasets: unknown data set 'phantom-livr'; did you mean 'phantom-liver'?"
     ]
     assert not (tmp_path / "results").exists()
 
@@ -110,7 +110,7 @@ def test_a_duplicate_key_is_refused(tmp_path):
     arguments[arguments.index("--configfile") + 1] = str(tmp_path / "mine.yaml")
     done = subprocess.run(arguments, capture_output=True, text=True)
     assert "WarpBench: " in done.stderr
-    assert "key 'seeds' appears twice" in done.stderr
+    assert "mine.yaml, line 3: the key 'seeds' appears twice" in done.stderr
 
 
 def test_a_second_run_in_the_same_folder_is_refused(tmp_path):

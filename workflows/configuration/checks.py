@@ -7,7 +7,7 @@ The options of a method or a data set are read from its own dataclasses ``Params
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,28 @@ from benchmarks.records import Options
 from workflows.configuration import annotations, sources
 from workflows.configuration.config import Adaptation, Config, SettingsError, nearest
 
+TYPES = {
+    "array": "a list",
+    "object": "keys and values",
+    "integer": "a whole number",
+    "number": "a number",
+    "string": "text",
+    "boolean": "true or false",
+}
+# Options that count or scale something of which there must be some.
+NEVER_ZERO = frozenset({
+    "batch", "cascades", "channels", "checkpoint_every", "iterations", "learning_rate", "levels", "processes",
+    "repeat", "resolutions", "samples", "shrink", "snapshot_every", "step",
+})  # fmt: skip
 SCHEMA = Path(__file__).resolve().parent.parent / "schemas" / "config.schema.yaml"
+
+
+def check_values(config: object) -> None:
+    """Refuse keys that are no text and numbers that are NaN or endless, wherever they stand."""
+    for fault in _unnamed_keys(config):
+        raise SettingsError(f"configuration, {fault}; put it into quotes, or correct it")
+    for fault in _infinite_numbers(config):
+        raise SettingsError(f"configuration, {fault}; write one that ends")
 
 
 def check_schema(config: Options) -> None:
@@ -30,18 +51,47 @@ def check_schema(config: Options) -> None:
     if error is None:
         return
     where = ".".join(map(str, error.absolute_path)) or "top level"
-    if error.validator == "required" and "module" in error.message and len(error.absolute_path) == 2:
+    if error.validator == "required" and "'module'" in error.message and len(error.absolute_path) == 2:
         section, name = map(str, error.absolute_path)
         others = {known for known, entry in config[section].items() if "module" in entry}
         raise SettingsError(
             f"configuration, {where}: nothing of this name is in the catalogue; "
             f"{nearest(name, others)} A new entry needs a module"
         )
+    raise SettingsError(f"configuration, {where}: {_in_words(error)}")
+
+
+def _in_words(error: jsonschema.exceptions.ValidationError) -> str:
+    """Return a fault that the schema finds in the words of a reader who knows no code."""
+    limit: Any = error.validator_value
+    schema: Any = error.schema
+    instance: Any = error.instance
+    got = _shown(error.instance)
+    if error.validator == "required":
+        return f"the key {next(key for key in limit if key not in instance)!r} is missing"
     if error.validator == "additionalProperties":
-        known = error.schema.get("properties", {})
-        unknown = next(key for key in error.instance if key not in known)
-        raise SettingsError(f"configuration, {where}: unknown key {unknown!r}; {nearest(unknown, known)}")
-    raise SettingsError(f"configuration, {where}: {error.message}{_number_hint(error.instance)}")
+        known = schema.get("properties", {})
+        unknown = next(iter(instance.keys() - known.keys()))
+        return f"unknown key {unknown!r}; {nearest(unknown, known)}"
+    hint = _number_hint(error.instance) if limit in ("number", "integer") else ""
+    texts = {
+        "type": f"expected {TYPES.get(str(limit))}, got {got}{hint}",
+        "enum": f"expected one of {', '.join(map(str, limit if isinstance(limit, list) else []))}, got {got}",
+        "pattern": f"{got} is no name; use small letters, digits and hyphens, and begin with a letter or digit",
+        "minItems": f"expected {limit} value or more, got an empty list",
+        "uniqueItems": f"{got} names something twice; keep one of them",
+        "minimum": f"expected a number of at least {limit}, got {got}",
+        "maximum": f"expected a number of at most {limit}, got {got}",
+        "exclusiveMinimum": f"expected a number above {limit}, got {got}",
+        "anyOf": f"expected a list of names, or such a list for each data set, got {got}",
+    }
+    return texts.get(str(error.validator), error.message)
+
+
+def _shown(value: Any) -> str:
+    """Return a value as a configuration has it, cut where it is long."""
+    text = json.dumps(value, default=str, ensure_ascii=False)
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def check_names(config: Config, papers: Mapping[str, Sequence[str]]) -> None:
@@ -92,12 +142,21 @@ def _check_dataset(config: Config, name: str) -> None:
     _known([entry.train_on] if entry.train_on else [], config.datasets, f"{where}.train_on", "data set")
     options = sources.options_of(_module_file("datasets", entry.module), "Params")
     _check_options(entry.params, options, f"{where}.params")
+    if name in config.run.datasets and entry.params.get("test") == 0:
+        raise SettingsError(
+            f"configuration, {where}.params.test: 0 leaves no pair to register; write 1 or more, "
+            "or take the data set out of run.datasets"
+        )
 
 
 def _check_method(config: Config, name: str) -> None:
     entry, where, data = config.methods[name], f"methods.{name}", [*config.datasets, *config.groups]
     _known([entry.module], sources.module_names("methods"), f"{where}.module", "module")
     path = _module_file("methods", entry.module)
+    if entry.kind == "learned" and not sources.has_function(path, "train"):
+        raise SettingsError(
+            f"configuration, {where}.kind: learned, but methods/{entry.module}.py has no function `train`"
+        )
     _known(entry.datasets or [], data, f"{where}.datasets", "data set")
     _known(entry.watch, data, f"{where}.watch", "data set")
     if entry.watch and "watch" not in sources.parameters_of(path, "train"):
@@ -130,15 +189,51 @@ def _check_teacher(config: Config, name: str) -> None:
 def _check_options(given: Options, known: Mapping[str, sources.Option], where: str) -> None:
     _known(given, known, where, "option")
     for name, value in given.items():
+        _check_range(name, value, known[name].default, f"{where}.{name}")
         expected, fields = known[name].annotation, known[name].fields
         if fields is not None and value is not None:
             if not isinstance(value, Mapping):
-                raise SettingsError(f"configuration, {where}.{name}: expected keys and values, got {value!r}")
+                raise SettingsError(f"configuration, {where}.{name}: expected keys and values, got {_shown(value)}")
             _check_options(value, fields, f"{where}.{name}")
         elif not annotations.accepts(expected, value):
-            got = json.dumps(value) if isinstance(value, (str, int, float, bool, Sequence, dict)) else repr(value)
             wanted = annotations.in_words(expected)
-            raise SettingsError(f"configuration, {where}.{name}: expected {wanted}, got {got}{_number_hint(value)}")
+            raise SettingsError(
+                f"configuration, {where}.{name}: expected {wanted}, got {_shown(value)}{_number_hint(value)}"
+            )
+
+
+def _check_range(name: str, value: Any, default: Any, where: str) -> None:
+    """Refuse numbers that no option can mean: a list without any, one below zero, none of what there must be some."""
+    several = isinstance(value, list)
+    numbers = [each for each in (value if several else [value]) if isinstance(each, (int, float))]
+    if several and not value and default != []:
+        raise SettingsError(f"configuration, {where}: the list is empty; leave the option out to have its default")
+    below = isinstance(default, (int, float)) and default < 0
+    if any(each < 0 for each in numbers) and not below:
+        raise SettingsError(f"configuration, {where}: expected no number below 0, got {_shown(value)}")
+    if name in NEVER_ZERO and value is not False and numbers and not any(numbers):
+        raise SettingsError(f"configuration, {where}: expected a number above 0, got {_shown(value)}")
+
+
+def _unnamed_keys(content: Any, *place: str) -> Iterator[str]:
+    """Yield the places of keys that are no text: YAML reads ``no:`` as false and ``1:`` as a number."""
+    for key, value in content.items() if isinstance(content, Mapping) else ():
+        if not isinstance(key, str):
+            yield f"{'.'.join(place) or 'top level'}: the key {json.dumps(key, default=str)} is no text"
+        yield from _unnamed_keys(value, *place, str(key))
+
+
+def _infinite_numbers(content: Any, *place: str) -> Iterator[str]:
+    """Yield the places of numbers that are none: NaN, and those without end."""
+    parts = content.items() if isinstance(content, Mapping) else enumerate(content) if _is_list(content) else ()
+    for key, value in parts:
+        if isinstance(value, float) and not abs(value) < float("inf"):
+            yield f"{'.'.join((*place, str(key)))}: {value} is no number to work with"
+        yield from _infinite_numbers(value, *place, str(key))
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, (str, bytes))
 
 
 def _known(names: Iterable[str], known: Iterable[str], where: str, what: str) -> None:

@@ -6,20 +6,19 @@ by the entry that it names.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import yaml
 
 from benchmarks.records import Options
-from datasets.files import one_line
 from reports import PAPERS
-from workflows.configuration.checks import check_names, check_schema
+from workflows.configuration.checks import check_names, check_schema, check_values
 from workflows.configuration.config import Config, SettingsError, merge, nearest
+from workflows.configuration.reading import read_yaml
 from workflows.configuration.settings import Layer, Settings
 
 HERE = Path(__file__).resolve().parent.parent
@@ -29,8 +28,17 @@ DEFAULT_PROFILE = HERE / "config" / "mini.yaml"
 
 def resolve(config: Options, configfiles: Iterable[Path] = ()) -> Settings:
     """Lay a configuration over the catalogue (and over the mini profile when it names no profile), and check it."""
-    for path in configfiles:
-        read_yaml(Path(path))  # Snakemake has read it already, but takes the last of two equal keys in silence
+    read = {
+        path: read_yaml(Path(path)) for path in configfiles
+    }  # Snakemake takes the last of two equal keys in silence
+    try:
+        return _resolved(config)
+    except SettingsError as error:
+        raise SettingsError(_with_file(str(error), read)) from error
+
+
+def _resolved(config: Mapping[str, object]) -> Settings:
+    check_values(config)
     files = [("catalogue", catalogue())]
     if "profile" not in config:
         files.append(("profile mini", read_yaml(DEFAULT_PROFILE)))
@@ -48,6 +56,23 @@ def resolve(config: Options, configfiles: Iterable[Path] = ()) -> Settings:
     return settings
 
 
+def _with_file(fault: str, read: Mapping[Path, Any]) -> str:
+    """Return a fault of the configuration with the file that says most of the faulty place, the last of such files."""
+    start, _, place = fault.partition(":")[0].partition(", ")
+    if start != "configuration" or not read:
+        return fault
+
+    def depth(path: Path) -> int:
+        found, known = 0, read[path]
+        for key in place.split("."):
+            if not isinstance(known, Mapping) or key not in known:
+                break
+            found, known = found + 1, known[key]
+        return found
+
+    return f"{max(reversed(list(read)), key=depth)}{fault.removeprefix(start)}"
+
+
 def catalogue() -> Options:
     """Read the catalogue, all its files together."""
     return reduce(merge, map(read_yaml, sorted(CATALOGUE.glob("*.yaml"))))
@@ -56,28 +81,6 @@ def catalogue() -> Options:
 def papers() -> dict[str, list[str]]:
     """Read the papers that can be regenerated, and the names of each one's own data sets."""
     return {path.stem: list(read_yaml(path)["datasets"]) for path in sorted(PAPERS.glob("*.yaml"))}
-
-
-def read_yaml(path: Path) -> Options:
-    """Read a YAML mapping; duplicate keys, tabs and other faults are refused with their line."""
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _StrictLoader)  # a SafeLoader
-    except OSError as error:
-        raise SettingsError(f"{path}: cannot be read ({error.strerror})") from error
-    except yaml.YAMLError as error:
-        raise SettingsError(f"{path}: not valid YAML: {one_line(error)}") from error
-    if not isinstance(content, dict):
-        raise SettingsError(f"{path}: expected keys and values")
-    return content
-
-
-class _StrictLoader(yaml.SafeLoader):
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key, (key_node, _) in zip(keys, node.value, strict=True):
-            if keys.count(key) > 1:
-                raise yaml.MarkedYAMLError(problem=f"key {key!r} appears twice", problem_mark=key_node.start_mark)
-        return super().construct_mapping(node, deep)
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,14 @@ class Inheritance:
 
 
 def _groups(files: Sequence[Options]) -> dict[str, list[str]]:
-    found = reduce(merge, (_mapping(content.get("groups", {}), "groups") for content in files))
+    groups = [_mapping(content.get("groups", {}), "groups") for content in files]
+    found: dict[str, list[str]] = {}
+    for each in groups:
+        for name, members in each.items():
+            if found.setdefault(name, members) != members:
+                raise SettingsError(
+                    f"configuration, groups.{name}: a group of this name has other members already; choose another name"
+                )
     data = {name for content in files for name, entry in _section(content, "datasets").items() if "module" in entry}
     for name, members in found.items():
         if not isinstance(members, list) or not all(isinstance(member, str) for member in members):
@@ -141,8 +151,16 @@ def _with_members(content: Options, groups: Mapping[str, list[str]]) -> Options:
     def keys(value: Any) -> Any:
         if not isinstance(value, Mapping):
             return value
-        shared = [{member: entry} for name, entry in value.items() for member in groups.get(name, ())]
-        return reduce(merge, [*shared, {name: entry for name, entry in value.items() if name not in groups}], {})
+        shared: Mapping[str, object] = {}
+        for name, member, entry in ((n, member, entry) for n, entry in value.items() for member in groups.get(n, ())):
+            one, other = {member: entry}, {key: said for key, said in shared.items() if key == member}
+            if merge(one, other) != merge(other, one):
+                raise SettingsError(
+                    f"configuration, groups.{name}: another group that is named beside it says otherwise of "
+                    f"{member!r}; say it of {member!r} itself and of groups that do not overlap"
+                )
+            shared = merge(shared, one)
+        return merge(shared, {name: entry for name, entry in value.items() if name not in groups})
 
     def changed(value: Any, **how: Any) -> Any:
         if not isinstance(value, Mapping):

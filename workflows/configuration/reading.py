@@ -1,0 +1,121 @@
+"""Read a configuration file; every fault of it is one line that names the file, the place and what to do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from benchmarks.records import Options
+from datasets.files import one_line
+from workflows.configuration.config import SettingsError, nearest
+
+
+class _FaultError(yaml.MarkedYAMLError):
+    """A fault found here, in words of our own."""
+
+
+def read_yaml(path: Path) -> Options:
+    """Read a YAML or JSON mapping; a fault of the file is a `SettingsError` that names it and the line."""
+    text = _text(path)
+    try:
+        content = _json(text) if text.lstrip("\ufeff \t\r\n").startswith("{") else _yaml(text)
+        json.dumps(content, skipkeys=True, default=str)  # refuses what contains itself
+    except yaml.MarkedYAMLError as error:
+        raise SettingsError(f"{path}{_line(error)}: {_problem(error)}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise SettingsError(f"{path}: cannot be read as YAML or JSON: {one_line(error)}") from error
+    if content is None:
+        raise SettingsError(f"{path}: the file says nothing; workflows/config/smoke.yaml shows what a profile says")
+    if not isinstance(content, dict):
+        kind = "a list" if isinstance(content, list) else f"only {str(content)[:40]!r}"
+        raise SettingsError(
+            f"{path}: expected keys and values at the top, found {kind}; begin with a line `profile: ...`"
+        )
+    return content
+
+
+def _text(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        others = [each.name for each in path.parent.glob("*.[yj][as]*")] if path.parent.is_dir() else []
+        raise SettingsError(f"{path}: cannot be read, there is no such file; {nearest(path.name, others)}") from error
+    except IsADirectoryError as error:
+        raise SettingsError(f"{path}: cannot be read, it is a folder; name a YAML or JSON file") from error
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read ({error.strerror}); correct its owner or mode") from error
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise SettingsError(f"{path}: the text is UTF-16; save it as UTF-8")
+    if b"\0" in content:
+        raise SettingsError(f"{path}: this is no text file; name a YAML or JSON file")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line, byte = content[: error.start].count(b"\n") + 1, content[error.start]
+        raise SettingsError(
+            f"{path}, line {line}: the byte 0x{byte:02x} is not UTF-8; save the file as UTF-8"
+        ) from error
+
+
+def _json(text: str) -> Any:
+    """Read JSON, and YAML that begins like it; a fault is that of YAML, which has the line."""
+    try:
+        return json.loads(text, object_pairs_hook=_once)
+    except json.JSONDecodeError as fault:
+        try:
+            return _yaml(text)
+        except yaml.YAMLError:
+            mark = yaml.Mark("", 0, fault.lineno - 1, fault.colno - 1, None, 0)
+            raise _FaultError(problem=f"not valid JSON: {fault.msg}", problem_mark=mark) from fault
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, object]:
+    names = [name for name, _ in pairs]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"the key {twice[0]!r} appears twice; keep one of them")
+    return dict(pairs)
+
+
+def _yaml(text: str) -> Any:
+    loader = yaml.SafeLoader(text)
+    try:
+        if (node := loader.get_single_node()) is None:
+            return None
+        _check_keys(node, set())
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def _check_keys(node: yaml.Node, seen: set[int]) -> None:
+    """Refuse equal keys before the loader takes the last of them in silence, and before ``<<`` adds any."""
+    if id(node) in seen or isinstance(node, yaml.ScalarNode):
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.MappingNode):
+        keys = [(key.tag, key.value) if isinstance(key, yaml.ScalarNode) else id(key) for key, _ in node.value]
+        for number, (key, _) in enumerate(node.value):
+            if keys[number] in keys[:number]:
+                problem = f"the key {key.value!r} appears twice; keep one of them"
+                raise _FaultError(problem=problem, problem_mark=key.start_mark)
+    for child in node.value:
+        for part in child if isinstance(child, tuple) else (child,):
+            _check_keys(part, seen)
+
+
+def _line(error: yaml.MarkedYAMLError) -> str:
+    return f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+
+
+def _problem(error: yaml.MarkedYAMLError) -> str:
+    text = one_line(error.problem or error)
+    if isinstance(error, _FaultError):
+        return text
+    if "'\\t'" in text:
+        return "a line is indented by a tab; YAML wants spaces"
+    if "could not determine a constructor for the tag" in text:
+        return f"{text.rpartition(' ')[2]} asks for code to be run, which is refused; write plain values"
+    return f"not valid YAML: {text}"

@@ -1,0 +1,30 @@
+"""Refusals that have to come before Snakemake reads a file: it would answer these faults with a traceback.
+
+`profiles/default/config.yaml` calls this; Snakemake reads that file first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from workflows.configuration.config import SettingsError
+from workflows.configuration.reading import read_yaml
+from workflows.running import guard
+
+
+def refuse_early(arguments: Sequence[str]) -> None:
+    """End this process with one line where a Snakemake command line names files or a folder that cannot be used."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--configfile", "--configfiles", nargs="+", type=Path, default=[])
+    parser.add_argument("--directory", "-d", type=Path, default=Path())
+    given, _ = parser.parse_known_args(arguments)
+    try:
+        for path in given.configfile:
+            read_yaml(path)
+        if not guard.only_looking(arguments):
+            guard.check_writable(given.directory)
+    except SettingsError as error:
+        sys.exit(f"WarpBench: {error}")
