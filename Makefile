@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 CORES ?= all
 
-.PHONY: env report test test-all bench lint clean
+.PHONY: env report test test-all bench gpu lint clean
 
 env: .venv/ready
 
@@ -26,6 +26,9 @@ bench: env  ## speed of the hot kernels, as ratios within one run
 	mkdir -p results/bench
 	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-json results/bench/speed.json
 	$(BIN)/python -m benchmarks.speed results/bench/speed.json
+
+gpu:  ## times of the papers' networks on a CUDA device, and trainings: GPU="--train 300"; needs torch and little more
+	$(or $(wildcard $(BIN)/python),$(PYTHON)) -m workflows.gpu $(GPU)
 
 lint: env  ## style, spelling and types
 	$(BIN)/ruff check .

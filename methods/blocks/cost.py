@@ -27,7 +27,7 @@ def count_macs(run: Callable[[], object]) -> int:
 def registration_cost(build: Callable[[], nn.Module], shape: Sequence[int]) -> dict[str, int]:
     """Return ``parameters`` and ``macs`` of one registration at ``shape``, counted without memory or arithmetic."""
     with torch.device("meta"):
-        model = build()
+        model = build().eval()
         images = torch.empty(2, 1, 1, *shape)
         return {"parameters": count_parameters(model), "macs": count_macs(lambda: model(*images))}
 

@@ -1,0 +1,1 @@
+"""`make gpu`: times and trains the papers' networks on one device."""
