@@ -11,8 +11,17 @@ include: "workflows/rules/register.smk"
 include: "workflows/rules/report.smk"
 
 
+onstart:
+    runner.stop_steps_when_stopped()
+
+
+onsuccess:
+    if absences := unavailable.forget(PLAN):
+        sys.exit("\n".join(f"WarpBench: {line}" for line in absences))
+
+
 onerror:
-    for line in guard.faults(LAYOUT.logs, STARTED):
+    for line in dict.fromkeys([*guard.faults(LAYOUT.logs, STARTED), *machine.faults(LAYOUT.results), *unavailable.forget(PLAN)]):
         sys.stderr.write(f"WarpBench: {line}\n")
 
 

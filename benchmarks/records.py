@@ -9,9 +9,9 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
@@ -21,11 +21,12 @@ from datasets.files import DataError, replacing
 Options = Mapping[str, Any]  # of a method or a data set, as a configuration gives them
 Keep = Literal["all", "extremes"]  # which displacements stay once they are judged
 T = TypeVar("T")
+UNAVAILABLE: Final = "unavailable"  # the status of a training or a call for want of a library or a device
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingOutcome:
-    """The end of a training: ``status`` is ok, diverged or failed; paths are empty where nothing was left.
+    """The end of a training: ``status`` is ok, diverged, failed or unavailable; paths are empty where nothing was left.
 
     ``kept`` is the folder of curves and the like, ``sha256`` the digest of the ``checkpoint`` with the weights.
     """
@@ -45,7 +46,8 @@ class TrainingOutcome:
 class PairRecord:
     """The outcome of one registered pair: a status of `benchmarks.results.STATUSES`, and its cost where it is ok.
 
-    ``seconds`` is the method's own time, ``peak_memory`` in MiB.
+    ``seconds`` is the method's own time, ``peak_memory`` in MiB, ``printed`` the last lines that the method printed
+    where its process crashed or was stopped.
     """
 
     run: str
@@ -56,15 +58,30 @@ class PairRecord:
     reason: str
     seconds: float | None = None
     peak_memory: float | None = None
+    printed: list[str] = field(default_factory=list[str])
 
 
 @dataclass(frozen=True, kw_only=True)
 class Registrations:
-    """The registrations of a chunk: the run, the size of its network by name of number, and every pair."""
+    """The registrations of a chunk: the run, the size of its network by name of number, and every pair.
+
+    Where the method was ``unavailable``, that is the reason, and there are no pairs.
+    """
 
     run: RunRow
     cost: dict[str, float]
     pairs: list[PairRecord]
+    unavailable: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Absence:
+    """A method that could not run on a data set for want of a library or a device, and why; nothing of it is kept."""
+
+    dataset: str
+    method: str
+    seed: int
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +132,7 @@ def text_of(value: object) -> str:
 
 
 def write(path: Path, value: object) -> None:
-    """Write a dataclass to a JSON file, whole or not at all."""
+    """Write a dataclass, or a list of them, to a JSON file, whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(text_of(value), encoding="utf-8")
 

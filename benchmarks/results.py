@@ -13,13 +13,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks.records import UNAVAILABLE
 from benchmarks.rows import MetricRow, RunRow, TimingRow
 from datasets.files import DataError, replacing
 
 Kind = Literal["metrics", "runs", "timing"]
 Rows = pd.DataFrame | Sequence[MetricRow | RunRow | TimingRow] | Sequence[Mapping[str, object]]
 
-STATUSES = ("ok", "failed", "timeout", "oom", "invalid_output", "diverged", "not_applicable")
+# ``unavailable`` is only of timed calls: what could not run for want of a library or a device has no other rows.
+STATUSES = ("ok", "failed", "timeout", "oom", "invalid_output", "diverged", "not_applicable", UNAVAILABLE)
 
 ROWS: Mapping[Kind, type] = {"metrics": MetricRow, "runs": RunRow, "timing": TimingRow}
 KEYS: Mapping[Kind, tuple[str, ...]] = {

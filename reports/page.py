@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from benchmarks.evidence import NEEDS
 from benchmarks.metrics import METRICS, Metric
 from benchmarks.ranking import RANKS, Rank
+from benchmarks.records import UNAVAILABLE
 from benchmarks.results import RUN_LEVEL
 from reports import FAILURES, FIGURES, LEDGER, PAGE, TABLES
 from reports.drawing.html import cite
@@ -99,7 +100,7 @@ def build(folder: Path, run: Run, papers: Sequence[PaperRun] = ()) -> None:
     numbers = Numbers(overview_rows(run), label_rows(run), timings(run.timing), loss_curves(run.trainings))
     ranks = RANKS if len(run.methods) * len(run.datasets) <= MANY else RANKS[:1]
     sections = [make_section(folder / FIGURES, run, data, numbers, ranks=ranks) for data in run.datasets.values()]
-    failed, overview = failure_frame(run.metrics), accuracy_table(run, numbers.overview)
+    failed, overview = failure_frame(run.metrics, run.unavailable), accuracy_table(run, numbers.overview)
     failures = failure_table(run, failed)
     _write_tables(folder / TABLES, numbers, overview, sections)
     write_tables(folder / TABLES, "failures", failed, [failures])
@@ -118,7 +119,7 @@ def build(folder: Path, run: Run, papers: Sequence[PaperRun] = ()) -> None:
         _embed_pictures(sections),
         [section for section, _ in printed],
         failures,
-        int((failed.status != "not_applicable").sum()),
+        int((~failed.status.isin(["not_applicable", UNAVAILABLE])).sum()),
         int((failed.status == "not_applicable").sum()),
         sorted({row.dataset for row in numbers.timing}),
         {name: metric for name, metric in METRICS.items() if name in set(run.metrics.metric)},

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from benchmarks import results
-from benchmarks.records import Registrations, read
+from benchmarks.records import Absence, Registrations, read, write
 from workflows.planning.layout import ChunkFolder, Layout
 from workflows.planning.specs import CollectSpec
 from workflows.running.command import job
 
 
 def collect(spec: CollectSpec) -> None:
-    """Write metrics.parquet and runs.parquet."""
+    """Write metrics.parquet, runs.parquet, and which methods were not available (unavailable.json).
+
+    A method that was not available for a part of a data set has no rows of the others: they would be no whole.
+    """
     layout, chunks = Layout(spec.results), [ChunkFolder(folder) for folder in spec.chunks]
-    results.write(layout.metrics, results.concat([chunk.metrics for chunk in chunks]), "metrics")
-    runs = [read(chunk.registrations, Registrations).run for chunk in chunks]
+    found = [read(chunk.registrations, Registrations) for chunk in chunks]
+    absences = {(each.run.dataset, each.run.method): _absence(each) for each in found if each.unavailable}
+    rows = results.concat([chunk.metrics for chunk in chunks])
+    absent = [place in absences for place in zip(rows.dataset, rows.method, strict=True)]
+    results.write(layout.metrics, rows[~np.array(absent, dtype=bool)], "metrics")
     # The chunks of one run share its identity; the first stands for all.
-    results.write(layout.runs, list({run.run: run for run in reversed(runs)}.values()), "runs")
+    runs = {each.run.run: each.run for each in reversed(found) if (each.run.dataset, each.run.method) not in absences}
+    results.write(layout.runs, list(runs.values()), "runs")
+    write(layout.unavailable, list(absences.values()))
+
+
+def _absence(found: Registrations) -> Absence:
+    return Absence(dataset=found.run.dataset, method=found.run.method, seed=found.run.seed, reason=found.unavailable)
 
 
 if __name__ == "__main__":

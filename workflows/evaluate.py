@@ -36,6 +36,10 @@ def evaluate(spec: EvaluateSpec) -> None:
     """Write the metric rows of a chunk, then delete the displacements that are not to be kept."""
     chunk = ChunkFolder(spec.folder)
     registrations = read(chunk.registrations, Registrations)
+    if registrations.unavailable:  # what was judged of an earlier run stays
+        logger.info("nothing to judge: %s", registrations.unavailable)
+        results.write(chunk.metrics, [], "metrics")
+        return
     data, truth = open_dataset(spec.data), Truth(spec.data)
     data.check_files((TRUTH,))
     judged = chunk.judged(_judgement(spec, registrations))

@@ -2,33 +2,49 @@
 
 Each finished pair is one line of ``records.jsonl``, written at once; a repeated run skips the pairs it finds there,
 unless code, data, options or weights have changed. ``registrations.json`` appears when the chunk is complete, failed
-pairs included.
+pairs included. From then on ``records.jsonl`` lacks the failed ones, so that a forced run tries them again.
+
+A fault of the machine ends this step and leaves no record of the pair. A method that cannot be loaded for want of a
+library or a device leaves none either: ``registrations.json`` then says why there are no pairs.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from filelock import FileLock
 
 from benchmarks.provenance import collect, fingerprint
-from benchmarks.records import PairRecord, Registrations, TrainingOutcome, encode, read, read_lines, write
+from benchmarks.records import (
+    UNAVAILABLE,
+    PairRecord,
+    Registrations,
+    TrainingOutcome,
+    encode,
+    read,
+    read_lines,
+    write,
+)
 from datasets.case import Dataset, Pair, open_dataset
 from datasets.description import DATASET_JSON
 from datasets.files import DataError, replacing, sha256
 from workflows.planning.layout import ChunkFolder, pairs_of
 from workflows.planning.specs import RegisterSpec
 from workflows.running.command import job
-from workflows.running.messages import Reply, request, start
+from workflows.running.environment import kernels
+from workflows.running.messages import Greeting, Reply, request, start
 from workflows.running.supervisor import Worker
 
 logger = logging.getLogger(__name__)
+Answer = TypeVar("Answer", Greeting, Reply)
 
 
 def register(spec: RegisterSpec, threads: int) -> None:
@@ -42,7 +58,12 @@ def register(spec: RegisterSpec, threads: int) -> None:
     # The orphan of a killed run may still be here for a second or two; it must not write beside us.
     with FileLock(chunk.lock, timeout=60):
         session = Session(spec, threads, data, training)
-        cost = session.register_all()
+        try:
+            cost, unavailable = session.register_all(), ""
+            _keep(chunk.records, [record for record in session.records.values() if record.status == "ok"])
+        except UnavailableError as error:
+            cost, unavailable = {}, str(error)
+            logger.warning("not available, nothing is registered: %s", unavailable)
     by = spec.run.by
     about = collect(
         run=session.run,
@@ -56,9 +77,12 @@ def register(spec: RegisterSpec, threads: int) -> None:
         libraries=by.libraries,
         checkpoint_sha=training.sha256 if training else "",
     )
-    done = [session.records[pair.name] for pair in session.pairs]
-    outcome = Registrations(run=about, cost=cost, pairs=done)
-    write(chunk.registrations, outcome)
+    done = [] if unavailable else [session.records[pair.name] for pair in session.pairs]
+    write(chunk.registrations, Registrations(run=about, cost=cost, pairs=done, unavailable=unavailable))
+
+
+class UnavailableError(Exception):
+    """A method cannot run here for want of a library or a device."""
 
 
 class Session:
@@ -69,18 +93,24 @@ class Session:
         self.chunk = ChunkFolder(spec.folder)
         self.pairs: Sequence[Pair] = pairs_of(data.test_pairs, spec.chunk, spec.chunks)
         self.run = run_id(spec, threads, training)
-        self.records = {each.pair: each for each in _records_of(self.run, self.chunk.records)}
-        logger.info("%d pairs, %d already done", len(self.pairs), len(self.records))
+        self.records: dict[str, PairRecord] = {}
 
     def register_all(self) -> dict[str, float]:
-        """Register the pairs that have no record; return the size of the method's network."""
+        """Register the pairs that have no record; return the size of the method's network.
+
+        Raises:
+            UnavailableError: the method cannot be loaded, or what it needs is no longer there.
+        """
         if self.training and self.training.status != "ok":
-            failed = Reply(status=self.training.status, reason=self.training.reason)
-            self.records |= {pair.name: self._record(pair, failed) for pair in self.pairs}
+            failed = _available(Reply(status=self.training.status, reason=self.training.reason))
+            self.records = {pair.name: self._record(pair, failed) for pair in self.pairs}
             return {}
         worker = Worker(start(self.spec.run, self.data, self.training, self.threads), self.chunk.printed)
         try:
-            greeting = worker.start()
+            greeting = _available(worker.start())  # before records of another run go: perhaps a library is gone
+            self.records = {each.pair: each for each in _records_of(self.run, self.chunk.records)}
+            logger.info("%d pairs, %d already done", len(self.pairs), len(self.records))
+            self._warn_of_space((len(self.pairs) - len(self.records)) * worker.message.room)
             for number, pair in enumerate(self.pairs, start=1):
                 if pair.name not in self.records:
                     reply = self._register(worker, pair)
@@ -91,7 +121,7 @@ class Session:
 
     def _register(self, worker: Worker, pair: Pair) -> Reply:
         asked = request(self.spec.run, self.data, pair, self.chunk.displacement(pair))
-        reply = worker.call(asked, self.spec.run.time_limit)
+        reply = _available(worker.call(asked, self.spec.run.time_limit))
         self.records[pair.name] = self._record(pair, reply)
         _append(self.chunk.records, self.records[pair.name])
         return reply
@@ -99,6 +129,15 @@ class Session:
     def _record(self, pair: Pair, reply: Reply) -> PairRecord:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         return PairRecord(run=self.run, pair=pair.name, finished_utc=now, process=os.getpid(), **asdict(reply))
+
+    def _warn_of_space(self, needed: int) -> None:
+        free = shutil.disk_usage(self.chunk.folder).free
+        if free < needed:
+            logger.warning(
+                "warning: %s: the displacements to come take up to %.3g MB, and %.3g MB are free; make room, or this "
+                "step may stop before its end (what is finished is kept)",
+                *(self.chunk.folder, needed / 1e6, free / 1e6),
+            )
 
 
 def run_id(spec: RegisterSpec, threads: int, training: TrainingOutcome | None) -> str:
@@ -109,8 +148,15 @@ def run_id(spec: RegisterSpec, threads: int, training: TrainingOutcome | None) -
         "time_limit": spec.run.time_limit,
         "data": sha256(spec.run.data / DATASET_JSON),
         "weights": training and (training.sha256 or training.reason),
+        "kernels": kernels(),
     }
     return fingerprint(spec.sources, values)
+
+
+def _available(answer: Answer) -> Answer:
+    if answer.status == UNAVAILABLE:
+        raise UnavailableError(answer.reason)
+    return answer
 
 
 def _records_of(run: str, path: Path) -> list[PairRecord]:
@@ -118,9 +164,13 @@ def _records_of(run: str, path: Path) -> list[PairRecord]:
     records = list(read_lines(path, PairRecord))
     own = [record for record in records if record.run == run]
     if len(own) < len(records):
-        with replacing(path) as temporary:
-            temporary.write_bytes(b"".join(encode(record) + b"\n" for record in own))
+        _keep(path, own)
     return own
+
+
+def _keep(path: Path, records: Sequence[PairRecord]) -> None:
+    with replacing(path) as temporary:
+        temporary.write_bytes(b"".join(encode(record) + b"\n" for record in records))
 
 
 def _append(path: Path, record: PairRecord) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks import results
+from benchmarks import records, results
 from datasets.case import Pair, Truth, open_dataset
 from reports import page
 from reports.paper.cast import PaperRun
@@ -25,6 +25,7 @@ def report(spec: ReportSpec) -> None:
         chunk = chunk_of(datasets[dataset].test_pairs, Pair.from_name(pair), spec.chunks[dataset])
         return layout.chunk(dataset, method, seed, chunk).displacement(Pair.from_name(pair))
 
+    absences = records.read(layout.unavailable, list[records.Absence])
     run = Run(
         metrics=results.read(layout.metrics, "metrics"),
         timing=results.read(layout.timing, "timing"),
@@ -37,6 +38,7 @@ def report(spec: ReportSpec) -> None:
         trainings=[read_training(path) for path in spec.trainings],
         profile=spec.profile,
         about=spec.about,
+        unavailable={(each.dataset, each.method): each.reason for each in absences},
     )
     papers = [PaperRun(load_paper(key), run, cast) for key, cast in spec.papers.items()]
     page.build(layout.report, run, papers)

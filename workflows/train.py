@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
-import os
 import shutil
+import tempfile
 import time
 import traceback
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import ModuleType
 
 from benchmarks.provenance import fingerprint
-from benchmarks.records import TrainingOutcome, read, write
+from benchmarks.records import UNAVAILABLE, TrainingOutcome, read, write
 from datasets.case import Dataset, open_dataset
 from datasets.description import DATASET_JSON
 from datasets.files import SNAPSHOTS, DataError, one_line, sha256
 from workflows.planning.layout import TrainingFolder
 from workflows.planning.specs import TrainSpec
+from workflows.running import machine
 from workflows.running.command import job
+from workflows.running.environment import kernels
+from workflows.running.machine import MachineError
 from workflows.running.messages import sound_weights
-from workflows.running.options import build
-from workflows.running.supervisor import THREAD_VARIABLES
+from workflows.running.options import build, import_method
 from workflows.running.watcher import Watcher
 
 logger = logging.getLogger(__name__)
@@ -29,37 +31,46 @@ logger = logging.getLogger(__name__)
 
 def train(spec: TrainSpec, threads: int) -> None:
     """Train, resuming from the state of an interrupted run of the same code, data and options."""
-    for variable in THREAD_VARIABLES:  # before the module below imports its libraries
-        os.environ[variable] = str(threads)
     here, data = TrainingFolder(spec.folder), open_dataset(spec.data)
     data.check_files()  # data that cannot be read are no failed training, and cost no state of an earlier one
-    state = _state_folder(here, spec)
     started = time.perf_counter()
-    outcome = TrainingOutcome(
-        dataset=spec.dataset, method=spec.by.method, seed=spec.by.seed, status="ok", reason="", kept=str(state)
-    )
+    outcome = TrainingOutcome(dataset=spec.dataset, method=spec.by.method, seed=spec.by.seed, status="ok", reason="")
     try:
-        checkpoint = _call(spec, data, state, threads)
+        module, teacher = import_method(spec.by.module), _teacher(spec)  # before states of other trainings go
+        state = _state_folder(here, spec)
+        outcome = replace(outcome, kept=str(state))
+        checkpoint = _call(module, spec, data, teacher, threads=threads, state=state)
         outcome = replace(outcome, checkpoint=str(checkpoint), sha256=sha256(checkpoint))
     except DataError:  # a file that cannot be used is no failed training
         raise
     except Exception as error:
         traceback.print_exc()
-        status = "diverged" if type(error).__name__ == "DivergedError" else "failed"
-        outcome = replace(outcome, status=status, reason=f"training: {one_line(error)[:500]}")
+        outcome = replace(outcome, status=_status(error, spec, data), reason=f"training: {one_line(error)[:500]}")
     outcome = replace(outcome, seconds=time.perf_counter() - started)
     write(here.outcome, outcome)
     logger.info("training %s in %.0f s", outcome.status, outcome.seconds)
 
 
-def _call(spec: TrainSpec, data: Dataset, state: Path, threads: int) -> Path:
-    module = importlib.import_module(spec.by.module)
+def _status(error: Exception, spec: TrainSpec, data: Dataset) -> str:
+    """Return the status of a training that ended with an error; raise `DataError` where the machine is at fault."""
+    if type(error).__name__ == "DivergedError":
+        return "diverged"
+    if machine.is_machine(error):
+        raise MachineError(f"training: {one_line(error)}; correct that and run again") from error
+    machine.check([spec.folder, Path(tempfile.gettempdir())])
+    data.check_files()
+    return UNAVAILABLE if machine.is_missing(error) or machine.missing_device(spec.by.device) else "failed"
+
+
+def _call(
+    module: ModuleType, spec: TrainSpec, data: Dataset, teacher: TrainingOutcome | None, *, threads: int, state: Path
+) -> Path:
     import torch
 
     torch.set_num_threads(threads)
     others: dict[str, object] = {}
-    if spec.teacher:
-        others["teacher"] = _checkpoint_of(read(spec.teacher, TrainingOutcome), spec.teacher)
+    if spec.teacher and teacher:
+        others["teacher"] = _checkpoint_of(teacher, spec.teacher)
     if spec.watch:
         others["watch"] = Watcher(spec.watch, state / SNAPSHOTS)
     params, training = build(module.Params, spec.by.params), build(module.Training, spec.training)
@@ -72,9 +83,18 @@ def _checkpoint_of(teacher: TrainingOutcome, outcome: Path) -> Path:
     return sound_weights(teacher, outcome)
 
 
+def _teacher(spec: TrainSpec) -> TrainingOutcome | None:
+    """Return the training of the teacher; raise ImportError where that was not available."""
+    teacher = read(spec.teacher, TrainingOutcome) if spec.teacher else None
+    if teacher and teacher.status == UNAVAILABLE:
+        raise ImportError(f"its teacher, {teacher.method}, was not available: {teacher.reason}")
+    return teacher
+
+
 def _state_folder(here: TrainingFolder, spec: TrainSpec) -> Path:
     """Return the folder of this training's state; states of other code, data or options are removed."""
     values = {**asdict(spec.by), "training": spec.training, "data": sha256(spec.data / DATASET_JSON)}
+    values["kernels"] = kernels()
     values["teacher"] = read(spec.teacher, TrainingOutcome).sha256 if spec.teacher else None
     state = here.states / fingerprint(spec.sources, values)
     if here.states.is_dir():

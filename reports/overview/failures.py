@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 import pandas as pd
 
+from benchmarks.records import UNAVAILABLE
+from benchmarks.results import RUN_LEVEL
 from datasets.files import one_line
 from reports.reading import summary
-from reports.reading.run import Run
+from reports.reading.run import Absences, Run
 from reports.tables.table import Head, Table, Text
 
 COLUMNS = {"method": "Method", "dataset": "Data set", "pair": "Pair", "status": "Status", "reason": "Reason"}
 NONE = "No failures: every registration of this run finished."
 
 
-def failure_frame(metrics: pd.DataFrame) -> pd.DataFrame:
+def failure_frame(metrics: pd.DataFrame, unavailable: Absences = MappingProxyType({})) -> pd.DataFrame:
     """Return a row for each registration with a status other than ``ok``: method, dataset, pair, status, reason.
 
-    Where a run has several seeds, the reason names the seed.
+    Where a run has several seeds, the reason names the seed. A method that was not available on a data set has one row.
     """
     rows = summary.registrations(metrics)
     several = rows.seed.nunique() > 1
@@ -25,7 +29,9 @@ def failure_frame(metrics: pd.DataFrame) -> pd.DataFrame:
         f"{reason or 'no reason recorded'}{f' (seed {seed})' if several else ''}"
         for reason, seed in zip(rows.reason.fillna(""), rows.seed, strict=True)
     ]
-    return rows.assign(reason=reasons)[list(COLUMNS)].reset_index(drop=True)
+    absent = [(method, data, RUN_LEVEL, UNAVAILABLE, why) for (data, method), why in unavailable.items()]
+    failed = rows.assign(reason=reasons)[list(COLUMNS)]
+    return pd.DataFrame([*absent, *failed.itertuples(index=False, name=None)], columns=list(COLUMNS))
 
 
 def failure_table(run: Run, frame: pd.DataFrame) -> Table:
@@ -33,7 +39,7 @@ def failure_table(run: Run, frame: pd.DataFrame) -> Table:
     heads = [Head(title, number=False, width="8cm" if name == "reason" else "") for name, title in COLUMNS.items()]
     titles = {name: dataset.description.title or name for name, dataset in run.datasets.items()}
     rows = [
-        [run.label(method), titles.get(dataset, dataset), pair, status, _short(reason)]
+        [run.label(method), titles.get(dataset, dataset), "all" if pair == RUN_LEVEL else pair, status, _short(reason)]
         for method, dataset, pair, status, reason in frame.itertuples(index=False)
     ]
     cells = [[Text(text) for text in row] for row in rows]

@@ -29,7 +29,7 @@ def accuracy_table(run: Run, rows: Sequence[Summary]) -> Table:
         for method in run.ordered
     ]
     caption = "Accuracy of every method on every data set: mean ± SD over pairs. Best method in bold, controls apart."
-    return Table(caption, heads, lines, _partial_note(rows))
+    return Table(caption, heads, lines, (*_partial_note(rows), *run.absences()))
 
 
 def dataset_table(run: Run, rows: Sequence[Summary], dataset: Dataset) -> Table:
@@ -51,7 +51,7 @@ def dataset_table(run: Run, rows: Sequence[Summary], dataset: Dataset) -> Table:
     ]
     title = dataset.description.display_title
     caption = f"{title}: mean ± SD over pairs (time: median). Best method in bold, controls apart."
-    return Table(caption, heads, lines, _partial_note(here))
+    return Table(caption, heads, lines, (*_partial_note(here), *run.absences(dataset.name)))
 
 
 def label_table(run: Run, rows: Sequence[Summary], dataset: Dataset) -> Table | None:

@@ -87,6 +87,10 @@ class Reader:
         if cell.setting:
             return self._setting(blank, cell)
         names = tuple(self.paper_run.cast[key] for key in cell.datasets)
+        run = self.paper_run.run
+        for place in [(name, method) for name in names for method in cell.methods]:
+            if place in run.unavailable:
+                return replace(blank, reason=f"{place[1]} was not available: {run.unavailable[place]}")
         if cell.device:
             return self._seconds(blank, names[0], cell)
         if cell.metric == "parameters":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -17,6 +17,9 @@ from reports.reading.trainings import Training
 DisplacementPath = Callable[[str, str, int, str], Path]  # of data set, method, seed and pair
 Labels = Callable[[str, str], Array | None]  # of data set and case: the label map
 Landmarks = Callable[[str, str], tuple[Array, Array] | None]  # of data set and pair: fixed and moving, voxels (n, 3)
+
+# Why a method could not run on a data set for want of a library or a device, by data set and method.
+Absences = Mapping[tuple[str, str], str]
 
 
 @dataclass(frozen=True)
@@ -34,10 +37,22 @@ class Run:
     trainings: Sequence[Training] = ()
     profile: str = ""  # its name
     about: str = ""  # what the profile is for and what it cuts
+    unavailable: Absences = field(default_factory=dict)
 
     def label(self, method: str) -> str:
         """Return the label of a method, its name where the run does not have it."""
         return self.methods[method].label if method in self.methods else method
+
+    def absences(self, dataset: str = "") -> list[str]:
+        """Return a sentence for each method that could not run, on one data set or anywhere."""
+        reasons: dict[tuple[str, str], list[str]] = {}
+        for (name, method), why in self.unavailable.items():
+            if dataset in ("", name):
+                reasons.setdefault((method, why), []).append(self.titles[name])
+        return [
+            f"{self.label(method)} was not available, so nothing is measured of it on {', '.join(where)}: {why}."
+            for (method, why), where in reasons.items()
+        ]
 
     @cached_property
     def titles(self) -> Mapping[str, str]:

@@ -19,6 +19,8 @@ class Params:
 def load(params: Params, *, device: str, seed: int, checkpoint=None):
     if params.fault == "load":
         raise ImportError("libwarp.so: cannot open shared object")
+    if params.fault == "crash at load":
+        os.kill(os.getpid(), signal.SIGILL)
 
     def register(fixed, moving, spacing):
         zero = np.zeros((3, *fixed.shape), dtype=np.float32)
@@ -33,6 +35,10 @@ def load(params: Params, *, device: str, seed: int, checkpoint=None):
 
 def _raise(zero, fixed):
     raise RuntimeError("no overlap between the images")
+
+
+def _import(zero, fixed):
+    import no_such_library  # noqa: F401
 
 
 def _mutate(zero, fixed):
@@ -57,6 +63,7 @@ FAULTS = {
     "none": lambda zero, fixed: zero,
     "one": lambda zero, fixed: zero + 1,  # no fault: another displacement
     "raise": _raise,
+    "late import": _import,
     "mutate": _mutate,
     "shout": _shout,
     "surroundings": _change_surroundings,

@@ -11,7 +11,7 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from benchmarks.records import text_of
+from benchmarks.records import PairRecord, Registrations, read, read_lines, text_of
 from datasets.files import DataError, read_displacement
 from workflows.configuration.sources import ROOT
 from workflows.register import register
@@ -66,10 +66,32 @@ def test_a_hanging_method_is_killed_at_the_limit(make_dataset, registration):
     ]
 
 
-def test_a_method_that_cannot_be_loaded_fails_every_pair_with_the_reason(make_dataset, registration):
-    records = outcome(registration(make_dataset(dark=2), fault="load"))
-    assert {record["status"] for record in records.values()} == {"failed"}
-    assert all("libwarp.so" in record["reason"] for record in records.values())
+@pytest.mark.parametrize("fault", ["load", "late import", "crash at load"])
+def test_a_method_that_cannot_be_loaded_is_unavailable_and_leaves_no_record(make_dataset, registration, fault):
+    spec = registration(make_dataset(dark=2), fault=fault)
+    assert outcome(spec) == {}
+    found = read(spec.folder / "registrations.json", Registrations)
+    assert {"load": "libwarp.so", "late import": "no_such_library", "crash at load": "SIGILL"}[
+        fault
+    ] in found.unavailable
+    assert not list(read_lines(spec.folder / "records.jsonl", PairRecord))
+
+
+def test_an_unavailable_method_costs_no_record_of_an_earlier_run(make_dataset, registration):
+    data = make_dataset()
+    before = outcome(registration(data))
+    outcome(registration(data, fault="load"))  # other options, too: another run
+    assert outcome(registration(data)) == before
+
+
+@pytest.mark.fault(10)
+def test_a_forced_run_tries_failed_pairs_again_and_keeps_the_others(make_dataset, registration):
+    spec = registration(make_dataset(bright=2), fault="raise")
+    first, second = outcome(spec), outcome(spec)
+    assert first["fixed__dark0"]["status"] == second["fixed__dark0"]["status"] == "failed"
+    kept = [record.pair for record in read_lines(spec.folder / "records.jsonl", PairRecord)]
+    assert kept == ["fixed__bright0", "fixed__bright1"]
+    assert all(first[name] == second[name] for name in kept)
 
 
 def test_nothing_recorded_is_registered_again(make_dataset, registration):
@@ -105,7 +127,7 @@ def test_a_changed_image_is_refused_before_work(make_dataset, registration):
         register(registration(data), 1)
 
 
-def test_different_grids_are_a_row(make_dataset, registration, tmp_path):
+def test_different_grids_are_no_row(make_dataset, registration, tmp_path):
     import numpy as np
 
     from datasets.case import Pair, Writer, open_dataset
@@ -115,9 +137,10 @@ def test_different_grids_are_a_row(make_dataset, registration, tmp_path):
     writer.image("fixed", np.random.default_rng(0).random((10, 12, 14)), AFFINE)
     writer.image("moving", np.random.default_rng(1).random((10, 12, 15)), AFFINE)
     writer.finish(description("grids", [Pair("fixed", "moving")]))
-    record = outcome(registration(open_dataset(tmp_path / "grids")))["fixed__moving"]
-    assert record["status"] == "failed"
-    assert "grids differ" in record["reason"]
+    spec = registration(open_dataset(tmp_path / "grids"))
+    with pytest.raises(DataError, match="grids differ"):
+        register(spec, 1)
+    assert not list(read_lines(spec.folder / "records.jsonl", PairRecord))
 
 
 def test_the_truth_is_not_applicable_where_there_is_none(make_dataset, registration):

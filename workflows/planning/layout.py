@@ -87,6 +87,11 @@ class Layout:
         return self.results / "runs.parquet"
 
     @property
+    def unavailable(self) -> Path:
+        """The list of methods that could not run for want of a library or a device."""
+        return self.results / "unavailable.json"
+
+    @property
     def timing(self) -> Path:
         """The table of timed calls."""
         return self.results / "timing.parquet"
@@ -95,6 +100,11 @@ class Layout:
     def report(self) -> Path:
         """The folder of the report."""
         return self.results / "report"
+
+    @property
+    def finished(self) -> Path:
+        """The empty file that says that the report holds every method."""
+        return self.results / ".finished"
 
     @property
     def logs(self) -> Path:

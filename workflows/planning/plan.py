@@ -11,6 +11,7 @@ from pathlib import Path
 from reports import PAPERS
 from reports.reading.method import Method
 from workflows.configuration import sources
+from workflows.configuration.config import SettingsError
 from workflows.configuration.settings import Settings
 from workflows.planning.layout import ChunkFolder, Layout, TrainingFolder
 from workflows.planning.specs import (
@@ -24,6 +25,7 @@ from workflows.planning.specs import (
     TimingSpec,
     TrainSpec,
 )
+from workflows.running.machine import missing_device
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,14 @@ class Plan:
         """Return how many GPUs a training takes: one for each of its processes."""
         processes = self.settings.training(wildcards.method, wildcards.dataset).get("processes", 1)
         return processes * self.gpus(wildcards.method)
+
+    def check_device(self) -> None:
+        """Refuse a configuration whose networks are to run on a device that is not there."""
+        if any(map(self.gpus, self.settings.methods)) and (why := missing_device(self.settings.device)):
+            raise SettingsError(
+                f"configuration, device: {self.settings.device} cannot be used here ({why}); write `device: cpu`, or "
+                "install a PyTorch and a driver that see the GPU"
+            )
 
     def all_chunks(self) -> Iterator[ChunkFolder]:
         """Yield every chunk of every selected run."""

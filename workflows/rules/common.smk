@@ -7,7 +7,7 @@ from workflows.configuration.config import SettingsError
 from workflows.configuration.resolve import resolve
 from workflows.planning import plan
 from workflows.planning.spec_files import SpecFiles
-from workflows.running import guard, runner, stale
+from workflows.running import guard, machine, runner, stale, unavailable
 
 LOOKING = guard.only_looking(sys.argv[1:])
 try:
@@ -16,6 +16,9 @@ try:
     if workflow.is_main_process and not LOOKING:
         guard.check_writable(LAYOUT.results)
         CLAIM = guard.hold(Path("."))
+        unavailable.forget(PLAN)
+        if workflow.local_exec:  # a cluster has its GPUs elsewhere
+            PLAN.check_device()
 except SettingsError as error:
     sys.exit(f"WarpBench: {error}")
 

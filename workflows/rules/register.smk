@@ -43,6 +43,7 @@ rule collect:
     output:
         metrics=LAYOUT.metrics,
         runs=LAYOUT.runs,
+        unavailable=LAYOUT.unavailable,
     log:
         LAYOUT.log("collect"),
     params:

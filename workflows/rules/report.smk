@@ -18,6 +18,7 @@ rule report:
     input:
         metrics=LAYOUT.metrics,
         runs=LAYOUT.runs,
+        unavailable=LAYOUT.unavailable,
         timing=LAYOUT.timing,
         trainings=PLAN.all_trainings(),
         code=plan.code("workflows.report"),
@@ -28,6 +29,7 @@ rule report:
         ledger=LAYOUT.report / reports.LEDGER,
         tables=directory(LAYOUT.report / reports.TABLES),
         figures=directory(LAYOUT.report / reports.FIGURES),
+        finished=touch(LAYOUT.finished),
     log:
         LAYOUT.log("report"),
     params:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import contextlib
 import logging
+import os
+import signal
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ from typing import Generic, TypeVar
 from benchmarks.records import read
 from datasets.files import DataError
 from workflows.planning.specs import Spec
+from workflows.running import environment
 from workflows.running.runner import end_with_runner
 
 T = TypeVar("T", bound=Spec)
@@ -35,16 +38,26 @@ def job(kind: type[T], usage: str | None) -> Iterator[Job[T]]:
     parser.add_argument("--threads", type=int, default=1, help="CPU threads the step may use")
     arguments = parser.parse_args()
     end_with_runner()
+    environment.adopt(environment.for_threads(arguments.threads))
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # what a method starts must not wait for somebody to type
+    for stop in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(stop, _stopped)
     try:
         spec = read(arguments.specification, kind)
         _log(spec.job)
         yield Job(spec, arguments.threads)
+    except KeyboardInterrupt:
+        sys.exit("error: stopped before its end; run again to go on")
     except DataError as error:  # of data, results or settings
         sys.exit(f"error: {error}")
     except PermissionError as error:
         sys.exit(f"error: {error.filename}: no permission to write; choose another folder or correct its owner")
     except OSError as error:
         sys.exit(f"error: {error.filename or ''}: {error.strerror or error}")
+
+
+def _stopped(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _log(whose: str) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from benchmarks.records import TrainingOutcome
 from datasets.case import Dataset, Pair, Truth
+from datasets.description import IMAGES
 from datasets.files import DataError, read_volume, sha256
 from workflows.planning.specs import MethodSpec, RunSpec
+
+MACHINE: Final = "machine"  # the status of a reply about a fault of the machine, of which no record is made
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +24,11 @@ class Start:
     threads: int
     checkpoint: Path | None
     shape: tuple[int, int, int]
+
+    @property
+    def room(self) -> int:
+        """The bytes of a displacement: as much must fit on a disk that is sound."""
+        return 12 * math.prod(self.shape)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,23 +43,37 @@ class Greeting:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One pair to register: the files that the method may see, and the file for its displacement (None: none)."""
+    """One pair to register: the files that the method may see, and the file for its displacement (None: none).
+
+    ``sha256`` has the checksums of the images by path.
+    """
 
     pair: str
     fixed: Path
     moving: Path
     extras: dict[str, Path]
     out: Path | None
+    sha256: dict[str, str] = field(default_factory=dict)
+
+    def check_images(self) -> None:
+        """Raise `DataError` where an image is not what it was when the data were prepared."""
+        for name, expected in self.sha256.items():
+            if not Path(name).exists() or sha256(Path(name)) != expected:
+                raise DataError(f"{name}: changed or lost while it was in use; run again to prepare these data anew")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """The outcome of one pair: a status with its reason, and seconds and MiB where the status is ok."""
+    """The outcome of one pair: a status with its reason, and seconds and MiB where the status is ok.
+
+    ``printed`` has the last lines of the method's output, where it did not survive.
+    """
 
     status: str
     reason: str
     seconds: float | None = None
     peak_memory: float | None = None
+    printed: list[str] = field(default_factory=list)
 
 
 def start(run: RunSpec, data: Dataset, training: TrainingOutcome | None, threads: int) -> Start:
@@ -81,10 +105,13 @@ def request(run: RunSpec, data: Dataset, pair: Pair, out: Path | None) -> Reques
     extras = {"fixed_mask": data.mask_path(pair.fixed), "moving_mask": data.mask_path(pair.moving)}
     if run.truth:  # the positive control alone
         extras["true_displacement"] = Truth(data.folder).displacement_path(pair)
+    images = [data.image_path(case) for case in (pair.fixed, pair.moving)]
+    known = {str(path.resolve()): data.description.files.get(f"{IMAGES}/{path.name}", "") for path in images}
     return Request(
         pair=pair.name,
-        fixed=data.image_path(pair.fixed).resolve(),
-        moving=data.image_path(pair.moving).resolve(),
+        fixed=images[0].resolve(),
+        moving=images[1].resolve(),
         extras={name: path.resolve() for name, path in extras.items()},
         out=out.resolve() if out else None,
+        sha256={path: digest for path, digest in known.items() if digest},
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import sys
 import threading
 import time
@@ -10,12 +12,14 @@ import time
 import psutil
 
 from workflows.configuration.sources import ROOT
+from workflows.running import environment
 
 RUNNER = "WARPBENCH_RUNNER"
 
 
 def equip() -> None:
-    """Let the steps find this project and this Python, from whatever folder the run was started in."""
+    """Let the steps find this project and this Python, from whatever folder and surroundings the run was started in."""
+    environment.adopt(environment.tidy(os.environ))
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     os.environ["WARPBENCH_PYTHON"] = sys.executable  # the shell commands of the rules call it
 
@@ -23,6 +27,36 @@ def equip() -> None:
 def announce_runner() -> None:
     """Note this process as the one that runs the pipeline: a Snakemake that is killed leaves its jobs running."""
     os.environ[RUNNER] = f"{os.uname().nodename}:{os.getpid()}:{psutil.Process().create_time()}"
+
+
+def stop_steps_when_stopped() -> None:
+    """Let SIGINT, SIGTERM and SIGHUP to this process stop its steps at once: Snakemake waits for them to finish."""
+    for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(stop, _stop_steps)
+
+
+def _stop_steps(number: int, frame: object) -> None:
+    steps = [process for process in psutil.Process().children(recursive=True) if _is_step(process)]
+    for step in steps:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            step.terminate()
+    threading.Thread(target=_kill, args=(steps,), daemon=True).start()
+    raise KeyboardInterrupt  # Snakemake ends, now that its jobs do
+
+
+def _kill(steps: list[psutil.Process]) -> None:
+    for step in psutil.wait_procs(steps, timeout=5)[1]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            step.kill()
+
+
+def _is_step(process: psutil.Process) -> bool:
+    """Return whether a process is a step; a worker ends with its step, which would take a signal for a crash."""
+    try:
+        modules = [word for word in process.cmdline() if word.startswith("workflows.")]
+    except psutil.Error:
+        return False
+    return bool(modules) and modules[0] != "workflows.running.worker"
 
 
 def end_with_runner() -> None:

@@ -5,39 +5,55 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import resource
 import selectors
+import shutil
 import signal
 import subprocess
 import sys
-import threading
+import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
 
-from benchmarks.records import decode, encode
-from workflows.configuration.sources import ROOT
-from workflows.running.messages import Greeting, Reply, Request, Start
+from benchmarks.records import UNAVAILABLE, decode, encode
+from workflows.running import environment, machine
+from workflows.running.machine import MachineError
+from workflows.running.messages import MACHINE, Greeting, Reply, Request, Start
+from workflows.running.output import Output
 
 LOAD_LIMIT = 600.0  # seconds; importing elastix alone takes up to 20
-LOG_LIMIT = 2_000_000  # bytes of a method's own output that are kept
-THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS",
-)
+ATTEMPTS = 3  # to load a method that dies of it
+TICK = 1.0  # seconds between looks at a child that says nothing
+STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)  # what ends a whole run, not a method
 
 
 @dataclass(frozen=True)
 class Child:
-    """A running child process and the two ends of the talk with it."""
+    """A running child process, its folder for temporary files, what it prints, and our ends of the talk with it.
+
+    ``lifeline`` is closed by our death, however we die: then the child ends with all that it has started.
+    """
 
     process: subprocess.Popen[bytes]
-    requests: IO[bytes]
+    scratch: Path
+    output: Output
+    requests: io.FileIO
     replies: io.FileIO
+    lifeline: io.FileIO
+
+    def kill(self) -> int:
+        """Kill the child with everything it has started; return its exit status."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        return self.process.wait()
+
+    def discard(self) -> None:
+        """Kill the child and remove its temporary files."""
+        self.kill()
+        for end in (self.requests, self.replies, self.lifeline):
+            end.close()
+        shutil.rmtree(self.scratch, ignore_errors=True)
 
 
 @dataclass
@@ -51,118 +67,142 @@ class Worker:
     log: Path
     child: Child | None = None
     greeting: Greeting | None = None
-    deaths_at_load: int = 0
 
     def start(self) -> Greeting:
         """Start the child unless it lives; return its greeting.
 
         A method that says it cannot be loaded, or dies of it three times, is not tried again for every pair.
+
+        Raises:
+            MachineError: the machine is at fault, not the method.
         """
-        if self.greeting and self.greeting.status != "ok" and self.deaths_at_load not in (1, 2):
+        if self.greeting and self.greeting.status != "ok":
             return self.greeting
-        if self.greeting is None or self.child is None or self.child.process.poll() is not None:
-            self.child = _spawn(self.message, self.log)
-            answer = self._answer(LOAD_LIMIT, "load")
-            # Without an answer the process is gone already; one that answered with a fault is sure to fail again.
-            self.deaths_at_load = self.deaths_at_load + 1 if isinstance(answer, Reply) else 0
-            self.greeting = _greeting(answer)
-            if self.greeting.status != "ok":
-                self.stop()
+        for _ in range(ATTEMPTS):
+            if self.greeting and self.child and self.child.process.poll() is None:
+                break
+            if self._load():
+                break
+        assert self.greeting is not None
         return self.greeting
 
     def call(self, request: Request, limit: float) -> Reply:
-        """Send a request and return the reply; a child that fails to answer in ``limit`` seconds is killed."""
+        """Send a request and return the reply; a child that fails to answer in ``limit`` seconds is killed.
+
+        Raises:
+            MachineError: the machine is at fault, not the method.
+        """
         greeting = self.start()
         if greeting.status != "ok" or self.child is None:
             return Reply(status=greeting.status, reason=greeting.reason)
-        try:
-            self.child.requests.write(encode(request) + b"\n")
-            self.child.requests.flush()
-        except BrokenPipeError:
-            return self._dead(self.child)
-        answer = self._answer(limit, "register")
-        return answer if isinstance(answer, Reply) else decode(answer, Reply)
+        reply = self._ask(self.child, request, limit)
+        if reply.status in ("ok", "not_applicable"):
+            return reply
+        request.check_images()
+        status, reason = self._judge(self.child, reply.status, reply.reason)
+        if reply.status == "oom" or self.message.by.device != "cpu":  # what is left of it may not serve the next pair
+            self.stop()
+        return replace(reply, status=status, reason=reason)
 
     def stop(self) -> None:
         """Kill the child with everything it started."""
-        if self.child is None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.child.process.pid, signal.SIGKILL)
-        self.child.process.wait()
-        self.child.requests.close()
-        self.child.replies.close()
-        self.child = None
+        if self.child is not None:
+            self.child.discard()
+            self.child = None
 
-    def _answer(self, limit: float, step: str) -> bytes | Reply:
+    def _load(self) -> bool:
+        """Start a child; return whether it answered at all."""
+        self.stop()
+        self.child = _spawn(self.message, self.log)
+        answer = self._answer(self.child, LOAD_LIMIT, "load")
+        if isinstance(answer, bytes):
+            self.greeting = decode(answer, Greeting)
+        else:  # a crash before anything was asked of the method
+            status = UNAVAILABLE if answer.status == "failed" else answer.status
+            self.greeting = Greeting(status=status, reason=answer.reason)
+        if self.greeting.status != "ok":
+            status, reason = self._judge(self.child, self.greeting.status, self.greeting.reason)
+            self.greeting = replace(self.greeting, status=status, reason=reason)
+            self.stop()
+        return isinstance(answer, bytes)
+
+    def _ask(self, child: Child, request: Request, limit: float) -> Reply:
+        with contextlib.suppress(BrokenPipeError):  # then there is no answer either
+            child.requests.write(encode(request) + b"\n")
+        answer = self._answer(child, limit, "register")
+        return answer if isinstance(answer, Reply) else decode(answer, Reply)
+
+    def _judge(self, child: Child, status: str, reason: str) -> tuple[str, str]:
+        """Return status and reason of a failure that is the method's, or of its device that is not there."""
+        if status == MACHINE:
+            raise MachineError(reason)
+        if child.output.fault:
+            raise MachineError(f"{self.log}: {child.output.fault.strerror}; correct that and run again")
+        machine.check([self.log.parent, child.scratch], self.message.room)
+        device = self.message.by.device
+        if status != UNAVAILABLE and (why := machine.missing_device(device)):
+            return UNAVAILABLE, f"device {device} cannot be used: {why}"
+        return status, reason
+
+    def _answer(self, child: Child, limit: float, step: str) -> bytes | Reply:
         """Return the child's next line, or the outcome of a pair for which none came."""
-        assert self.child is not None
-        line, deadline = b"", time.monotonic() + limit
+        line, began = b"", time.monotonic()
         with selectors.DefaultSelector() as selector:
-            selector.register(self.child.replies, selectors.EVENT_READ)
+            selector.register(child.replies, selectors.EVENT_READ)
             while not line.endswith(b"\n"):
-                if not selector.select(max(0.0, deadline - time.monotonic())):
-                    self.stop()
-                    return Reply(status="timeout", reason=f"{step}: stopped after the limit of {limit:g} s")
-                if not (part := os.read(self.child.replies.fileno(), 65536)):
-                    return self._dead(self.child)
-                line += part
+                left = began + limit - time.monotonic()
+                if selector.select(max(0.0, min(TICK, left))):
+                    if not (part := os.read(child.replies.fileno(), 65536)):
+                        return _dead(child)
+                    line += part
+                elif child.process.poll() is not None:  # something that it started holds the line open
+                    return _dead(child)
+                elif left <= 0:
+                    child.kill()
+                    reason = f"{step}: stopped after {time.monotonic() - began:.1f} s, over the limit of {limit:g} s"
+                    return Reply(status="timeout", reason=reason, printed=child.output.last_lines())
         return line
 
-    def _dead(self, child: Child) -> Reply:
-        code = child.process.wait()
-        self.stop()
-        if code == -signal.SIGKILL:
-            return Reply(status="oom", reason="killed by SIGKILL from outside, most likely for lack of memory")
-        how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
-        return Reply(status="failed", reason=f"crash: the process ended with {how}; last lines: {tail(self.log)}")
+
+def _dead(child: Child) -> Reply:
+    code = child.process.wait()
+    child.kill()
+    printed = child.output.last_lines()
+    if code == -signal.SIGKILL:
+        held = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+        why = f"killed by SIGKILL from outside, most likely for lack of memory: it held up to {held} MiB"
+        return Reply(status="oom", reason=why, printed=printed)
+    if -code in STOPS:
+        return Reply(status=MACHINE, reason=f"the method's process was stopped from outside by {_name(code)}")
+    how = _name(code) if code < 0 else f"exit status {code}"
+    last = " | ".join(printed[-5:])[-500:] or "none"
+    return Reply(status="failed", reason=f"crash: the process ended with {how}; last lines: {last}", printed=printed)
+
+
+def _name(code: int) -> str:
+    try:
+        return signal.Signals(-code).name
+    except ValueError:  # a real-time signal has no name
+        return f"signal {-code}"
 
 
 def _spawn(message: Start, log: Path) -> Child:
-    reading, writing = os.pipe()
+    ends = [os.pipe() for _ in range(3)]
+    (asked, requests), (replies, answered), (held, lifeline) = ends
+    scratch = Path(tempfile.mkdtemp(prefix="warpbench-"))
+    theirs = (asked, answered, held)
+    command = [sys.executable, "-m", "workflows.running.worker", encode(message).decode()]
     process = subprocess.Popen(
-        [sys.executable, "-m", "workflows.running.worker", encode(message).decode(), str(writing), str(os.getpid())],
-        stdin=subprocess.PIPE,
+        [*command, *map(str, theirs), str(os.getpid())],
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        pass_fds=[writing],
-        env=environment(message.threads),
+        pass_fds=theirs,
+        env=environment.for_child(message.threads, scratch),
         start_new_session=True,
     )
-    os.close(writing)
-    assert process.stdin is not None
-    threading.Thread(target=_drain, args=(process.stdout, log), daemon=True).start()
-    return Child(process, process.stdin, io.FileIO(reading))
-
-
-def _greeting(answer: bytes | Reply) -> Greeting:
-    if isinstance(answer, Reply):
-        return Greeting(status=answer.status, reason=answer.reason)
-    return decode(answer, Greeting)
-
-
-def environment(threads: int) -> dict[str, str]:
-    """Return the environment of a child: one thread count for every library, set before any of them is imported."""
-    counts = dict.fromkeys(THREAD_VARIABLES, str(threads))
-    search = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    return {**os.environ, **counts, "PYTHONPATH": search}
-
-
-def tail(log: Path, lines: int = 5) -> str:
-    """Return the last lines of a log, in one line."""
-    text = log.read_text(errors="replace") if log.exists() else ""
-    return " | ".join(line.strip() for line in text.splitlines()[-lines:])[-500:] or "none"
-
-
-def _drain(stream: io.BufferedReader, log: Path) -> None:
-    """Copy a child's output to the log up to a limit, and go on reading so that the child never blocks."""
-    with open(log, "ab") as target:
-        room = LOG_LIMIT - target.tell()
-        while part := stream.read1(65536):
-            if room > 0:
-                target.write(part[:room])
-                target.flush()
-                room -= len(part)
-                if room <= 0:
-                    target.write(b"\n[output beyond the limit is not kept]\n")
-    stream.close()
+    for end in theirs:
+        os.close(end)
+    assert isinstance(process.stdout, io.BufferedReader)
+    output = Output(process.stdout, log)
+    return Child(process, scratch, output, io.FileIO(requests, "w"), io.FileIO(replies), io.FileIO(lifeline, "w"))

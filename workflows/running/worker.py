@@ -1,7 +1,7 @@
 """The child process that holds one method and registers pairs on request (started by `workflows.running.supervisor`).
 
-Requests come as JSON lines on standard input, replies go as JSON lines to the file descriptor named on the command
-line; whatever the method prints ends in the log. Only the method's call is on the clock.
+Requests come as JSON lines on one file descriptor, replies go as JSON lines to another; the command line names them.
+The method finds nothing on standard input, and whatever it prints ends in the log. Only its call is on the clock.
 """
 
 from __future__ import annotations
@@ -16,17 +16,19 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.records import decode, encode
+from benchmarks.records import UNAVAILABLE, decode, encode
 from benchmarks.stopwatch import measure
 from datasets import geometry
 from datasets.case import Pair, check_same_grid
 from datasets.files import Array, DataError, Volume, one_line, read_displacement, read_volume, write_displacement
-from workflows.running.messages import Greeting, Reply, Request, Start
-from workflows.running.options import build
+from workflows.running import machine
+from workflows.running.messages import MACHINE, Greeting, Reply, Request, Start
+from workflows.running.options import build, import_method
 
 Register = Callable[..., Any]
 
@@ -37,9 +39,12 @@ class InvalidOutputError(ValueError):
 
 def main() -> None:
     """Load the method that the command line names, then answer requests until there are no more."""
-    _die_with_parent()
-    message = decode(sys.argv[1].encode(), Start)
-    with os.fdopen(int(sys.argv[2]), "wb", buffering=0) as replies:
+    message, (asked, answered, held, parent) = decode(sys.argv[1].encode(), Start), map(int, sys.argv[2:])
+    for end in (asked, answered, held):  # nothing that the method starts may have them
+        os.set_inheritable(end, False)
+    _die_with_parent(parent)
+    _guard(held, asked, answered)
+    with os.fdopen(answered, "wb", buffering=0) as replies, os.fdopen(asked, "rb", buffering=0) as requests:
         try:
             started = time.perf_counter()
             register, needs = _load(message)
@@ -49,12 +54,13 @@ def main() -> None:
             replies.write(encode(Greeting(status=_status(error), reason=_reason(error, "load"))) + b"\n")
             return
         replies.write(encode(ready) + b"\n")
-        for line in sys.stdin.buffer:
-            replies.write(encode(_answer(register, needs, decode(line, Request))) + b"\n")
+        for line in requests:
+            replies.write(encode(_answer(register, needs, decode(line, Request), message.room)) + b"\n")
 
 
 def _load(message: Start) -> tuple[Register, tuple[str, ...]]:
-    module, by = importlib.import_module(message.by.module), message.by
+    by = message.by
+    module = import_method(by.module)
     params = build(module.Params, by.params)
     register = module.load(params, device=by.device, seed=by.seed, checkpoint=message.checkpoint)
     return register, tuple(getattr(module, "NEEDS", ()))
@@ -67,22 +73,29 @@ def _cost(message: Start) -> dict[str, float]:
     return dict(module.cost(message.shape, build(module.Params, message.by.params)))
 
 
-def _answer(register: Register, needs: tuple[str, ...], request: Request) -> Reply:
+def _answer(register: Register, needs: tuple[str, ...], request: Request, room: int) -> Reply:
     """Register one pair; every fault becomes a reply."""
     try:
         fixed, moving, extras = _read(request, needs)
-        if missing := [name for name in needs if name not in extras]:
-            return Reply(status="not_applicable", reason=f"the data set has no {', '.join(missing)}")
-        with _own_surroundings(), measure() as cost:
+    except (OSError, DataError) as error:  # our own work: what goes wrong with it says nothing of the method
+        return Reply(status=MACHINE, reason=one_line(error))
+    if missing := [name for name in needs if name not in extras]:
+        return Reply(status="not_applicable", reason=f"the data set has no {', '.join(missing)}")
+    try:
+        with _own_surroundings(room), measure() as cost:
             displacement = register(fixed.array, moving.array, fixed.spacing, **extras)
         checked = _check(displacement, fixed.array.shape)
-        if request.out:
-            write_displacement(request.out, checked, fixed.affine)
-        return Reply(status="ok", reason="", seconds=cost.seconds, peak_memory=cost.peak_memory)
     except Exception as error:
-        if not isinstance(error, (DataError, InvalidOutputError)):
+        if not isinstance(error, InvalidOutputError):
             traceback.print_exc()
         return Reply(status=_status(error), reason=_reason(error, "register"))
+    try:
+        if request.out:
+            write_displacement(request.out, checked, fixed.affine)
+    except OSError as error:
+        why = error.strerror or one_line(error)
+        return Reply(status=MACHINE, reason=f"{request.out}: {why}; correct that and run again")
+    return Reply(status="ok", reason="", seconds=cost.seconds, peak_memory=cost.peak_memory)
 
 
 def _read(request: Request, needs: tuple[str, ...]) -> tuple[Volume, Volume, dict[str, Array]]:
@@ -110,14 +123,20 @@ def _check(displacement: Any, shape: tuple[int, ...]) -> np.ndarray:
 
 
 @contextlib.contextmanager
-def _own_surroundings() -> Iterator[None]:
-    """Give a call its own working and temporary folder, and put folder and environment back afterwards."""
+def _own_surroundings(room: int) -> Iterator[None]:
+    """Give a call its own working and temporary folder, and put folder and environment back afterwards.
+
+    Where the call fails, the surroundings are tried before anything is put back: they may be the reason.
+    """
     before, environment = os.getcwd(), dict(os.environ)
-    with tempfile.TemporaryDirectory(prefix="warpbench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="warpbench-", ignore_cleanup_errors=True) as folder:
         os.environ["TMPDIR"] = tempfile.tempdir = folder
         os.chdir(folder)
         try:
             yield
+        except Exception:
+            machine.check([Path(folder)], room)
+            raise
         finally:
             tempfile.tempdir = None
             os.chdir(before)
@@ -126,8 +145,12 @@ def _own_surroundings() -> Iterator[None]:
 
 
 def _status(error: Exception) -> str:
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    if machine.is_machine(error):
+        return MACHINE
+    if machine.lacks_memory(error):
         return "oom"
+    if machine.is_missing(error):
+        return UNAVAILABLE
     return "invalid_output" if isinstance(error, InvalidOutputError) else "failed"
 
 
@@ -136,12 +159,22 @@ def _reason(error: Exception, step: str) -> str:
     return text if isinstance(error, (DataError, InvalidOutputError)) else f"{step}: {type(error).__name__}: {text}"
 
 
-def _die_with_parent() -> None:
+def _die_with_parent(parent: int) -> None:
     """Ask the kernel (Linux) to kill this process when its parent dies, so that no orphan goes on registering."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-        if os.getppid() != int(sys.argv[3]):
+        if os.getppid() != parent:
             sys.exit("the parent process has gone")
+
+
+def _guard(held: int, *others: int) -> None:
+    """Leave a process behind that kills this one, with all that the method has started, when the parent dies."""
+    if os.fork() == 0:
+        for end in others:
+            os.close(end)
+        os.read(held, 1)  # returns when the parent has gone: it alone has the other end, and writes nothing
+        os.killpg(0, signal.SIGKILL)
+    os.close(held)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,128 @@
+"""Faults of the machine, told from those of a method: a full or vanished disk, no more files or processes.
+
+None of them may become a row. Some show by the number of the system's error; libraries often hide that number, so
+after any failure the surroundings themselves are tried: can a file be written, are there descriptors and threads left?
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from datasets.files import DataError, one_line
+
+ERRORS = frozenset(
+    getattr(errno, name)
+    for name in (
+        *("ENOSPC", "EDQUOT", "EROFS", "EIO", "EMFILE", "ENFILE", "ESTALE", "ENODEV", "ENXIO", "ENOTCONN"),
+        *("EREMOTEIO", "EHOSTDOWN", "EHOSTUNREACH", "ENOMEDIUM", "ENOLCK", "ESHUTDOWN", "EUCLEAN", "EBADFD"),
+    )
+    if hasattr(errno, name)
+)
+_TEXTS = tuple(os.strerror(code) for code in sorted(ERRORS))  # where only the text got through
+_MEMORY = re.compile(r"bad_alloc|allocate memory|out of memory|Unable to allocate", re.IGNORECASE)
+_BLOCK = os.urandom(1 << 16)  # no file system can make less of it
+_LARGEST = 1 << 28
+
+
+class MachineError(DataError):
+    """A fault of the machine, which stops a step and leaves nothing of the pair or training that it hit."""
+
+
+def is_machine(error: BaseException) -> bool:
+    """Return whether an error, or one that led to it, is a fault of the machine."""
+    return any(
+        isinstance(each, MachineError)
+        or (isinstance(each, OSError) and each.errno in ERRORS)
+        or any(text in str(each) for text in _TEXTS)
+        for each in _chain(error)
+    )
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Return whether an error says that memory did not suffice, in the words of any library."""
+    return any(
+        isinstance(each, MemoryError)
+        or type(each).__name__ == "OutOfMemoryError"
+        or (isinstance(each, OSError) and each.errno == errno.ENOMEM)
+        or (isinstance(each, RuntimeError) and _MEMORY.search(str(each)) is not None)
+        for each in _chain(error)
+    )
+
+
+def is_missing(error: BaseException) -> bool:
+    """Return whether an error, or one that led to it, says that a module cannot be imported."""
+    return any(isinstance(each, ImportError) for each in _chain(error))
+
+
+def check(folders: Iterable[Path], room: int = 0) -> None:
+    """Try the surroundings; raise `MachineError` where they are not sound.
+
+    A file of ``room`` bytes must go into each of ``folders`` and come back, and descriptors and a thread must be had.
+    """
+    for folder in folders:
+        try:
+            _write_and_read(folder, min(max(room, len(_BLOCK)), _LARGEST))
+        except OSError as error:
+            why = error.strerror or one_line(error)
+            raise MachineError(f"{folder}: {why}; correct that and run again: what was finished is kept") from error
+    try:
+        with contextlib.ExitStack() as stack:
+            for _ in range(8):
+                stack.enter_context(open(os.devnull, "rb"))
+        thread = threading.Thread(target=int)
+        thread.start()
+        thread.join()
+    except (OSError, RuntimeError) as error:
+        why = getattr(error, "strerror", None) or one_line(error)
+        raise MachineError(f"this process cannot go on: {why}; raise the limit (ulimit) and run again") from error
+
+
+def faults(folder: Path) -> list[str]:
+    """Return what is wrong with the surroundings, for a run whose logs could not say it; empty where they are sound."""
+    try:
+        check([folder])
+    except MachineError as error:
+        return [str(error)]
+    return []
+
+
+def missing_device(device: str) -> str:
+    """Return why no network can run on a device; empty where one can. A process of its own finds out."""
+    if device == "cpu":
+        return ""
+    trial = f"import torch; torch.ones(8, device={device!r}).sum().item()"
+    done = subprocess.run([sys.executable, "-c", trial], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    lines = [line for line in done.stderr.splitlines() if line.strip()]
+    return one_line(lines[-1] if lines else f"exit status {done.returncode}")[:300] if done.returncode else ""
+
+
+def _write_and_read(folder: Path, room: int) -> None:
+    with tempfile.TemporaryFile(dir=folder) as stream:
+        for _ in range(0, room, len(_BLOCK)):
+            stream.write(_BLOCK)
+        stream.flush()
+        os.fsync(stream.fileno())
+        stream.seek(-len(_BLOCK), os.SEEK_END)
+        if stream.read() != _BLOCK:
+            raise OSError(errno.EIO, "what was written does not come back")
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and all that led to it."""
+    waiting, seen = [error], set[int]()
+    while waiting:
+        each = waiting.pop()
+        if id(each) not in seen:
+            seen.add(id(each))
+            yield each
+            waiting += [other for other in (each.__cause__, each.__context__) if other is not None]
+            waiting += getattr(each, "exceptions", ())
