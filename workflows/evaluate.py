@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
+from typing import cast
+
+import pandas as pd
 
 from benchmarks import results
 from benchmarks.evidence import Evidence
@@ -43,22 +45,23 @@ def evaluate(spec: EvaluateSpec) -> None:
     data, truth = open_dataset(spec.data), Truth(spec.data)
     data.check_files((TRUTH,))
     judged = chunk.judged(_judgement(spec, registrations))
-    if judged.exists():
-        logger.info("judged before, by the same code: %s", judged.name)
-        rows = results.read(judged, "metrics")
-    else:
-        found = list(_rows(spec, registrations, data, truth))
-        rows = results.validate(found, "metrics", where=str(chunk.registrations))
-    if spec.keep == "extremes" and not judged.exists():
-        for stale in chunk.folder.glob(chunk.judged("*").name):
-            stale.unlink()
+    before = results.read(judged, "metrics") if judged.exists() else None
+    found = list(_rows(spec, registrations, data, truth, before))
+    rows = results.validate(found, "metrics", where=str(chunk.registrations))
+    if spec.keep == "extremes":
         results.write(judged, rows, "metrics")
+        for stale in {*chunk.folder.glob(chunk.judged("*").name)} - {judged}:
+            stale.unlink()
     results.write(chunk.metrics, rows, "metrics")
     if spec.keep == "extremes":
         _delete_unwanted(registrations, shown_pairs(rows, data, spec.method), chunk)
 
 
-def _rows(spec: EvaluateSpec, registrations: Registrations, data: Dataset, truth: Truth) -> Iterator[MetricRow]:
+def _rows(
+    spec: EvaluateSpec, registrations: Registrations, data: Dataset, truth: Truth, before: pd.DataFrame | None
+) -> Iterator[MetricRow]:
+    """Yield the rows of a chunk; a pair whose displacement is gone has those of ``before``, judged by the same code."""
+
     def row(pair: str, measured: Row, status: str = "ok", reason: str = "") -> MetricRow:
         return MetricRow(
             dataset=spec.dataset,
@@ -79,15 +82,17 @@ def _rows(spec: EvaluateSpec, registrations: Registrations, data: Dataset, truth
         if record.status == "ok":
             yield row(record.pair, _cost("peak_memory", record.peak_memory))
             pair = Pair.from_name(record.pair)
-            displacement = _displacement(ChunkFolder(spec.folder).displacement(pair))
-            yield from (row(record.pair, measured) for measured in judge(displacement, pair, data, truth))
+            path = ChunkFolder(spec.folder).displacement(pair)
+            known = [] if path.exists() or before is None else _judged(before, record.pair)
+            measured = known or judge(_displacement(path), pair, data, truth)
+            yield from (row(record.pair, each) for each in measured)
         logger.info("%s: %s", record.pair, record.status)
 
 
 def _judgement(spec: EvaluateSpec, registrations: Registrations) -> str:
-    """Identify what determines the rows: the records, the truth (by dataset.json's checksums) and the judge's code."""
+    """Identify what determines the rows: the run, the truth (by dataset.json's checksums) and the judge's code."""
     values = {name: getattr(spec, name) for name in ("dataset", "method", "seed", "chunk")}
-    values["registrations"] = [registrations.run.run, list(map(asdict, registrations.pairs)), registrations.cost]
+    values["run"] = registrations.run.run
     values["data"] = sha256(spec.data / DATASET_JSON)
     return fingerprint(spec.judge, values)
 
@@ -120,6 +125,12 @@ def _displacement(path: Path) -> Array:
             f"once judged), so it cannot be judged anew; delete {path.parent} and run again to register its pairs again"
         )
     return read_displacement(path)
+
+
+def _judged(before: pd.DataFrame, pair: str) -> list[Row]:
+    """Return what the judge found earlier of a pair; not its cost, which the registration gave."""
+    rows = before[(before.pair == pair) & ~before.metric.isin(["seconds", "peak_memory"])]
+    return [cast(Row, row) for row in rows[list(Row.__annotations__)].to_dict("records")]
 
 
 def _cost(name: str, value: float | None) -> Row:

@@ -7,8 +7,8 @@ fixed hex codes, which the page swaps for its dark colours.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +35,13 @@ _STYLE: dict[RcKeyType, Any] = {
 }  # fmt: skip
 
 
-def style() -> AbstractContextManager[None]:
-    """Draw in this look what is drawn in the body of a ``with`` statement."""
-    return mpl.rc_context(_STYLE)
+@contextmanager
+def style() -> Generator[None]:
+    """Draw in this look what is drawn in the body of a ``with`` statement, whatever a matplotlibrc file says."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_STYLE)
+        yield
 
 
 def constrained(width: float, height: float, *, w_pad: float | None = None, h_pad: float | None = None) -> Figure:

@@ -9,7 +9,7 @@ from benchmarks.ranking import Quote, primary
 from datasets.case import Dataset
 from reports.overview.rows import Summary, find
 from reports.reading.run import Run
-from reports.reading.summary import Tally, parameters, tallies
+from reports.reading.summary import Tally, parameters, still, tallies
 from reports.tables.numbers import direction, quantity
 from reports.tables.table import NOTHING, Head, Table, Text
 
@@ -51,7 +51,9 @@ def dataset_table(run: Run, rows: Sequence[Summary], dataset: Dataset) -> Table:
     ]
     title = dataset.description.display_title
     caption = f"{title}: mean ± SD over pairs (time: median). Best method in bold, controls apart."
-    return Table(caption, heads, lines, (*_partial_note(here), *run.absences(dataset.name)))
+    return Table(
+        caption, heads, lines, (*_partial_note(here), *run.absences(dataset.name), *_still_notes(run, dataset))
+    )
 
 
 def label_table(run: Run, rows: Sequence[Summary], dataset: Dataset) -> Table | None:
@@ -69,6 +71,16 @@ def label_table(run: Run, rows: Sequence[Summary], dataset: Dataset) -> Table | 
     title, protocol = dataset.description.display_title, here[0].protocol
     caption = f"{title}: Dice ↑ per structure ({protocol}), mean ± SD over pairs."
     return Table(caption, heads, lines, _partial_note(here))
+
+
+def _still_notes(run: Run, dataset: Dataset) -> list[str]:
+    """Say which methods have, on some pairs, exactly the numbers of no registration: they moved nothing there."""
+    counts = still(run.metrics, dataset.name)
+    return [
+        f"{run.label(method)} left {counts[method]} of its pairs exactly as they were before registration."
+        for method in run.contestants
+        if counts.get(method)
+    ]
 
 
 def _data_head(run: Run, dataset: str, quote: Quote | None) -> Head:

@@ -44,6 +44,19 @@ def tallies(metrics: pd.DataFrame, dataset: str) -> dict[str, Tally]:
     return {str(method): _tally(status.value_counts()) for method, status in rows.groupby("method").status}
 
 
+def still(metrics: pd.DataFrame, dataset: str) -> dict[str, int]:
+    """Return how many registrations of each method have exactly the numbers of the control that moves nothing."""
+    rows = metrics[(metrics.dataset == dataset) & (metrics.status == "ok") & (metrics.pair != RUN_LEVEL)]
+    rows = rows[~rows.metric.isin(["seconds", "peak_memory"])].fillna({"value": float("inf")})
+    place = ["pair", "metric", "protocol", "region"]
+    before = rows[rows.method == "identity"].drop_duplicates(place).set_index(place).value
+    moved = rows[[*place, "method", "seed"]].assign(
+        moved=rows.value.to_numpy() != before.reindex(pd.MultiIndex.from_frame(rows[place])).to_numpy()
+    )
+    unmoved = ~moved.groupby(["method", "pair", "seed"]).moved.any()
+    return {str(method): int(count) for method, count in unmoved.groupby("method").sum().items()}
+
+
 def parameters(metrics: pd.DataFrame, dataset: str, method: str) -> int | None:
     """Return the trainable numbers of the method's network as trained on this data set, or None."""
     rows = metrics[(metrics.metric == "parameters") & (metrics.dataset == dataset) & (metrics.method == method)]

@@ -128,6 +128,26 @@ def test_judging_anew_without_displacements_says_what_to_do(chunk, tmp_path, mon
     assert {path.name for path in folder.glob("judged-*")} == before  # undoing the edit brings the rows back
 
 
+def test_a_pair_that_was_tried_again_needs_no_displacement_of_the_others(chunk, monkeypatch):
+    data, folder = chunk
+    monkeypatch.setattr(ranking, "SIDE_BY_SIDE", 0)
+    step.evaluate(spec(data, folder))
+    before = results.read(folder / "metrics.parquet", "metrics")
+    about = json.loads((folder / "registrations.json").read_text(encoding="utf-8"))
+    for record in about["pairs"]:
+        if record["status"] == "failed":
+            record.update(status="ok", reason="", seconds=2.0, peak_memory=11.0)
+            pair = Pair.from_name(record["pair"])
+    (folder / "registrations.json").write_text(json.dumps(about))
+    image = data.image(pair.fixed)
+    write_displacement(folder / pair.displacement_file, np.zeros((3, *image.array.shape)), image.affine)
+    step.evaluate(spec(data, folder))
+    after = results.read(folder / "metrics.parquet", "metrics")
+    others = after[after.pair != pair.name].reset_index(drop=True)
+    pd.testing.assert_frame_equal(others, before[before.pair != pair.name].reset_index(drop=True))
+    assert {"dice", "seconds", "peak_memory"} <= set(after[after.pair == pair.name].metric)
+
+
 def test_new_displacements_are_judged_by_the_edited_code(chunk, tmp_path):
     data, folder = chunk
     code = tmp_path / "judge.py"

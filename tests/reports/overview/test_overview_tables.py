@@ -1,9 +1,11 @@
 """Report tables: by hand, escaped, and the same bytes whatever the surroundings."""
 
+import html
 import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -12,10 +14,11 @@ import pytest
 from benchmarks import ranking
 from reports import page
 from reports.overview.failures import failure_frame
-from reports.overview.rows import summarise
+from reports.overview.rows import overview_rows, summarise
+from reports.overview.tables import dataset_table
 from reports.tables import latex
 from reports.tables.numbers import MINUS, quantity
-from tests.reports.report_inputs import REASON, failed_row, frame, make_run, row, write_dataset
+from tests.reports.report_inputs import REASON, failed_row, frame, make_run, row, rows_of, write_dataset
 
 
 def test_overview_by_hand(built):
@@ -76,6 +79,30 @@ def test_every_failure_is_listed(built):
     assert "<worker>" not in page_text
     tex = (built[0] / "tables" / "failures.tex").read_text(encoding="utf-8")
     assert r"\textless{}worker\textgreater{} killed \& 3\_000 MB used, 95\% of \$limit \{see \#1\}" in tex
+
+
+@pytest.mark.fault(13)
+def test_a_method_that_moves_nothing_is_named(tmp_path):
+    data = write_dataset(tmp_path, "shells", phantom=True, n_pairs=3)
+    rows = rows_of("shells", "identity", [0.5, 0.6, 0.7]) + rows_of("shells", "syn", [0.5, 0.9, 0.7])
+    for each in rows:  # the control's folding is zero, the method's is not on two pairs
+        if each["metric"] == "folding_percent" and each["pair"] == "a__b0":
+            each["value"] = 0.0
+    run = make_run(frame(rows), {"shells": data})
+    notes = dataset_table(run, overview_rows(run), data).notes
+    assert notes == ("ANTs SyN left 1 of its pairs exactly as they were before registration.",)
+
+
+def test_a_method_that_was_not_available_is_named_with_its_reason(tmp_path):
+    data = write_dataset(tmp_path, "shells", phantom=True, n_pairs=2)
+    run = make_run(frame(rows_of("shells", "identity", [0.5, 0.6])), {"shells": data}, lambda *_: tmp_path / "none")
+    run = replace(run, unavailable={("shells", "syn"): "No module named 'ants'"})
+    page.build(tmp_path / "report", run)
+    sentence = "ANTs SyN was not available, so nothing is measured of it on Shells"
+    assert sentence in html.unescape((tmp_path / "report" / "index.html").read_text(encoding="utf-8"))
+    failures = pd.read_csv(tmp_path / "report" / "failures.csv").values.tolist()
+    assert failures == [["syn", "shells", "*", "unavailable", "No module named 'ants'"]]
+    assert "No registration failed" in (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
 
 
 def test_failures_of_several_seeds_name_the_seed():
