@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import platform
 import subprocess
@@ -17,6 +18,7 @@ from pathlib import Path
 from benchmarks.rows import RunRow
 from datasets.files import sha256
 
+logger = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parent.parent
 DIGITS = 12
 UNKNOWN = "unknown"
@@ -80,7 +82,10 @@ def canonical_json(value: object) -> str:
 
 
 def git_state(root: Path) -> tuple[str, bool | None]:
-    """Return the commit of a checkout and whether files differ from it; ``("unknown", None)`` outside of one."""
+    """Return the commit of a checkout and whether files differ from it; ``("unknown", None)`` outside of one.
+
+    A repository around ``root`` does not count, nor one that git's variables name: they are not this project's.
+    """
     commit, changes = _git(root, "rev-parse", "HEAD"), _git(root, "status", "--porcelain")
     return (UNKNOWN, None) if commit is None or changes is None else (commit, bool(changes))
 
@@ -128,10 +133,15 @@ def _relative(path: Path, root: Path) -> str:
 
 
 def _git(root: Path, *arguments: str) -> str | None:
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    ours |= {"GIT_CEILING_DIRECTORIES": str(root.resolve().parent), "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+    command = ["git", "-C", str(root.resolve()), *arguments]
     try:
-        done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=30)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, env=ours)
     except (OSError, subprocess.TimeoutExpired):
         return None
+    if done.returncode and "dubious ownership" in done.stderr:
+        logger.warning("%s: the commit is unknown, git does not read another user's checkout (safe.directory)", root)
     return done.stdout.strip() if done.returncode == 0 else None
 
 

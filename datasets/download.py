@@ -15,15 +15,13 @@ import logging
 import os
 import re
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pooch
 import requests
-from filelock import FileLock, SoftFileLock
 
+from datasets import locks
 from datasets.files import DataError, one_line, replacing
 from datasets.originals import MIRROR, note, note_search
 
@@ -142,7 +140,7 @@ def _from_internet(remote: Remote, url: str, tries: Tries) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Two runs may share the cache: the second waits here and then finds the file.
-        with _locked(path.with_name(f"{path.name}.lock")):
+        with locks.hold(path.with_name(f"{path.name}.lock")):
             if not path.exists() or (remote.checksum and _digest(path, remote.checksum) != remote.checksum):
                 _download(url, remote.checksum, path, tries)
             return path
@@ -150,20 +148,6 @@ def _from_internet(remote: Remote, url: str, tries: Tries) -> Path:
         raise DataError(f"{error.filename}: no permission to write; set WARPBENCH_CACHE to another folder") from error
     except _DownloadError as fault:
         raise DataError(f"{remote.name}: {url}: {fault}; {by_hand}") from fault
-
-
-@contextmanager
-def _locked(path: Path) -> Generator[None]:
-    lock = FileLock(path)
-    try:
-        lock.acquire()
-    except (NotImplementedError, OSError):  # a file system without locks; one that cannot be written fails again here
-        lock = SoftFileLock(f"{path}.soft")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 class _DownloadError(Exception):

@@ -20,8 +20,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from filelock import FileLock
-
 from benchmarks.provenance import collect, fingerprint
 from benchmarks.records import (
     UNAVAILABLE,
@@ -33,6 +31,7 @@ from benchmarks.records import (
     read_lines,
     write,
 )
+from datasets import locks
 from datasets.case import Dataset, Pair, open_dataset
 from datasets.description import DATASET_JSON
 from datasets.files import DataError, replacing, sha256
@@ -56,7 +55,7 @@ def register(spec: RegisterSpec, threads: int) -> None:
         raise DataError(f"{data.folder}: has no test pairs, it is for training alone; take it out of run.datasets")
     training = read(spec.run.training, TrainingOutcome) if spec.run.training else None
     # The orphan of a killed run may still be here for a second or two; it must not write beside us.
-    with FileLock(chunk.lock, timeout=60):
+    with locks.hold(chunk.lock, timeout=60):
         session = Session(spec, threads, data, training)
         try:
             cost, unavailable = session.register_all(), ""

@@ -17,12 +17,13 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from benchmarks import results
 from benchmarks.records import TrainingOutcome, read
 from benchmarks.rows import TimingRow
 from benchmarks.stopwatch import interleave
+from datasets import locks
 from datasets.case import Dataset, Pair, open_dataset
 from datasets.files import DataError
 from workflows.planning.layout import Layout
@@ -39,7 +40,7 @@ def timing(spec: TimingSpec, threads: int) -> None:
     """Write timing.parquet: one row a call."""
     rows: list[TimingRow] = []
     try:
-        with FileLock(MACHINE_LOCK, timeout=3600, mode=0o666):  # two checkouts on one machine must not overlap
+        with locks.hold(MACHINE_LOCK, timeout=3600, mode=0o666):  # two checkouts on one machine must not overlap
             for _, runs in groupby(spec.runs, key=lambda run: run.dataset):
                 together = list(runs)
                 for count in sorted({1, threads}):

@@ -67,6 +67,52 @@ def test_git_state(tmp_path):
     assert provenance.git_state(tmp_path) == (commit, True)
 
 
+def commit_in(folder):
+    author = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false"]
+    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    subprocess.run(["git", "add", "-A"], cwd=folder, check=True)
+    subprocess.run(["git", *author, "commit", "-q", "--allow-empty", "-m", folder.name], cwd=folder, check=True)
+
+
+def test_a_repository_around_the_project_is_not_its_own(tmp_path):
+    copy = tmp_path / "copied into it"
+    copy.mkdir()
+    (copy / "tracked.py").write_text("")
+    commit_in(tmp_path)
+    assert provenance.git_state(copy) == ("unknown", None)
+    (tmp_path / "link").symlink_to(copy)
+    assert provenance.git_state(tmp_path / "link") == ("unknown", None)
+    commit_in(copy)
+    assert provenance.git_state(copy)[0] != provenance.git_state(tmp_path)[0]
+
+
+def test_variables_of_git_do_not_mislead(tmp_path, monkeypatch):
+    for name in ("ours", "theirs", "archive"):
+        (tmp_path / name).mkdir()
+    commit_in(tmp_path / "ours")
+    ours = provenance.git_state(tmp_path / "ours")
+    (tmp_path / "theirs" / "file").write_text("")
+    commit_in(tmp_path / "theirs")
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "theirs" / ".git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(tmp_path / "theirs"))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(tmp_path / "nowhere"))
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path / "ours"))
+    assert provenance.git_state(tmp_path / "ours") == ours == (ours[0], False)
+    assert provenance.git_state(tmp_path / "archive") == ("unknown", None)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a checkout to another user")
+def test_a_checkout_of_another_user_is_unknown_and_says_why(tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("HOME", str(tmp_path))  # whose git trusts no folder
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    (tmp_path / "ours").mkdir()
+    commit_in(tmp_path / "ours")
+    for path in [tmp_path / "ours", *(tmp_path / "ours").rglob("*")]:
+        os.chown(path, 12345, 12345)
+    assert provenance.git_state(tmp_path / "ours") == ("unknown", None)
+    assert "git does not read another user's checkout" in caplog.text
+
+
 def test_no_git_program(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert provenance.git_state(tmp_path) == ("unknown", None)

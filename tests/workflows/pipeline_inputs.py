@@ -23,9 +23,7 @@ def command(folder: Path, *arguments: str, config: dict | None = None) -> list[s
     snakefile = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
     profile = ["--workflow-profile", str(ROOT / "profiles" / "default")]
     return [
-        sys.executable,
-        "-m",
-        "snakemake",
+        str(Path(sys.executable).with_name("snakemake")),  # -m would put the folder it is called in before libraries
         *snakefile,
         *profile,
         "--cores",

@@ -6,6 +6,7 @@ The options of a method or a data set are read from its own dataclasses ``Params
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -102,11 +103,14 @@ def check_names(config: Config, papers: Mapping[str, Sequence[str]]) -> None:
     _known(config.run.datasets, data, "run.datasets", "data set")
     _known(config.run.methods, config.methods, "run.methods", "method")
     _check_labels(config)
+    methods, datasets = _used(config)
     for name in config.datasets:
-        _check_dataset(config, name)
+        with _broken_files_matter(name in datasets):
+            _check_dataset(config, name)
     for name in config.methods:
-        _check_method(config, name)
-        _check_teacher(config, name)
+        with _broken_files_matter(name in methods):
+            _check_method(config, name)
+            _check_teacher(config, name)
     _known(config.papers, papers, "papers", "paper")
     for paper, cast in config.papers.items():
         _known(cast, papers[paper], f"papers.{paper}", "data set of the paper")
@@ -138,7 +142,7 @@ def _check_labels(config: Config) -> None:
 
 def _check_dataset(config: Config, name: str) -> None:
     entry, where = config.datasets[name], f"datasets.{name}"
-    _known([entry.module], sources.module_names("datasets"), f"{where}.module", "module")
+    _check_module("datasets", entry.module, where)
     _known([entry.train_on] if entry.train_on else [], config.datasets, f"{where}.train_on", "data set")
     options = sources.options_of(_module_file("datasets", entry.module), "Params")
     _check_options(entry.params, options, f"{where}.params")
@@ -151,7 +155,7 @@ def _check_dataset(config: Config, name: str) -> None:
 
 def _check_method(config: Config, name: str) -> None:
     entry, where, data = config.methods[name], f"methods.{name}", [*config.datasets, *config.groups]
-    _known([entry.module], sources.module_names("methods"), f"{where}.module", "module")
+    _check_module("methods", entry.module, where)
     path = _module_file("methods", entry.module)
     if entry.kind == "learned" and not sources.has_function(path, "train"):
         raise SettingsError(
@@ -168,6 +172,27 @@ def _check_method(config: Config, name: str) -> None:
         _check_options(part.params, sources.options_of(path, "Params"), f"{place}.params")
         _check_options(part.training, sources.options_of(path, "Training"), f"{place}.training")
         _known([part.train_on] if part.train_on else [], config.datasets, f"{place}.train_on", "data set")
+
+
+def _used(config: Config) -> tuple[set[str], set[str]]:
+    """Return the methods and data sets that a run needs, those that only teach or are only learned from included."""
+    chosen = {name for name in config.run.methods if name in config.methods}
+    methods = chosen | {teacher for name in chosen if (teacher := config.methods[name].teacher)}
+    entries = [config.methods[name] for name in methods if name in config.methods]
+    parts = [part for entry in entries for part in (entry, *entry.by_dataset.values())]
+    data = [config.datasets[name] for name in config.run.datasets if name in config.datasets]
+    return methods, {*config.run.datasets, *(part.train_on for part in (*parts, *data) if part.train_on)}
+
+
+def _broken_files_matter(used: bool) -> contextlib.AbstractContextManager[None]:
+    """Pass over source files that cannot be read where nobody needs them."""
+    return contextlib.nullcontext() if used else contextlib.suppress(sources.BrokenFileError)
+
+
+def _check_module(room: str, module: str, where: str) -> None:
+    if module.isidentifier() and _module_file(room, module).is_file():
+        sources.sources_of([f"{room}.{module}"])  # a file that cannot be read is refused in a line of its own
+    _known([module], sources.module_names(room), f"{where}.module", "module")
 
 
 def _check_teacher(config: Config, name: str) -> None:

@@ -42,7 +42,8 @@ def _text(path: Path) -> str:
         content = path.read_bytes()
     except FileNotFoundError as error:
         others = [each.name for each in path.parent.glob("*.[yj][as]*")] if path.parent.is_dir() else []
-        raise SettingsError(f"{path}: cannot be read, there is no such file; {nearest(path.name, others)}") from error
+        hint = nearest(path.name, others) if others else "all words behind --configfile are names of such files"
+        raise SettingsError(f"{path}: cannot be read, there is no such file; {hint}") from error
     except IsADirectoryError as error:
         raise SettingsError(f"{path}: cannot be read, it is a folder; name a YAML or JSON file") from error
     except OSError as error:

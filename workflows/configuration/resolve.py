@@ -6,7 +6,7 @@ by the entry that it names.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -52,7 +52,7 @@ def _resolved(config: Mapping[str, object]) -> Settings:
     methods = {name: reduce(merge, (layer.entry for layer in found)) for name, found in layers.items()}
     check_schema({**merged, "methods": methods})
     settings = Settings(msgspec.convert({**merged, "methods": methods}, Config), layers)
-    check_names(settings.config, papers())
+    check_names(settings.config, papers(settings.config.papers))
     return settings
 
 
@@ -75,12 +75,14 @@ def _with_file(fault: str, read: Mapping[Path, Any]) -> str:
 
 def catalogue() -> Options:
     """Read the catalogue, all its files together."""
-    return reduce(merge, map(read_yaml, sorted(CATALOGUE.glob("*.yaml"))))
+    return reduce(merge, map(read_yaml, sorted(CATALOGUE.glob("[!.]*.yaml"))))
 
 
-def papers() -> dict[str, list[str]]:
-    """Read the papers that can be regenerated, and the names of each one's own data sets."""
-    return {path.stem: list(read_yaml(path)["datasets"]) for path in sorted(PAPERS.glob("*.yaml"))}
+def papers(wanted: Container[str] | None = None) -> dict[str, list[str]]:
+    """Read the papers that can be regenerated, and the names of each one's own data sets (of those ``wanted``)."""
+    found = {path.stem: path for path in sorted(PAPERS.glob("[!.]*.yaml"))}
+    read = {name: wanted is None or name in wanted for name in found}
+    return {name: list(read_yaml(path)["datasets"]) if read[name] else [] for name, path in found.items()}
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,16 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.provenance import ROOT, versions
+from datasets.files import DataError, one_line
 
 ROOMS = ("datasets", "methods", "benchmarks", "reports", "workflows")
 
 # Import names that differ from the distribution that provides them.
 _DISTRIBUTIONS = {"ants": "antspyx", "itk": "itk-elastix", "yaml": "pyyaml"}
+
+
+class BrokenFileError(DataError):
+    """A source file of this project that Python cannot read."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,7 @@ def modules_loaded_by_name(path: Path, *, root: Path = ROOT) -> list[str]:
     """Return the modules that a file imports by their names while it runs: all of the package in its ``LOADS``."""
     package = constant_of(path, "LOADS", "")
     folder = root.joinpath(*package.split("."))
-    return [f"{package}.{each.stem}" for each in sorted(folder.glob("*.py"))] if package else []
+    return [f"{package}.{each.stem}" for each in _modules_in(folder)] if package else []
 
 
 @cache
@@ -92,7 +97,16 @@ def module_path(name: str, *, root: Path = ROOT) -> Path | None:
 def module_names(room: str, *, root: Path = ROOT) -> list[str]:
     """Return the modules of a room that define its contract function (``load`` for methods, ``prepare`` for data)."""
     function = {"methods": "load", "datasets": "prepare"}[room]
-    return sorted(p.stem for p in (root / room).glob("*.py") if p.stem != "__init__" and _function(p, function))
+    return [path.stem for path in _modules_in(root / room) if _function(path, function)]
+
+
+def _modules_in(folder: Path) -> list[Path]:
+    """Return the modules of a folder, leaving out what editors and other systems drop there and what is half written.
+
+    A broken module that is asked for by its name is refused (`_parse`); one that nobody asks for stops nobody.
+    """
+    found = (path for path in sorted(folder.glob("*.py")) if path.stem.isidentifier() and path.stem != "__init__")
+    return [path for path in found if path.is_file() and not isinstance(_parsed(path), Exception)]
 
 
 @cache
@@ -130,9 +144,21 @@ def has_function(path: Path, name: str) -> bool:
     return _function(path, name) is not None
 
 
-@cache
 def _parse(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    parsed = _parsed(path)
+    if isinstance(parsed, ast.Module):
+        return parsed
+    line = f", line {parsed.lineno}" if isinstance(parsed, SyntaxError) and parsed.lineno else ""
+    why = parsed.msg if isinstance(parsed, SyntaxError) else parsed
+    raise BrokenFileError(f"{path}{line}: no Python file that can be read ({one_line(why)}); correct it") from parsed
+
+
+@cache
+def _parsed(path: Path) -> ast.Module | Exception:
+    try:
+        return ast.parse(path.read_bytes(), filename=str(path))  # Python's own rules for encodings and their marks
+    except (SyntaxError, ValueError, RecursionError, OSError) as error:
+        return error
 
 
 def _function(path: Path, name: str) -> ast.FunctionDef | None:

@@ -1,16 +1,19 @@
 import sys
-import time
 from pathlib import Path
 
 import reports
-from workflows.configuration.config import SettingsError
+from datasets.files import DataError
 from workflows.configuration.resolve import resolve
+from workflows.configuration.sources import ROOT
 from workflows.planning import plan
 from workflows.planning.spec_files import SpecFiles
 from workflows.running import guard, machine, runner, stale, unavailable
 
 LOOKING = guard.only_looking(sys.argv[1:])
+if "--unlock" in sys.argv:
+    guard.unlock(Path("."))
 try:
+    guard.check_checkout(ROOT, here=Path("."))
     PLAN = plan.Plan(resolve(config, workflow.config_settings.configfiles))
     LAYOUT = PLAN.layout
     if workflow.is_main_process and not LOOKING:
@@ -19,7 +22,7 @@ try:
         unavailable.forget(PLAN)
         if workflow.local_exec:  # a cluster has its GPUs elsewhere
             PLAN.check_device()
-except SettingsError as error:
+except DataError as error:  # of settings, or of the project's own files
     sys.exit(f"WarpBench: {error}")
 
 if workflow.is_main_process:
@@ -34,7 +37,7 @@ SPEC_FILES = SpecFiles(LAYOUT, writes=not LOOKING)
 # The patterns of the rules: paths with wildcards in place of names.
 TRAINING = LAYOUT.training("{dataset}", "{method}", "{seed}")
 CHUNK = LAYOUT.chunk("{dataset}", "{method}", "{seed}", "{chunk}")
-STARTED = time.time()
+LOGS_BEFORE = guard.state_of(LAYOUT.logs) if workflow.is_main_process else {}
 
 
 wildcard_constraints:

@@ -10,9 +10,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from workflows.configuration.config import SettingsError
+from datasets.files import DataError
+from workflows.configuration import sources
 from workflows.configuration.reading import read_yaml
 from workflows.running import guard
+
+STEPS = ("prepare", "train", "register", "evaluate", "collect", "timing", "report", "running.worker")
 
 
 def refuse_early(arguments: Sequence[str]) -> None:
@@ -22,9 +25,10 @@ def refuse_early(arguments: Sequence[str]) -> None:
     parser.add_argument("--directory", "-d", type=Path, default=Path())
     given, _ = parser.parse_known_args(arguments)
     try:
+        sources.sources_of(f"workflows.{step}" for step in STEPS)  # names a file that Python cannot read
         for path in given.configfile:
             read_yaml(path)
         if not guard.only_looking(arguments):
             guard.check_writable(given.directory)
-    except SettingsError as error:
+    except DataError as error:
         sys.exit(f"WarpBench: {error}")

@@ -53,7 +53,7 @@ def for_threads(threads: int) -> dict[str, str]:
 def for_child(threads: int, scratch: Path) -> dict[str, str]:
     """Return the variables of a child that finds this project and leaves its temporary files in ``scratch``."""
     search = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    own = {"PYTHONPATH": search, **dict.fromkeys(("TMPDIR", "TMP", "TEMP"), str(scratch))}
+    own = {"PYTHONPATH": search, "PYTHONSAFEPATH": "1", **dict.fromkeys(("TMPDIR", "TMP", "TEMP"), str(scratch))}
     home = os.environ.get("HOME", "")
     if not (home and os.access(home, os.W_OK)):  # libraries keep their caches there, and some fail without
         own["HOME"] = str(scratch)

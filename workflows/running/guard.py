@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
+import re
 import shutil
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from importlib.machinery import PathFinder
 from pathlib import Path
-from typing import IO
 
+from filelock import Timeout
+
+from datasets import locks
 from workflows.configuration.config import SettingsError
+from workflows.configuration.sources import ROOMS
 
 # Snakemake modes that change nothing and may run beside a live run.
+_CLAIM = Path(".snakemake") / "warpbench.lock"
 _LOOKING = ("--dry", "--lint", "--unlock", "--summary", "--detailed-summary", "--list", "--dag", "--rulegraph")
 
 
@@ -22,45 +28,60 @@ def only_looking(arguments: Sequence[str]) -> bool:
     return any(word.startswith(_LOOKING) for word in arguments) or any("n" in word for word in short)
 
 
-def hold(folder: Path) -> IO[str]:
+def hold(folder: Path) -> AbstractContextManager[object]:
     """Claim ``folder`` for this process, and remove what a killed run left; the claim ends with the process.
 
-    The kernel drops the claim when the process dies, however it dies, so that Snakemake's own lock files can be told
-    stale: where nobody holds the claim, they are.
+    Where nobody holds the claim, Snakemake's own lock files are stale.
 
     Raises:
         SettingsError: another run holds the folder, or it cannot be written.
     """
-    state = folder / ".snakemake"
+    claim, holder = folder / _CLAIM, folder / ".snakemake" / "warpbench.pid"
     try:
-        state.mkdir(parents=True, exist_ok=True)
-        stream = open(state / "warpbench.lock", "a+")  # noqa: SIM115 (held open as long as the process lives)
+        held = locks.hold(claim, timeout=0)
+        shutil.rmtree(claim.parent / "locks", ignore_errors=True)
+        (claim.parent / "locks").mkdir()
+        holder.write_text(f"{os.getpid()} on {os.uname().nodename}")
+        return held
+    except Timeout as error:
+        who = holder.read_text() if holder.exists() else "unknown"
+        over = "; if it is over, `snakemake --unlock` frees it" if locks.soft_file(claim).exists() else ""
+        raise SettingsError(
+            f"{folder.resolve()}: another run (process {who}) is working here; wait for it, or use --directory{over}"
+        ) from error
     except OSError as error:
         raise SettingsError(f"{folder}: cannot be written ({error.strerror}); run in a folder of your own") from error
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno not in (errno.EAGAIN, errno.EACCES):
-            raise SettingsError(f"{folder}: cannot be locked ({error.strerror})") from error
-        stream.seek(0)
-        holder = stream.read().strip() or "unknown"
-        raise SettingsError(
-            f"{folder.resolve()}: another run (process {holder}) is working here; wait for it, or use --directory"
-        ) from error
-    shutil.rmtree(state / "locks", ignore_errors=True)
-    (state / "locks").mkdir()
-    stream.seek(0)
-    stream.truncate()
-    stream.write(f"{os.getpid()}\n")
-    stream.flush()
-    return stream
 
 
-def faults(logs: Path, since: float) -> list[str]:
-    """Return the error lines (``error: ...``) that steps left in their logs since a time."""
-    recent = [path for path in sorted(logs.rglob("*.log")) if path.stat().st_mtime >= since]
+def unlock(folder: Path) -> None:
+    """Remove a lock file that a run left on another host; `snakemake --unlock` does this beside its own locks."""
+    locks.soft_file(folder / _CLAIM).unlink(missing_ok=True)
+
+
+def state_of(logs: Path) -> Mapping[Path, Sequence[int]]:
+    """Return marks of all logs that change whenever a log is written, whatever the clock says."""
+    found = ((path, path.stat()) for path in logs.rglob("*.log"))
+    return {path: (about.st_ino, about.st_size, about.st_mtime_ns) for path, about in found}
+
+
+def faults(logs: Path, before: Mapping[Path, Sequence[int]]) -> list[str]:
+    """Return the error lines (``error: ...``) that steps left in their logs since the logs had the state ``before``."""
+    recent = [path for path, state in sorted(state_of(logs).items()) if before.get(path) != state]
     last = ((path.read_text(errors="replace").strip().splitlines() or [""])[-1] for path in recent)
     return [line.removeprefix("error: ") for line in last if line.startswith("error: ")]
+
+
+def check_checkout(root: Path, *, here: Path) -> None:
+    """Refuse a checkout that Python or Snakemake cannot work with from the folder ``here``."""
+    if os.pathsep in str(root):
+        raise SettingsError(f"{root}: Python's search path cannot hold a folder with a colon; rename it")
+    if names := re.findall(r"\{\w+\}", os.path.relpath(root, here)):
+        raise SettingsError(f"{root}: Snakemake takes {names[0]} in a folder's name for a placeholder; rename it")
+    elsewhere = [folder for folder in sys.path if folder and Path(folder).resolve() != root.resolve()]
+    for path in sorted([*root.glob("*.py"), *(init.parent for init in root.glob("*/__init__.py"))]):
+        hidden = path.stem in sys.stdlib_module_names or PathFinder.find_spec(path.stem, elsewhere)
+        if hidden and path.name not in (*ROOMS, "tests"):
+            raise SettingsError(f"{path}: hides the library {path.stem!r} from every step; rename it or move it away")
 
 
 def check_writable(folder: Path) -> None:

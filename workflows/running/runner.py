@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 
 import psutil
 
@@ -18,15 +19,17 @@ RUNNER = "WARPBENCH_RUNNER"
 
 
 def equip() -> None:
-    """Let the steps find this project and this Python, from whatever folder and surroundings the run was started in."""
+    """Let the steps find this project and this Python, and nothing in the folder the run was started in."""
     environment.adopt(environment.tidy(os.environ))
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    search = [str(ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(search))
+    os.environ["PYTHONSAFEPATH"] = "1"  # a folder `datasets` or a file `random.py` there would stand before ours
     os.environ["WARPBENCH_PYTHON"] = sys.executable  # the shell commands of the rules call it
 
 
 def announce_runner() -> None:
     """Note this process as the one that runs the pipeline: a Snakemake that is killed leaves its jobs running."""
-    os.environ[RUNNER] = f"{os.uname().nodename}:{os.getpid()}:{psutil.Process().create_time()}"
+    os.environ[RUNNER] = f"{os.uname().nodename} {os.getpid()} {_started(os.getpid())}"
 
 
 def stop_steps_when_stopped() -> None:
@@ -61,19 +64,26 @@ def _is_step(process: psutil.Process) -> bool:
 
 def end_with_runner() -> None:
     """End this process within two seconds of the death of the one that runs the pipeline."""
-    name, _, rest = os.environ.get(RUNNER, "").partition(":")
+    name, _, rest = os.environ.get(RUNNER, "").partition(" ")
     if not rest or name != os.uname().nodename:  # by hand, or on another node of a cluster
         return
-    pid, created = rest.split(":")
-    threading.Thread(target=_watch, args=(int(pid), float(created)), daemon=True).start()
+    pid, _, started = rest.partition(" ")
+    threading.Thread(target=_watch, args=(int(pid), started), daemon=True).start()
 
 
-def _watch(pid: int, created: float) -> None:
-    while True:
-        try:
-            alive = psutil.Process(pid).create_time() == created
-        except psutil.NoSuchProcess:
-            alive = False
-        if not alive:
-            os._exit(1)  # the worker dies with this process
+def _watch(pid: int, started: str) -> None:
+    while _started(pid) == started:
         time.sleep(1)
+    os._exit(1)  # the worker dies with this process
+
+
+def _started(pid: int) -> str:
+    """Return when a process started, in the kernel's ticks since a boot: no step of the clock changes it.
+
+    Empty where there is no such process, and for one that has ended and that nobody has taken note of.
+    """
+    try:
+        state, *fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+        return "" if state in "ZX" else f"{fields[18]} {Path('/proc/sys/kernel/random/boot_id').read_text().strip()}"
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
