@@ -262,31 +262,17 @@ def refused(path: Path, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.fault(1, 7)
-def test_a_training_killed_as_it_writes_goes_on(tmp_path, original):
-    """SIGKILL as soon as the second state appears, be it before or after its checksum."""
-    killed_and_resumed(tmp_path, original, ["state-000000002.pt"])
+# Half-written, written without its checksum, checksum written, the state before not yet dropped, the weights half-written.
+MOMENTS = (".*-state-*1.pt", "state-*1.pt", "state-*2.pt.sha256", ".*-state-*3.pt*", "*.safetensors")
 
 
 @pytest.mark.slow
 @pytest.mark.fault(1, 7)
-def test_a_training_killed_again_and_again_goes_on(tmp_path, original):
-    moments = [".*-state-*1.pt", "state-*1.pt", "state-*2.pt.sha256", ".*-state-*3.pt*", "*.safetensors"]
-    killed_and_resumed(tmp_path, original, moments)
-
-
-def appeared(folder: Path, pattern: str, since: int) -> bool:
-    try:
-        return any(path.stat().st_mtime_ns >= since for path in folder.glob(f"state/*/{pattern}"))
-    except FileNotFoundError:  # a temporary file that has just taken its place
-        return True
-
-
-def killed_and_resumed(folder: Path, original, moments) -> None:
-    inputs.write_noise(folder)
-    spec = inputs.training(folder)
-    command = [sys.executable, "-m", "workflows.train", inputs.written(folder / "train.json", spec)]
-    for moment in moments:
+def test_a_training_killed_as_it_writes_goes_on(tmp_path, original):
+    inputs.write_noise(tmp_path)
+    spec = inputs.training(tmp_path)
+    command = [sys.executable, "-m", "workflows.train", inputs.written(tmp_path / "train.json", spec)]
+    for moment in MOMENTS:
         process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
         began = time.time_ns()
         while process.poll() is None and not appeared(spec.folder, moment, began):
@@ -297,3 +283,10 @@ def killed_and_resumed(folder: Path, original, moments) -> None:
     [weights] = spec.folder.rglob("weights.safetensors")
     assert weights.read_bytes() == original[2]
     assert not list(weights.parent.glob(".*"))  # nothing half-written is left
+
+
+def appeared(folder: Path, pattern: str, since: int) -> bool:
+    try:
+        return any(path.stat().st_mtime_ns >= since for path in folder.glob(f"state/*/{pattern}"))
+    except FileNotFoundError:  # a temporary file that has just taken its place
+        return True

@@ -30,16 +30,14 @@ def write_noise(folder: Path) -> Path:
     return folder / "data"
 
 
-def training(folder: Path, family: str = "recursive", *, seed: int = 0, params=None, **recipe) -> TrainSpec:
-    """Return the specification of a training on the data set in ``folder``."""
+def training(folder: Path, family: str = "recursive", *, seed: int = 0, data=None, **recipe) -> TrainSpec:
+    """Return the specification of a training in ``folder``, on the data set that lies there or on ``data``."""
     size, options = FAMILIES[family]
-    by = MethodSpec(
-        method="net", module=f"methods.{family}", params=params or size, device="cpu", seed=seed, libraries={}
-    )
+    by = MethodSpec(method="net", module=f"methods.{family}", params=size, device="cpu", seed=seed, libraries={})
     return TrainSpec(
         by=by,
         dataset="noise",
-        data=folder / "data",
+        data=data or folder / "data",
         training={**options, **recipe},
         teacher=None,
         watch=[],
@@ -48,11 +46,11 @@ def training(folder: Path, family: str = "recursive", *, seed: int = 0, params=N
     )
 
 
-def trained(spec: TrainSpec) -> TrainingOutcome:
+def trained(spec: TrainSpec, threads: int = 1) -> TrainingOutcome:
     """Run the training step, as Snakemake would: what an earlier one left as outcome is gone before."""
     outcome = spec.folder / "training.json"
     outcome.unlink(missing_ok=True)
-    train(spec, 1)
+    train(spec, threads)
     return read(outcome, TrainingOutcome)
 
 
