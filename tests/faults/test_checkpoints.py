@@ -262,7 +262,7 @@ def refused(path: Path, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-# Half-written, written without its checksum, checksum written, the state before not yet dropped, the weights half-written.
+# Half-written; written without its checksum; with it; the next half-written; the weights half-written.
 MOMENTS = (".*-state-*1.pt", "state-*1.pt", "state-*2.pt.sha256", ".*-state-*3.pt*", "*.safetensors")
 
 
