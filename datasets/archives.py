@@ -59,7 +59,7 @@ def names_in_zip(archive: Path) -> list[str]:
     note(archive)
     try:
         with zipfile.ZipFile(archive) as opened:
-            members = [_of_zip(info) for info in opened.infolist() if not info.is_dir()]
+            members = [_of_zip(info) for info in opened.infolist() if info.filename[-1:] != "/"]
     except _FAULTS as error:
         raise DataError(f"{archive}: not a readable zip archive ({one_line(error)}); download it again") from error
     return _checked(archive, members)
@@ -132,8 +132,8 @@ def _checked(archive: Path, members: Iterable[Packed]) -> list[str]:
 
 
 def _fault(member: Packed, name: str) -> str:
-    if member.odd:
-        return f"is {member.odd}"
+    if member.odd or not name:
+        return f"is {member.odd or 'without a name'}"
     if _OUTSIDE.fullmatch(name):
         return "leads out of the folder"
     if _NESTED.fullmatch(name):
