@@ -176,21 +176,27 @@ def _one_a_patient(offers: Sequence[Offer]) -> list[Offer]:
 
 
 def _in_folder(place: Path) -> list[Offer]:
-    """Return the CT series below a folder, by one file of each folder: other modalities have folders of their own."""
+    """Return the CT series below a folder, by a file of each folder: other modalities have folders of their own."""
     offers: list[Offer] = []
     skipped: list[str] = []
     for files in _by_folder(place).values():
-        note(files[0])
-        try:
-            modality, patient, uid = read_tags(files[0], MODALITY, PATIENT, SERIES)
-        except DataError:  # the collection has structured reports too, which hold no image
+        tags = next(filter(None, map(_tags, files)), None)
+        if tags is None:  # the collection has structured reports too, which hold no image
             skipped.append(str(files[0].parent))
-            continue
-        if modality == "CT":
-            offers.append(Offer(patient, uid, len(files), tuple(files)))
+        elif tags[0] == "CT":
+            offers.append(Offer(*tags[1:], len(files), tuple(files)))
     if skipped:
         logger.info("%d folders hold no image that can be read, such as %s", len(skipped), ", ".join(skipped[:3]))
     return offers
+
+
+def _tags(path: Path) -> tuple[str, ...] | None:
+    """Return modality, patient and series of a file; None where it holds no image, or none that can be read."""
+    note(path)
+    try:
+        return read_tags(path, MODALITY, PATIENT, SERIES)
+    except DataError:
+        return None
 
 
 def _by_folder(place: Path) -> dict[Path, list[Path]]:

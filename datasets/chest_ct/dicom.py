@@ -50,8 +50,8 @@ class DicomSlice:
 
 def read_tags(path: Path, *keys: str) -> tuple[str, ...]:
     """Read DICOM tags of a file, each empty where it has none; `DataError` where it is no DICOM image."""
-    reader = _header(path)
-    return tuple(reader.GetMetaData(key).strip(" \0") if reader.HasMetaDataKey(key) else "" for key in keys)
+    with _header(path) as reader:
+        return tuple(_tag(reader, key) for key in keys)
 
 
 def read_series(series: DicomSeries, shape: Sequence[int]) -> tuple[Scan, list[str]]:
@@ -88,25 +88,31 @@ def _own_locale() -> Generator[None]:
         locale.setlocale(locale.LC_ALL, before)
 
 
-def _header(path: Path) -> sitk.ImageFileReader:
+@contextmanager
+def _header(path: Path) -> Generator[sitk.ImageFileReader]:
+    """Yield a reader that has read the header; `DataError` where that, or reading on in the block, fails."""
     reader = sitk.ImageFileReader()
     reader.SetImageIO("GDCMImageIO")
-    reader.SetFileName(str(path))
     try:
-        with _own_locale():
+        # The library takes only UTF-8 for a name, and ends the process at any other.
+        with open(path, "rb") as stream, _own_locale():
+            reader.SetFileName(f"/proc/self/fd/{stream.fileno()}")
             reader.ReadImageInformation()
-    except RuntimeError as error:
+            yield reader
+    except (RuntimeError, OSError) as error:
         raise DataError(f"{path}: not a readable DICOM image; is it cut short?") from error
-    return reader
+
+
+def _tag(reader: sitk.ImageFileReader, key: str) -> str:
+    return reader.GetMetaData(key).strip(" \0") if reader.HasMetaDataKey(key) else ""
 
 
 def _slice(path: Path, series: DicomSeries) -> DicomSlice:
-    reader = _header(path)
-    uid = reader.GetMetaData(SERIES).strip(" \0") if reader.HasMetaDataKey(SERIES) else ""
-    if uid != series.uid:
-        raise DataError(f"{path}: of series {uid or '(none)'}, expected {series.uid}; keep one series a folder")
-    direction = np.reshape(reader.GetDirection(), (3, 3))
-    return DicomSlice(path, reader.GetSize(), reader.GetSpacing(), direction, np.asarray(reader.GetOrigin()))
+    with _header(path) as reader:
+        if (uid := _tag(reader, SERIES)) != series.uid:
+            raise DataError(f"{path}: of series {uid or '(none)'}, expected {series.uid}; keep one series a folder")
+        direction = np.reshape(reader.GetDirection(), (3, 3))
+        return DicomSlice(path, reader.GetSize(), reader.GetSpacing(), direction, np.asarray(reader.GetOrigin()))
 
 
 def _sorted(slices: list[DicomSlice], series: DicomSeries) -> tuple[list[DicomSlice], list[str]]:
@@ -174,9 +180,5 @@ def _along(values: Array, old: int, new: int, axis: int) -> Array:
 
 def _read(path: Path) -> Array:
     """Read one slice ``(x, y)`` in Hounsfield units: the reader applies slope and intercept, signed or not."""
-    reader = _header(path)
-    try:
-        with _own_locale():
-            return sitk.GetArrayFromImage(reader.Execute())[0].T.astype(np.float32)
-    except RuntimeError as error:
-        raise DataError(f"{path}: not a readable DICOM image; is it cut short?") from error
+    with _header(path) as reader:
+        return sitk.GetArrayFromImage(reader.Execute())[0].T.astype(np.float32)

@@ -1,0 +1,227 @@
+"""Data sets follow the files behind them: an edit prepares them anew, and what changes no content does not."""
+
+import hashlib
+import json
+import os
+import shutil
+import time
+
+import pytest
+
+from datasets import originals
+from datasets.case import open_dataset
+from tests.faults.originals_inputs import pigs, put_pigs
+from tests.workflows import pipeline_inputs as pipeline
+from workflows.planning.specs import PrepareSpec
+from workflows.prepare import prepare
+from workflows.running import stale
+
+
+@pytest.fixture
+def prepared(tmp_path, monkeypatch):
+    """The pigs, prepared from a folder of the user; returns the specification and the file they came from."""
+    monkeypatch.setenv("WARPBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("WARPBENCH_MIRROR", raising=False)
+    path = put_pigs(tmp_path / "mine")
+    spec = pigs(tmp_path / "data" / "pigs", path.parent)
+    prepare(spec)
+    return spec, path
+
+
+def look(spec, *, writes: bool = True) -> tuple[bool, str]:
+    again, lines = stale.outdated([spec.folder], writes=writes)
+    assert again in ([], [str(spec.folder / "dataset.json")])
+    assert len(lines) <= 1
+    return bool(again), "".join(lines)
+
+
+def rewrite(path, content: bytes) -> None:
+    """Write as git, rsync and editors do: another file takes the name."""
+    fresh = path.with_name("fresh.tmp")
+    fresh.write_bytes(content)
+    os.replace(fresh, path)
+
+
+def test_nothing_has_changed(prepared):
+    assert look(prepared[0]) == (False, "")
+
+
+@pytest.mark.fault(23)
+def test_new_times_and_one_content_rerun_nothing_and_are_read_once(prepared, monkeypatch):
+    spec, path = prepared
+    rewrite(path, path.read_bytes())
+    os.utime(path, (1, 1))
+    time.sleep(originals.COARSE_NS / 1e9 + 0.1)  # until then the times of the file are too fresh to be trusted
+    assert look(spec) == (False, "")
+    monkeypatch.setattr(hashlib, "file_digest", None)  # nobody may read the content any more
+    assert look(spec) == (False, "")
+
+
+@pytest.mark.fault(23)
+@pytest.mark.parametrize("when", ["as before", "a day ahead", "long ago"])
+def test_an_edit_is_seen_whatever_the_clock_says(prepared, when):
+    spec, path = prepared
+    before = path.stat()
+    put_pigs(path.parent, seed=1)
+    assert path.stat().st_size == before.st_size
+    ns = {"as before": before.st_mtime_ns, "a day ahead": time.time_ns() + 86400 * 10**9, "long ago": 10**9}[when]
+    os.utime(path, ns=(ns, ns))
+    assert look(spec) == (True, f"data set pigs: {path} has changed since it was prepared, so it is prepared anew")
+    prepare(spec)
+    assert look(spec) == (False, "")
+
+
+def test_times_that_are_too_fresh_are_not_trusted(tmp_path):
+    (tmp_path / "a").write_text("a")
+    fresh = originals.stamp(tmp_path / "a")
+    assert not fresh.fits(tmp_path / "a")
+    later = time.time() + 100
+    os.utime(tmp_path / "a", (later, later))  # a server's clock may be ahead
+    assert not originals.stamp(tmp_path / "a").fits(tmp_path / "a")
+
+
+def test_a_look_changes_nothing_and_tells(prepared):
+    spec, path = prepared
+    put_pigs(path.parent, seed=1)
+    kept = stale.record_of(spec.folder).read_bytes()
+    assert look(spec, writes=False)[0]
+    assert stale.record_of(spec.folder).read_bytes() == kept
+
+
+def test_what_is_due_stays_due_until_it_is_prepared(prepared):
+    spec, path = prepared
+    sound = path.read_bytes()
+    path.write_bytes(sound[:100])
+    assert look(spec)[0]
+    rewrite(path, sound)  # the run in between may have removed what was prepared
+    assert look(spec) == (
+        True, "data set pigs: its files have changed and it was not yet prepared from them; it is prepared anew"
+    )  # fmt: skip
+    prepare(spec)
+    assert look(spec) == (False, "")
+
+
+@pytest.mark.fault(23)
+def test_a_linked_folder_is_followed(prepared, tmp_path):
+    spec, path = prepared
+    elsewhere, other = tmp_path / "elsewhere", tmp_path / "other"
+    shutil.move(path.parent, elsewhere)
+    path.parent.symlink_to(elsewhere)
+    assert look(spec) == (False, "")
+    shutil.copytree(elsewhere, other)
+    path.parent.unlink()
+    path.parent.symlink_to(other)
+    assert look(spec) == (False, "")
+    put_pigs(other, seed=1)
+    assert look(spec)[0]
+
+
+def test_a_file_that_comes_is_a_change_and_a_leftover_is_none(prepared):
+    spec, path = prepared
+    for name in ("._lspig_val.h5", ".DS_Store", "notes.txt", "lspig_val.h5~"):
+        (path.parent / name).write_text("x")
+    assert look(spec) == (False, "")
+    put_pigs(path.parent / "more")
+    assert look(spec)[0]
+
+
+def test_files_that_are_gone_leave_what_was_prepared(prepared):
+    spec, path = prepared
+    shutil.rmtree(path.parent)
+    assert look(spec) == (
+        False, f"data set pigs: {path} can no longer be read; what was prepared from it is kept"
+    )  # fmt: skip
+    open_dataset(spec.folder).check_files()
+
+
+def test_a_mirror_may_move_but_not_change(tmp_path, monkeypatch):
+    monkeypatch.setenv("WARPBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("WARPBENCH_MIRROR", str(tmp_path / "mirror"))
+    put_pigs(tmp_path / "mirror" / "rcn_hdf5")
+    spec = pigs(tmp_path / "data" / "pigs", None)
+    prepare(spec)
+    shutil.copytree(tmp_path / "mirror", tmp_path / "copy")
+    shutil.rmtree(tmp_path / "mirror")
+    monkeypatch.setenv("WARPBENCH_MIRROR", str(tmp_path / "copy"))
+    assert look(spec) == (False, "")
+    put_pigs(tmp_path / "third" / "rcn_hdf5", seed=1)
+    monkeypatch.setenv("WARPBENCH_MIRROR", str(tmp_path / "third"))
+    assert look(spec)[0]
+
+
+def test_a_mirror_that_comes_later_is_asked(tmp_path, monkeypatch):
+    monkeypatch.setenv("WARPBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("WARPBENCH_MIRROR", raising=False)
+    put_pigs(tmp_path / "cache" / "rcn_hdf5")
+    spec = pigs(tmp_path / "data" / "pigs", None)
+    prepare(spec)
+    put_pigs(tmp_path / "mirror" / "rcn_hdf5", seed=1)
+    monkeypatch.setenv("WARPBENCH_MIRROR", str(tmp_path / "mirror"))
+    assert look(spec)[0]
+
+
+def test_a_record_that_is_cut_short_prepares_anew(prepared):
+    spec, _ = prepared
+    record = stale.record_of(spec.folder)
+    record.write_bytes(record.read_bytes()[:-9])
+    again, line = look(spec)
+    assert again
+    assert str(record) in line
+    prepare(spec)
+    assert look(spec) == (False, "")
+
+
+def test_a_phantom_has_no_originals(tmp_path):
+    params = {"anatomy": "liver", "shape": [16, 18, 20], "training": 0, "test": 2}
+    spec = PrepareSpec(name="drawn", module="phantom", params=params, folder=tmp_path / "drawn")
+    prepare(spec)
+    assert not stale.record_of(spec.folder).exists()
+
+
+@pytest.mark.slow
+@pytest.mark.fault(23)
+def test_a_run_follows_its_data(tmp_path, monkeypatch):
+    monkeypatch.setenv("WARPBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("WARPBENCH_MIRROR", raising=False)
+    path = put_pigs(tmp_path / "mine")
+    config = {
+        "profile": "tiny",
+        "seeds": [0],
+        "run": {"datasets": ["lspig"], "methods": ["identity"]},
+        "timing": {"datasets": [], "pairs": 1, "rounds": 1},
+        "datasets": {"lspig": {"params": {"source": str(path.parent)}}},
+    }
+
+    def run(*arguments):
+        return pipeline.run(tmp_path, *arguments, config=config)
+
+    def table():
+        return (tmp_path / "results" / "tiny" / "metrics.parquet").read_bytes()
+
+    done = run()
+    assert done.returncode == 0, done.stderr
+    first = table()
+    rewrite(path, path.read_bytes())
+    done = run()
+    assert done.returncode == 0
+    assert "Nothing to be done" in done.stdout + done.stderr
+    put_pigs(path.parent, seed=1)
+    done = run("--dry-run")
+    assert f"WarpBench: data set lspig: {path} has changed since it was prepared" in done.stderr
+    assert table() == first
+    path.write_bytes(path.read_bytes()[:500])
+    for _ in range(2):  # what has failed is tried again, and the old table is no answer
+        done = run()
+        assert done.returncode != 0
+        assert "not a readable HDF5 file" in done.stderr
+    put_pigs(path.parent, seed=1)
+    done = run()
+    assert done.returncode == 0, done.stderr
+    assert table() != first
+    record = json.loads((tmp_path / "results" / "tiny" / "data" / "lspig.originals.json").read_bytes())
+    assert list(record["files"]) == [str(path)]
+    shutil.rmtree(path.parent)
+    done = run()
+    assert done.returncode == 0
+    assert "can no longer be read; what was prepared from it is kept" in done.stderr
+    assert "Nothing to be done" in done.stdout + done.stderr
