@@ -199,10 +199,11 @@ def check_case(number: int, inhale: Array, exhale: Array, *, names: Sequence[str
     if number not in CASES:
         raise DataError(f"DIR-Lab case {number}: there are cases 1 to 10")
     case = CASES[number]
-    if len(inhale) != case.landmarks and inhale.shape == exhale.shape:
-        raise DataError(f"DIR-Lab case {number}: {len(inhale)} landmarks, published are {case.landmarks}")
-    if inhale.shape != exhale.shape or inhale.shape[1:] != (3,):
-        raise DataError(f"DIR-Lab case {number}: {inhale.shape} inhale and {exhale.shape} exhale landmarks")
+    for name, points in zip(names, (inhale, exhale), strict=True):
+        if points.shape != (case.landmarks, 3):
+            raise DataError(
+                f"DIR-Lab case {number}: {name} has {len(points)} landmarks, published are {case.landmarks}"
+            )
     for name, points in zip(names, (inhale, exhale), strict=True):
         inside = np.all((points >= 0) & (points <= np.asarray(case.shape) - 1), axis=1)
         if not inside.all():

@@ -183,8 +183,10 @@ def _in_folder(place: Path) -> list[Offer]:
         tags = next(filter(None, map(_tags, files)), None)
         if tags is None:  # the collection has structured reports too, which hold no image
             skipped.append(str(files[0].parent))
-        elif tags[0] == "CT":
-            offers.append(Offer(*tags[1:], len(files), tuple(files)))
+            continue
+        modality, patient, uid = tags
+        if modality == "CT":
+            offers.append(Offer(patient, uid, len(files), tuple(files)))
     if skipped:
         logger.info("%d folders hold no image that can be read, such as %s", len(skipped), ", ".join(skipped[:3]))
     return offers

@@ -52,10 +52,18 @@ class Search:
 
 @dataclass
 class Originals:
-    """All that a preparation read; ``due`` says that files have changed and the data set is not yet prepared anew."""
+    """All that a preparation read.
+
+    Attributes:
+        files: the state of each file, by its path (see `stored`).
+        searches: where files were looked for.
+        changes: how often a run has found that files have changed; what was made of the data set before is out of date.
+        due: the data set is not yet prepared from the files that have changed.
+    """
 
     files: dict[str, Stamp] = field(default_factory=dict[str, Stamp])
     searches: list[Search] = field(default_factory=list[Search])
+    changes: int = 0
     due: bool = False
 
 

@@ -142,7 +142,12 @@ def _open(path: Path) -> Generator[h5py.File]:
             "it is cut short, or a web page under its name; download it again"
         ) from error
     with archive:
-        yield archive
+        try:
+            yield archive
+        except (RuntimeError, KeyError, UnicodeError, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:  # of the system, as is a full disk
+                raise
+            raise DataError(f"{path}: damaged within ({one_line(error)}); download it again") from error
 
 
 def _import_part(writer: Writer, found: Imported, part: Part, path: Path, wanted: Collection) -> None:
@@ -186,8 +191,8 @@ def case_name(alias: str, scan: str) -> str:
     return f"{alias}-{re.sub(r'[^A-Za-z0-9.]+', '-', scan).strip('-')}"
 
 
-def _some(names: Iterable[str]) -> str:
-    names = list(names)
+def _some(names: Iterable[object]) -> str:
+    names = [str(name) for name in names]  # of a damaged file some are bytes
     return (", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")) or "nothing"
 
 
@@ -202,6 +207,8 @@ def _write(writer: Writer, found: Imported, case: str, scan: h5py.Group, wanted:
         stored = _array(scan, "segmentation", where)
         if stored.shape != image.shape:
             raise DataError(f"{where}: segmentation {stored.shape} on a volume {image.shape}")
+        if bad := int((~np.isfinite(stored)).sum()):
+            raise DataError(f"{where}/segmentation: {bad} of {stored.size} values are NaN or infinite")
         read = _liver_labels if wanted.anatomy == "liver" else _brain_labels
         writer.labels(case, read(stored, where), affine)
 

@@ -1,8 +1,5 @@
 """The importer of the DIR-Lab packs, on small packs in the genuine layout, sound and spoilt."""
 
-import zipfile
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -13,62 +10,18 @@ from datasets.chest_ct import dirlab_packs
 from datasets.chest_ct.lungs import WINDOW
 from datasets.files import DataError, sha256
 from tests.datasets import chest_inputs
-from tests.datasets.chest_inputs import SHAPE, SPACING, draw_chest, expected_hu, landmarks, seen_hu
+from tests.datasets.chest_inputs import SHAPE, SPACING, expected_hu, landmarks, seen_hu
+from tests.datasets.dirlab_inputs import BEFORE, COUNT, put
 from tests.datasets.dirqa_inputs import dirqa_file
 from workflows import prepare as step
 from workflows.evaluate import judge
 from workflows.planning.specs import PrepareSpec
 from workflows.running.options import build
 
-PHASES = {"T00": "inhale", "T50": "exhale"}
-COUNT = 12
-BEFORE = float(np.linalg.norm((landmarks()[0] - landmarks()[1]) * SPACING, axis=1).mean())
-
 
 @pytest.fixture
-def mirror(tmp_path, monkeypatch):
-    """A mirror with an empty folder for packs, an empty cache, and cases as small as `chest_inputs`."""
-    monkeypatch.setenv("WARPBENCH_MIRROR", str(tmp_path / "mirror"))
-    monkeypatch.setenv("WARPBENCH_CACHE", str(tmp_path / "cache"))
-    small = dirlab.Published(SHAPE, SPACING, round(BEFORE, 2), 1.0, COUNT)
-    monkeypatch.setattr(dirlab, "CASES", dict.fromkeys(range(1, 11), small))
-    folder = tmp_path / "mirror" / "dirlab"
-    folder.mkdir(parents=True)
-    return folder
-
-
-def members(number: int) -> dict[str, bytes]:
-    """A pack as handed out: its names, slices from superior to inferior, landmarks from one in the stored axes."""
-    root = "Case8Deploy" if number == 8 else f"Case{number}Pack"
-    ending = {1: "_s", 2: "-s", 3: "-ssm", 4: "-ssm", 5: "-ssm"}.get(number, "")
-    points = f"ExtremePhases/Case{number}_300" if number < 6 else f"extremePhases/case{number}_dirLab300"
-    content = {f"{root}/Sampled4D/case{number}_4D-75_T00.txt": b"1\t1\t1\n"}
-    for (phase, drawn), voxels in zip(PHASES.items(), landmarks(), strict=True):
-        stored = (draw_chest(drawn) + 1024)[:, :, ::-1]
-        rows = np.column_stack([voxels[:, :2] + 1, SHAPE[2] - voxels[:, 2]])
-        content[f"{root}/Images/case{number}_{phase}{ending}.img"] = stored.transpose(2, 1, 0).astype("<i2").tobytes()
-        content[f"{root}/{points}_{phase}_xyz.txt"] = "".join("{}\t{}\t{} \r\n".format(*row) for row in rows).encode()
-    return content
-
-
-def put(folder: Path, number: int, *, unpacked: bool = False, **changes) -> Path:
-    """Write a pack; ``changes`` map a part of a member's name to a function of its bytes, None leaves it out."""
-    content = members(number)
-    for part, change in changes.items():
-        name = next(name for name in content if part in name)
-        content[name] = change(content[name]) if change else None
-    content = {name: data for name, data in content.items() if data is not None}
-    if unpacked:
-        for name, data in content.items():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_bytes(data)
-        return folder
-    path = folder / f"Case{number}Pack.zip"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("__MACOSX/._case1_T00.img", b"")
-        for name, data in content.items():
-            archive.writestr(name, data)
-    return path
+def mirror(dirlab_mirror):
+    return dirlab_mirror
 
 
 def imported(tmp_path, **options):

@@ -27,13 +27,20 @@ except DataError as error:  # of settings, or of the project's own files
 
 if workflow.is_main_process:
     runner.announce_runner()
-    AGAIN, NEWS = stale.outdated(map(LAYOUT.data, PLAN.settings.prepared), writes=not LOOKING)
+    CHANGES, NEWS = stale.changes(map(LAYOUT.data, PLAN.settings.prepared), writes=not LOOKING)
     for line in NEWS:
         sys.stderr.write(f"WarpBench: {line}\n")
-    if AGAIN and workflow.dag_settings:  # a lint has none
-        workflow.dag_settings.forcerun = frozenset(workflow.dag_settings.forcerun).union(AGAIN)
+else:
+    CHANGES = {}
 runner.equip()
 SPEC_FILES = SpecFiles(LAYOUT, writes=not LOOKING)
+
+
+def changes(wildcards):
+    """Return how often the files behind a data set have changed: its jobs run again when that grows."""
+    return CHANGES.get(wildcards.dataset, 0)
+
+
 # The patterns of the rules: paths with wildcards in place of names.
 TRAINING = LAYOUT.training("{dataset}", "{method}", "{seed}")
 CHUNK = LAYOUT.chunk("{dataset}", "{method}", "{seed}", "{chunk}")

@@ -34,38 +34,50 @@ def keep(originals: Originals, folder: Path) -> None:
     if not originals.files and not originals.searches:
         record_of(folder).unlink(missing_ok=True)
         return
-    _write(folder, complete(originals))
+    _write(folder, replace(complete(originals), changes=_kept(folder).changes))
 
 
-def outdated(folders: Iterable[Path], *, writes: bool) -> tuple[list[str], list[str]]:
-    """Return the descriptions of prepared data sets to be prepared anew, and a line on each of them that needs one.
+def changes(folders: Iterable[Path], *, writes: bool) -> tuple[dict[str, int], list[str]]:
+    """Return how often the files behind each data set have changed, by its name, and a line on each that needs one.
 
-    Where ``writes`` is false nothing on the disk changes.
+    The number is a parameter of all jobs of the data set, so that they run again when it grows. Where ``writes`` is
+    false nothing on the disk changes.
     """
-    found = {folder: _look(folder, writes) for folder in folders if record_of(folder).exists()}
-    stale = [str(folder / DATASET_JSON) for folder, (again, _) in found.items() if again]
-    return stale, [f"data set {folder.name}: {line}" for folder, (_, line) in found.items() if line]
+    looks = {folder.name: _look(folder, writes) for folder in folders}
+    lines = [f"data set {name}: {one_line(line)}" for name, (_, line) in looks.items() if line]
+    return {name: number for name, (number, _) in looks.items()}, lines
 
 
-def _look(folder: Path, writes: bool) -> tuple[bool, str]:
-    """Return whether a data set is to be prepared anew, and a line on it or nothing."""
-    try:
-        kept = msgspec.convert(json.loads(record_of(folder).read_bytes()), Originals)
-    except (OSError, ValueError) as error:
-        return True, f"{record_of(folder)} cannot be read ({one_line(error)}), so it is prepared anew"
+def _look(folder: Path, writes: bool) -> tuple[int, str]:
+    """Return how often the files behind a data set have changed, and a line or nothing."""
+    kept = _kept(folder)
     if kept.due:
-        return True, "its files have changed and it was not yet prepared from them; it is prepared anew"
+        return kept.changes, "its files have changed and it was not yet prepared from them, so it is prepared anew"
     if not (folder / DATASET_JSON).exists():
-        return False, ""
+        return kept.changes, ""
     today = compare(kept)
-    if writes and (today.changed or today.files != kept.files):
-        _write(folder, replace(kept, files=today.files if not today.changed else kept.files, due=bool(today.changed)))
     if today.changed:
-        return True, f"{today.changed} since it was prepared, so it is prepared anew"
+        again = replace(kept, changes=kept.changes + 1, due=True)
+        if writes:
+            _write(folder, again)
+        return again.changes, f"{today.changed}, so it is prepared anew"
+    if writes and today.files != kept.files:
+        _write(folder, replace(kept, files=today.files))
     if today.gone:
         more = f" and {len(today.gone) - 1} more" if today.gone[1:] else ""
-        return False, f"{today.gone[0]}{more} can no longer be read; what was prepared from it is kept"
-    return False, ""
+        return kept.changes, f"{today.gone[0]}{more} can no longer be read; what was prepared from it is kept"
+    return kept.changes, ""
+
+
+def _kept(folder: Path) -> Originals:
+    """Return what is kept of a data set; where that was cut short, the data set is due."""
+    path = record_of(folder)
+    try:
+        return msgspec.convert(json.loads(path.read_bytes()), Originals)
+    except OSError:
+        return Originals()
+    except ValueError:
+        return Originals(changes=path.stat().st_mtime_ns, due=True)  # another number than any before
 
 
 def compare(kept: Originals) -> Comparison:
@@ -73,7 +85,7 @@ def compare(kept: Originals) -> Comparison:
     today = Comparison(files=dict(kept.files))
     for search in kept.searches:
         if added := _added(search, kept):
-            today.changed = f"{added} was added"
+            today.changed = f"{added} was added since it was prepared"
             return today
     for text, before in kept.files.items():
         try:
@@ -82,7 +94,7 @@ def compare(kept: Originals) -> Comparison:
             today.gone.append(str(located(text)))
             continue
         if today.files[text].sha256 != before.sha256:
-            today.changed = f"{located(text)} has changed"
+            today.changed = f"{located(text)} has changed since it was prepared"
             return today
     return today
 
