@@ -21,6 +21,7 @@ from reports.overview.failures import failure_frame, failure_table
 from reports.overview.figures import accuracy_time
 from reports.overview.rows import frame_of, label_rows, overview_rows
 from reports.overview.section import Drawing, Numbers, Section, keep_drawing, make_section
+from reports.overview.spread import movable, spread_frame, spreads
 from reports.overview.tables import accuracy_table
 from reports.overview.timing import timing_frame, timings
 from reports.paper.cast import PaperRun
@@ -67,6 +68,7 @@ class Page:
     timed: Sequence[str]
     glossary: Mapping[str, Metric]
     runs: pd.DataFrame
+    movable: Sequence[str]  # sentences on which numbers another machine or seed would change
 
     @property
     def methods(self) -> list[Method]:
@@ -107,6 +109,8 @@ def build(folder: Path, run: Run, papers: Sequence[PaperRun] = ()) -> None:
     write_text(folder / FAILURES, csv_text(failed))
     printed = [write_paper(folder, paper) for paper in papers]
     write_text(folder / LEDGER, csv_text(ledger_frame([each for _, judged in printed for each in judged])))
+    moved = spreads(run)
+    write_text(folder / TABLES / "seeds.csv", csv_text(spread_frame(moved)))
     origin = _origin(run.runs)
     scatter = accuracy_time(run, origin.clock)
     alt = "Accuracy against median seconds, one panel per data set"
@@ -124,6 +128,7 @@ def build(folder: Path, run: Run, papers: Sequence[PaperRun] = ()) -> None:
         sorted({row.dataset for row in numbers.timing}),
         {name: metric for name, metric in METRICS.items() if name in set(run.metrics.metric)},
         _described(run),
+        movable(run, moved),
     )
     write_text(folder / PAGE, render(page))
 
