@@ -20,7 +20,7 @@ from datasets.files import DataError
 from methods.recursive import MULTIPLE
 from workflows.gpu.archive import ROOT, Archive, Difference, Machine, Timing, Trained, this_machine
 from workflows.gpu.networks import NETWORKS
-from workflows.gpu.timings import Session
+from workflows.gpu.timings import PHASES, Session
 from workflows.gpu.trains import School
 
 
@@ -33,9 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         archive = Archive(given.to or _path(machine), machine)
         _say(f"{machine.gpu if machine.gpu != 'none' else machine.cpu}, torch {machine.torch}: {archive.path}")
         began = time.monotonic()
-        session = Session(given.networks, given.device, given.size, given.calls, began + given.seconds)
-        end = began + given.seconds + given.train
-        school = School(given.device, given.train_size, given.iterations, given.batch, end)
+        session = Session(given.networks, given.device, given.size, given.calls, given.phases, began + given.seconds)
+        lessons = given.train_size, given.iterations, given.batch, given.rate
+        school = School(given.device, *lessons, began + given.seconds + given.train)
         for results in (session.results(), school.results(given.seeds) if given.train else ()):
             for result in results:
                 archive.add(result)
@@ -54,12 +54,14 @@ def _parser() -> argparse.ArgumentParser:
     add("--device", default="cuda", help="cuda, or cpu to try the command")
     add("--size", type=int, default=128, help="voxels along each axis of the images that are timed")
     add("--networks", nargs="+", default=list(NETWORKS), metavar="NAME", help="which to time, in this order")
+    add("--phases", nargs="+", default=list(PHASES), choices=PHASES, metavar="PHASE", help="what to time, in order")
     add("--calls", type=int, default=10, help="warm calls of each at least")
     add("--seconds", type=float, default=240, help="no timing begins later than this")
     add("--train", type=float, default=0, metavar="SECONDS", help="trainings after the timings, for so long; 0 is none")
     add("--train-size", type=int, default=64, help="voxels along each axis of the phantoms")
     add("--iterations", type=int, default=600, help="of each training")
     add("--batch", type=int, default=4, help="pairs in each of them")
+    add("--rate", type=float, default=1e-4, help="learning rate of all of them")
     add("--seeds", type=int, default=8, help="trainings of each arm at most")
     add("--to", type=Path, help="the archive; results/gpu/<card>-<time>.jsonl where left out")
     add("--commit", help="the code's commit, where it was copied without its repository")

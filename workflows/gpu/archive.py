@@ -92,6 +92,7 @@ class Trained:
     seed: int
     iterations: int
     batch: int
+    rate: float  # the highest learning rate
     precision: Precision
     shape: tuple[int, ...]
     seconds: float

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
+from itertools import chain
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -18,6 +20,8 @@ from workflows.gpu.clock import Clock
 from workflows.gpu.networks import STUDENTS, Predict, Subject
 
 SPACING = (1.0, 1.0, 1.0)
+Phase = Literal["registration", "step", "taught", "cpu", "tuned"]
+PHASES: tuple[Phase, ...] = get_args(Phase)  # in order of importance
 FEW = 9  # so many networks are also timed on the CPU of the machine, and with tuned kernels
 
 
@@ -29,24 +33,32 @@ class Session:
     device: str
     size: int
     calls: int
+    phases: Sequence[Phase]
     deadline: float
 
     def results(self) -> Iterator[Timing | Difference]:
         """Yield the results, the most important first; the last one may end after the deadline."""
-        for measure in self._queue():
-            if time.monotonic() > self.deadline:
-                return
-            yield from measure()
+        for phase in self.phases:
+            for name in self._names(phase):
+                if time.monotonic() > self.deadline:
+                    return
+                yield from self._measure(phase, name)
 
-    def _queue(self) -> Iterator[Callable[[], Iterator[Timing | Difference]]]:
-        taught, few = [name for name in self.names if name in STUDENTS], self.names[:FEW]
-        yield from (partial(self._registrations, name, False) for name in self.names)
-        yield from (partial(self._steps, name, False) for name in self.names)
-        yield from (partial(self._steps, name, False, taught=True) for name in taught)
-        if self.on_cuda:
-            yield from (partial(self._on_the_cpu, name) for name in few)
-            yield from (partial(self._registrations, name, True) for name in few)
-            yield from (partial(self._steps, name, True) for name in few)
+    def _names(self, phase: Phase) -> Sequence[str]:
+        if phase == "taught":
+            return [name for name in self.names if name in STUDENTS]
+        if phase in ("registration", "step"):
+            return self.names
+        return self.names[:FEW] if self.on_cuda else ()
+
+    def _measure(self, phase: Phase, name: str) -> Iterator[Timing | Difference]:
+        if phase == "registration":
+            return self._registrations(name, tuned=False)
+        if phase == "cpu":
+            return self._on_the_cpu(name)
+        if phase == "tuned":
+            return chain(self._registrations(name, tuned=True), self._steps(name, tuned=True))
+        return self._steps(name, tuned=False, taught=phase == "taught")
 
     @property
     def on_cuda(self) -> bool:
@@ -58,7 +70,7 @@ class Session:
         """The precisions that the device has."""
         return ("float32", "mixed") if self.on_cuda else ("float32",)
 
-    def _registrations(self, name: str, tuned: bool) -> Iterator[Timing]:
+    def _registrations(self, name: str, *, tuned: bool) -> Iterator[Timing]:
         subject, clock = self._subject(name), self._clock()
         size, call = subject.size(), cache(subject.predict)  # both precisions have one set of weights
         for precision in self.precisions:
@@ -67,7 +79,7 @@ class Session:
             about = replace(about, what="network")
             yield clock.time(about, partial(_call, _on_device, subject, call, precision, tuned))
 
-    def _steps(self, name: str, tuned: bool, *, taught: bool = False) -> Iterator[Timing]:
+    def _steps(self, name: str, *, tuned: bool, taught: bool = False) -> Iterator[Timing]:
         for precision in self.precisions:
             about = self._about("taught step" if taught else "step", name, precision, tuned)
             with single_precision(tuned=tuned):

@@ -85,6 +85,7 @@ class School:
     size: int
     iterations: int
     batch: int
+    rate: float
     deadline: float
 
     def results(self, seeds: int) -> Iterator[Trained]:
@@ -118,7 +119,7 @@ class School:
 
     def _train(self, arm: str, seed: int, teacher: Cascade | None) -> tuple[Cascade, Trained]:
         aldk = ARMS.get(arm)
-        training = recursive.Training(iterations=self.iterations, batch=self.batch, aldk=aldk)
+        training = recursive.Training(iterations=self.iterations, batch=self.batch, learning_rate=self.rate, aldk=aldk)
         layout = partial(build, TEACHER if arm == "teacher" else STUDENT)
         network = create(layout, seed=seed, device=self.device).train()
         lesson = recursive.Lesson(network, network, training, training.mixed_on(self.device))
@@ -132,6 +133,7 @@ class School:
             seed=seed,
             iterations=self.iterations,
             batch=self.batch,
+            rate=self.rate,
             precision="mixed" if training.mixed_on(self.device) else "float32",
             shape=(self.size,) * 3,
             seconds=round(time.monotonic() - began, 2),
