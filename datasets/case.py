@@ -15,7 +15,7 @@ their axes as they are, landmark rows in voxels of those axes, displacements ``(
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import permutations
 from pathlib import Path
@@ -24,11 +24,24 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from datasets import geometry
-from datasets.description import IMAGES, MASKS, TRUTH, Description, Pair, read_description, write_description
+from datasets.check import GRIDS, Problem, UnfitError, find_problems
+from datasets.description import (
+    IMAGES,
+    MASKS,
+    TRUTH,
+    Description,
+    Pair,
+    image_file,
+    labels_file,
+    mask_file,
+    read_description,
+    write_description,
+)
 from datasets.files import (
     Array,
     DataError,
     Volume,
+    one_line,
     read_displacement,
     read_landmarks,
     read_volume,
@@ -37,6 +50,8 @@ from datasets.files import (
     write_landmarks,
     write_volume,
 )
+from datasets.placement import affine_fault
+from datasets.values import LARGEST_LABEL, intensity_fault, name_fault, whole_numbers
 
 
 @dataclass(frozen=True)
@@ -77,11 +92,11 @@ class Dataset:
 
     def image_path(self, case: str) -> Path:
         """Return the path of a case's image."""
-        return self.folder / IMAGES / f"{case}.nii.gz"
+        return self.folder / image_file(case)
 
     def mask_path(self, case: str) -> Path:
         """Return the path of a case's mask, which need not exist."""
-        return self.folder / MASKS / f"{case}.nii.gz"
+        return self.folder / mask_file(case)
 
     def mask(self, case: str) -> Array | None:
         """Return the case's boolean mask ``(D, H, W)``, or None where the data set has none."""
@@ -111,13 +126,12 @@ class Truth:
 
     def labels(self, case: str) -> Array | None:
         """Return the label map ``(D, H, W)`` of a case, or None."""
-        path = self.folder / TRUTH / "labels" / f"{case}.nii.gz"
+        path = self.folder / labels_file(case)
         return read_volume(path).array.astype(np.uint16) if path.exists() else None
 
     def landmarks(self, pair: Pair) -> tuple[Array, Array] | None:
         """Return the landmarks ``(n, 3)`` in voxels of the fixed and of the moving image, or None."""
-        folder = self.folder / TRUTH / "landmarks"
-        paths = [folder / f"{pair.name}_{side}.csv" for side in ("fixed", "moving")]
+        paths = [self.folder / file for file in pair.landmark_files]
         if not all(path.exists() for path in paths):
             return None
         fixed, moving = (read_landmarks(path) for path in paths)
@@ -127,7 +141,7 @@ class Truth:
 
     def displacement_path(self, pair: Pair) -> Path:
         """Return the path of a pair's true displacement, which need not exist."""
-        return self.folder / TRUTH / "displacements" / pair.displacement_file
+        return self.folder / pair.truth_file
 
     def displacement(self, pair: Pair) -> Array | None:
         """Return the true displacement ``(3, D, H, W)`` in voxels, or None."""
@@ -141,63 +155,104 @@ def open_dataset(folder: Path) -> Dataset:
 
 
 def check_same_grid(fixed: Volume, moving: Volume, pair: Pair) -> None:
-    """Raise `DataError` unless both images of a pair have the same shape and spacing."""
-    if fixed.array.shape != moving.array.shape or not np.allclose(fixed.spacing, moving.spacing, rtol=1e-3):
-        raise DataError(
-            f"pair {pair.name}: grids differ, fixed {fixed.array.shape} at {np.round(fixed.spacing, 4).tolist()} mm, "
-            f"moving {moving.array.shape} at {np.round(moving.spacing, 4).tolist()} mm; resample one onto the other "
-            "(datasets.geometry.resample_to_grid)"
-        )
+    """Raise `DataError` unless both images of a pair lie alike: shape, directions, spacing, origin."""
+    if fault := fixed.placement.difference(moving.placement):
+        raise DataError(f"pair {pair.name}: {GRIDS.format(fault)}")
 
 
 @dataclass
 class Writer:
-    """Writes a prepared data set: add images and truth, then `finish` with its description."""
+    """Writes a prepared data set: add images and truth, then `finish` with its description.
+
+    What cannot be used is not written but kept as a problem, so that `finish` names all of them at once.
+    """
 
     folder: Path
     files: dict[str, str] = field(default_factory=dict[str, str])
+    problems: list[Problem] = field(default_factory=list[Problem])
+    rounded: list[str] = field(default_factory=list[str])
 
     def image(self, case: str, array: ArrayLike, affine: ArrayLike) -> None:
         """Add an image ``(D, H, W)``; values must already lie in [0, 1]."""
-        array = np.asarray(array, dtype=np.float32)
-        if not np.all(np.isfinite(array)) or array.min() < 0 or array.max() > 1:
-            raise DataError(f"{case}: image values must be finite and in [0, 1], got {array.min()} to {array.max()}")
-        self._volume(f"{IMAGES}/{case}.nii.gz", array, affine)
+        self._add(image_file(case), lambda path: _write_volume(path, _intensities(array), affine), case)
 
     def mask(self, case: str, array: ArrayLike, affine: ArrayLike) -> None:
-        """Add a field of view or an organ's mask ``(D, H, W)``."""
-        self._volume(f"{MASKS}/{case}.nii.gz", np.asarray(array, dtype=np.uint8), affine)
+        """Add a field of view or an organ's mask ``(D, H, W)`` of zeros and ones."""
+        self._add(mask_file(case), lambda path: _write_volume(path, self._whole(path, array, 1), affine), case)
 
     def labels(self, case: str, array: ArrayLike, affine: ArrayLike) -> None:
-        """Add a label map ``(D, H, W)``."""
-        self._volume(f"{TRUTH}/labels/{case}.nii.gz", np.asarray(array, dtype=np.uint16), affine)
+        """Add a label map ``(D, H, W)`` of whole numbers; those off by rounding are rounded, with a note."""
+        file = labels_file(case)
+        self._add(file, lambda path: _write_volume(path, self._whole(path, array, LARGEST_LABEL), affine), case)
 
     def displacement(self, pair: Pair, displacement: ArrayLike, affine: ArrayLike) -> None:
         """Add the true displacement ``(3, D, H, W)`` of a pair, in voxels, pull-back."""
         u = np.asarray(displacement)
-        geometry.check_displacement(u, u.shape[1:], where=f"true displacement of {pair.name}")
-        relative = f"{TRUTH}/displacements/{pair.displacement_file}"
-        write_displacement(self.folder / relative, u, affine)
-        self.files[relative] = sha256(self.folder / relative)
+
+        def write(path: Path) -> None:
+            write_displacement(path, geometry.check_displacement(u, u.shape[1:]), affine)
+
+        self._add(pair.truth_file, write, pair.fixed, pair.moving)
 
     def landmarks(self, pair: Pair, fixed: ArrayLike, moving: ArrayLike) -> None:
         """Add corresponding landmarks ``(n, 3)`` in voxels of the fixed and of the moving image."""
-        for side, points in (("fixed", fixed), ("moving", moving)):
-            relative = f"{TRUTH}/landmarks/{pair.name}_{side}.csv"
-            write_landmarks(self.folder / relative, points)
-            self.files[relative] = sha256(self.folder / relative)
+        for file, points in zip(pair.landmark_files, (fixed, moving), strict=True):
+            self._add(file, lambda path, points=points: write_landmarks(path, points), pair.fixed, pair.moving)
 
     def finish(self, description: Description) -> None:
-        """Write dataset.json, last, so that its presence means a complete data set."""
+        """Write dataset.json, last, so that its presence means a complete data set, sound in all its parts.
+
+        Raises:
+            UnfitError: the data set has problems; ``problems`` of the error names them all.
+        """
         for part in (IMAGES, MASKS, TRUTH):
             (self.folder / part).mkdir(parents=True, exist_ok=True)
-        write_description(self.folder, replace(description, files=dict(sorted(self.files.items()))))
+        notes = (*description.notes, *self._notes)
+        about = replace(description, files=dict(sorted(self.files.items())), notes=notes)
+        found = find_problems(self.folder, about, refused={problem.where for problem in self.problems})
+        if problems := list(dict.fromkeys([*self.problems, *found])):
+            raise UnfitError(self.folder, problems)
+        write_description(self.folder, about)
 
-    def _volume(self, relative: str, array: Array, affine: ArrayLike) -> None:
-        if array.ndim != 3:
-            raise DataError(f"{relative}: expected a 3-D array, got shape {array.shape}")
-        write_volume(self.folder / relative, array, affine)
-        self.files[relative] = sha256(self.folder / relative)
+    @property
+    def _notes(self) -> list[str]:
+        return [f"rounded to whole numbers: {', '.join(self.rounded)}"] if self.rounded else []
+
+    def _add(self, file: str, write: Callable[[Path], object], *cases: str) -> None:
+        """Write a file and keep its checksum, or keep as a problem why it is none."""
+        faults = [Problem(f"case {case!r}", fault) for case in cases if (fault := name_fault(case))]
+        if file in self.files:
+            faults.append(Problem(file, "written twice; give each case a name of its own"))
+        if not faults:
+            try:
+                write(self.folder / file)
+                self.files[file] = sha256(self.folder / file)
+            except (ValueError, TypeError) as error:
+                faults.append(Problem(file, one_line(error)))
+        self.problems += faults
+
+    def _whole(self, path: Path, array: ArrayLike, largest: int) -> Array:
+        values, away = whole_numbers(array, largest)
+        if away:
+            self.rounded.append(f"{path.parent.name}/{path.name} (off by up to {away:.1g})")
+        return values.astype(np.uint8) if largest == 1 else values
+
+
+def _intensities(array: ArrayLike) -> Array:
+    values = np.asarray(array)
+    if values.dtype.kind not in "biuf":
+        raise DataError(f"expected numbers, got dtype {values.dtype}; save one number a voxel")
+    if fault := intensity_fault(values):
+        raise DataError(fault)
+    return values.astype(np.float32)
+
+
+def _write_volume(path: Path, array: Array, affine: ArrayLike) -> None:
+    if array.ndim != 3:
+        raise DataError(f"expected a 3-D array, got shape {array.shape}")
+    if fault := affine_fault(affine):
+        raise DataError(fault)
+    write_volume(path, array, affine)
 
 
 def iter_cases(pairs: Sequence[Pair]) -> Iterator[str]:

@@ -10,11 +10,26 @@ from typing import Any, Literal, cast
 import numpy as np
 from numpy.typing import ArrayLike
 
-from datasets.files import Array, DataError, replacing
+from datasets.files import Array, DataError, one_line, replacing
 
 DATASET_JSON = "dataset.json"
 IMAGES, MASKS, TRUTH = "images", "masks", "truth"  # the folders beside it
 PairRule = Literal["ordered", "atlas", "listed"]
+
+
+def image_file(case: str) -> str:
+    """Return where the image of a case lies below the folder of its data set."""
+    return f"{IMAGES}/{case}.nii.gz"
+
+
+def mask_file(case: str) -> str:
+    """Return where the mask of a case lies, if there is one."""
+    return f"{MASKS}/{case}.nii.gz"
+
+
+def labels_file(case: str) -> str:
+    """Return where the label map of a case lies, if there is one."""
+    return f"{TRUTH}/labels/{case}.nii.gz"
 
 
 @dataclass(frozen=True)
@@ -33,6 +48,16 @@ class Pair:
     def displacement_file(self) -> str:
         """Name of the file that holds the pair's displacement, as Learn2Reg names it."""
         return f"disp_{self.fixed}_{self.moving}.nii.gz"
+
+    @property
+    def truth_file(self) -> str:
+        """Where the true displacement of the pair lies below the folder of its data set, if there is one."""
+        return f"{TRUTH}/displacements/{self.displacement_file}"
+
+    @property
+    def landmark_files(self) -> tuple[str, str]:
+        """Where the landmarks of the fixed and of the moving image lie, if there are any."""
+        return f"{TRUTH}/landmarks/{self.name}_fixed.csv", f"{TRUTH}/landmarks/{self.name}_moving.csv"
 
     @classmethod
     def from_name(cls, name: str) -> Pair:
@@ -150,19 +175,30 @@ def read_description(folder: Path) -> Description:
 
     path = Path(folder) / DATASET_JSON
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Description)
-    except msgspec.ValidationError as error:
+        content = path.read_bytes()
+        about = msgspec.json.decode(content, type=Description)
+        if unknown := sorted(set(msgspec.json.decode(content)) - {each.name for each in fields(Description)}):
+            raise ValueError(f"unknown keys {', '.join(unknown)}")
+    except (OSError, ValueError) as error:  # those of msgspec are ValueErrors, too
+        reason = error.strerror if isinstance(error, OSError) else error
         raise DataError(
-            f"{path}: not a prepared data set ({error}); delete {folder} and run again to prepare it anew"
+            f"{path}: not a prepared data set ({reason}); delete {folder} and run again to prepare it anew"
         ) from error
-    except (OSError, ValueError, msgspec.DecodeError) as error:
-        raise DataError(f"{path}: not a prepared data set ({error})") from error
+    return about
 
 
 def write_description(folder: Path, description: Description) -> None:
-    """Write dataset.json."""
+    """Write dataset.json; raise `DataError` for values that JSON cannot hold or that could not be read back."""
+    import msgspec
+
+    try:
+        stored = _stored(description)
+        text = json.dumps(stored, indent=1, allow_nan=False)
+        msgspec.json.decode(text, type=Description)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"the description cannot be stored ({one_line(error)}); correct the module") from error
     with replacing(Path(folder) / DATASET_JSON) as temporary:
-        temporary.write_text(json.dumps(_stored(description), indent=1), encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8")
 
 
 def _stored(value: Any) -> Any:

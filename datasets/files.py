@@ -5,22 +5,29 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import io
+import math
 import os
+import zlib
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
-from nibabel.openers import ImageOpener
+from nibabel.spatialimages import HeaderDataError
 from numpy.typing import ArrayLike
 
 from datasets.geometry import Array
 from datasets.originals import note
+from datasets.placement import SPACING_TOLERANCE, Placement, affine_fault
+
+UNREADABLE = (OSError, EOFError, ValueError, OverflowError, zlib.error, ImageFileError, HeaderDataError)
 
 # What a training leaves in its folder: methods and the watcher write these files, reports read them.
 CURVE, SNAPSHOTS = "curve.jsonl", "snapshots.jsonl"
@@ -60,50 +67,90 @@ class Volume:
     affine: Array
 
     @property
+    def placement(self) -> Placement:
+        """How the volume lies in space."""
+        return Placement(self.array.shape, self.affine)
+
+    @property
     def spacing(self) -> tuple[float, float, float]:
         """Voxel size in millimetres, array-axis order."""
-        x, y, z = np.linalg.norm(self.affine[:3, :3], axis=0).tolist()
-        return x, y, z
+        return self.placement.spacing
 
     @property
     def orientation(self) -> tuple[str, ...]:
         """Where each array axis points to, such as ``('L', 'P', 'S')``."""
-        return nib.aff2axcodes(self.affine)
+        return self.placement.orientation
 
 
 def read_volume(path: Path) -> Volume:
     """Read a 3-D NIfTI file as float32; raise `DataError` for anything a registration could not use.
 
-    Refused: missing, truncated or foreign files, any number of axes but three, NaN or infinite voxels, a singular
-    affine, a zero voxel size.
+    Refused: missing, truncated or foreign files, gzip files whose own checksum fails, any number of axes but three,
+    colours and complex numbers, NaN or infinite voxels, and headers that place the voxels nowhere, askew (sheared), or
+    at two places: the sform goes before the qform, and both have to agree on voxel sizes and where axes point to.
     """
     path = Path(path)
     note(path)
     try:
-        image: Any = nib.load(path)
-        zooms = _stored_zooms(path, type(image.header))
+        image, stored_sizes = _open(path)
+        if fault := _form_fault(image) or _header_fault(image, stored_sizes):
+            raise DataError(f"{path}: {fault}")
         array = np.ascontiguousarray(image.dataobj, dtype=np.float32)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
-    except (OSError, EOFError, ValueError, ImageFileError) as error:
+    except DataError:
+        raise
+    except UNREADABLE as error:
         raise DataError(f"{path}: not a readable NIfTI image, perhaps truncated ({one_line(error)})") from error
-    if array.ndim != 3:
-        raise DataError(
-            f"{path}: expected a 3-D volume, got shape {array.shape}; save each volume in a file of its own"
-        )
-    if 0 in array.shape:
-        raise DataError(f"{path}: empty volume, shape {array.shape}")
     if bad := int(array.size - np.isfinite(array).sum()):
         raise DataError(f"{path}: {bad} of {array.size} voxels are NaN or infinite; clean the image first")
-    if not np.all(zooms > 0) or abs(np.linalg.det(image.affine[:3, :3])) < 1e-9:
-        raise DataError(f"{path}: voxel size {zooms.tolist()} or affine is degenerate; correct the NIfTI header")
     return Volume(array, np.asarray(image.affine, dtype=np.float64))
 
 
-def _stored_zooms(path: Path, header: type[nib.Nifti1Header]) -> Array:
-    """Voxel sizes as the file has them: nibabel replaces a zero by one when it opens an image."""
-    with ImageOpener(str(path)) as stream:
-        return np.asarray(header.from_fileobj(stream, check=False)["pixdim"][1:4], dtype=np.float64)
+def _open(path: Path) -> tuple[Any, Array]:
+    """Return a NIfTI file as nibabel's image, and its voxel sizes as stored: nibabel repairs those that are no sizes.
+
+    Of a gzip file the whole is read, for its checksum stands at the end.
+    """
+    content = Path(path).read_bytes()
+    if content[:2] == b"\x1f\x8b":
+        content = gzip.decompress(content)
+    for kind in (nib.Nifti1Image, nib.Nifti2Image):
+        header = kind.header_class
+        if header.may_contain_header(content[: header.sizeof_hdr]):
+            image: Any = kind.from_bytes(content)
+            expected = math.prod(map(int, image.shape)) * image.get_data_dtype().itemsize
+            if len(content) - int(image.dataobj.offset) < expected:
+                raise ValueError(f"{len(content)} bytes for {image.shape} voxels")
+            stored: Any = header.from_fileobj(io.BytesIO(content), check=False)
+            return image, np.asarray(stored["pixdim"][1:4], dtype=np.float64)
+    raise ValueError("no NIfTI header")
+
+
+def _form_fault(image: Any) -> str:
+    """Return in words why an image is no volume of intensities, or ""."""
+    if image.get_data_dtype().kind not in "iuf":
+        return "its voxels are colours or complex numbers; save one number a voxel"
+    if len(image.shape) != 3:
+        return f"expected a 3-D volume, got shape {image.shape}; save each volume in a file of its own"
+    return f"empty volume, shape {image.shape}" if 0 in image.shape else ""
+
+
+def _header_fault(image: Any, stored_sizes: Array) -> str:
+    """Return in words why the place of an image cannot be told from its header, or ""."""
+    if not np.all(stored_sizes > 0):
+        return f"voxel size {stored_sizes.tolist()} is degenerate; correct the NIfTI header"
+    if fault := affine_fault(image.affine):
+        return fault
+    sform_code, (qform, qform_code) = int(image.header["sform_code"]), image.get_qform(coded=True)
+    placed, sizes = Placement(image.shape, image.affine), tuple(stored_sizes.tolist())
+    if sform_code and not np.allclose(placed.spacing, sizes, rtol=SPACING_TOLERANCE, atol=0):
+        return f"voxels are {sizes} mm by pixdim, {placed.spacing} by the sform; correct the NIfTI header"
+    turned = Placement(image.shape, qform if sform_code and qform_code else image.affine)
+    if turned.orientation != placed.orientation:
+        axes = ["".join(each.orientation) for each in (placed, turned)]
+        return f"axes point to {axes[0]} by the sform, to {axes[1]} by the qform; correct the NIfTI header"
+    return ""
 
 
 def one_line(text: object) -> str:
@@ -126,8 +173,8 @@ def read_displacement(path: Path) -> Array:
     """Read a displacement in Learn2Reg's form; result ``(3, D, H, W)`` float32 in voxels."""
     note(path)
     try:
-        array = np.asarray(cast(Any, nib.load(path)).dataobj, dtype=np.float32)
-    except (OSError, EOFError, ValueError, ImageFileError) as error:
+        array = np.asarray(_open(path)[0].dataobj, dtype=np.float32)
+    except UNREADABLE as error:
         raise DataError(f"{path}: not a readable displacement ({one_line(error)})") from error
     if array.ndim != 4 or array.shape[-1] != 3:
         raise DataError(f"{path}: expected a displacement (D, H, W, 3), got shape {array.shape}")

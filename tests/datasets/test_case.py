@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from datasets.case import Pair, Truth, Writer, open_dataset
-from datasets.description import Description, LungPair, TrainingSplit, Window
+from datasets.description import Description, LungPair, TrainingSplit, Window, write_description
 from datasets.files import DataError, read_landmarks, read_volume, replacing
 
 AFFINE = np.array([[-1.5, 0, 0, 4], [0, -1.0, 0, 5], [0, 0, 2.5, -6], [0, 0, 0, 1]])
@@ -89,13 +89,13 @@ def test_a_bad_volume_is_refused_by_name(tmp_path, fault):
 def prepared(tmp_path):
     rng = np.random.default_rng(1)
     writer, pair = Writer(tmp_path / "a set"), Pair("one", "two")
-    truth = {"u": rng.normal(size=(3, 5, 7, 9)).astype(np.float32), "points": rng.random((4, 3)) * 4}
-    for case in ("one", "two"):
+    truth = {"u": rng.normal(size=(3, 5, 7, 9)).astype(np.float32), "points": rng.random((4, 3)) * 3}
+    for case in ("one", "two", "three", "four"):
         writer.image(case, rng.random((5, 7, 9)), AFFINE)
         writer.labels(case, rng.integers(0, 300, (5, 7, 9)), AFFINE)
     writer.displacement(pair, truth["u"], AFFINE)
     writer.landmarks(pair, truth["points"], truth["points"] + 1)
-    writer.finish(Description(name="a-set", training=TrainingSplit(("one", "two")), test=(pair,)))
+    writer.finish(Description(name="a-set", training=TrainingSplit(("three", "four")), test=(pair,)))
     return tmp_path / "a set", pair, truth
 
 
@@ -119,7 +119,7 @@ def test_the_displacement_has_learn2regs_form(prepared):
 
 def test_training_pairs_follow_the_rule(prepared):
     data = open_dataset(prepared[0])
-    assert data.training_pairs == [Pair("one", "two"), Pair("two", "one")]
+    assert data.training_pairs == [Pair("three", "four"), Pair("four", "three")]
 
 
 def test_a_flipped_bit_is_found_and_named(prepared):
@@ -136,8 +136,11 @@ def test_a_flipped_bit_is_found_and_named(prepared):
 
 @pytest.mark.parametrize("value", [1.5, -0.1, np.nan])
 def test_images_outside_the_unit_interval_are_refused(tmp_path, value):
-    with pytest.raises(DataError, match=r"in \[0, 1\]"):
-        Writer(tmp_path).image("a", np.full((2, 3, 4), value), AFFINE)
+    writer, values = Writer(tmp_path), np.random.default_rng(0).random((2, 3, 4))
+    values[1, 2, 3] = value
+    writer.image("a", values, AFFINE)
+    with pytest.raises(DataError, match=r"images/a\.nii\.gz: image values must be finite and in \[0, 1\]"):
+        writer.finish(Description(name="a", training=TrainingSplit(("a",)), test=()))
 
 
 @pytest.mark.parametrize("text", ["", "1,2\n", "1,2,x\n", "1,2,nan\n"])
@@ -172,7 +175,7 @@ def test_a_description_is_read_as_it_was_written(tmp_path):
         test=(Pair("c", "d"),),
         pairs={"c__d": facts},
     )
-    Writer(tmp_path).finish(description)
+    write_description(tmp_path, description)
     assert open_dataset(tmp_path).description == description
     assert open_dataset(tmp_path).training_pairs == [Pair("a", "b")]
     stored = json.loads((tmp_path / "dataset.json").read_text(encoding="utf-8"))

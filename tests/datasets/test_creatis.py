@@ -197,7 +197,8 @@ def test_checksums_can_be_pinned(tmp_path, site):
         imported(tmp_path, checksums={"ng/pts/50.pts": "0" * 64})
 
 
-def test_popi_by_its_checksums(tmp_path, site):
+def test_popi_by_its_checksums(tmp_path, site, monkeypatch):
+    monkeypatch.setattr(creatis, "WHOLE_SLICE", (64, 56))
     data, truth = imported(tmp_path, collection="popi")
     (pair,) = data.test_pairs
     assert pair == Pair("popi-10", "popi-60")
@@ -207,6 +208,7 @@ def test_popi_by_its_checksums(tmp_path, site):
 
 
 def test_popi_from_a_mirror_where_the_site_has_another_file(tmp_path, site, files, monkeypatch):
+    monkeypatch.setattr(creatis, "WHOLE_SLICE", (64, 56))
     folder, checksums = files
     name = "Landmarks/60-Landmarks.pts"
     copy = folder / "mirror" / checksums[name]

@@ -216,7 +216,7 @@ def test_overlays_show_left_on_the_right_and_the_head_on_top(tmp_path, name, wor
     image[tuple(index)] = 1
     for case in ("f0", "m0"):
         writer.image(case, image, affine)
-    writer.finish(Description(name="spots", training=TrainingSplit(()), test=()))
+    writer.finish(Description(name="spots", training=TrainingSplit(("f0", "m0")), test=()))
     shown = overlay_figure._row(varied(paper_run, landmarks=None), open_dataset(tmp_path / "spots"), [], PAIRS[0], "")
     bright = shown.panels[0].colours[..., 1]
     (y, x), (rows, columns) = np.argwhere(bright == bright.max())[0], bright.shape

@@ -262,7 +262,7 @@ def test_sections_show_left_on_the_right_and_the_front_on_top(tmp_path, name, wo
     image[spot] = 1
     writer = Writer(tmp_path / "spots")
     writer.image("a", image, affine)
-    writer.finish(Description(name="spots", training=TrainingSplit(()), test=()))
+    writer.finish(Description(name="spots", training=TrainingSplit(("a",)), test=()))
     scan = section_figure._scan(paper_run, open_dataset(tmp_path / "spots"), "a")
     shown = section_figure._cut(scan.image, section_figure.section_of_largest_area(scan.image > 0))
     (y, x), (rows, columns) = np.argwhere(shown)[0], shown.shape

@@ -1,0 +1,260 @@
+"""What a prepared data set has to be, checked over all of it at once: `find_problems`. The rules: docs/datasets.md.
+
+Everything that evaluation and report read later is looked at here, so that a data set that passes does not stop them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+from unicodedata import normalize
+
+import numpy as np
+
+from datasets import geometry
+from datasets.description import Description, Pair, image_file, labels_file, mask_file
+from datasets.files import DataError, Volume, read_displacement, read_landmarks, read_volume
+from datasets.placement import SPACING_TOLERANCE, Placement
+from datasets.values import LARGEST_LABEL, intensity_fault, landmark_fault, name_fault, whole_numbers
+
+GRIDS = "grids differ: {}; resample one image onto the other's grid (datasets.geometry.resample_to_grid)"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A fault of a data set: the case, pair, file or key, and what is wrong there with what to do about it."""
+
+    where: str
+    what: str
+
+    def __str__(self) -> str:
+        """Return the problem on one line."""
+        return f"{self.where}: {self.what}"
+
+
+class UnfitError(DataError):
+    """A data set that cannot be used, with all its ``problems``; the message counts them and gives the first."""
+
+    def __init__(self, folder: Path, problems: Sequence[Problem]) -> None:
+        """Say in one line what is wrong with the data set that the folder was to hold."""
+        self.problems = problems
+        others = f" (the first of {len(problems)} problems)" if len(problems) > 1 else ""
+        super().__init__(f"{folder}: {problems[0]}{others}")
+
+
+def find_problems(folder: Path, about: Description, *, refused: Collection[str] = ()) -> list[Problem]:
+    """Return everything that is wrong with the data set in a folder that is described so, but for checksums.
+
+    The files in ``refused`` are known to be bad, so that nobody misses them.
+    """
+    return [*_naming(about), *_splits(about), *_Contents(folder, about, refused).problems()]
+
+
+def _naming(about: Description) -> Iterator[Problem]:
+    """Yield names that no file can have, that are not told apart, and pairs that are named twice or share a file."""
+    cases = sorted(_cases(about))
+    for case in cases:
+        if fault := name_fault(case):
+            yield Problem(f"case {case!r}", fault)
+    for twins in _alike(cases, _folded):
+        names = " and ".join(map(repr, twins))
+        yield Problem(f"cases {names}", "some disks do not tell these names apart; rename one")
+    for split, pairs in (("test", about.test), ("training", about.training.list)):
+        for pair, count in Counter(pairs).items():
+            if pair.fixed == pair.moving:
+                yield Problem(f"{split} pair {pair.name}", "registers an image with itself; take it out")
+            if count > 1:
+                yield Problem(f"{split} pair {pair.name}", f"is listed {count} times; keep one")
+    for twins in _alike(list(dict.fromkeys(about.test)), lambda pair: _folded(pair.displacement_file)):
+        names = " and ".join(pair.name for pair in twins)
+        yield Problem(f"test pairs {names}", f"would share the file {twins[0].displacement_file}; rename a case")
+
+
+def _splits(about: Description) -> Iterator[Problem]:
+    """Yield what is wrong with the lists of cases and labels."""
+    training, tested = about.training, _of_pairs(about.test)
+    if not about.test and not training.cases:
+        yield Problem("test", "neither test pairs nor training cases are named; describe at least one of them")
+    for case, count in Counter(training.cases).items():
+        if count > 1:
+            yield Problem(f"training case {case}", f"is listed {count} times; keep one")
+    for case in _of_pairs(training.list):
+        if case not in training.cases:
+            yield Problem(f"training case {case}", "is in a training pair but not in training.cases; add it there")
+    # The atlas is the fixed image of training and test alike; that is the protocol of atlas registration.
+    learnt = {about.subjects.get(case, case) for case in training.cases if case != training.atlas}
+    for subject in dict.fromkeys(about.subjects.get(case, case) for case in tested):
+        if subject in learnt:
+            yield Problem(f"subject {subject}", "subjects in both training and test; take it out of one of them")
+    for label, count in Counter(about.evaluated_labels).items():
+        if count > 1 or not 1 <= label <= LARGEST_LABEL:
+            yield Problem(
+                f"evaluated label {label}", f"labels are numbers from 1 (0 is background) to {LARGEST_LABEL}, each once"
+            )
+
+
+class _Contents:
+    """The files of a data set, each read once."""
+
+    def __init__(self, folder: Path, about: Description, refused: Collection[str]) -> None:
+        self.folder, self.about, self.refused = folder, about, refused
+        self.cases = [case for case in _cases(about) if not name_fault(case)]
+        self.images: dict[str, Placement] = {}
+        self.held = dict[str, set[int]]()  # labels, by case
+
+    def problems(self) -> Iterator[Problem]:
+        """Yield what is wrong with images, masks, labels, and with what belongs to pairs."""
+        for case in self.cases:
+            yield from self._image(case)
+            yield from self._map(case, mask_file(case), largest=1)
+            yield from self._map(case, labels_file(case), largest=LARGEST_LABEL)
+        for pair in self._test:
+            yield from self._test_pair(pair)
+        for pair, place in self._training:
+            if pair.fixed in self.images and pair.moving in self.images:
+                yield from self._grids(pair, "training pair", place=place)
+        yield from self._described()
+
+    @property
+    def _test(self) -> list[Pair]:
+        return [pair for pair in self.about.test if pair.fixed in self.images and pair.moving in self.images]
+
+    @property
+    def _training(self) -> Iterator[tuple[Pair, bool]]:
+        """Pairs to compare, and whether their millimetres have to agree.
+
+        Every case of an ``ordered`` split meets every other. They are scans of different people resized to one shape,
+        and networks, which get arrays, never see that their voxels differ in size.
+        """
+        split = self.about.training
+        if split.pairs == "listed":
+            return ((pair, True) for pair in split.list)
+        if split.pairs == "atlas":
+            return ((Pair(split.atlas, case), True) for case in split.cases if case != split.atlas)
+        return ((Pair(split.cases[0], case), False) for case in split.cases[1:])
+
+    def _read(self, file: str) -> tuple[Volume | None, list[Problem]]:
+        try:
+            return read_volume(self.folder / file), []
+        except DataError as error:
+            return None, [Problem(file, str(error).removeprefix(f"{self.folder / file}: "))]
+
+    def _image(self, case: str) -> Iterator[Problem]:
+        if not (self.folder / image_file(case)).exists():
+            if image_file(case) in self.refused:
+                return
+            yield Problem(image_file(case), "pairs name images that were not written: write it, or take the case out")
+            return
+        volume, faults = self._read(image_file(case))
+        yield from faults
+        if volume is not None:
+            self.images[case] = volume.placement
+            if fault := intensity_fault(volume.array):
+                yield Problem(image_file(case), fault)
+
+    def _map(self, case: str, file: str, *, largest: int) -> Iterator[Problem]:
+        """Check a mask or a label map of whole numbers, which lies as its image does."""
+        if not (self.folder / file).exists():
+            return
+        volume, faults = self._read(file)
+        yield from faults
+        if volume is None:
+            return
+        try:
+            values, _ = whole_numbers(volume.array, largest)
+        except DataError as error:
+            yield Problem(file, str(error))
+            return
+        if largest > 1:
+            self.held[case] = set(np.flatnonzero(np.bincount(values.ravel())).tolist())
+        elif not values.any():
+            yield Problem(file, "the mask is empty; leave it out, or correct it")
+        if case in self.images and (fault := self.images[case].difference(volume.placement)):
+            yield Problem(file, f"does not lie as its image: {fault}; resample it onto the image's grid, nearest")
+
+    def _grids(self, pair: Pair, what: str, *, place: bool = True) -> Iterator[Problem]:
+        if fault := self.images[pair.fixed].difference(self.images[pair.moving], place=place):
+            yield Problem(f"{what} {pair.name}", GRIDS.format(fault))
+
+    def _test_pair(self, pair: Pair) -> Iterator[Problem]:
+        yield from self._grids(pair, "test pair")
+        files = {case: labels_file(case) for case in (pair.fixed, pair.moving)}
+        lacking = [case for case, file in files.items() if not (self.folder / file).exists()]
+        if len(lacking) == 1 and files[lacking[0]] not in self.refused:
+            yield Problem(f"test pair {pair.name}", f"only {lacking[0]} has no label map; write both, or none")
+        yield from self._landmarks(pair)
+        path = self.folder / pair.truth_file
+        if path.exists():
+            yield from self._truth(pair, path)
+
+    def _landmarks(self, pair: Pair) -> Iterator[Problem]:
+        paths = [self.folder / file for file in pair.landmark_files]
+        if not any(path.exists() for path in paths):
+            return
+        try:
+            points = [read_landmarks(path) for path in paths]
+        except (OSError, ValueError) as error:
+            yield Problem(f"test pair {pair.name}", f"landmarks: {error}; write those of both images")
+            return
+        if len(points[0]) != len(points[1]):
+            yield Problem(
+                f"test pair {pair.name}",
+                f"{len(points[0])} landmarks of the fixed, {len(points[1])} of the moving image; write them in pairs",
+            )
+        for file, inside, case in zip(pair.landmark_files, points, (pair.fixed, pair.moving), strict=True):
+            if fault := landmark_fault(inside, self.images[case].shape):
+                yield Problem(file, fault)
+
+    def _truth(self, pair: Pair, path: Path) -> Iterator[Problem]:
+        try:
+            u = read_displacement(path)
+            geometry.check_displacement(u, self.images[pair.fixed].shape, where="true displacement")
+        except ValueError as error:
+            yield Problem(pair.truth_file, str(error).removeprefix(f"{path}: "))
+
+    def _described(self) -> Iterator[Problem]:
+        """Compare with the images what the report prints of them."""
+        about, pairs = self.about, self._test
+        shown = _of_pairs(pairs) or [case for case in about.training.cases if case in self.images]
+        for case in shown:
+            placed = self.images[case]
+            if about.shape and placed.shape != about.shape:
+                yield Problem("shape", f"{about.shape} is described, but {case} has {placed.shape}; correct or omit it")
+            if about.spacing and not np.allclose(placed.spacing, about.spacing, rtol=SPACING_TOLERANCE, atol=0):
+                yield Problem("spacing", f"{about.spacing} is described, but {case} has {placed.spacing}; correct it")
+            if about.orientation and placed.orientation != about.orientation:
+                axes = f"{about.orientation} is described, but {case} has {placed.orientation}"
+                yield Problem("orientation", f"{axes}; correct or omit it")
+        there = set[int]().union(*(self.held.get(case, set()) for case in _of_pairs(pairs)))
+        unknown = any(labels_file(case) in self.refused for case in self.cases)
+        for label in about.evaluated_labels if pairs and not unknown else ():
+            if label not in there:
+                yield Problem(f"evaluated label {label}", "no label map of a test pair holds it; take it out")
+
+
+def _cases(about: Description) -> list[str]:
+    """Return each case that a description names, once."""
+    training = about.training
+    atlas = [training.atlas] if training.pairs == "atlas" else []
+    named = [*_of_pairs(about.test), *training.cases, *_of_pairs(training.list), *atlas]
+    return list(dict.fromkeys(named))
+
+
+def _of_pairs(pairs: Iterable[Pair]) -> list[str]:
+    return list(dict.fromkeys(case for pair in pairs for case in (pair.fixed, pair.moving)))
+
+
+def _folded(name: str) -> str:
+    return normalize("NFC", name).casefold()
+
+
+def _alike(values: Iterable[T], key: Callable[[T], str]) -> list[list[T]]:
+    """Return groups of values that have the same key."""
+    groups: dict[str, list[T]] = {}
+    for value in values:
+        groups.setdefault(key(value), []).append(value)
+    return [group for group in groups.values() if len(group) > 1]

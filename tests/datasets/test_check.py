@@ -1,0 +1,418 @@
+"""Whatever a data set holds is checked before it counts as prepared, and all that is wrong is named at once."""
+
+import re
+from dataclasses import replace
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from datasets.case import Pair, Truth, Writer, open_dataset
+from datasets.check import UnfitError
+from datasets.description import Description, TrainingSplit
+from datasets.files import DataError, read_volume
+
+SHAPE = (6, 7, 8)
+AFFINE = np.array([[-1.5, 0, 0, 4], [0, -1.0, 0, 5], [0, 0, 2.5, -6], [0, 0, 0, 1]])
+PAIR = Pair("f", "m")
+RNG = np.random.default_rng(0)
+IMAGE, LABELS = RNG.random(SHAPE), RNG.integers(0, 3, SHAPE)
+POINTS = RNG.random((5, 3)) * 5
+ABOUT = Description(
+    name="mine", shape=SHAPE, labels={1: "a", 2: "b"}, evaluated_labels=(1, 2), training=TrainingSplit(()), test=(PAIR,)
+)
+
+
+def moved(*shift):
+    affine = AFFINE.copy()
+    affine[:3, 3] += shift
+    return affine
+
+
+def flipped(axis=0):
+    turn = np.eye(4)
+    turn[axis, axis], turn[axis, 3] = -1, SHAPE[axis] - 1
+    return AFFINE @ turn
+
+
+def tilted(degrees):
+    turn, angle = np.eye(4), np.deg2rad(degrees)
+    turn[1:3, 1:3] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    return turn @ AFFINE
+
+
+def sheared(cosine):
+    affine = AFFINE.copy()
+    affine[:3, 2] += cosine * 2.5 * np.array([0, -1, 0])
+    return affine
+
+
+def prepare(folder, about=ABOUT, **changes):
+    """Write a small data set, parts of which are replaced: ``f=(image, affine)``, ``f_labels``, ``f_mask`` ..."""
+    writer = Writer(folder)
+    for case in ("f", "m"):
+        writer.image(case, *changes.get(case, (IMAGE, AFFINE)))
+        writer.labels(case, *changes.get(f"{case}_labels", (LABELS, AFFINE)))
+        writer.mask(case, *changes.get(f"{case}_mask", (LABELS > 0, AFFINE)))
+    writer.landmarks(PAIR, *changes.get("landmarks", (POINTS, POINTS)))
+    writer.displacement(PAIR, *changes.get("truth", (np.zeros((3, *SHAPE), np.float32), AFFINE)))
+    writer.finish(about)
+    return open_dataset(folder)
+
+
+def problems(folder, about=ABOUT, **changes) -> list[str]:
+    with pytest.raises(UnfitError) as caught:
+        prepare(folder, about, **changes)
+    assert not (folder / "dataset.json").exists()
+    assert "\n" not in str(caught.value)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def at(array, value, place=(1, 2, 3)):
+    array = np.array(array, np.float64)
+    array[place] = value
+    return array
+
+
+def test_a_sound_data_set_passes(tmp_path):
+    data = prepare(tmp_path)
+    assert data.description.notes == ()
+    assert np.array_equal(Truth(tmp_path).labels("f"), LABELS)
+    data.check_files(("images", "masks", "truth"))
+
+
+@pytest.mark.fault(16)
+@pytest.mark.parametrize(
+    ("affine", "words"),
+    [
+        (flipped(0), "orientations differ, LPS and RPS"),
+        (flipped(2), "orientations differ, LPS and LPI"),
+        (AFFINE[:, [1, 0, 2, 3]], "orientations differ, LPS and PLS"),
+        (tilted(5), r"orientations differ, LPS \[\[-1"),
+        (moved(0, 0.02, 0), "origins differ, 4, 5, -6 and 4, 5.02, -6 mm"),
+        (moved(0, 0, 40), "origins differ"),
+        (AFFINE @ np.diag([1, 1, 1.004, 1]), "voxel sizes differ, 1.5, 1, 2.5 and 1.5, 1, 2.51 mm"),
+    ],
+    ids=["flip 0", "flip 2", "swapped axes", "tilt", "small shift", "large shift", "spacing"],
+)
+def test_a_pair_that_does_not_lie_alike_is_refused(tmp_path, affine, words):
+    found = problems(tmp_path, m=(IMAGE, affine), m_labels=(LABELS, affine), m_mask=(LABELS > 0, affine))
+    assert len(found) == 1
+    assert found[0].startswith("test pair f__m: grids differ: ")
+    assert re.search(words, found[0])
+    assert "resample" in found[0]
+
+
+@pytest.mark.fault(16)
+def test_another_shape_is_refused(tmp_path):
+    found = problems(tmp_path, m=(IMAGE[:-1], AFFINE), m_labels=(LABELS[:-1], AFFINE), m_mask=(LABELS[:-1] > 0, AFFINE))
+    assert found[0].startswith("test pair f__m: grids differ: shapes differ, 6 x 7 x 8 and 5 x 7 x 8 voxels")
+
+
+@pytest.mark.parametrize("part", ["labels", "mask"])
+@pytest.mark.parametrize("affine", [moved(5, 0, 0), flipped(1), tilted(2), AFFINE @ np.diag([1, 1.1, 1, 1])])
+def test_labels_and_masks_lie_as_their_image(tmp_path, part, affine):
+    found = problems(tmp_path, **{f"f_{part}": (LABELS > 0, affine)}, about=replace(ABOUT, evaluated_labels=(1,)))
+    file = "truth/labels/f.nii.gz" if part == "labels" else "masks/f.nii.gz"
+    assert [text.split(":")[0] for text in found] == [file]
+    assert "does not lie as its image" in found[0]
+
+
+def test_rounding_of_headers_is_no_difference(tmp_path):
+    affine = AFFINE @ np.diag([1 + 1e-5, 1, 1, 1]) + 1e-5 * (np.arange(16).reshape(4, 4) < 12)
+    prepare(tmp_path, m=(IMAGE, affine), m_labels=(LABELS, affine.astype(np.float32)))
+
+
+@pytest.mark.parametrize("pairs", ["listed", "atlas", "ordered"])
+def test_training_pairs_lie_alike_too(tmp_path, pairs):
+    writer = Writer(tmp_path)
+    for case, affine in (("a", AFFINE), ("b", flipped(0))):
+        writer.image(case, IMAGE, affine)
+    training = TrainingSplit(("a", "b"), pairs, atlas="a", list=(Pair("a", "b"),))
+    with pytest.raises(UnfitError, match="training pair a__b: grids differ: orientations differ, LPS and RPS"):
+        writer.finish(Description(name="mine", training=training, test=()))
+
+
+def test_scans_of_different_people_may_have_voxels_of_different_size_to_train_on(tmp_path):
+    writer = Writer(tmp_path)
+    for case, affine in (("a", AFFINE), ("b", AFFINE * 1.1)):
+        affine[3, 3] = 1
+        writer.image(case, IMAGE, affine)
+    writer.finish(Description(name="mine", training=TrainingSplit(("a", "b")), test=()))
+
+
+@pytest.mark.fault(19)
+@pytest.mark.parametrize("off", [1e-6, -1e-6, 9e-4])
+def test_labels_next_to_whole_numbers_are_rounded_with_a_note(tmp_path, off):
+    data = prepare(tmp_path, f_labels=(LABELS + off, AFFINE))
+    assert np.array_equal(Truth(tmp_path).labels("f"), LABELS)
+    assert "rounded to whole numbers: labels/f.nii.gz" in data.description.notes[0]
+
+
+@pytest.mark.fault(19)
+@pytest.mark.parametrize("value", [0.5, 1.002, -1, -1e-2, 65536, 65539, 2**32 + 1, np.nan, np.inf, -np.inf])
+def test_labels_that_a_label_map_cannot_hold_are_refused_with_value_and_place(tmp_path, value):
+    (found,) = problems(tmp_path, f_labels=(at(LABELS, value), AFFINE))
+    assert found.startswith("truth/labels/f.nii.gz: 1 of 336 voxels are no whole numbers from 0 to 65535, such as ")
+    assert f"{np.float64(value)} at (1, 2, 3)" in found
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.int8, np.uint32, bool, np.float32, np.float64])
+def test_labels_of_any_type_are_kept(tmp_path, dtype):
+    prepare(tmp_path, f_labels=((LABELS > 0).astype(dtype), AFFINE))
+    assert np.array_equal(Truth(tmp_path).labels("f"), LABELS > 0)
+
+
+@pytest.mark.parametrize("value", [0.7, 2, 255, 256, -1, np.nan])
+def test_a_mask_is_zeros_and_ones(tmp_path, value):
+    (found,) = problems(tmp_path, f_mask=(at(LABELS > 0, value), AFFINE))
+    assert found.startswith("masks/f.nii.gz: 1 of 336 voxels are no whole numbers from 0 to 1, such as ")
+
+
+def test_an_empty_mask_is_refused(tmp_path):
+    assert problems(tmp_path, f_mask=(np.zeros(SHAPE), AFFINE))[0].startswith("masks/f.nii.gz: the mask is empty")
+
+
+@pytest.mark.fault(18)
+@pytest.mark.parametrize(
+    ("fixed", "words"),
+    [
+        (np.empty((0, 3)), "no landmarks"),
+        (POINTS[:, :2], "expected three numbers"),
+        (at(POINTS, np.nan, (2, 1)), "line 3: expected three numbers"),
+        (at(POINTS, np.inf, (4, 0)), "line 5: expected three numbers"),
+        (POINTS[:-1], "4 landmarks of the fixed, 5 of the moving image"),
+        (at(POINTS, 6, (1, 0)), "1 of 5 landmarks are outside of the image (6, 7, 8)"),
+        (at(POINTS, -0.6, (1, 2)), "in row 2; are they zero-based"),
+    ],
+    ids=["empty", "two columns", "nan", "infinite", "counts", "beyond", "before"],
+)
+def test_landmarks_that_cannot_be_are_refused(tmp_path, fixed, words):
+    found = problems(tmp_path, landmarks=(fixed, POINTS))
+    assert len(found) == 1
+    assert words in found[0]
+
+
+@pytest.mark.fault(18)
+def test_landmarks_counted_from_one_or_with_swapped_axes_leave_the_volume(tmp_path):
+    corners = np.array([[0, 0, 0], [5, 6, 7]], float)
+    prepare(tmp_path / "right", landmarks=(corners, corners))
+    prepare(tmp_path / "edge", landmarks=(corners + 0.5, corners - 0.5))
+    for name, wrong in (("from one", corners + 1), ("swapped", corners[:, ::-1])):
+        found = problems(tmp_path / name, landmarks=(wrong, wrong))
+        assert [text.split(":")[0] for text in found] == [
+            f"truth/landmarks/f__m_{side}.csv" for side in ("fixed", "moving")
+        ]
+
+
+@pytest.mark.parametrize("u", [np.zeros((3, 6, 7, 7)), np.zeros((3, *SHAPE), int), at(np.zeros((3, *SHAPE)), np.nan)])
+def test_a_true_displacement_is_finite_and_on_the_grid(tmp_path, u):
+    (found,) = problems(tmp_path, truth=(u, AFFINE))
+    assert found.startswith("truth/displacements/disp_f_m.nii.gz: ")
+
+
+@pytest.mark.fault(15)
+@pytest.mark.parametrize(
+    ("image", "words"),
+    [
+        (at(IMAGE, np.nan), "finite"),
+        (at(IMAGE, 1.01), "in [0, 1]"),
+        (np.full(SHAPE, 0.3), "all voxels are 0.3"),
+        (IMAGE[:1], "at least 2 voxels along each axis"),
+        (IMAGE[..., None], "3-D"),
+        (np.zeros((0, 7, 8)), "3-D"),
+        (IMAGE + 1j, "complex128"),
+        (np.zeros(SHAPE, [("R", "u1"), ("G", "u1"), ("B", "u1")]), "expected numbers"),
+    ],
+    ids=["nan", "range", "constant", "flat axis", "4-D", "empty", "complex", "colours"],
+)
+def test_an_image_that_cannot_be_registered_is_refused(tmp_path, image, words):
+    (found,) = problems(tmp_path, f=(image, AFFINE))
+    assert found.startswith("images/f.nii.gz: ")
+    assert words in found
+
+
+@pytest.mark.parametrize(
+    ("affine", "words"),
+    [
+        (np.zeros((4, 4)), "degenerate"),
+        (at(AFFINE, np.nan, (0, 0)), "finite"),
+        (AFFINE[:3], "4 x 4"),
+        (sheared(0.3), "sheared (its axes meet at cosines up to 0.287)"),
+        (AFFINE[:, [0, 0, 2, 3]], "point the same way"),
+    ],
+    ids=["zero", "nan", "3 x 4", "sheared", "singular"],
+)
+def test_an_affine_that_places_nothing_is_refused(tmp_path, affine, words):
+    (found,) = problems(tmp_path, f=(IMAGE, affine))
+    assert words in found
+
+
+def test_everything_is_named_at_once(tmp_path):
+    about = replace(ABOUT, evaluated_labels=(1, 2, 7), shape=(9, 9, 9))
+    found = problems(
+        tmp_path,
+        about,
+        f_labels=(at(LABELS, -3), AFFINE),
+        m_labels=(at(LABELS, 0.4), AFFINE),
+        m_mask=(at(LABELS > 0, 3), AFFINE),
+        landmarks=(POINTS + 20, POINTS),
+    )
+    heads = {text.split(":")[0] for text in found}
+    files = {"truth/labels/f.nii.gz", "truth/labels/m.nii.gz", "masks/m.nii.gz", "truth/landmarks/f__m_fixed.csv"}
+    assert heads == {*files, "shape"}
+
+
+@pytest.mark.fault(19)
+def test_a_label_that_no_case_holds_and_a_missing_map_are_refused(tmp_path):
+    found = problems(tmp_path / "label", replace(ABOUT, evaluated_labels=(1, 9)))
+    assert found == ["evaluated label 9: no label map of a test pair holds it; take it out"]
+    found = problems(tmp_path / "background", replace(ABOUT, evaluated_labels=(0, 1)))
+    assert found[0].startswith("evaluated label 0: labels are numbers from 1 (0 is background)")
+    writer = Writer(tmp_path / "half")
+    for case in ("f", "m"):
+        writer.image(case, IMAGE, AFFINE)
+    writer.labels("f", LABELS, AFFINE)
+    with pytest.raises(UnfitError, match="test pair f__m: only m has no label map"):
+        writer.finish(ABOUT)
+
+
+@pytest.mark.fault(19)
+def test_a_label_that_one_image_lacks_is_legal_and_left_out_of_the_mean(tmp_path):
+    from workflows.evaluate import judge
+
+    lacking = np.where(LABELS == 2, 250, LABELS)  # 250 is a label that nobody named
+    data = prepare(tmp_path, m_labels=(lacking, AFFINE))
+    rows = judge(np.zeros((3, *SHAPE), np.float32), PAIR, data, Truth(tmp_path))
+    dice = {row["region"]: row["value"] for row in rows if (row["metric"], row["protocol"]) == ("dice", "nearest")}
+    assert dice == {"mean": 1.0, "count": 1.0, "label_1": 1.0, "label_2": pytest.approx(np.nan, nan_ok=True)}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "a/b", "/a", "a__b", "_a", "a_", ".a", "-a", " a", "a ", "a\nb", "a\0b", "a\ud800", "ä" * 51],
+    ids=ascii,
+)
+def test_a_name_that_cannot_be_is_refused_at_once(tmp_path, name):
+    writer = Writer(tmp_path / "data")
+    for case in (name, "m"):
+        writer.image(case, IMAGE, AFFINE)
+    with pytest.raises(UnfitError, match=r"case .*name") as caught:
+        writer.finish(replace(ABOUT, evaluated_labels=(), test=(Pair(name, "m"),)))
+    assert len(caught.value.problems) == 1
+    assert [path.name for path in tmp_path.rglob("*.nii.gz")] == ["m.nii.gz"]
+
+
+@pytest.mark.parametrize(
+    "name", ["Zoë", "患者 1", "100%", "a#b", "it's", 'say "x"', "a\\b", "{x}", "$HOME", "a_b-c.d", "ä" * 50]
+)
+def test_any_other_name_works(tmp_path, name):
+    writer, pair = Writer(tmp_path), Pair(name, "m")
+    for case in (name, "m"):
+        writer.image(case, IMAGE, AFFINE)
+        writer.labels(case, LABELS, AFFINE)
+    writer.landmarks(pair, POINTS, POINTS)
+    writer.finish(replace(ABOUT, test=(pair,)))
+    data = open_dataset(tmp_path)
+    assert data.test_pairs == [pair] == [Pair.from_name(pair.name)]
+    assert len(Truth(tmp_path).landmarks(pair)[0]) == 5
+    data.check_files(("images", "truth"))
+
+
+@pytest.mark.parametrize(
+    ("pairs", "words"),
+    [
+        ((("a", "a"),), "registers an image with itself"),
+        ((("a", "b"), ("a", "b")), "is listed 2 times"),
+        ((("a", "B"), ("a", "b")), "cases 'B' and 'b': some disks do not tell"),
+        ((("a", "\u00e9"), ("a", "e\u0301")), "some disks do not tell"),
+        ((("a_b", "c"), ("a", "b_c")), "would share the file disp_a_b_c.nii.gz"),
+    ],
+)
+def test_pairs_that_would_be_mixed_up_are_refused(tmp_path, pairs, words):
+    pairs, writer = tuple(Pair(*pair) for pair in pairs), Writer(tmp_path)
+    for case in {case for pair in pairs for case in (pair.fixed, pair.moving)}:
+        writer.image(case, IMAGE, AFFINE)
+    with pytest.raises(UnfitError) as caught:
+        writer.finish(replace(ABOUT, evaluated_labels=(), test=pairs))
+    assert words in str(caught.value.problems[0])
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"test": ()}, "neither test pairs nor training cases"),
+        ({"test": (Pair("f", "x"),)}, "images/x.nii.gz: pairs name images that were not written"),
+        ({"training": TrainingSplit(("f",))}, "subject f: subjects in both training and test"),
+        ({"training": TrainingSplit(("x",)), "subjects": {"x": "same", "m": "same"}}, "subject same: subjects in both"),
+        ({"training": TrainingSplit((), "listed", list=(Pair("x", "y"),))}, "not in training.cases"),
+        ({"spacing": (1.5, 1.0, 2.0)}, "spacing: (1.5, 1.0, 2.0) is described, but f has (1.5, 1.0, 2.5)"),
+        ({"orientation": ("R", "A", "S")}, "orientation: ('R', 'A', 'S') is described"),
+    ],
+)
+def test_a_description_that_does_not_fit_is_refused(tmp_path, change, words):
+    assert any(words in text for text in problems(tmp_path, replace(ABOUT, **change)))
+
+
+def test_a_number_that_json_cannot_hold_is_refused(tmp_path):
+    with pytest.raises(DataError, match="description cannot be stored"):
+        prepare(tmp_path, replace(ABOUT, severity={"f__m": float("nan")}))
+    assert not (tmp_path / "dataset.json").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"name": "mine"', b"\xff\xfe\0", b'{"name": "a", "test": 1}'])
+def test_a_broken_description_says_what_to_do(tmp_path, content):
+    prepare(tmp_path)
+    (tmp_path / "dataset.json").write_bytes(content)
+    with pytest.raises(DataError, match=r"dataset\.json: not a prepared data set .*delete .* and run again"):
+        open_dataset(tmp_path)
+
+
+def test_a_key_that_nobody_knows_is_refused(tmp_path):
+    prepare(tmp_path)
+    path = tmp_path / "dataset.json"
+    path.write_text(path.read_text().replace('"evaluated_labels"', '"evaluated_label"'))
+    with pytest.raises(DataError, match="unknown keys evaluated_label"):
+        open_dataset(tmp_path)
+
+
+@pytest.mark.fault(15)
+def test_a_file_that_lies_askew_is_refused_and_one_nearly_straight_is_read(tmp_path):
+    for cosine in (0.3, 0.01, 5e-4):
+        nib.save(nib.Nifti1Image(IMAGE.astype(np.float32), sheared(cosine)), tmp_path / f"{cosine}.nii.gz")
+    for cosine in (0.3, 0.01):
+        with pytest.raises(DataError, match="sheared"):
+            read_volume(tmp_path / f"{cosine}.nii.gz")
+    assert read_volume(tmp_path / "0.0005.nii.gz").spacing == pytest.approx((1.5, 1, 2.5), rel=1e-6)
+
+
+@pytest.mark.fault(15)
+def test_two_forms_of_a_header_that_disagree_are_refused(tmp_path):
+    image = nib.Nifti1Image(IMAGE.astype(np.float32), AFFINE)
+    image.set_qform(flipped(0), code=1)
+    nib.save(image, tmp_path / "a.nii")
+    with pytest.raises(DataError, match="axes point to LPS by the sform, to RPS by the qform"):
+        read_volume(tmp_path / "a.nii")
+    image.set_qform(tilted(10), code=1)  # the scanner's place and an aligned one
+    nib.save(image, tmp_path / "b.nii")
+    assert np.allclose(read_volume(tmp_path / "b.nii").affine, AFFINE)
+    image.header["pixdim"][3] = 3.0
+    nib.save(image, tmp_path / "c.nii")
+    raw = bytearray((tmp_path / "b.nii").read_bytes())
+    raw[76 + 12 : 76 + 16] = np.float32(3.0).tobytes()
+    (tmp_path / "c.nii").write_bytes(raw)
+    with pytest.raises(DataError, match=r"3.0.* mm by pixdim, .*2.5.* by the sform"):
+        read_volume(tmp_path / "c.nii")
+
+
+@pytest.mark.fault(15)
+def test_any_flipped_bit_of_a_compressed_file_is_found(tmp_path):
+    path = tmp_path / "a.nii.gz"
+    nib.save(nib.Nifti1Image(IMAGE.astype(np.float32), AFFINE), path)
+    content, rng = path.read_bytes(), np.random.default_rng(1)
+    for place in [*rng.integers(10, len(content), 60).tolist(), len(content) - 1, len(content) - 6]:
+        spoilt = bytearray(content)
+        spoilt[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(spoilt)
+        with pytest.raises(DataError, match=r"a\.nii\.gz: not a readable NIfTI image"):
+            read_volume(path)
