@@ -112,6 +112,7 @@ class _Contents:
             yield from self._image(case)
             yield from self._map(case, mask_file(case), largest=1)
             yield from self._map(case, labels_file(case), largest=LARGEST_LABEL)
+        yield from self._training_masks()
         for pair in self._test:
             yield from self._test_pair(pair)
         for pair, place in self._training:
@@ -215,6 +216,15 @@ class _Contents:
             geometry.check_displacement(u, self.images[pair.fixed].shape, where="true displacement")
         except ValueError as error:
             yield Problem(pair.truth_file, str(error).removeprefix(f"{path}: "))
+
+    def _training_masks(self) -> Iterator[Problem]:
+        """Networks that draw synthetic pairs within masks want one of every image, or none."""
+        files = [mask_file(case) for case in self.about.training.cases if case in self.images]
+        lacking = [file for file in files if not (self.folder / file).exists() and file not in self.refused]
+        if len(lacking) < len(files):
+            yield from (
+                Problem(file, "missing, and other training cases have a mask; write it, or none") for file in lacking
+            )
 
     def _described(self) -> Iterator[Problem]:
         """Compare with the images what the report prints of them."""

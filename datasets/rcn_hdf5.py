@@ -53,6 +53,7 @@ class Imported:
 
     cases: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     shape: tuple[int, ...] | None = None
+    labels: set[int] = field(default_factory=set[int])
     notes: list[str] = field(default_factory=list[str])
     missing: list[str] = field(default_factory=list[str])
 
@@ -107,6 +108,8 @@ def prepare(folder: Path, params: Params, *, name: str) -> None:
         found.note(f"{name}: {len(pairs)} test pairs, the paper has {wanted.pairs}")
     if found.shape != GRID:
         found.note(f"{name}: volumes are {found.shape}, the published ones {GRID}")
+    if wanted.labels and (absent := [str(label) for label in wanted.labels if label not in found.labels]):
+        found.note(f"{name}: no scan holds the labels {', '.join(absent)}, so they are not evaluated")
     writer.finish(_describe(name, params.collection, found, pairs, archives))
 
 
@@ -210,7 +213,9 @@ def _write(writer: Writer, found: Imported, case: str, scan: h5py.Group, wanted:
         if bad := int((~np.isfinite(stored)).sum()):
             raise DataError(f"{where}/segmentation: {bad} of {stored.size} values are NaN or infinite")
         read = _liver_labels if wanted.anatomy == "liver" else _brain_labels
-        writer.labels(case, read(stored, where), affine)
+        labels = read(stored, where)
+        found.labels |= set(np.unique(labels).tolist())
+        writer.labels(case, labels, affine)
 
 
 def _array(scan: h5py.Group, member: str, where: str) -> Array:
@@ -289,7 +294,7 @@ def _describe(name: str, collection: str, found: Imported, pairs: list[Pair], ar
         spacing=None,  # the NIfTI headers say 1, which is no millimetre
         orientation=("R", "P", "I") if wanted.anatomy == "liver" else (),
         labels=dict(wanted.labels),
-        evaluated_labels=tuple(wanted.labels),
+        evaluated_labels=tuple(label for label in wanted.labels if label in found.labels),
         subjects={case: wanted.subject(case) for case in cases},
         missing=tuple(found.missing),
         notes=tuple(found.notes),

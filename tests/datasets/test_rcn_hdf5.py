@@ -128,7 +128,9 @@ def test_the_atlas_is_fixed_and_labels_are_kept(tmp_path, mirror):
     put(mirror / "lpba_val.h5", *(f"S{n:02d}" for n in range(1, 41)), values=values)
     data, truth = imported(tmp_path, "lpba")
     assert data.test_pairs == [Pair("lpba-S01", f"lpba-S{n:02d}") for n in range(2, 41)]
-    assert len(data.description.evaluated_labels) == 56
+    assert len(data.description.labels) == 56
+    assert data.description.evaluated_labels == (21, 34, 102, 181, 182)
+    assert "no scan holds the labels 22, " in data.description.notes[-1]
     assert set(np.unique(truth.labels("lpba-S33"))) == set(values)
     assert data.description.missing == ()
 

@@ -69,8 +69,9 @@ def test_images_that_changed_and_data_without_landmarks_are_refused(data, tmp_pa
     with pytest.raises(DataError, match="changed since it was prepared"):
         Watcher([data.folder], tmp_path / "snapshots.jsonl")(50, still)
     writer = Writer(tmp_path / "bare")
-    writer.image("f", np.zeros(SHAPE), AFFINE)
-    writer.finish(Description(name="bare", training=TrainingSplit(()), test=(Pair("f", "f"),)))
+    for case in ("f", "m"):
+        writer.image(case, np.random.default_rng(0).random(SHAPE), AFFINE)
+    writer.finish(Description(name="bare", training=TrainingSplit(()), test=(Pair("f", "m"),)))
     with pytest.raises(DataError, match="no test pair has landmarks; take 'bare' out of watch"):
         Watcher([tmp_path / "bare"], tmp_path / "snapshots.jsonl")(50, still)
 

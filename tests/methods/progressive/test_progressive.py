@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from scipy import ndimage
 
 from datasets.case import Writer, open_dataset
-from datasets.description import Description, TrainingSplit
+from datasets.description import Description, TrainingSplit, write_description
 from methods import progressive
 from methods.blocks.progressive import record
 from methods.blocks.progressive.growth import Growth
@@ -250,10 +250,10 @@ def test_scans_must_have_masks_all_or_none_and_one_orientation(tmp_path):
     def scan_set(name, masks, affines):
         writer = Writer(tmp_path / name)
         for case, affine in affines.items():
-            writer.image(case, np.full((8, 8, 8), 0.5), affine)
+            writer.image(case, np.random.default_rng(0).random((8, 8, 8)), affine)
             if case in masks:
                 writer.mask(case, np.ones((8, 8, 8)), affine)
-        writer.finish(Description(name=name, training=TrainingSplit(tuple(affines)), test=()))
+        write_description(tmp_path / name, Description(name=name, training=TrainingSplit(tuple(affines)), test=()))
         return open_dataset(tmp_path / name)
 
     plain, mirrored = np.diag([-1.0, -1.0, 1.0, 1.0]), np.diag([1.0, -1.0, 1.0, 1.0])

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from datasets.case import Writer, open_dataset
-from datasets.description import Description, TrainingSplit
+from datasets.description import Description, TrainingSplit, write_description
 from methods import recursive
 from methods.blocks.training import loop as training
 from methods.blocks.training import sampling
@@ -208,6 +208,6 @@ def test_images_of_different_shape_are_refused_by_name(tmp_path):
     writer, rng = Writer(tmp_path), np.random.default_rng(0)
     for case, shape in (("a", (16, 14, 30)), ("b", (16, 14, 31))):
         writer.image(case, rng.random(shape, dtype=np.float32), np.eye(4))
-    writer.finish(Description(name="uneven", training=TrainingSplit(("a", "b")), test=()))
+    write_description(tmp_path, Description(name="uneven", training=TrainingSplit(("a", "b")), test=()))  # unchecked
     with pytest.raises(ValueError, match=r"b has shape \(16, 14, 31\)"):
         sampler(open_dataset(tmp_path))
