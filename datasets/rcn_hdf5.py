@@ -37,11 +37,11 @@ from datasets.download import cache_folder, hand_placed, verify
 from datasets.files import Array, DataError, one_line, sha256
 from datasets.found import search
 from datasets.originals import note
-from datasets.rcn.lists import COLLECTIONS, DRIVE, GRID, LPBA_LABELS, Collection, Part
+from datasets.rcn.labels import brain_labels, liver_labels
+from datasets.rcn.lists import COLLECTIONS, DRIVE, GRID, Collection, Part
 
 logger = logging.getLogger(__name__)
 FOLDER = "rcn_hdf5"  # below the mirror and the cache
-MASK_THRESHOLD = 128  # of the released evaluation; its liver masks are 0 and 255
 # The released preprocessing turns DICOM into axes that grow to the patient's right, to posterior, to inferior; what the
 # brain sets went through is not known.
 LIVER_AFFINE, BRAIN_AFFINE = np.diag([1.0, -1.0, -1.0, 1.0]), np.eye(4)
@@ -212,7 +212,7 @@ def _write(writer: Writer, found: Imported, case: str, scan: h5py.Group, wanted:
             raise DataError(f"{where}: segmentation {stored.shape} on a volume {image.shape}")
         if bad := int((~np.isfinite(stored)).sum()):
             raise DataError(f"{where}/segmentation: {bad} of {stored.size} values are NaN or infinite")
-        read = _liver_labels if wanted.anatomy == "liver" else _brain_labels
+        read = liver_labels if wanted.anatomy == "liver" else brain_labels
         labels = read(stored, where)
         found.labels |= set(np.unique(labels).tolist())
         writer.labels(case, labels, affine)
@@ -238,25 +238,6 @@ def _image(stored: Array, where: str) -> Array:
     if not (0 <= low < high <= 255):
         raise DataError(f"{where}/volume: expected values from 0 to 255, got {low:g} to {high:g}")
     return stored.astype(np.float32) / (255 if high > 1.5 else 1)
-
-
-def _liver_labels(stored: Array, where: str) -> Array:
-    labels = (stored > MASK_THRESHOLD).astype(np.uint16)
-    if not labels.any():
-        raise DataError(
-            f"{where}/segmentation: no voxel above {MASK_THRESHOLD} (largest value {float(stored.max()):g}); the "
-            "released masks are 0 and 255, this is a file of another preprocessing"
-        )
-    return labels
-
-
-def _brain_labels(stored: Array, where: str) -> Array:
-    # The released evaluation takes every value within one half of a label as that label.
-    labels = np.rint(stored)
-    low, high = float(stored.min()), float(stored.max())
-    if low < 0 or high > np.iinfo(np.uint16).max or not np.isin(labels, list(LPBA_LABELS)).any():
-        raise DataError(f"{where}/segmentation: values {low:g} to {high:g} are no LPBA40 labels")
-    return labels.astype(np.uint16)
 
 
 def _pairs(wanted: Collection, found: Imported) -> list[Pair]:
