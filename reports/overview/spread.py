@@ -53,7 +53,7 @@ def movable(run: Run, rows: Sequence[Spread]) -> list[str]:
     threads = " and ".join(str(count) for count in sorted(set(map(int, trained.threads))))
     return [
         "The same command on the same machine gives the same numbers, but for seconds and memory.",
-        f"Numbers of networks ({', '.join(map(run.label, learned))}) depend on the kind of processor, on the number of "
+        "Numbers of networks (methods of the kind learned) depend on the kind of processor, on the number of "
         "threads and on the versions of the libraries too: each rounds sums in its own way, and training adds these "
         f"differences up. Here it was {', '.join(chips)}, threads: {threads}. The controls, and the metrics of a given "
         "displacement, do not depend on them.",

@@ -14,6 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from benchmarks.records import write
 from datasets.files import DataError, sha256
 from methods.blocks.training.checkpoint import CheckpointError, newest_state, save_state
 from methods.recursive import Params, load
@@ -171,6 +172,20 @@ def test_nothing_is_registered_by_weights_that_training_did_not_write(original, 
     assert not (damage / "executed").exists()
     inputs.trained(inputs.training(folder))  # the remedy: its state is there, so that it has nothing to repeat
     assert Path(done.checkpoint).read_bytes() == weights
+
+
+@pytest.mark.fault(7)
+def test_weights_of_another_network_make_no_rows_though_the_outcome_names_them(original, damage):
+    folder, done, _ = original
+    weights = Path(done.checkpoint)
+    save_file(load_file(weights), weights, {"about": json.dumps({"method": "rcn", "commit": "8cfb05d"})})
+    spec = inputs.registration(inputs.training(folder))
+    write(spec.run.training, replace(done, sha256=sha256(weights)))
+    with pytest.raises(
+        DataError, match=r"weights\.safetensors: method is 'rcn' in the checkpoint, expected 'recursive'"
+    ):
+        register(spec, 1)
+    assert not (spec.folder / "registrations.json").exists()
 
 
 @pytest.mark.fault(7)

@@ -51,7 +51,8 @@ def main() -> None:
             ready = Greeting(status="ok", load_seconds=time.perf_counter() - started, cost=_cost(message))
         except Exception as error:
             traceback.print_exc()
-            replies.write(encode(Greeting(status=_status(error), reason=_reason(error, "load"))) + b"\n")
+            status = MACHINE if isinstance(error, DataError) else _status(error)  # weights that cannot be used
+            replies.write(encode(Greeting(status=status, reason=_reason(error, "load"))) + b"\n")
             return
         replies.write(encode(ready) + b"\n")
         for line in requests:

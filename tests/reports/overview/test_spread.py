@@ -49,7 +49,7 @@ def test_the_machine_that_networks_ran_on_is_named(shells):
     runs.loc[runs.method == "net", "cpu"] = "A fast CPU"
     runs.loc[runs.method == "net", "threads"] = 3
     text = " ".join(movable(make_run(frame(several(0.7)), shells, runs=runs), []))
-    assert "Numbers of networks (Network & co) depend on" in text
+    assert "Numbers of networks (methods of the kind learned) depend on" in text
     assert "A fast CPU, threads: 3." in text
     assert "A CPU" not in text  # of the others
 
