@@ -164,6 +164,8 @@ def _import_part(writer: Writer, found: Imported, part: Part, path: Path, wanted
         for scan in tqdm(chosen, desc=f"{path.name} {part.inside}".strip(), unit="scan", disable=None):
             group = cast(h5py.Group, scans[scan])
             where = f"{path}: {group.name}"
+            if group.file.filename != archive.filename:
+                raise DataError(f"{where}: lies in another file; copy it into this one")
             if wanted.labels and "segmentation" not in group:
                 found.leave_out([f"{part.alias}/{scan}"], "no segmentation, so it cannot be scored")
                 continue
@@ -222,6 +224,8 @@ def _array(scan: h5py.Group, member: str, where: str) -> Array:
     item = scan.get(member)
     if not isinstance(item, h5py.Dataset):
         raise DataError(f"{where}: no dataset {member!r}, found {_some(scan)}")
+    if item.file.filename != scan.file.filename or item.is_virtual or item.external:
+        raise DataError(f"{where}/{member}: lies in another file; copy it into this one")
     if item.dtype.kind not in "iuf":
         raise DataError(f"{where}/{member}: expected numbers, got dtype {item.dtype}")
     if item.ndim != 3 or 0 in item.shape:

@@ -226,6 +226,7 @@ def test_a_known_checksum_is_enforced(tmp_path, mirror):
         imported(tmp_path, "lits", checksums={"lits_val.h5": "0" * 64})
 
 
+@pytest.mark.fault(17)
 @pytest.mark.parametrize("size", [0, 60, 1500])
 def test_a_truncated_file(tmp_path, mirror, size):
     path = put(mirror / "lits_val.h5", "0", "1")
@@ -234,12 +235,14 @@ def test_a_truncated_file(tmp_path, mirror, size):
         imported(tmp_path, "lits")
 
 
+@pytest.mark.fault(17)
 def test_a_web_page_in_place_of_the_file(tmp_path, mirror):
     (mirror / "lits_val.h5").write_text("<html>Quota exceeded</html>")
     with pytest.raises(DataError, match="a web page under its name"):
         imported(tmp_path, "lits")
 
 
+@pytest.mark.fault(17)
 def test_damaged_content_is_named(tmp_path, mirror):
     path = put(mirror / "lits_val.h5", "0", "1")
     with h5py.File(path) as archive:
@@ -252,6 +255,11 @@ def test_damaged_content_is_named(tmp_path, mirror):
 
 
 BAD = {
+    "segmentation: 1 of 315 values are NaN or infinite": {
+        "segmentation": np.r_[np.full(314, 255.0), np.nan].reshape(SHAPE)
+    },
+    "expected numbers, got dtype complex": {"volume": np.full(SHAPE, 1j)},
+    "no dataset 'segmentation', found": {"segmentation": None, "point": np.zeros(3), "segmentation/inner": np.ones(3)},
     "expected numbers, got dtype": {"volume": np.full(SHAPE, b"x")},
     "no dataset 'volume', found point, segmentation": {"volume": None},
     "three axes": {"volume": np.ones((4, 4), np.uint8)},
@@ -264,6 +272,7 @@ BAD = {
 }
 
 
+@pytest.mark.fault(17)
 @pytest.mark.parametrize(("message", "members"), BAD.items(), ids=BAD)
 def test_a_scan_of_another_form_is_refused_by_name(tmp_path, mirror, message, members):
     path = put(mirror / "lits_val.h5", "0")
@@ -288,6 +297,7 @@ def test_a_scan_that_cannot_be_scored_is_left_out_and_said(tmp_path, mirror):
     assert data.test_pairs == [Pair("lits-0", "lits-1"), Pair("lits-1", "lits-0")]
 
 
+@pytest.mark.fault(17)
 def test_a_wrong_file_and_an_unlisted_group(tmp_path, mirror):
     path = put(mirror / "lits_val.h5", "volume-0")
     with pytest.raises(DataError, match="none of the scans of 'lits' is there, found volume-0"):
