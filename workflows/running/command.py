@@ -8,16 +8,17 @@ import logging
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from benchmarks.records import read
-from datasets.files import DataError
+from datasets.files import DataError, one_line
 from workflows.planning.specs import Spec
 from workflows.running import environment
-from workflows.running.runner import end_with_runner
+from workflows.running.runner import UNEXPECTED, end_with_runner
 
 T = TypeVar("T", bound=Spec)
 
@@ -37,6 +38,8 @@ def job(kind: type[T], usage: str | None) -> Iterator[Job[T]]:
     parser.add_argument("specification", type=Path, help="a JSON file, such as those in results/mini/specifications")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads the step may use")
     arguments = parser.parse_args()
+    if arguments.threads < 1:
+        sys.exit(f"error: --threads: expected a whole number of 1 or more, got {arguments.threads}")
     end_with_runner()
     environment.adopt(environment.for_threads(arguments.threads))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # what a method starts must not wait for somebody to type
@@ -53,7 +56,12 @@ def job(kind: type[T], usage: str | None) -> Iterator[Job[T]]:
     except PermissionError as error:
         sys.exit(f"error: {error.filename}: no permission to write; choose another folder or correct its owner")
     except OSError as error:
-        sys.exit(f"error: {error.filename or ''}: {error.strerror or error}")
+        where = f"{error.filename}: " if error.filename else ""
+        sys.exit(f"error: {where}{error.strerror or one_line(error)}")
+    except Exception as error:
+        traceback.print_exc()
+        step = Path(sys.argv[0]).stem
+        sys.exit(f"error: {UNEXPECTED} in the step {step}: {type(error).__name__}: {one_line(error)[:500]}")
 
 
 def _stopped(number: int, frame: object) -> None:

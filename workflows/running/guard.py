@@ -16,6 +16,7 @@ from filelock import Timeout
 from datasets import locks
 from workflows.configuration.config import SettingsError
 from workflows.configuration.sources import ROOMS
+from workflows.running.runner import UNEXPECTED
 
 # Snakemake modes that change nothing and may run beside a live run.
 _CLAIM = Path(".snakemake") / "warpbench.lock"
@@ -67,8 +68,14 @@ def state_of(logs: Path) -> Mapping[Path, Sequence[int]]:
 def faults(logs: Path, before: Mapping[Path, Sequence[int]]) -> list[str]:
     """Return the error lines (``error: ...``) that steps left in their logs since the logs had the state ``before``."""
     recent = [path for path, state in sorted(state_of(logs).items()) if before.get(path) != state]
-    last = ((path.read_text(errors="replace").strip().splitlines() or [""])[-1] for path in recent)
-    return [line.removeprefix("error: ") for line in last if line.startswith("error: ")]
+    return [line for path in recent if (line := _fault(path))]
+
+
+def _fault(log: Path) -> str:
+    """Return the last error line near the end of a log; with the log's name where the line cannot say all."""
+    lines = log.read_text(errors="replace").strip().splitlines()[-20:]
+    found = next((line.removeprefix("error: ") for line in reversed(lines) if line.startswith("error: ")), "")
+    return f"{found}; {log} has the details" if found.startswith(UNEXPECTED) else found
 
 
 def check_checkout(root: Path, *, here: Path) -> None:
@@ -86,6 +93,12 @@ def check_checkout(root: Path, *, here: Path) -> None:
 
 def check_writable(folder: Path) -> None:
     """Raise `SettingsError` unless results can be written below ``folder`` (which need not exist yet)."""
-    existing = next(parent for parent in [folder, *folder.resolve().parents] if parent.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
+    existing = next(parent for parent in [folder, *folder.absolute().parents] if os.path.lexists(parent))
+    if existing.is_symlink() and not os.path.exists(existing):
+        raise SettingsError(f"{existing}: this link leads nowhere; is a disk not mounted? mount it or remove the link")
+    if not existing.is_dir():
+        raise SettingsError(f"{folder}: no permission to write below {existing.resolve()}, which is no folder; move it")
+    if os.statvfs(existing).f_flag & os.ST_RDONLY:
+        raise SettingsError(f"{folder}: {existing.resolve()} is on a read-only disk; run in another --directory")
+    if not os.access(existing, os.W_OK | os.X_OK):
         raise SettingsError(f"{folder}: no permission to write below {existing.resolve()}; correct its owner or mode")

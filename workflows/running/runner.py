@@ -16,6 +16,7 @@ from workflows.configuration.sources import ROOT
 from workflows.running import environment
 
 RUNNER = "WARPBENCH_RUNNER"
+UNEXPECTED = "unexpected fault"  # begins the line of a step on what nobody has foreseen; its log has more
 
 
 def equip() -> None:
