@@ -21,6 +21,8 @@ from datasets.files import DataError, replacing
 Options = Mapping[str, Any]  # of a method or a data set, as a configuration gives them
 Keep = Literal["all", "extremes"]  # which displacements stay once they are judged
 T = TypeVar("T")
+Trained = Literal["ok", "diverged", "failed", "unavailable"]  # how a training ends
+Status = Literal["ok", "failed", "timeout", "oom", "invalid_output", "diverged", "not_applicable"]  # and a registration
 UNAVAILABLE: Final = "unavailable"  # the status of a training or a call for want of a library or a device
 
 
@@ -34,7 +36,7 @@ class TrainingOutcome:
     dataset: str
     method: str
     seed: int
-    status: str
+    status: Trained
     reason: str
     checkpoint: str = ""
     sha256: str = ""
@@ -44,7 +46,7 @@ class TrainingOutcome:
 
 @dataclass(frozen=True, kw_only=True)
 class PairRecord:
-    """The outcome of one registered pair: a status of `benchmarks.results.STATUSES`, and its cost where it is ok.
+    """The outcome of one registered pair: its status, and its cost where it is ok.
 
     ``seconds`` is the method's own time, ``peak_memory`` in MiB, ``printed`` the last lines that the method printed
     where its process crashed or was stopped.
@@ -54,7 +56,7 @@ class PairRecord:
     pair: str
     finished_utc: str
     process: int
-    status: str
+    status: Status
     reason: str
     seconds: float | None = None
     peak_memory: float | None = None
@@ -106,7 +108,7 @@ def read(path: Path, kind: type[T]) -> T:
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
     except msgspec.MsgspecError as error:
-        raise DataError(f"{path}: not a {kind.__name__} ({error})") from error
+        raise DataError(f"{path}: not a {kind.__name__} ({error}); delete it and run again") from error
 
 
 def read_lines(path: Path, kind: type[T]) -> Iterator[T]:

@@ -6,14 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, get_type_hints
+from typing import Literal, get_args, get_type_hints
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.records import UNAVAILABLE
+from benchmarks.records import UNAVAILABLE, Status
 from benchmarks.rows import MetricRow, RunRow, TimingRow
 from datasets.files import DataError, replacing
 
@@ -21,7 +21,7 @@ Kind = Literal["metrics", "runs", "timing"]
 Rows = pd.DataFrame | Sequence[MetricRow | RunRow | TimingRow] | Sequence[Mapping[str, object]]
 
 # ``unavailable`` is only of timed calls: what could not run for want of a library or a device has no other rows.
-STATUSES = ("ok", "failed", "timeout", "oom", "invalid_output", "diverged", "not_applicable", UNAVAILABLE)
+STATUSES = (*get_args(Status), UNAVAILABLE)
 
 ROWS: Mapping[Kind, type] = {"metrics": MetricRow, "runs": RunRow, "timing": TimingRow}
 KEYS: Mapping[Kind, tuple[str, ...]] = {

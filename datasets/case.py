@@ -103,19 +103,24 @@ class Dataset:
         path = self.mask_path(case)
         return read_volume(path).array > 0.5 if path.exists() else None
 
-    def check_files(self, parts: Sequence[str] = (IMAGES, MASKS)) -> None:
-        """Compare files on disk with the checksums in dataset.json; raise `DataError` naming the first that differs."""
+    def check_files(self) -> None:
+        """Compare all files on disk, the truth included, with dataset.json; raise `DataError` naming one that differs.
+
+        A file that dataset.json does not know is refused, too: a mask that was put there later would change results.
+        """
+        again = f"delete {self.folder} and run again to prepare it anew"
         for relative, expected in self.description.files.items():
-            if relative.split("/", 1)[0] not in parts:
-                continue
             path = self.folder / relative
             if not path.exists():
-                raise DataError(f"{path}: missing; delete {self.folder} and run again to prepare it anew")
+                raise DataError(f"{path}: missing; {again}")
             if (got := sha256(path)) != expected:
                 raise DataError(
-                    f"{path}: changed since it was prepared (sha256 {got[:12]}…, expected {expected[:12]}…); "
-                    f"delete {self.folder} and run again to prepare it anew"
+                    f"{path}: changed since it was prepared (sha256 {got[:12]}…, expected {expected[:12]}…); {again}"
                 )
+        found = (path for part in (IMAGES, MASKS, TRUTH) for path in (self.folder / part).rglob("*") if path.is_file())
+        for path in sorted(found):
+            if not path.name.startswith(".") and path.relative_to(self.folder).as_posix() not in self.description.files:
+                raise DataError(f"{path}: not part of what was prepared; remove it, or {again}")
 
 
 @dataclass(frozen=True)

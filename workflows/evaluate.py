@@ -25,8 +25,8 @@ from benchmarks.records import Registrations, read
 from benchmarks.results import RUN_LEVEL
 from benchmarks.rows import MetricRow
 from datasets.case import Dataset, Pair, Truth, open_dataset
-from datasets.description import DATASET_JSON, TRUTH
-from datasets.files import Array, DataError, read_displacement, sha256
+from datasets.description import DATASET_JSON
+from datasets.files import Array, DataError, one_line, read_displacement, sha256
 from workflows.planning.layout import ChunkFolder
 from workflows.planning.specs import EvaluateSpec
 from workflows.running.command import job
@@ -43,7 +43,7 @@ def evaluate(spec: EvaluateSpec) -> None:
         results.write(chunk.metrics, [], "metrics")
         return
     data, truth = open_dataset(spec.data), Truth(spec.data)
-    data.check_files((TRUTH,))
+    data.check_files()
     judged = chunk.judged(_judgement(spec, registrations))
     before = results.read(judged, "metrics") if judged.exists() else None
     found = list(_rows(spec, registrations, data, truth, before))
@@ -115,7 +115,13 @@ def judge(displacement: Array, pair: Pair, data: Dataset, truth: Truth) -> list[
         true_displacement=truth.displacement(pair),
         mask=data.mask(pair.fixed),
     )
-    return measure(evidence)
+    try:
+        return measure(evidence)
+    except ValueError as error:
+        raise DataError(
+            f"{data.folder}: pair {pair.name} cannot be judged ({one_line(error)}); if this data set was prepared by "
+            "the present code, its displacement is another grid's: delete the folder that holds it and run again"
+        ) from error
 
 
 def _displacement(path: Path) -> Array:
@@ -124,7 +130,10 @@ def _displacement(path: Path) -> Array:
             f"{path}: the registration is recorded but its displacement is gone (under `keep: extremes` it is deleted "
             f"once judged), so it cannot be judged anew; delete {path.parent} and run again to register its pairs again"
         )
-    return read_displacement(path)
+    try:
+        return read_displacement(path)
+    except DataError as error:
+        raise DataError(f"{error}; delete {path.parent} and run again to register its pairs again") from error
 
 
 def _judged(before: pd.DataFrame, pair: str) -> list[Row]:

@@ -67,6 +67,7 @@ class Contestant:
 
 def _time(runs: list[RunSpec], threads: int, spec: TimingSpec) -> Iterator[TimingRow]:
     data = open_dataset(runs[0].data)
+    data.check_files()
     pairs = data.test_pairs[: spec.pairs]
     contestants = [_contestant(run, data, threads, Layout(spec.results)) for run in runs]
     workers = [contestant.worker for contestant in contestants if isinstance(contestant.worker, Worker)]

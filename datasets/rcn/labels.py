@@ -13,7 +13,7 @@ MASK_THRESHOLD = 128  # of the released evaluation; its liver masks are 0 and 25
 def liver_labels(stored: Array, where: str) -> Array:
     """Return a mask of the liver from a stored one of 0 and 255; errors name the place ``where``."""
     labels = (stored > MASK_THRESHOLD).astype(np.uint16)
-    if not labels.any():
+    if not np.all(np.isfinite(stored)) or not labels.any():
         raise DataError(
             f"{where}/segmentation: no voxel above {MASK_THRESHOLD} (largest value {float(stored.max()):g}); the "
             "released masks are 0 and 255, this is a file of another preprocessing"
@@ -26,6 +26,6 @@ def brain_labels(stored: Array, where: str) -> Array:
     # The released evaluation takes every value within one half of a label as that label.
     labels = np.rint(stored)
     low, high = float(stored.min()), float(stored.max())
-    if low < 0 or high > np.iinfo(np.uint16).max or not np.isin(labels, list(LPBA_LABELS)).any():
+    if not (low >= 0 and high <= np.iinfo(np.uint16).max) or not np.isin(labels, list(LPBA_LABELS)).any():
         raise DataError(f"{where}/segmentation: values {low:g} to {high:g} are no LPBA40 labels")
     return labels.astype(np.uint16)

@@ -42,6 +42,6 @@ def test_axes_point_where_the_header_says(prepared):
 
 def test_prepared_files_are_complete_and_checked(prepared):
     data, _ = prepared
-    data.check_files(("images", "masks", "truth"))
+    data.check_files()
     assert data.image("scan").array.shape == (160, 192, 224)
     assert data.mask("scan").mean() == pytest.approx((data.image("scan").array > 0).mean())

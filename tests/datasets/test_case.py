@@ -125,7 +125,7 @@ def test_training_pairs_follow_the_rule(prepared):
 def test_a_flipped_bit_is_found_and_named(prepared):
     folder, *_ = prepared
     data = open_dataset(folder)
-    data.check_files(("images", "masks", "truth"))
+    data.check_files()
     path = data.image_path("two")
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1

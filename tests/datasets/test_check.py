@@ -11,53 +11,21 @@ from datasets.case import Pair, Truth, Writer, open_dataset
 from datasets.check import UnfitError
 from datasets.description import Description, TrainingSplit
 from datasets.files import DataError, read_volume
-
-SHAPE = (6, 7, 8)
-AFFINE = np.array([[-1.5, 0, 0, 4], [0, -1.0, 0, 5], [0, 0, 2.5, -6], [0, 0, 0, 1]])
-PAIR = Pair("f", "m")
-RNG = np.random.default_rng(0)
-IMAGE, LABELS = RNG.random(SHAPE), RNG.integers(0, 3, SHAPE)
-POINTS = RNG.random((5, 3)) * 5
-ABOUT = Description(
-    name="mine", shape=SHAPE, labels={1: "a", 2: "b"}, evaluated_labels=(1, 2), training=TrainingSplit(()), test=(PAIR,)
+from tests.datasets.small_set import (
+    ABOUT,
+    AFFINE,
+    IMAGE,
+    LABELS,
+    PAIR,
+    POINTS,
+    SHAPE,
+    at,
+    flipped,
+    moved,
+    prepare,
+    sheared,
+    tilted,
 )
-
-
-def moved(*shift):
-    affine = AFFINE.copy()
-    affine[:3, 3] += shift
-    return affine
-
-
-def flipped(axis=0):
-    turn = np.eye(4)
-    turn[axis, axis], turn[axis, 3] = -1, SHAPE[axis] - 1
-    return AFFINE @ turn
-
-
-def tilted(degrees):
-    turn, angle = np.eye(4), np.deg2rad(degrees)
-    turn[1:3, 1:3] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
-    return turn @ AFFINE
-
-
-def sheared(cosine):
-    affine = AFFINE.copy()
-    affine[:3, 2] += cosine * 2.5 * np.array([0, -1, 0])
-    return affine
-
-
-def prepare(folder, about=ABOUT, **changes):
-    """Write a small data set, parts of which are replaced: ``f=(image, affine)``, ``f_labels``, ``f_mask`` ..."""
-    writer = Writer(folder)
-    for case in ("f", "m"):
-        writer.image(case, *changes.get(case, (IMAGE, AFFINE)))
-        writer.labels(case, *changes.get(f"{case}_labels", (LABELS, AFFINE)))
-        writer.mask(case, *changes.get(f"{case}_mask", (LABELS > 0, AFFINE)))
-    writer.landmarks(PAIR, *changes.get("landmarks", (POINTS, POINTS)))
-    writer.displacement(PAIR, *changes.get("truth", (np.zeros((3, *SHAPE), np.float32), AFFINE)))
-    writer.finish(about)
-    return open_dataset(folder)
 
 
 def problems(folder, about=ABOUT, **changes) -> list[str]:
@@ -68,17 +36,11 @@ def problems(folder, about=ABOUT, **changes) -> list[str]:
     return [str(problem) for problem in caught.value.problems]
 
 
-def at(array, value, place=(1, 2, 3)):
-    array = np.array(array, np.float64)
-    array[place] = value
-    return array
-
-
 def test_a_sound_data_set_passes(tmp_path):
     data = prepare(tmp_path)
     assert data.description.notes == ()
     assert np.array_equal(Truth(tmp_path).labels("f"), LABELS)
-    data.check_files(("images", "masks", "truth"))
+    data.check_files()
 
 
 @pytest.mark.fault(16)
@@ -316,7 +278,7 @@ def test_any_other_name_works(tmp_path, name):
     data = open_dataset(tmp_path)
     assert data.test_pairs == [pair] == [Pair.from_name(pair.name)]
     assert len(Truth(tmp_path).landmarks(pair)[0]) == 5
-    data.check_files(("images", "truth"))
+    data.check_files()
 
 
 @pytest.mark.parametrize(

@@ -266,7 +266,7 @@ def test_prepared_data_set(tmp_path):
     description = lung.prepare_pairs(writer, params, show=lines.append)
     writer.finish(replace(description, name="lungs"))
     data, truth = open_dataset(tmp_path), Truth(tmp_path)
-    data.check_files(("images", "masks", "truth"))
+    data.check_files()
     assert data.training_pairs == [Pair("train00_inhale", "train00_exhale"), Pair("train00_exhale", "train00_inhale")]
     assert data.test_pairs == [Pair(f"test0{k}_inhale", f"test0{k}_exhale") for k in range(2)]
     assert len(lines) == 3

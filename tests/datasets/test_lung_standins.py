@@ -166,7 +166,7 @@ def test_a_training_set_without_test_pairs(tmp_path):
     params = {**TINY, "training": 1, "test": 0, "title": "Chests"}
     prepare(PrepareSpec(name="chests", module="phantom", params=params, folder=tmp_path / "data"))
     data = open_dataset(tmp_path / "data")
-    data.check_files(("images", "masks", "truth"))
+    data.check_files()
     assert (data.description.title, data.test_pairs, data.description.severity) == ("Chests", [], {})
     assert data.training_cases == ["train00_inhale", "train00_exhale"]
     np.testing.assert_allclose(

@@ -183,7 +183,7 @@ def test_sheets_of_waves_lie_where_the_pattern_changes_sign():
 def test_files_are_complete_and_match_their_description(prepared):
     name, data, truth = prepared
     options, about = DESIGNS[name], data.description
-    data.check_files(("images", "masks", "truth"))
+    data.check_files()
     assert {str(p.relative_to(data.folder)) for p in data.folder.rglob("*.*z")} <= set(about.files)
     assert (about.shape, about.name, about.phantom) == (tuple(options["shape"]), f"phantom-{name}", True)
     assert set(about.evaluated_labels) <= set(about.labels)

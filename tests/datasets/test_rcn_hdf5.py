@@ -92,7 +92,7 @@ def test_ordered_pairs_and_what_is_missing(tmp_path, mirror, caplog):
     assert "342 test pairs, the paper has 380" in notes
     assert set(data.description.notes) <= set(caplog.messages)
     assert set(data.description.notes) <= set(data.description.preprocessing)  # what the page can show
-    data.check_files(("images", "truth"))
+    data.check_files()
     assert data.training_pairs == []
     assert truth.landmarks(data.test_pairs[0]) is None
 

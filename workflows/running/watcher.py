@@ -14,7 +14,6 @@ import numpy as np
 from benchmarks.landmarks import tre
 from benchmarks.records import Snapshot, encode, read_lines
 from datasets.case import Dataset, Pair, Truth, check_same_grid, open_dataset
-from datasets.description import IMAGES, TRUTH
 from datasets.files import Array, DataError, Volume, replacing
 
 Register = Callable[[Array, Array, Sequence[float]], Array]
@@ -59,7 +58,7 @@ def _lines(rows: Sequence[Snapshot]) -> bytes:
 
 
 def _watched(data: Dataset) -> Iterator[Watched]:
-    data.check_files((IMAGES, TRUTH))
+    data.check_files()
     truth, found = Truth(data.folder), False
     for pair in data.test_pairs:
         landmarks = truth.landmarks(pair)
