@@ -1,8 +1,13 @@
 """A method with every fault a method can have, for the supervisor's tests; ``fault`` chooses."""
 
+import contextlib
+import json
 import os
+import resource
 import signal
+import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 
@@ -14,9 +19,11 @@ NEEDS = ()
 @dataclass(frozen=True)
 class Params:
     fault: str = "none"
+    command: str = ""  # of the shell, for the fault of the same name
 
 
 def load(params: Params, *, device: str, seed: int, checkpoint=None):
+    FAULTS["command"] = lambda zero, fixed: _command(params.command)
     if params.fault == "load":
         raise ImportError("libwarp.so: cannot open shared object")
     if params.fault == "crash at load":
@@ -41,6 +48,69 @@ def _import(zero, fixed):
     import no_such_library  # noqa: F401
 
 
+def _command(line):
+    subprocess.run(line, shell=True)
+    raise RuntimeError("the library gives no reason")
+
+
+def _leak_descriptors(zero, fixed):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
+    open_files = []
+    with contextlib.suppress(OSError):
+        while True:
+            open_files.append(os.open(os.devnull, os.O_RDONLY))
+    raise RuntimeError("the library gives no reason")
+
+
+def _leave_children(zero, fixed):
+    subprocess.Popen(["sleep", "654"])
+    time.sleep(600)
+
+
+def _read_input(zero, fixed):
+    subprocess.run(["cat"], check=True)
+    return zero
+
+
+def _litter(zero, fixed):
+    tempfile.mkdtemp()
+    os.write(tempfile.mkstemp()[0], b"x" * 100_000)
+    return zero
+
+
+def _show_environment(zero, fixed):
+    print("environment", json.dumps(dict(os.environ)), flush=True)
+    return zero
+
+
+def _allocate_tensor(zero, fixed):
+    import torch
+
+    return torch.empty(1 << 50)
+
+
+def _allocate_image(zero, fixed):
+    import SimpleITK
+
+    return SimpleITK.Image([60000, 60000, 60000], SimpleITK.sitkFloat64)
+
+
+def _simulate_cuda_oom(zero, fixed):
+    import torch
+
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has 79.10 GiB in all")
+
+
+def _simulate_cuda_loss(zero, fixed):
+    raise RuntimeError("CUDA error: no CUDA-capable device is detected")
+
+
+def _crash_in_words(zero, fixed):
+    for number in range(50):
+        print("line", number, flush=True)
+    os.kill(os.getpid(), signal.SIGABRT)
+
+
 def _mutate(zero, fixed):
     fixed[...] = 0
     return zero
@@ -63,6 +133,21 @@ FAULTS = {
     "none": lambda zero, fixed: zero,
     "one": lambda zero, fixed: zero + 1,  # no fault: another displacement
     "raise": _raise,
+    "descriptors": _leak_descriptors,
+    "children": _leave_children,
+    "input": _read_input,
+    "litter": _litter,
+    "environment": _show_environment,
+    "tensor": _allocate_tensor,
+    "image": _allocate_image,
+    "simulated cuda oom": _simulate_cuda_oom,
+    "simulated cuda loss": _simulate_cuda_loss,
+    "crash in words": _crash_in_words,
+    "infinite": lambda zero, fixed: zero + np.inf,
+    "complex": lambda zero, fixed: zero.astype(np.complex64),
+    "objects": lambda zero, fixed: zero.astype(object),
+    "text": lambda zero, fixed: "done",
+    "twice": lambda zero, fixed: np.stack([zero, zero]),
     "late import": _import,
     "mutate": _mutate,
     "shout": _shout,

@@ -23,12 +23,21 @@ FAULTS = {
     "exit": ("failed", "exit status 3"),
     "killed": ("oom", "SIGKILL"),
     "memory": ("oom", "allocate"),
+    "tensor": ("oom", str(4 << 50)),
+    "image": ("oom", "allocate memory"),
+    "simulated cuda oom": ("oom", "Tried to allocate 20.00 GiB"),
     "nan": ("invalid_output", "NaN"),
+    "infinite": ("invalid_output", "infinite"),
+    "complex": ("invalid_output", "complex64"),
+    "objects": ("invalid_output", "object"),
+    "text": ("invalid_output", "floating-point"),
+    "twice": ("invalid_output", "expected shape (3, 10, 12, 14)"),
     "shape": ("invalid_output", "expected shape (3, 10, 12, 14)"),
     "integer": ("invalid_output", "int16"),
     "huge": ("invalid_output", "voxels"),
     "none_returned": ("invalid_output", "floating-point"),
 }
+LESS_LIKELY = ("complex", "objects", "text", "twice", "tensor")
 
 
 def outcome(spec) -> dict[str, dict]:
@@ -37,7 +46,14 @@ def outcome(spec) -> dict[str, dict]:
     return {record["pair"]: record for record in pairs}
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.fault(10, 12, 13)
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *(name for name in FAULTS if name not in LESS_LIKELY),
+        *(pytest.param(name, marks=pytest.mark.slow) for name in LESS_LIKELY),
+    ],
+)
 def test_a_fault_is_a_row_and_the_next_pair_runs(make_dataset, registration, fault):
     status, reason = FAULTS[fault]
     records = outcome(registration(make_dataset(), fault=fault))
@@ -46,6 +62,7 @@ def test_a_fault_is_a_row_and_the_next_pair_runs(make_dataset, registration, fau
     assert records["fixed__bright0"]["status"] == "ok"
 
 
+@pytest.mark.fault(13, 14)
 @pytest.mark.parametrize("fault", ["shout", "surroundings", "strided", "none"])
 def test_bad_manners_are_contained(make_dataset, registration, fault):
     spec = registration(make_dataset(), fault=fault)
@@ -55,6 +72,28 @@ def test_bad_manners_are_contained(make_dataset, registration, fault):
     assert read_displacement(spec.folder / "disp_fixed_dark0.nii.gz").shape == (3, 10, 12, 14)
 
 
+@pytest.mark.fault(10)
+def test_a_crash_is_on_record_with_its_signal_and_the_last_lines_printed(make_dataset, registration):
+    record = outcome(registration(make_dataset(), fault="crash in words"))["fixed__dark0"]
+    assert "SIGABRT" in record["reason"]
+    assert record["printed"] == [f"line {number}" for number in range(30, 50)]
+
+
+@pytest.mark.fault(24)
+def test_a_simulated_loss_of_the_cuda_device_leaves_no_record(make_dataset, registration):
+    """No GPU is needed: the method raises what torch does, and torch finds no device here afterwards."""
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("torch finds a device")
+    spec = registration(make_dataset(), fault="simulated cuda loss")
+    spec = replace(spec, run=replace(spec.run, by=replace(spec.run.by, device="cuda")))
+    assert outcome(spec) == {}
+    found = read(spec.folder / "registrations.json", Registrations)
+    assert found.unavailable.startswith("device cuda cannot be used: ")
+
+
+@pytest.mark.fault(11)
 def test_a_hanging_method_is_killed_at_the_limit(make_dataset, registration):
     spec = registration(make_dataset(), fault="hang", time_limit=2)
     records = outcome(spec)
@@ -119,6 +158,7 @@ def test_a_torn_record_is_registered_again(make_dataset, registration):
     assert outcome(spec) == again  # the new record does not hang on to the torn line
 
 
+@pytest.mark.fault(4)
 def test_a_changed_image_is_refused_before_work(make_dataset, registration):
     data = make_dataset()
     path = data.image_path("dark0")
@@ -149,6 +189,7 @@ def test_the_truth_is_not_applicable_where_there_is_none(make_dataset, registrat
     assert {record["status"] for record in records.values()} == {"not_applicable"}
 
 
+@pytest.mark.fault(1)
 @pytest.mark.parametrize("victim", ["step", "worker"])
 def test_a_killed_run_goes_on_where_it_was(make_dataset, registration, tmp_path, victim):
     """SIGKILL in the middle: no orphan stays, and a repeat registers only what had no record."""

@@ -66,14 +66,8 @@ def is_missing(error: BaseException) -> bool:
 def check(folders: Iterable[Path], room: int = 0) -> None:
     """Try the surroundings; raise `MachineError` where they are not sound.
 
-    A file of ``room`` bytes must go into each of ``folders`` and come back, and descriptors and a thread must be had.
+    Descriptors and a thread must be had, and a file of ``room`` bytes must go into each of ``folders`` and come back.
     """
-    for folder in folders:
-        try:
-            _write_and_read(folder, min(max(room, len(_BLOCK)), _LARGEST))
-        except OSError as error:
-            why = error.strerror or one_line(error)
-            raise MachineError(f"{folder}: {why}; correct that and run again: what was finished is kept") from error
     try:
         with contextlib.ExitStack() as stack:
             for _ in range(8):
@@ -84,6 +78,12 @@ def check(folders: Iterable[Path], room: int = 0) -> None:
     except (OSError, RuntimeError) as error:
         why = getattr(error, "strerror", None) or one_line(error)
         raise MachineError(f"this process cannot go on: {why}; raise the limit (ulimit) and run again") from error
+    for folder in folders:
+        try:
+            _write_and_read(folder, min(max(room, len(_BLOCK)), _LARGEST))
+        except OSError as error:
+            why = error.strerror or one_line(error)
+            raise MachineError(f"{folder}: {why}; correct that and run again: what was finished is kept") from error
 
 
 def faults(folder: Path) -> list[str]:
