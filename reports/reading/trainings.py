@@ -14,16 +14,20 @@ A method may have been trained on several data sets: `choose` says whose trainin
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from benchmarks import records
-from datasets.files import Array
+from datasets.files import Array, one_line
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -39,30 +43,35 @@ class Training:
 
     def rows(self, name: str) -> pd.DataFrame | None:
         """Read a file of lines of JSON, such as ``curve.jsonl``; None where there is none or it is empty."""
-        path = self._path(name)
-        return pd.read_json(path, lines=True) if path and path.stat().st_size else None
+        return self._read(name, lambda path: pd.read_json(path, lines=True) if path.stat().st_size else None)
 
     def arrays(self, name: str) -> Mapping[str, Array] | None:
         """Read a file of arrays, such as ``maps.npz``."""
-        path = self._path(name)
-        if path is None:
-            return None
-        with np.load(path) as stored:
-            return {key: stored[key] for key in stored.files}
+        return self._read(name, _arrays)
 
     def table(self, name: str) -> pd.DataFrame | None:
         """Read a CSV file, such as ``displacements.csv``."""
-        path = self._path(name)
-        return pd.read_csv(path) if path else None
+        return self._read(name, pd.read_csv)
 
     def about(self, name: str) -> Mapping[str, Any] | None:
         """Read a JSON file, such as ``synthetic.json``."""
-        path = self._path(name)
-        return json.loads(path.read_text(encoding="utf-8")) if path else None
+        return self._read(name, lambda path: json.loads(path.read_text(encoding="utf-8")))
 
-    def _path(self, name: str) -> Path | None:
+    def _read(self, name: str, reader: Callable[[Path], T]) -> T | None:
+        """Return a file as its reader has it; None, with a warning, where it was damaged: a report has to go on."""
         path = self.folder / name if self.folder else None
-        return path if path and path.exists() else None
+        if path is None or not path.exists():
+            return None
+        try:
+            return reader(path)
+        except Exception as error:  # whatever the byte that is wrong makes of the file
+            logger.warning("warning: %s: cannot be read and is left out of the report (%s)", path, one_line(error))
+            return None
+
+
+def _arrays(path: Path) -> Mapping[str, Array]:
+    with np.load(path) as stored:
+        return {key: stored[key] for key in stored.files}
 
 
 def read(path: Path) -> Training:

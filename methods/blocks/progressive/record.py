@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import json
 import logging
-import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -150,7 +149,7 @@ def _readable(paths: Sequence[Path]) -> Iterator[dict[str, Array]]:
         try:
             with np.load(path) as stored:
                 yield dict(stored)
-        except (OSError, ValueError, zipfile.BadZipFile):
+        except Exception:  # of zip, of NumPy, of Python's parser: whatever the byte that is wrong makes of the file
             log.warning("%s: cannot be read, perhaps cut short; left out of the maps", path)
 
 
