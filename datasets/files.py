@@ -174,7 +174,7 @@ def read_displacement(path: Path) -> Array:
     note(path)
     try:
         array = np.asarray(_open(path)[0].dataobj, dtype=np.float32)
-    except UNREADABLE as error:
+    except (*UNREADABLE, TypeError) as error:  # a kind of voxel that is no number
         raise DataError(f"{path}: not a readable displacement ({one_line(error)})") from error
     if array.ndim != 4 or array.shape[-1] != 3:
         raise DataError(f"{path}: expected a displacement (D, H, W, 3), got shape {array.shape}")
@@ -184,7 +184,7 @@ def read_displacement(path: Path) -> Array:
 def read_landmarks(path: Path) -> Array:
     """Read landmarks ``(n, 3)``, zero-based voxel coordinates, from comma-separated rows without a header."""
     note(path)
-    return parse_points(Path(path).read_text(encoding="utf-8"), str(path), separator=",")
+    return parse_points(Path(path).read_text(encoding="utf-8", errors="replace"), str(path), separator=",")
 
 
 def parse_points(text: str, where: str, *, separator: str | None = None) -> Array:
@@ -201,7 +201,8 @@ def parse_points(text: str, where: str, *, separator: str | None = None) -> Arra
             rows.append([float(value) for value in line.split(separator)])
         except ValueError as error:
             raise DataError(fault) from error
-        if len(rows[-1]) != 3 or not np.all(np.isfinite(rows[-1])):
+        # Python reads 1_0 as ten, and digits of other scripts too.
+        if len(rows[-1]) != 3 or not np.all(np.isfinite(rows[-1])) or "_" in line or not line.isascii():
             raise DataError(fault)
     if not rows:
         raise DataError(f"{where}: no landmarks")

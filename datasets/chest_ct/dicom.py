@@ -24,6 +24,7 @@ from datasets.files import Array, DataError
 from datasets.grid import Grid
 
 MODALITY, PATIENT, SERIES = "0008|0060", "0010|0020", "0020|000e"
+LARGEST = 8192  # pixels of a side: a damaged header may ask for more memory than there is
 UNEVEN = 0.01  # gaps between slices that differ by more than this share are noted
 TILTED = 1e-3  # as are direction cosines that are off by more
 
@@ -111,8 +112,14 @@ def _slice(path: Path, series: DicomSeries) -> DicomSlice:
     with _header(path) as reader:
         if (uid := _tag(reader, SERIES)) != series.uid:
             raise DataError(f"{path}: of series {uid or '(none)'}, expected {series.uid}; keep one series a folder")
+        width, height, frames = reader.GetSize()
+        if frames != 1 or reader.GetNumberOfComponents() != 1 or max(width, height) > LARGEST:
+            raise DataError(f"{path}: expected one slice of grey values, got {frames} of {width} x {height} pixels")
+        spacing, origin = reader.GetSpacing(), np.asarray(reader.GetOrigin())
         direction = np.reshape(reader.GetDirection(), (3, 3))
-        return DicomSlice(path, reader.GetSize(), reader.GetSpacing(), direction, np.asarray(reader.GetOrigin()))
+        if not (min(spacing) > 0 and np.all(np.isfinite([*spacing, *origin, *direction.flat]))):
+            raise DataError(f"{path}: spacing {spacing} or position {origin.tolist()} is none; is the file damaged?")
+        return DicomSlice(path, (width, height), spacing, direction, origin)
 
 
 def _sorted(slices: list[DicomSlice], series: DicomSeries) -> tuple[list[DicomSlice], list[str]]:
@@ -181,4 +188,7 @@ def _along(values: Array, old: int, new: int, axis: int) -> Array:
 def _read(path: Path) -> Array:
     """Read one slice ``(x, y)`` in Hounsfield units: the reader applies slope and intercept, signed or not."""
     with _header(path) as reader:
-        return sitk.GetArrayFromImage(reader.Execute())[0].T.astype(np.float32)
+        values = sitk.GetArrayFromImage(reader.Execute())[0].T.astype(np.float32)
+    if not np.all(np.isfinite(values)):
+        raise DataError(f"{path}: some values are NaN or infinite; is the file damaged?")
+    return values

@@ -41,6 +41,7 @@ from workflows.configuration.sources import ROOT
 
 SLOWEST = 20  # seconds for one file
 MEMORY = 6 * 2**30
+RENEWED = 500  # files, after which a child gives way to another
 SHAPE = (5, 6, 7)
 HEADER = """ObjectType = Image
 NDims = 3
@@ -209,7 +210,7 @@ def _child(reader: Reader, first: int, until: float, folder: Path) -> None:
     faulthandler.enable()
     logging.disable(logging.CRITICAL)
     seed, met = first, {""}
-    while time.monotonic() < until:
+    while time.monotonic() < until and seed < first + RENEWED:  # libraries lose memory on broken files
         (folder / "seed").write_text(str(seed))
         signal.alarm(SLOWEST)
         fault = one(reader, seed, folder / "files")
@@ -218,6 +219,7 @@ def _child(reader: Reader, first: int, until: float, folder: Path) -> None:
             print(f"seed {seed}: {fault}", flush=True)
         seed += 1
     (folder / "seed").write_text(f"{seed} done")
+    os._exit(0)
 
 
 def main(name: str, seconds: float, seed: int) -> None:
@@ -226,12 +228,14 @@ def main(name: str, seconds: float, seed: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         while time.monotonic() < until:
             if not (child := os.fork()):
-                _child(READERS[name], seed, until, Path(folder))
-                os._exit(0)
+                try:
+                    _child(READERS[name], seed, until, Path(folder))
+                finally:
+                    os._exit(1)
             _, status = os.waitpid(child, 0)
             seed = int((Path(folder) / "seed").read_text().split()[0])
-            if os.WIFSIGNALED(status):
-                print(f"seed {seed}: the process died of signal {os.WTERMSIG(status)}", flush=True)
+            if status:
+                print(f"seed {seed}: the process ended with {os.waitstatus_to_exitcode(status)}", flush=True)
                 seed += 1
     print(f"{name}: {seed - first} files in {seconds:g} s", flush=True)
 
