@@ -42,6 +42,7 @@ from datasets.rcn.lists import COLLECTIONS, DRIVE, GRID, Collection, Part
 
 logger = logging.getLogger(__name__)
 FOLDER = "rcn_hdf5"  # below the mirror and the cache
+LARGEST = 2**30  # voxels: a damaged file may ask for more memory than there is
 # The released preprocessing turns DICOM into axes that grow to the patient's right, to posterior, to inferior; what the
 # brain sets went through is not known.
 LIVER_AFFINE, BRAIN_AFFINE = np.diag([1.0, -1.0, -1.0, 1.0]), np.eye(4)
@@ -228,7 +229,7 @@ def _array(scan: h5py.Group, member: str, where: str) -> Array:
         raise DataError(f"{where}/{member}: lies in another file; copy it into this one")
     if item.dtype.kind not in "iuf":
         raise DataError(f"{where}/{member}: expected numbers, got dtype {item.dtype}")
-    if item.ndim != 3 or 0 in item.shape:
+    if item.ndim != 3 or 0 in item.shape or item.size > LARGEST:
         raise DataError(f"{where}/{member}: expected a volume of three axes, got shape {item.shape}")
     try:
         return item[...]

@@ -119,6 +119,17 @@ def test_a_member_is_no_larger_than_it_may_be(tmp_path):
 
 
 @pytest.mark.fault(20)
+def test_a_member_without_a_name_is_refused(tmp_path):
+    path = zipped(tmp_path / "x.zip", ("a.img", b"1"))
+    content = path.read_bytes()
+    at = content.index(b"PK\1\2")
+    content = content[:at] + content[at:].replace(b"\5\0", b"\0\0", 1)  # the length of the name in the directory
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"x\.zip"):
+        names_in_zip(path)
+
+
+@pytest.mark.fault(20)
 def test_a_locked_archive_is_named(tmp_path):
     path = zipped(tmp_path / "x.zip", ("a.img", b"1"))
     content = bytearray(path.read_bytes())

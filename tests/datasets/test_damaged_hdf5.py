@@ -99,3 +99,13 @@ def test_a_name_that_is_no_text_is_shown(tmp_path):
     )
     with pytest.raises(DataError, match=r"lspig_val\.h5"):
         imported(tmp_path)
+
+
+@pytest.mark.fault(17, 20)
+def test_a_volume_of_more_voxels_than_fit_is_refused_unread(tmp_path):
+    path = put_pigs(tmp_path / "mine")
+    with h5py.File(path, "a") as archive:
+        del archive["2017_02_pregas/volume"]
+        archive.create_dataset("2017_02_pregas/volume", (2**20, 2**20, 2**10), "u1", chunks=(64, 64, 64))
+    with pytest.raises(DataError, match=r"expected a volume of three axes, got shape \(1048576, 1048576, 1024\)"):
+        imported(tmp_path)

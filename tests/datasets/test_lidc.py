@@ -1,6 +1,7 @@
 """The importer of LIDC-IDRI, on small DICOM series, from folders and through a stand-in for the downloading package."""
 
 import locale
+import re
 import shutil
 import sys
 import types
@@ -274,3 +275,33 @@ def test_without_the_package_the_ways_are_told(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "idc_index", None)
     with pytest.raises(DataError, match=r"pip install idc-index.*by hand.*WARPBENCH_MIRROR"):
         imported(tmp_path)
+
+
+def test_an_edited_slice_is_read_again_and_new_times_are_not(tmp_path, monkeypatch):
+    put_series(tmp_path / "a", "1.2.9")
+    before = imported(tmp_path, source=str(tmp_path / "a"), subjects=1).image("LIDC-IDRI-0001").array
+    for path in (tmp_path / "a").iterdir():
+        path.write_bytes(path.read_bytes())
+    read, read_series = [], lidc.read_series
+    monkeypatch.setattr(
+        lidc, "read_series", lambda series, shape: read.append(series.patient) or read_series(series, shape)
+    )
+    imported(tmp_path, source=str(tmp_path / "a"), subjects=1)
+    assert read == []
+    put_series(tmp_path / "a", "1.2.9", values=values_of(seed=8))
+    after = imported(tmp_path, source=str(tmp_path / "a"), subjects=1).image("LIDC-IDRI-0001").array
+    assert read == ["LIDC-IDRI-0001"]
+    assert np.abs(after - before).max() > 0.1
+
+
+@pytest.mark.parametrize("change", ["rows", "frames"])
+def test_slices_of_wild_size_are_refused(tmp_path, change):
+    series = put_series(tmp_path / "a", "1.2.9")
+    content = series.files[0].read_bytes()
+    found = re.search(rb"\x28\0\x10\0(US\2\0|\2\0\0\0)\x0c\0", content)
+    assert found is not None
+    long = b"IS\2\0" if found[1].startswith(b"US") else found[1]
+    wild = {"rows": found[0][:-2] + b"\x60\xea", "frames": b"\x28\0\x08\0" + long + b"2 " + found[0]}[change]
+    series.files[0].write_bytes(content.replace(found[0], wild))
+    with pytest.raises(DataError, match=r"1-\d+\.dcm: (expected one slice of grey values|not a readable)"):
+        read_series(series, SHAPE)

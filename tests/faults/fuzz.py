@@ -122,8 +122,9 @@ def _read_points(folder: Path) -> None:
 def _make_packs(folder: Path) -> None:
     with zipfile.ZipFile(folder / "Case1Pack.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for phase in dirlab_packs.PHASES:
-            archive.writestr(f"Case1Pack/Images/case1_{phase}_s.img", np.arange(300, dtype="<i2").tobytes())
-            archive.writestr(f"Case1Pack/ExtremePhases/Case1_300_{phase}_xyz.txt", "1 2 3\n" * 30)
+            image, points = f"Images/case1_{phase}_s.img", f"ExtremePhases/Case1_300_{phase}_xyz.txt"
+            for name, content in {image: np.arange(300, dtype="<i2").tobytes(), points: b"1 2 3\n" * 30}.items():
+                archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)  # without the time of day
     with tarfile.open(folder / "10-MetaImage.tar", "w") as archive:
         for name, content in {"10.mhd": HEADER.encode(), "10.raw": bytes(420)}.items():
             info = tarfile.TarInfo(name)
