@@ -229,7 +229,7 @@ def _array(scan: h5py.Group, member: str, where: str) -> Array:
         raise DataError(f"{where}/{member}: lies in another file; copy it into this one")
     if item.dtype.kind not in "iuf":
         raise DataError(f"{where}/{member}: expected numbers, got dtype {item.dtype}")
-    if item.ndim != 3 or 0 in item.shape or item.size > LARGEST:
+    if item.ndim != 3 or 0 in item.shape or np.prod(item.shape, dtype=float) > LARGEST:
         raise DataError(f"{where}/{member}: expected a volume of three axes, got shape {item.shape}")
     try:
         return item[...]

@@ -298,7 +298,7 @@ def test_an_edited_slice_is_read_again_and_new_times_are_not(tmp_path, monkeypat
 def test_slices_of_wild_size_are_refused(tmp_path, change):
     series = put_series(tmp_path / "a", "1.2.9")
     content = series.files[0].read_bytes()
-    found = re.search(rb"\x28\0\x10\0(US\2\0|\2\0\0\0)\x0c\0", content)
+    found = re.search(rb"\x28\x00\x10\x00(US\x02\x00|\x02\x00\x00\x00)\x0c\x00", content)
     assert found is not None
     long = b"IS\2\0" if found[1].startswith(b"US") else found[1]
     wild = {"rows": found[0][:-2] + b"\x60\xea", "frames": b"\x28\0\x08\0" + long + b"2 " + found[0]}[change]
