@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Iterable, Sequence
 
-from reports.tables.numbers import MINUS
+from reports.tables.letters import COMMAND, DEFINITION, escape
 from reports.tables.table import Table, Text
-
-_LATEX = {
-    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}", '"': "''", "±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$",
-    MINUS: "$-$", "\N{EN DASH}": "--", "—": "---", "†": r"\textdagger{}", "·": r"$\cdot$",
-    "\N{MULTIPLICATION SIGN}": r"$\times$", "…": r"\ldots{}", "µ": r"$\mu$", "≤": r"$\leq$", "≥": r"$\geq$",
-    "\u202f": r"\,", "δ": r"$\delta$", "Δ": r"$\Delta$", "∘": r"$\circ$",
-    "“": "``", "”": "''", "\N{RIGHT SINGLE QUOTATION MARK}": "'", "[": "{[}", "]": "{]}",
-}  # fmt: skip
 
 
 def latex(tables: Iterable[Table]) -> str:
-    """Return tables as LaTeX floats."""
-    return "\n".join(_table(table) for table in tables)
-
-
-def escape(text: str) -> str:
-    """Return text that LaTeX prints as it stands; control characters and line ends become spaces."""
-    flat = re.sub(r"[\x00-\x1f\x7f]+", " ", text)
-    return "".join(_LATEX.get(character, character) for character in flat)
+    """Return tables as LaTeX floats, behind the definition of what they need beside packages."""
+    text = "\n".join(_table(table) for table in tables)
+    return f"{DEFINITION}\n{text}" if COMMAND in text else text
 
 
 def _table(table: Table) -> str:

@@ -14,6 +14,7 @@ import tokenize
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import decode_source
 from pathlib import Path
 from typing import Any
 
@@ -156,7 +157,7 @@ def _parse(path: Path) -> ast.Module:
 @cache
 def _parsed(path: Path) -> ast.Module | Exception:
     try:
-        return ast.parse(path.read_bytes(), filename=str(path))  # Python's own rules for encodings and their marks
+        return ast.parse(decode_source(path.read_bytes()), filename=str(path))  # as Python's own import reads it
     except (SyntaxError, ValueError, RecursionError, OSError) as error:
         return error
 
