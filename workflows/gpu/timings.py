@@ -1,4 +1,4 @@
-"""What `make gpu` times, by importance: registrations, steps of training, then tuned kernels and the CPU beside."""
+"""What `make gpu` times, by importance: registrations, steps of training, and the CPU of the machine beside."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from itertools import chain
 from typing import Literal, get_args
 
 import numpy as np
@@ -20,9 +19,9 @@ from workflows.gpu.clock import Clock
 from workflows.gpu.networks import STUDENTS, Predict, Subject
 
 SPACING = (1.0, 1.0, 1.0)
-Phase = Literal["registration", "step", "taught", "cpu", "tuned"]
+Phase = Literal["registration", "step", "taught", "cpu"]
 PHASES: tuple[Phase, ...] = get_args(Phase)  # in order of importance
-FEW = 9  # so many networks are also timed on the CPU of the machine, and with tuned kernels
+FEW = 9  # so many networks are also timed on the CPU of the machine
 
 
 @dataclass(frozen=True)
@@ -53,12 +52,10 @@ class Session:
 
     def _measure(self, phase: Phase, name: str) -> Iterator[Timing | Difference]:
         if phase == "registration":
-            return self._registrations(name, tuned=False)
+            return self._registrations(name)
         if phase == "cpu":
             return self._on_the_cpu(name)
-        if phase == "tuned":
-            return chain(self._registrations(name, tuned=True), self._steps(name, tuned=True))
-        return self._steps(name, tuned=False, taught=phase == "taught")
+        return self._steps(name, taught=phase == "taught")
 
     @property
     def on_cuda(self) -> bool:
@@ -70,27 +67,27 @@ class Session:
         """The precisions that the device has."""
         return ("float32", "mixed") if self.on_cuda else ("float32",)
 
-    def _registrations(self, name: str, *, tuned: bool) -> Iterator[Timing]:
+    def _registrations(self, name: str) -> Iterator[Timing]:
         subject, clock = self._subject(name), self._clock()
         size, call = subject.size(), cache(subject.predict)  # both precisions have one set of weights
         for precision in self.precisions:
-            about = replace(self._about("registration", name, precision, tuned), **size)
-            yield clock.time(about, partial(_call, _register, subject, call, precision, tuned))
+            about = replace(self._about("registration", name, precision), **size)
+            yield clock.time(about, partial(_call, _register, subject, call, precision))
             about = replace(about, what="network")
-            yield clock.time(about, partial(_call, _on_device, subject, call, precision, tuned))
+            yield clock.time(about, partial(_call, _on_device, subject, call, precision))
 
-    def _steps(self, name: str, *, tuned: bool, taught: bool = False) -> Iterator[Timing]:
+    def _steps(self, name: str, *, taught: bool) -> Iterator[Timing]:
         for precision in self.precisions:
-            about = self._about("taught step" if taught else "step", name, precision, tuned)
-            with single_precision(tuned=tuned):
+            about = self._about("taught step" if taught else "step", name, precision)
+            with single_precision(tuned=True):  # as the loop of training has it
                 timed = self._clock().time(about, partial(self._subject(name).step, precision, taught=taught))
-            yield timed
+            yield replace(timed, tuned=self.on_cuda)
 
     def _on_the_cpu(self, name: str) -> Iterator[Timing | Difference]:
         """Time the CPU of the same machine on all its threads, and compare the displacements of both devices."""
         subject = replace(self._subject(name), device="cpu")
         predict = subject.predict()("float32")
-        about = replace(self._about("registration", name, "float32", False), device="cpu", **subject.size())
+        about = replace(self._about("registration", name, "float32"), device="cpu", **subject.size())
         yield Clock("cpu", 5, 0.5, 0).time(about, lambda: partial(_register, subject, predict))
         wanted = _register(subject, predict)
         there = self._subject(name)
@@ -105,9 +102,9 @@ class Session:
     def _subject(self, name: str) -> Subject:
         return Subject(name, self.device, (self.size,) * 3)
 
-    def _about(self, what: str, name: str, precision: Precision, tuned: bool) -> Timing:
+    def _about(self, what: str, name: str, precision: Precision) -> Timing:
         shape = self._subject(name).shape
-        return Timing(what=what, network=name, device=self.device, precision=precision, tuned=tuned, shape=shape)
+        return Timing(what=what, network=name, device=self.device, precision=precision, tuned=False, shape=shape)
 
 
 def _call(
@@ -115,16 +112,9 @@ def _call(
     subject: Subject,
     built: Callable[[], Callable[[Precision], Predict]],
     precision: Precision,
-    tuned: bool,
 ) -> Callable[[], object]:
     """Return a registration to be timed; a network is built as late as here, where a fault becomes a row."""
-    network = built()(precision)
-
-    def predict(fixed: torch.Tensor, moving: torch.Tensor) -> torch.Tensor:
-        with single_precision(tuned=tuned):  # within the registration's own
-            return network(fixed, moving)
-
-    return partial(function, subject, predict)
+    return partial(function, subject, built()(precision))
 
 
 def _register(subject: Subject, predict: Predict) -> Array:
@@ -137,7 +127,8 @@ def _register(subject: Subject, predict: Predict) -> Array:
 def _on_device(subject: Subject, predict: Predict) -> torch.Tensor:
     """Return a displacement of images that lie on the device, where it stays."""
     fixed, moving = subject.on_device
-    return predict(fixed, moving)
+    with single_precision():
+        return predict(fixed, moving)
 
 
 def _difference(found: Array, wanted: Array) -> tuple[float, float]:

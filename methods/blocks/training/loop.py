@@ -162,7 +162,7 @@ def fit(
         clear_leftovers(folder)
     start, seconds = _resume(learner, folder, run)
     began, total = time.monotonic() - seconds, sampler.options.iterations
-    with single_precision(), _curve(folder / CURVE, start) if alone else nullcontext() as curve:
+    with single_precision(tuned=True), _curve(folder / CURVE, start) if alone else nullcontext() as curve:
         for iteration in progress(range(start, total), done=start, show=alone):
             row = _iterate(learner, sampler, iteration)
             spent = time.monotonic() - began
