@@ -177,7 +177,8 @@ def test_different_grids_are_no_row(make_dataset, registration, tmp_path):
     writer = Writer(tmp_path / "grids")
     writer.image("fixed", np.random.default_rng(0).random((10, 12, 14)), AFFINE)
     writer.image("moving", np.random.default_rng(1).random((10, 12, 15)), AFFINE)
-    write_description(tmp_path / "grids", description("grids", [Pair("fixed", "moving")]))  # without a check
+    about = replace(description("grids", [Pair("fixed", "moving")]), files=writer.files)
+    write_description(tmp_path / "grids", about)  # which nobody has checked
     spec = registration(open_dataset(tmp_path / "grids"))
     with pytest.raises(DataError, match="grids differ"):
         register(spec, 1)
