@@ -28,6 +28,7 @@ def test_a_volume_keeps_array_spacing_and_orientation(tmp_path):
     assert volume.orientation == ("L", "P", "S")
 
 
+@pytest.mark.fault(15)
 def test_scaled_big_endian_integers_are_read_as_their_values(tmp_path):
     header = nib.Nifti1Header(endianness=">")
     scaled = nib.Nifti1Image(np.arange(5 * 7 * 9, dtype=">i2").reshape(5, 7, 9), AFFINE, header)
@@ -52,13 +53,29 @@ def write_cut_plain(path):
     path.write_bytes(gzip.compress(content))
 
 
-def write_flat(path):
-    flat = image()
-    flat.header["pixdim"][3] = 0
-    nib.save(flat, path)
-    raw = bytearray(gzip.decompress(path.read_bytes()))
-    raw[76 + 12 : 76 + 16] = b"\0\0\0\0"  # pixdim[3]
-    path.write_bytes(gzip.compress(bytes(raw)))
+def patch(start, *numbers, kind=np.float32):
+    """Return a function that writes an image and then numbers over its header."""
+
+    def write(path):
+        nib.save(image(), path)
+        raw, written = bytearray(gzip.decompress(path.read_bytes())), np.array(numbers, kind).tobytes()
+        raw[start : start + len(written)] = written
+        path.write_bytes(gzip.compress(bytes(raw)))
+
+    return write
+
+
+def write_colours(path):
+    colours = np.zeros((5, 7, 9), [("R", "u1"), ("G", "u1"), ("B", "u1")])
+    nib.save(nib.Nifti1Image(colours, AFFINE), path)
+
+
+def write_mgh(path):
+    nib.save(nib.MGHImage(np.zeros((5, 7, 9), np.float32), AFFINE), path.with_suffix(".mgz"))
+    path.with_suffix(".mgz").rename(path)
+
+
+PIXDIM, SROW_X, DIM, DATATYPE, VOX_OFFSET = 76, 280, 40, 70, 108  # where they begin in a NIfTI-1 header
 
 
 BAD = {
@@ -69,11 +86,25 @@ BAD = {
     "trailing_axis": (lambda path: nib.save(image((5, 7, 9, 1)), path), "expected a 3-D volume"),
     "web_page": (lambda path: path.write_bytes(b"<html>quota exceeded</html>"), "not a readable NIfTI"),
     "empty_file": (lambda path: path.write_bytes(b""), "not a readable NIfTI"),
-    "zero_spacing": (write_flat, "voxel size"),
+    "zero_spacing": (patch(PIXDIM + 12, 0), r"voxel size \[1.5, 1.0, 0.0\]"),
+    "negative_spacing": (patch(PIXDIM + 8, -1), r"voxel size \[1.5, -1.0, 2.5\]"),
+    "spacing_of_nan": (patch(PIXDIM + 4, np.nan), "voxel size|pixdim"),
+    "zero_affine": (patch(SROW_X, *[0] * 12), "degenerate"),
+    "singular_affine": (patch(SROW_X, 1.5, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2.5, 0), "point the same way"),
+    "affine_of_nan": (patch(SROW_X, np.nan), "finite numbers"),
+    "no_axis": (patch(DIM + 2, 0, kind=np.int16), "empty volume|not a readable"),
+    "axis_too_long": (patch(DIM + 2, 32767, kind=np.int16), "truncated"),
+    "no_such_type": (patch(DATATYPE, 77, kind=np.int16), "not a readable NIfTI"),
+    "data_elsewhere": (patch(VOX_OFFSET, 1e6), "truncated"),
+    "colours": (write_colours, "colours or complex"),
+    "complex": (lambda path: nib.save(nib.Nifti1Image(np.full((5, 7, 9), 1j, np.complex64), AFFINE), path), "complex"),
+    "another_format": (write_mgh, "not a readable NIfTI"),
+    "garbage_after_gzip": (lambda path: (nib.save(image(), path), path.open("ab").write(b"x" * 30)), "not a readable"),
     "missing": (lambda path: None, "no such file"),
 }
 
 
+@pytest.mark.fault(15)
 @pytest.mark.parametrize("fault", BAD)
 def test_a_bad_volume_is_refused_by_name(tmp_path, fault):
     spoil, message = BAD[fault]
@@ -83,6 +114,17 @@ def test_a_bad_volume_is_refused_by_name(tmp_path, fault):
         read_volume(path)
     assert "case 7.nii.gz" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.fault(15)
+def test_nifti_2_and_files_without_any_place_are_read(tmp_path):
+    nib.save(nib.Nifti2Image(image().get_fdata(), AFFINE), tmp_path / "2.nii.gz")
+    assert np.allclose(read_volume(tmp_path / "2.nii.gz").affine, AFFINE)
+    bare = image()
+    bare.set_sform(None, code=0)
+    bare.set_qform(None, code=0)
+    nib.save(bare, tmp_path / "bare.nii")
+    assert read_volume(tmp_path / "bare.nii").spacing == pytest.approx((1.5, 1.0, 2.5))
 
 
 @pytest.fixture
@@ -122,6 +164,7 @@ def test_training_pairs_follow_the_rule(prepared):
     assert data.training_pairs == [Pair("three", "four"), Pair("four", "three")]
 
 
+@pytest.mark.fault(4)
 def test_a_flipped_bit_is_found_and_named(prepared):
     folder, *_ = prepared
     data = open_dataset(folder)
@@ -143,7 +186,8 @@ def test_images_outside_the_unit_interval_are_refused(tmp_path, value):
         writer.finish(Description(name="a", training=TrainingSplit(("a",)), test=()))
 
 
-@pytest.mark.parametrize("text", ["", "1,2\n", "1,2,x\n", "1,2,nan\n"])
+@pytest.mark.fault(18)
+@pytest.mark.parametrize("text", ["", "1,2\n", "1,2,x\n", "1,2,nan\n", "1;2;3\n", "1 2 3\n"])
 def test_bad_landmarks_name_file_and_line(tmp_path, text):
     path = tmp_path / "points.csv"
     path.write_text(text)

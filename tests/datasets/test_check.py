@@ -116,7 +116,7 @@ def test_labels_next_to_whole_numbers_are_rounded_with_a_note(tmp_path, off):
 def test_labels_that_a_label_map_cannot_hold_are_refused_with_value_and_place(tmp_path, value):
     (found,) = problems(tmp_path, f_labels=(at(LABELS, value), AFFINE))
     assert found.startswith("truth/labels/f.nii.gz: 1 of 336 voxels are no whole numbers from 0 to 65535, such as ")
-    assert f"{np.float64(value)} at (1, 2, 3)" in found
+    assert f"such as {value:.7g} at (1, 2, 3)" in found
 
 
 @pytest.mark.parametrize("dtype", [np.int64, np.int8, np.uint32, bool, np.float32, np.float64])
