@@ -6,6 +6,8 @@ import shutil
 import numpy as np
 import pytest
 
+from datasets import dirlab, rcn_hdf5
+from datasets.case import open_dataset
 from datasets.chest_ct.dirlab_packs import find_members
 from datasets.chest_ct.metaimage import read_metaimage
 from datasets.files import DataError, read_volume, write_volume
@@ -13,6 +15,7 @@ from datasets.found import DICOM, search
 from datasets.lidc import Params, prepare
 from datasets.rcn_hdf5 import find_files
 from tests.datasets.dicom_inputs import put_series
+from tests.datasets.dirlab_inputs import put as put_pack
 from tests.faults.originals_inputs import put_pigs
 from tests.faults.surroundings import needs_root
 
@@ -101,6 +104,34 @@ def test_a_slice_that_is_lost_is_no_other_file(tmp_path, name, content):
     (tmp_path / "series" / name).write_bytes(content)
     with pytest.raises(DataError, match=rf"{name}: not a readable DICOM image"):
         prepare(tmp_path / "out", Params(source=str(tmp_path), subjects=1, shape=(4, 5, 6)), name="lidc")
+
+
+@pytest.fixture
+def linked(tmp_path, monkeypatch):
+    """A mirror whose folders of packs, archives and series are links, with macOS's leftovers beside what they hold."""
+    monkeypatch.setenv("WARPBENCH_MIRROR", str(tmp_path / "mirror"))
+    monkeypatch.setenv("WARPBENCH_CACHE", str(tmp_path / "cache"))
+    put_pack(tmp_path / "far" / "packs", 1, unpacked=True)
+    (tmp_path / "far" / "zips").mkdir()
+    put_pack(tmp_path / "far" / "zips", 2)
+    put_pigs(tmp_path / "far" / "pigs")
+    put_series(tmp_path / "far" / "series", "1.2.9")
+    for path in list((tmp_path / "far").rglob("*.*")):
+        if path.is_file():
+            path.with_name(f"._{path.name}").write_bytes(b"\0\5\26\7")
+    links = {"dirlab/Case1Pack": "packs/Case1Pack", "dirlab/more": "zips", "rcn_hdf5/pigs": "pigs", "lidc/p1": "series"}
+    for link, target in links.items():
+        (tmp_path / "mirror" / link).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "mirror" / link).symlink_to(tmp_path / "far" / target)
+
+
+@pytest.mark.fault(23)
+def test_every_importer_follows_links_and_passes_leftovers_over(tmp_path, dirlab_mirror, linked):
+    dirlab.prepare(tmp_path / "a", dirlab.Params(cases=(1, 2), shape=(40, 36, 44), margin_mm=8.0), name="dirlab")
+    rcn_hdf5.prepare(tmp_path / "b", rcn_hdf5.Params(collection="lspig"), name="lspig")
+    prepare(tmp_path / "c", Params(subjects=1, shape=(4, 5, 6)), name="lidc")
+    assert [len(open_dataset(tmp_path / name).test_pairs) for name in "ab"] == [2, 2]
+    assert open_dataset(tmp_path / "c").training_cases == ["LIDC-IDRI-0001"]
 
 
 ODD = [
