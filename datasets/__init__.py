@@ -10,8 +10,8 @@ A data set is a module ``datasets/<module>.py``; the file is the registration. I
     Obtains the data (generated, downloaded, or read from the folder that the environment variable
     ``WARPBENCH_MIRROR`` names), checks it against known checksums, converts it and writes the prepared form of
     `datasets.case` into ``folder``. A run prepares the data set anew when a file behind it changes: files that come by
-    `datasets.download.fetch` or `datasets.found.search`, and those that `datasets.files` reads, are watched by themselves;
-    call `datasets.originals.note` before you open any other.
+    `datasets.download.fetch` or `datasets.found.search`, and those that `datasets.files` reads, are watched by
+    themselves; call `datasets.originals.note` before you open any other.
 
 Its module docstring says licence, source and how to obtain the data.
 """
