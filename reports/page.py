@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -49,6 +49,7 @@ class Origin:
     python: Sequence[str]
     versions: Sequence[tuple[str, str]]
     clock: str  # a sentence on what the seconds were measured on
+    mixed: Sequence[str]  # such as numpy 2.1 and 2.2: what was not the same for all rows
 
 
 @dataclass(frozen=True)
@@ -169,18 +170,27 @@ def _embed_pictures(sections: Sequence[Section]) -> list[Section]:
 
 
 def _origin(runs: pd.DataFrame) -> Origin:
-    versions: dict[str, str] = {}
-    for text in runs.versions:
-        versions |= json.loads(text or "{}")
+    found = {pair for text in runs.versions for pair in json.loads(text or "{}").items()}
+    versions = [(name, " and ".join(sorted(v for n, v in found if n == name))) for name in {name for name, _ in found}]
     return Origin(
         date=str(runs.started_utc.max())[:10] if len(runs) else "no runs recorded",
         commits=sorted({str(commit)[:12] for commit in runs.commit if commit}),
         dirty=bool(runs.dirty.fillna(False).astype(bool).any()),
         machines=sorted({str(chip) for chip in [*runs.cpu, *runs.gpu] if chip not in ("", "none", None)}),
         python=sorted({str(python) for python in runs.python if python}),
-        versions=sorted(versions.items(), key=lambda item: item[0].lower()),
+        versions=sorted(versions, key=lambda item: item[0].lower()),
+        mixed=_mixed(runs, found),
         clock=_clock(runs),
     )
+
+
+def _mixed(runs: pd.DataFrame, versions: Iterable[tuple[str, str]]) -> list[str]:
+    """Return what was not the same for all rows of the tables: commits, Python, libraries."""
+    commits = [("commit", str(commit)[:12]) for commit in runs.commit if commit]
+    seen: dict[str, set[str]] = {}
+    for name, version in [*commits, *(("Python", str(python)) for python in runs.python if python), *versions]:
+        seen.setdefault(name, set()).add(version)
+    return [f"{name} {' and '.join(sorted(found))}" for name, found in sorted(seen.items()) if len(found) > 1]
 
 
 def _clock(runs: pd.DataFrame) -> str:
@@ -200,4 +210,7 @@ def _described(run: Run) -> pd.DataFrame:
     rows = run.runs.sort_values(["dataset", "method", "seed"])
     options = [json.loads(text or "{}") for text in rows.params]
     texts = [", ".join(f"{key}={value}" for key, value in each.items()) for each in options]
-    return rows.assign(label=[run.label(method) for method in rows.method], params=texts)
+    versions = [
+        ", ".join(f"{name} {version}" for name, version in json.loads(text or "{}").items()) for text in rows.versions
+    ]
+    return rows.assign(label=[run.label(method) for method in rows.method], params=texts, versions=versions)

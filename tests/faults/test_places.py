@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -11,38 +10,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from tests.faults.copies import ODD, SMALL, copy_to, refusal, snakemake
 from tests.faults.surroundings import needs_root, small_disk
-from tests.workflows.pipeline_inputs import TINY
-from workflows.configuration.sources import ROOMS, ROOT
-
-ODD = "a b%s#1 \"q' é~ [x] $HOME;&"
-SMALL = {**TINY, "run": {"datasets": ["phantom-liver"], "methods": ["identity", "demons"]}}
-SMALL["methods"] = {"demons": {"params": {"iterations": [2]}}}
-
-
-def copy_to(folder: Path) -> Path:
-    """Copy the project's own files, as an archive of it has them."""
-    leftovers = shutil.ignore_patterns("__pycache__", ".*")
-    for room in (*ROOMS, "profiles"):
-        shutil.copytree(ROOT / room, folder / room, ignore=leftovers)
-    shutil.copy(ROOT / "Snakefile", folder)
-    return folder
-
-
-def snakemake(project: Path, folder: Path, *words: str, **variables: str) -> subprocess.CompletedProcess:
-    """Run a copy of the project in a folder on the small configuration that is written there."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{ODD}.json").write_text(json.dumps(SMALL))
-    program = Path(sys.executable).with_name("snakemake")
-    command = [program, "-s", project / "Snakefile", "--cores", "1", "report", *words, "--configfile", f"{ODD}.json"]
-    return subprocess.run(command, capture_output=True, text=True, cwd=folder, env={**os.environ, **variables})
-
-
-def refusal(done: subprocess.CompletedProcess) -> str:
-    """Return the one line of a refused command, beside the one that Snakemake begins with."""
-    (line,) = [each for each in (done.stdout + done.stderr).splitlines() if "profiles/default" not in each]
-    assert done.returncode == 1
-    return line
+from workflows.configuration.sources import ROOT
 
 
 @pytest.fixture

@@ -162,7 +162,7 @@ def make_run(metrics, datasets, displacement_path=lambda *_: None, *, runs=None,
     return Run(metrics, timing, runs_frame() if runs is None else runs, datasets, METHODS, displacement_path, **more)
 
 
-def build(folder, metrics, datasets, *, timing=None, trainings=()):
+def build(folder, metrics, datasets, *, runs=None, timing=None, trainings=()):
     def displacement_path(dataset, method, seed, pair):
         path = folder / "displacements" / f"{dataset}-{method}-{seed}-{pair}.nii.gz"
         if not path.exists():
@@ -175,7 +175,7 @@ def build(folder, metrics, datasets, *, timing=None, trainings=()):
     def labels(dataset, case):
         return Truth(datasets[dataset].folder).labels(case)
 
-    more = {"timing": timing, "trainings": trainings, "labels": labels}
+    more = {"runs": runs, "timing": timing, "trainings": trainings, "labels": labels}
     page.build(folder / "report", make_run(metrics, datasets, displacement_path, profile="te<st", **more))
     return folder / "report"
 

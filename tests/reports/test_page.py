@@ -1,6 +1,7 @@
 """The page and the figures of a report."""
 
 import itertools
+import json
 import re
 from dataclasses import replace
 
@@ -62,6 +63,18 @@ def test_page_says_what_a_reader_must_know(built):
     ):
         assert words in text, words
     assert text.count("data:image/png;base64,") == 3 * 3 + 2 + 3  # net finished two pairs, real has one
+
+
+@pytest.mark.fault(25)
+def test_rows_of_several_versions_are_marked(built, tmp_path):
+    assert "Mixed versions" not in (built[0] / "index.html").read_text(encoding="utf-8")
+    runs = runs_frame()
+    runs.loc[0, ["commit", "versions"]] = "1234567" * 5, json.dumps({"numpy": "2.3", "scipy": "1.17"})
+    data = {name: write_dataset(tmp_path, name, phantom=False, n_pairs=3) for name in ("shells", "real")}
+    text = (build(tmp_path, small_metrics(), data, runs=runs) / "index.html").read_text(encoding="utf-8")
+    assert "(commit 123456712345 and 8cfb05d8cfb0; numpy 2.2 and 2.3)" in text
+    assert "Python 3.11.2, numpy 2.3, scipy 1.17</td>" in text
+    assert "Python 3.11.2, numpy 2.2, torch 2.8</td>" in text
 
 
 def test_a_phantom_is_named_in_the_head_of_its_column(built):
