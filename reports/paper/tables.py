@@ -15,6 +15,7 @@ from reports.paper.cast import PaperRun
 from reports.paper.contents import Column, PaperTable, Row
 from reports.paper.ledger import OURS, Judged, exact, shown
 from reports.paper.printed import DASHES
+from reports.reading.elsewhere import gpu_seconds
 from reports.tables.numbers import MINUS
 from reports.tables.table import Group, Head, Table, Text
 from reports.tables.write import write_tables
@@ -157,6 +158,7 @@ def _remarks(judged: Cells, reasons: Reasons) -> Iterator[str]:
         yield f"Networks narrower than the paper's: {narrow}."
     if seconds := _clock(judged):
         yield seconds
+    yield from _elsewhere(judged)
     if unreadable := [each for each in judged.values() if each.verdict == "unreadable"]:
         listed = "; ".join(f"{each.cell.row.name}, “{each.cell.printed.text}”" for each in unreadable)
         yield f"Not readable in print: {listed}."
@@ -226,6 +228,16 @@ def _clock(judged: Cells) -> str:
     statistic = " and ".join(dict.fromkeys(each.measured.statistic for each in timed))
     devices = "".join(f", {device}" for device in dict.fromkeys(each.measured.device for each in timed) if device)
     return f"Seconds: {statistic} of warm calls{devices}, threads: {threads}{same}."
+
+
+def _elsewhere(judged: Cells) -> Iterator[str]:
+    """Yield the seconds on another machine's GPU where this run has none; they are no part of the table."""
+    lacking = [each.cell for each in judged.values() if each.cell.device == "cuda" and each.measured.reason]
+    for gpu, seconds in gpu_seconds().items():
+        known = {cell.row.name: seconds.get(cell.method) or seconds.get(cell.timed_as) for cell in lacking}
+        if listed := "; ".join(f"{name} {value:.3f}" for name, value in known.items() if value):
+            size = "128 x 128 x 128 voxels, full width, single precision"
+            yield f"GPU seconds measured elsewhere, on one {gpu} ({size}; docs/gpu.md): {listed}."
 
 
 def _readings(printed: PaperTable) -> Iterator[str]:
