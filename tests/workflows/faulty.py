@@ -26,6 +26,11 @@ def load(params: Params, *, device: str, seed: int, checkpoint=None):
     FAULTS["command"] = lambda zero, fixed: _command(params.command)
     if params.fault == "load":
         raise ImportError("libwarp.so: cannot open shared object")
+    if params.fault == "broken library":
+        sys.path.insert(0, tempfile.gettempdir())
+        with open(os.path.join(sys.path[0], "broken_library.py"), "w") as file:
+            file.write("raise OSError('libcudart.so.99: cannot open shared object file')")
+        import broken_library  # noqa: F401
     if params.fault == "crash at load":
         os.kill(os.getpid(), signal.SIGILL)
 

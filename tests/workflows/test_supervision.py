@@ -37,6 +37,12 @@ FAULTS = {
     "huge": ("invalid_output", "voxels"),
     "none_returned": ("invalid_output", "floating-point"),
 }
+UNAVAILABLE = {
+    "load": "libwarp.so",
+    "late import": "no_such_library",
+    "broken library": "libcudart.so.99",
+    "crash at load": "SIGILL",
+}
 LESS_LIKELY = ("complex", "objects", "text", "twice", "tensor")
 
 
@@ -105,14 +111,12 @@ def test_a_hanging_method_is_killed_at_the_limit(make_dataset, registration):
     ]
 
 
-@pytest.mark.parametrize("fault", ["load", "late import", "crash at load"])
+@pytest.mark.parametrize("fault", UNAVAILABLE)
 def test_a_method_that_cannot_be_loaded_is_unavailable_and_leaves_no_record(make_dataset, registration, fault):
     spec = registration(make_dataset(dark=2), fault=fault)
     assert outcome(spec) == {}
     found = read(spec.folder / "registrations.json", Registrations)
-    assert {"load": "libwarp.so", "late import": "no_such_library", "crash at load": "SIGILL"}[
-        fault
-    ] in found.unavailable
+    assert UNAVAILABLE[fault] in found.unavailable
     assert not list(read_lines(spec.folder / "records.jsonl", PairRecord))
 
 

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import traceback
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -59,8 +60,15 @@ def lacks_memory(error: BaseException) -> bool:
 
 
 def is_missing(error: BaseException) -> bool:
-    """Return whether an error, or one that led to it, says that a module cannot be imported."""
-    return any(isinstance(each, ImportError) for each in _chain(error))
+    """Return whether an error, or one that led to it, came from the import of a module.
+
+    A library that lacks a part of its own need not raise an ImportError: what tells is that its file was being run.
+    """
+    return any(
+        isinstance(each, ImportError)
+        or any(frame.f_code.co_name == "<module>" for frame, _ in traceback.walk_tb(each.__traceback__))
+        for each in _chain(error)
+    )
 
 
 def check(folders: Iterable[Path], room: int = 0) -> None:
