@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
@@ -116,6 +116,12 @@ def read_lines(path: Path, kind: type[T]) -> Iterator[T]:
     for line in path.read_bytes().splitlines() if path.exists() else []:
         with contextlib.suppress(msgspec.MsgspecError):
             yield decode(line, kind)
+
+
+def keep_lines(path: Path, values: Iterable[object]) -> None:
+    """Write dataclasses as a file of JSON lines, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(b"".join(encode(value) + b"\n" for value in values))
 
 
 def decode(text: bytes, kind: type[T]) -> T:

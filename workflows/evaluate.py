@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from pathlib import Path
 from typing import cast
 
 import pandas as pd
@@ -21,7 +20,7 @@ from benchmarks.metrics import METRICS, Row
 from benchmarks.metrics import evaluate as measure
 from benchmarks.provenance import fingerprint
 from benchmarks.ranking import shown_pairs
-from benchmarks.records import Registrations, read
+from benchmarks.records import PairRecord, Registrations, keep_lines, read, read_lines
 from benchmarks.results import RUN_LEVEL
 from benchmarks.rows import MetricRow
 from datasets.case import Dataset, Pair, Truth, open_dataset
@@ -82,9 +81,9 @@ def _rows(
         if record.status == "ok":
             yield row(record.pair, _cost("peak_memory", record.peak_memory))
             pair = Pair.from_name(record.pair)
-            path = ChunkFolder(spec.folder).displacement(pair)
-            known = [] if path.exists() or before is None else _judged(before, record.pair)
-            measured = known or judge(_displacement(path), pair, data, truth)
+            chunk = ChunkFolder(spec.folder)
+            known = [] if chunk.displacement(pair).exists() or before is None else _judged(before, record.pair)
+            measured = known or judge(_displacement(chunk, pair, alone=before is not None), pair, data, truth)
             yield from (row(record.pair, each) for each in measured)
         logger.info("%s: %s", record.pair, record.status)
 
@@ -124,16 +123,27 @@ def judge(displacement: Array, pair: Pair, data: Dataset, truth: Truth) -> list[
         ) from error
 
 
-def _displacement(path: Path) -> Array:
-    if not path.exists():
-        raise DataError(
-            f"{path}: the registration is recorded but its displacement is gone (under `keep: extremes` it is deleted "
-            f"once judged), so it cannot be judged anew; delete {path.parent} and run again to register its pairs again"
-        )
-    try:
-        return read_displacement(path)
-    except DataError as error:
-        raise DataError(f"{error}; delete {path.parent} and run again to register its pairs again") from error
+def _displacement(chunk: ChunkFolder, pair: Pair, *, alone: bool) -> Array:
+    path = chunk.displacement(pair)
+    fault = (
+        f"{path}: the registration is recorded but its displacement is gone (under `keep: extremes` it is deleted once "
+        "judged), so it cannot be judged anew"
+    )
+    if path.exists():
+        try:
+            return read_displacement(path)
+        except DataError as error:
+            fault = str(error)
+    _forget(chunk, pair, alone=alone)
+    again = f"repeat the run with `--forcerun {chunk.registrations}`, which registers such pairs again"
+    raise DataError(f"{fault}; {again}")
+
+
+def _forget(chunk: ChunkFolder, lost: Pair, *, alone: bool) -> None:
+    """Remove the record of a pair, or of all whose displacement is gone, so that they are registered again."""
+    records = [each for each in read_lines(chunk.records, PairRecord) if each.pair != lost.name]
+    there = [each for each in records if alone or chunk.displacement(Pair.from_name(each.pair)).exists()]
+    keep_lines(chunk.records, there)
 
 
 def _judged(before: pd.DataFrame, pair: str) -> list[Row]:

@@ -27,6 +27,7 @@ from benchmarks.records import (
     Registrations,
     TrainingOutcome,
     encode,
+    keep_lines,
     read,
     read_lines,
     write,
@@ -34,7 +35,7 @@ from benchmarks.records import (
 from datasets import locks
 from datasets.case import Dataset, Pair, open_dataset
 from datasets.description import DATASET_JSON
-from datasets.files import DataError, replacing, sha256
+from datasets.files import DataError, sha256
 from workflows.planning.layout import ChunkFolder, pairs_of
 from workflows.planning.specs import RegisterSpec
 from workflows.running.command import job
@@ -59,7 +60,7 @@ def register(spec: RegisterSpec, threads: int) -> None:
         session = Session(spec, threads, data, training)
         try:
             cost, unavailable = session.register_all(), ""
-            _keep(chunk.records, [record for record in session.records.values() if record.status == "ok"])
+            keep_lines(chunk.records, [record for record in session.records.values() if record.status == "ok"])
         except UnavailableError as error:
             cost, unavailable = {}, str(error)
             logger.warning("not available, nothing is registered: %s", unavailable)
@@ -163,13 +164,8 @@ def _records_of(run: str, path: Path) -> list[PairRecord]:
     records = list(read_lines(path, PairRecord))
     own = [record for record in records if record.run == run]
     if len(own) < len(records):
-        _keep(path, own)
+        keep_lines(path, own)
     return own
-
-
-def _keep(path: Path, records: Sequence[PairRecord]) -> None:
-    with replacing(path) as temporary:
-        temporary.write_bytes(b"".join(encode(record) + b"\n" for record in records))
 
 
 def _append(path: Path, record: PairRecord) -> None:

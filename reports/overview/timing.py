@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from benchmarks.records import UNAVAILABLE
 from datasets.case import Dataset
 from reports.overview.tables import name_cell
 from reports.reading.run import Run
@@ -40,7 +41,7 @@ def timings(frame: pd.DataFrame | None) -> list[Timing]:
     if frame is None or frame.empty:
         return []
     keys = ["dataset", "method", "device", "threads", "phase"]
-    return [_timing(key, group) for key, group in frame.groupby(keys, dropna=False)]
+    return [_timing(key, group) for key, group in frame[frame.status != UNAVAILABLE].groupby(keys, dropna=False)]
 
 
 def timing_frame(rows: Sequence[Timing]) -> pd.DataFrame:
@@ -62,7 +63,17 @@ def timing_table(run: Run, rows: Sequence[Timing], dataset: Dataset) -> Table:
         cells = [_cell(here.get((method, *place, phase))) for place in [*cpu, *others] for phase in ("warm", "first")]
         lines.append([name_cell(run, method), *([] if cpu else [NOT_MEASURED]), *cells, *([] if others else [NO_CUDA])])
     title = dataset.description.display_title
-    return Table(f"{title}: seconds per registration, alone on the machine.", heads, lines)
+    notes = _absence_notes(run, dataset)
+    return Table(f"{title}: seconds per registration, alone on the machine.", heads, lines, notes)
+
+
+def _absence_notes(run: Run, dataset: Dataset) -> list[str]:
+    """Say which methods could not be timed for want of a library or a device."""
+    if run.timing is None:
+        return []
+    rows = run.timing[(run.timing.dataset == dataset.name) & (run.timing.status == UNAVAILABLE)]
+    places = rows[["method", "device", "reason"]].drop_duplicates().itertuples(index=False, name=None)
+    return [f"{run.label(method)} on {device.upper()}: not measured: {reason}." for method, device, reason in places]
 
 
 def _timing(key: tuple[Any, ...], group: pd.DataFrame) -> Timing:

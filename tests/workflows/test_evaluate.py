@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import ranking, results
+from benchmarks import ranking, records, results
 from datasets.case import Pair
 from datasets.files import DataError, write_displacement
 from tests.workflows.pipeline_inputs import TINY, run
@@ -16,6 +16,7 @@ from workflows.configuration.config import SettingsError
 from workflows.configuration.resolve import resolve
 from workflows.planning import plan
 from workflows.planning.specs import EvaluateSpec
+from workflows.register import register
 
 DARK = 9
 RUN = {
@@ -31,14 +32,14 @@ def chunk(make_dataset, tmp_path):
     data = make_dataset(dark=DARK, bright=1)
     folder = tmp_path / "runs" / "tiny" / "net" / "seed0" / "chunk0"
     folder.mkdir(parents=True)
-    rng, records = np.random.default_rng(5), []
+    rng, found = np.random.default_rng(5), []
     for pair in data.test_pairs:
         failed = pair.moving == "dark3"
         if not failed:
             image = data.image(pair.fixed)
             write_displacement(folder / pair.displacement_file, rng.normal(0, 1, (3, *image.array.shape)), image.affine)
         cost = {} if failed else {"seconds": 1.0, "peak_memory": 10.0}
-        records.append(
+        found.append(
             {
                 "run": "r1",
                 "pair": pair.name,
@@ -49,7 +50,7 @@ def chunk(make_dataset, tmp_path):
                 **cost,
             }
         )
-    (folder / "registrations.json").write_text(json.dumps({"run": RUN, "cost": {"parameters": 3}, "pairs": records}))
+    (folder / "registrations.json").write_text(json.dumps({"run": RUN, "cost": {"parameters": 3}, "pairs": found}))
     return data, folder
 
 
@@ -123,7 +124,7 @@ def test_judging_anew_without_displacements_says_what_to_do(chunk, tmp_path, mon
     else:
         about = json.loads((data.folder / "dataset.json").read_text(encoding="utf-8"))
         (data.folder / "dataset.json").write_text(json.dumps({**about, "evaluated_labels": [1]}))
-    with pytest.raises(DataError, match=rf"keep: extremes.*delete {re.escape(str(folder))} and run again"):
+    with pytest.raises(DataError, match=rf"keep: extremes.*`--forcerun {re.escape(str(folder))}/reg"):
         step.evaluate(spec(data, folder, judge=[code]))
     assert {path.name for path in folder.glob("judged-*")} == before  # undoing the edit brings the rows back
 
@@ -146,6 +147,26 @@ def test_a_pair_that_was_tried_again_needs_no_displacement_of_the_others(chunk, 
     others = after[after.pair != pair.name].reset_index(drop=True)
     pd.testing.assert_frame_equal(others, before[before.pair != pair.name].reset_index(drop=True))
     assert {"dice", "seconds", "peak_memory"} <= set(after[after.pair == pair.name].metric)
+
+
+def test_a_damaged_displacement_is_registered_again_when_forced(make_dataset, registration):
+    data = make_dataset(bright=2)
+    made = registration(data, fault="one")
+    register(made, 1)
+    judging = spec(data, made.folder, keep="all")
+    step.evaluate(judging)
+    before = results.read(made.folder / "metrics.parquet", "metrics")
+    path = made.folder / data.test_pairs[1].displacement_file
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(DataError, match=rf"{path.name}.*repeat the run with `--forcerun"):
+        step.evaluate(judging)
+    kept = [record.pair for record in records.read_lines(made.folder / "records.jsonl", records.PairRecord)]
+    assert kept == [pair.name for pair in data.test_pairs if pair != data.test_pairs[1]]
+    register(made, 1)
+    step.evaluate(judging)
+    after = results.read(made.folder / "metrics.parquet", "metrics")
+    judged = [rows[~rows.metric.isin(["seconds", "peak_memory"])].reset_index(drop=True) for rows in (before, after)]
+    pd.testing.assert_frame_equal(*judged)
 
 
 def test_new_displacements_are_judged_by_the_edited_code(chunk, tmp_path):

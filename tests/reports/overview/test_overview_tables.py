@@ -16,9 +16,10 @@ from reports import page
 from reports.overview.failures import failure_frame
 from reports.overview.rows import overview_rows, summarise
 from reports.overview.tables import dataset_table
+from reports.overview.timing import timing_table, timings
 from reports.tables import latex
 from reports.tables.numbers import MINUS, quantity
-from tests.reports.report_inputs import REASON, failed_row, frame, make_run, row, rows_of, write_dataset
+from tests.reports.report_inputs import REASON, failed_row, frame, make_run, row, rows_of, timing_frame, write_dataset
 
 
 def test_overview_by_hand(built):
@@ -103,6 +104,17 @@ def test_a_method_that_was_not_available_is_named_with_its_reason(tmp_path):
     failures = pd.read_csv(tmp_path / "report" / "failures.csv").values.tolist()
     assert failures == [["syn", "shells", "*", "unavailable", "No module named 'ants'"]]
     assert "No registration failed" in (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.fault(24)
+def test_a_device_that_was_lost_while_methods_were_timed_is_named(tmp_path):
+    data = write_dataset(tmp_path, "shells", phantom=True, n_pairs=1)
+    lost = timing_frame().assign(device="cuda", status="unavailable", reason="no driver", seconds=float("nan"))
+    timing = pd.concat([timing_frame(), lost[lost.method == "net"]])
+    run = make_run(frame(rows_of("shells", "identity", [0.5])), {"shells": data}, timing=timing)
+    table = timing_table(run, timings(timing), data)
+    assert table.notes == ["Network & co on CUDA: not measured: no driver."]
+    assert table.heads[-1].title.startswith("CUDA")
 
 
 def test_failures_of_several_seeds_name_the_seed():
