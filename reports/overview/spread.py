@@ -56,7 +56,7 @@ def movable(run: Run, rows: Sequence[Spread]) -> list[str]:
         "Numbers of networks (methods of the kind learned) depend on the kind of processor, on the number of "
         "threads and on the versions of the libraries too: each rounds sums in its own way, and training adds these "
         f"differences up. Here it was {', '.join(chips)}, threads: {threads}. The controls, and the metrics of a given "
-        "displacement, do not depend on them.",
+        "displacement, do not depend on them; docs/determinism.md has measurements.",
         _widest(run, [each for each in rows if each.method in learned]),
     ]
 
