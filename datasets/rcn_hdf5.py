@@ -42,7 +42,7 @@ from datasets.rcn.lists import COLLECTIONS, DRIVE, GRID, Collection, Part
 
 logger = logging.getLogger(__name__)
 FOLDER = "rcn_hdf5"  # below the mirror and the cache
-LARGEST = 2**30  # voxels: a damaged file may ask for more memory than there is
+LARGEST = 2**27  # voxels: a damaged file may ask for more memory than there is
 # The released preprocessing turns DICOM into axes that grow to the patient's right, to posterior, to inferior; what the
 # brain sets went through is not known.
 LIVER_AFFINE, BRAIN_AFFINE = np.diag([1.0, -1.0, -1.0, 1.0]), np.eye(4)

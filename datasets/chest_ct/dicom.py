@@ -10,6 +10,8 @@ that they used sample ``k`` of ``n`` reads place ``k * N / n`` of the ``N`` ther
 from __future__ import annotations
 
 import locale
+import os
+import resource
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,7 +26,8 @@ from datasets.files import Array, DataError
 from datasets.grid import Grid
 
 MODALITY, PATIENT, SERIES = "0008|0060", "0010|0020", "0020|000e"
-LARGEST = 8192  # pixels of a side: a damaged header may ask for more memory than there is
+LARGEST = 4096  # pixels of a side: a damaged header may ask for more memory than there is
+ROOM = 2**29 + (os.cpu_count() or 1) * 2**24  # bytes; a slice takes some MB, and each thread of the library its stack
 UNEVEN = 0.01  # gaps between slices that differ by more than this share are noted
 TILTED = 1e-3  # as are direction cosines that are off by more
 
@@ -90,17 +93,32 @@ def _own_locale() -> Generator[None]:
 
 
 @contextmanager
+def _little_memory() -> Generator[None]:
+    """Let the process grow by `ROOM` and no more: for a damaged length the library takes gigabytes, and keeps them."""
+    before, most = resource.getrlimit(resource.RLIMIT_DATA)
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[5])
+    wanted = pages * resource.getpagesize() + ROOM
+    resource.setrlimit(
+        resource.RLIMIT_DATA, (wanted if before == resource.RLIM_INFINITY else min(wanted, before), most)
+    )
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (before, most))
+
+
+@contextmanager
 def _header(path: Path) -> Generator[sitk.ImageFileReader]:
     """Yield a reader that has read the header; `DataError` where that, or reading on in the block, fails."""
     reader = sitk.ImageFileReader()
     reader.SetImageIO("GDCMImageIO")
     try:
         # The library takes only UTF-8 for a name, and ends the process at any other.
-        with open(path, "rb") as stream, _own_locale():
+        with open(path, "rb") as stream, _own_locale(), _little_memory():
             reader.SetFileName(f"/proc/self/fd/{stream.fileno()}")
             reader.ReadImageInformation()
             yield reader
-    except (RuntimeError, OSError) as error:
+    except (RuntimeError, MemoryError, OSError) as error:
         raise DataError(f"{path}: not a readable DICOM image; is it cut short?") from error
 
 

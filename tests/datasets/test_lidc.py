@@ -3,6 +3,7 @@
 import locale
 import re
 import shutil
+import subprocess
 import sys
 import types
 from pathlib import Path
@@ -305,3 +306,20 @@ def test_slices_of_wild_size_are_refused(tmp_path, change):
     series.files[0].write_bytes(content.replace(found[0], wild))
     with pytest.raises(DataError, match=r"1-\d+\.dcm: (expected one slice of grey values|not a readable)"):
         read_series(series, SHAPE)
+
+
+def test_a_damaged_length_takes_no_gigabytes(tmp_path):
+    series = put_series(tmp_path / "a", "1.2.9")
+    content = series.files[0].read_bytes()
+    at = content.index(b"OB\0\0") + 4  # of the version of the file's own header
+    series.files[0].write_bytes(content[:at] + b"\2\0\xff\xff" + content[at + 4 :])
+    code = (
+        "import resource, sys; from pathlib import Path; from datasets.chest_ct.dicom import DicomSeries, read_series\n"
+        "try: read_series(DicomSeries('p', '1.2.9', tuple(map(Path, sys.argv[1:]))), (8, 7, 6))\n"
+        "except ValueError as error: print(error)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *map(str, series.files)], capture_output=True, text=True)
+    error, peak = done.stdout.splitlines()
+    assert f"{series.files[0]}: not a readable DICOM image" in error
+    assert int(peak) < 2**20  # KiB
