@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -108,7 +109,8 @@ def read(path: Path, kind: type[T]) -> T:
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
     except msgspec.MsgspecError as error:
-        raise DataError(f"{path}: not a {kind.__name__} ({error}); delete it and run again") from error
+        words = re.sub(r"(?<!^)(?=[A-Z])", " ", kind.__name__).lower()  # such as: training outcome
+        raise DataError(f"{path}: holds no {words} ({error}); delete it and run again") from error
 
 
 def read_lines(path: Path, kind: type[T]) -> Iterator[T]:

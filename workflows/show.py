@@ -62,7 +62,7 @@ def overview(settings: Settings) -> Iterator[str]:
     """Yield the lines that list all there is, and what the profile runs of it."""
     config = settings.config
     yield f"* marks what the profile {settings.profile} runs"
-    profiles = {path.stem: read_yaml(path) for path in sorted(CATALOGUE.parent.glob("*.yaml"))}
+    profiles = [_profile(path, settings.profile) for path in sorted(CATALOGUE.parent.glob("[!.]*.yaml"))]
     sections = {
         "Methods": [
             (_mark(name in settings.methods), name, entry.kind, entry.module, entry.label)
@@ -80,13 +80,19 @@ def overview(settings: Settings) -> Iterator[str]:
         "Papers, and their data sets": [
             (_mark(name in config.papers), name, ", ".join(data)) for name, data in papers().items()
         ],
-        "Profiles (--configfile workflows/config/<name>.yaml)": [
-            (_mark(name == settings.profile), name, f"{len(content['run']['methods'])} methods", content["about"])
-            for name, content in profiles.items()
-        ],
+        "Profiles (--configfile workflows/config/<name>.yaml)": profiles,
     }
     for title, rows in sections.items():
         yield from _titled(title, _table(rows))
+
+
+def _profile(path: Path, chosen: str) -> tuple[str, str, str, str]:
+    try:
+        content = read_yaml(path)
+        methods = f"{len(content['run']['methods'])} methods"
+        return _mark(path.stem == chosen), path.stem, methods, content.get("about", "")
+    except (SettingsError, KeyError, TypeError) as error:  # somebody's own, and unfinished
+        return " ", path.stem, "no profile", str(error)
 
 
 def describe(settings: Settings, method: str, dataset: str) -> Iterator[str]:

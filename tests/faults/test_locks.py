@@ -113,6 +113,16 @@ def test_logs_are_found_by_what_changed_whatever_the_clock_says(tmp_path):
     assert guard.faults(tmp_path, before) == ["again fault", "new fault"]
 
 
+def test_files_of_the_future_are_told_in_one_line(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / "methods" / f"{name}.py").parent.mkdir(exist_ok=True)
+        (tmp_path / "methods" / f"{name}.py").write_text("")
+    assert guard.ahead_of_the_clock(tmp_path, tmp_path / "results") == []
+    os.utime(tmp_path / "methods" / "one.py", (time.time() + 3600,) * 2)
+    (line,) = guard.ahead_of_the_clock(tmp_path, tmp_path / "results")
+    assert line.startswith(f"1 files have times in the future, such as {tmp_path}/methods/one.py")
+
+
 def test_a_step_lives_and_ends_with_its_runner_also_where_nobody_takes_note(tmp_path):
     announce = "import time; from workflows.running import runner; runner.announce_runner(); "
     step = "from workflows.running import runner; runner.end_with_runner(); import time; time.sleep(60)"

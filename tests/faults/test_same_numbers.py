@@ -100,7 +100,7 @@ def test_a_torn_file_is_one_line_on_the_terminal_from_every_step(finished, step)
     name, words = TORN[step]
     path = finished / "results" / "tiny" / name
     path.write_bytes(path.read_bytes()[:100])
-    done = snakemake(finished, finished, "--forcerun", step, "--allowed-rules", step)
+    done = snakemake(finished, finished, "--forcerun", step)
     assert done.returncode == 1
     (line,) = {line for line in done.stderr.splitlines() if line.startswith("WarpBench: ")}
     assert words in line

@@ -59,7 +59,7 @@ def test_a_run_that_only_looks_writes_nothing(tmp_path):
 
 def test_a_specification_of_another_step_is_refused_in_one_line(tmp_path):
     write(tmp_path / "wrong.json", Plan(resolve({})).evaluate(JOB))
-    with pytest.raises(DataError, match=r"wrong\.json: not a RegisterSpec \(Object missing required field `run`\)"):
+    with pytest.raises(DataError, match=r"wrong\.json: holds no register spec \(Object missing required field `run`\)"):
         read(tmp_path / "wrong.json", RegisterSpec)
 
 

@@ -21,6 +21,11 @@ def test_every_profile_is_valid(path):
     assert settings.runs
 
 
+def test_a_profile_need_not_time_anything():
+    run = {"datasets": ["phantom-liver"], "methods": ["demons"]}
+    assert not Plan(resolve({"profile": "mine", "seeds": [0], "run": run})).timing(Wildcards("", "", "", "")).runs
+
+
 def test_no_configuration_means_the_mini_profile():
     assert resolve({}).profile == "mini"
 

@@ -65,9 +65,9 @@ class MethodConfig(Adaptation):
 class TimingConfig:
     """The timing run: which data sets and methods (all, or by data set), how many pairs and rounds."""
 
-    datasets: list[str]
-    pairs: int
-    rounds: int
+    datasets: list[str] = field(default_factory=list)
+    pairs: int = 1
+    rounds: int = 1
     methods: list[str] | dict[str, list[str]] | None = None
 
 
@@ -89,7 +89,7 @@ class Config:
     time_limit: float
     keep: Keep
     run: Selection
-    timing: TimingConfig
+    timing: TimingConfig = field(default_factory=TimingConfig)
     datasets: dict[str, DatasetConfig]
     methods: dict[str, MethodConfig]
     groups: dict[str, list[str]] = field(default_factory=dict)

@@ -28,7 +28,7 @@ except DataError as error:  # of settings, or of the project's own files
 if workflow.is_main_process:
     runner.announce_runner()
     CHANGES, NEWS = stale.changes(map(LAYOUT.data, PLAN.settings.prepared), writes=not LOOKING)
-    for line in NEWS:
+    for line in [*NEWS, *guard.ahead_of_the_clock(ROOT, LAYOUT.results)]:
         sys.stderr.write(f"WarpBench: {line}\n")
 else:
     CHANGES = {}
