@@ -2,7 +2,10 @@
 
 import hashlib
 import http.server
+import subprocess
+import sys
 import threading
+import time
 
 import pytest
 
@@ -37,7 +40,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body[: len(body) // 2] if cut else body)
+            self.wfile.write(body[: len(body) // 2])
+            time.sleep(0.5 if self.path == "/slow" else 0)
+            self.wfile.write(b"" if cut else body[len(body) // 2 :])
 
     def log_message(self, *args):
         pass
@@ -111,6 +116,25 @@ def test_a_wrong_file_is_refused_and_removed(server, path):
     with pytest.raises(DataError, match=f"{DIGEST}.*by hand"):
         fetch(remote(server, path), Tries(0))
     assert not (download.cache_folder() / "set" / "file.bin").exists()
+
+
+@pytest.mark.fault(22)
+def test_two_runs_that_share_a_cache_download_once(server):
+    """Each in a process of its own; the second waits for the first, and then finds the file."""
+    code = (
+        "import sys; from datasets.download import Remote, fetch; print('ready', flush=True); sys.stdin.readline(); "
+        "print(len(fetch(Remote('set/file.bin', *sys.argv[1:])).read_bytes()))"
+    )
+    command = [sys.executable, "-c", code, remote(server, "/slow").url, DIGEST]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    runs = [subprocess.Popen(command, **pipes) for _ in range(2)]
+    for run in runs:
+        assert run.stdout.readline() == "ready\n"
+    for run in runs:
+        run.stdin.write("go\n")
+        run.stdin.flush()
+    assert [run.communicate()[0] for run in runs] == [f"{len(CONTENT)}\n"] * 2
+    assert server.requests_seen == ["/slow"]
 
 
 def test_pauses_double_and_heed_the_server(server, monkeypatch):
