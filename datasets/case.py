@@ -15,6 +15,7 @@ their axes as they are, landmark rows in voxels of those axes, displacements ``(
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import permutations
@@ -24,7 +25,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from datasets import geometry
-from datasets.check import GRIDS, Problem, UnfitError, find_problems
+from datasets.check import GRIDS, Problem, UnfitError, described_problems, find_problems
 from datasets.description import (
     IMAGES,
     MASKS,
@@ -52,6 +53,8 @@ from datasets.files import (
 )
 from datasets.placement import affine_fault
 from datasets.values import LARGEST_LABEL, intensity_fault, name_fault, whole_numbers
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -155,8 +158,11 @@ class Truth:
 
 
 def open_dataset(folder: Path) -> Dataset:
-    """Open a prepared data set; raise `DataError` when dataset.json is missing, not readable or incomplete."""
-    return Dataset(Path(folder), read_description(folder))
+    """Open a prepared data set; raise `DataError` when dataset.json is missing, not readable or contradicts itself."""
+    about = read_description(folder)
+    if problems := described_problems(about):  # somebody has edited it
+        raise DataError(f"{UnfitError(folder, problems)}; delete {folder} and run again to prepare it anew")
+    return Dataset(Path(folder), about)
 
 
 def check_same_grid(fixed: Volume, moving: Volume, pair: Pair) -> None:
@@ -221,7 +227,10 @@ class Writer:
 
     @property
     def _notes(self) -> list[str]:
-        return [f"rounded to whole numbers: {', '.join(self.rounded)}"] if self.rounded else []
+        notes = [f"rounded to whole numbers: {', '.join(self.rounded)}"] if self.rounded else []
+        for note in notes:
+            logger.warning("%s", note)
+        return notes
 
     def _add(self, file: str, write: Callable[[Path], object], *cases: str) -> None:
         """Write a file and keep its checksum, or keep as a problem why it is none."""

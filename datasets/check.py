@@ -51,7 +51,12 @@ def find_problems(folder: Path, about: Description, *, refused: Collection[str] 
 
     The files in ``refused`` are known to be bad, so that nobody misses them.
     """
-    return [*_naming(about), *_splits(about), *_Contents(folder, about, refused).problems()]
+    return [*described_problems(about), *_Contents(folder, about, refused).problems()]
+
+
+def described_problems(about: Description) -> list[Problem]:
+    """Return what is wrong with names, pairs and splits, which can be told without the files."""
+    return [*_naming(about), *_splits(about)]
 
 
 def _naming(about: Description) -> Iterator[Problem]:

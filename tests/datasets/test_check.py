@@ -330,6 +330,24 @@ def test_a_broken_description_says_what_to_do(tmp_path, content):
         open_dataset(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('"moving": "m"', '"moving": "f"', "test pair f__f: registers an image with itself"),
+        ('"moving": "m"', '"moving": "../../m"', "a name cannot hold slashes"),
+        ('"evaluated_labels": [', '"evaluated_labels": [ 0,', "evaluated label 0: labels are numbers from 1"),
+    ],
+)
+def test_an_edited_description_that_contradicts_itself_says_what_to_do(tmp_path, old, new, words):
+    prepare(tmp_path)
+    path = tmp_path / "dataset.json"
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(DataError, match=f"{words}.*; delete .* and run again"):
+        open_dataset(tmp_path)
+
+
 def test_a_key_that_nobody_knows_is_refused(tmp_path):
     prepare(tmp_path)
     path = tmp_path / "dataset.json"

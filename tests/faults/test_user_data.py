@@ -57,6 +57,9 @@ WRONG = {
 }  # fmt: skip
 
 
+LEAST = ("none", "labels", "other labels", "no labels", "landmark", "displacement")
+
+
 def put(folder: Path, **files) -> None:
     folder.mkdir(parents=True)
     for name, content in files.items():
@@ -66,14 +69,18 @@ def put(folder: Path, **files) -> None:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A copy of the project with one module more."""
+    """A copy of the project with two modules more."""
     folder = tmp_path_factory.mktemp("project")
     for name in (*ROOMS, "profiles", "docs"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "Snakefile", folder)
-    shutil.copy(Path(__file__).with_name("my_nifti.py"), folder / "datasets")
+    for module in ("my_nifti.py", "least.py"):
+        shutil.copy(Path(__file__).with_name(module), folder / "datasets")
     with open(folder / "workflows" / "config" / "catalogue" / "datasets.yaml", "a") as stream:
         stream.write("\n  mine: {module: my_nifti}\n")
+        stream.writelines(
+            f"  least-{n}: {{module: least, params: {{truth: {truth}}}}}\n" for n, truth in enumerate(LEAST)
+        )
     return folder
 
 
@@ -148,16 +155,15 @@ def test_names_that_would_be_mixed_up_are_one_line(project, tmp_path, pairs, wor
     assert words in done.stderr.splitlines()[-1]
 
 
-def report(project, folder: Path, pairs) -> subprocess.CompletedProcess:
+def report(project, path: Path, datasets, **options) -> subprocess.CompletedProcess:
     config = {
         "profile": "mine",
         "seeds": [0],
-        "run": {"datasets": ["mine"], "methods": ["identity", "demons"]},
-        "timing": {"datasets": [], "pairs": 1, "rounds": 1},
-        "datasets": {"mine": {"params": {"source": str(folder), "pairs": pairs}}},
+        "run": {"datasets": datasets, "methods": ["identity", "demons"]},
+        "timing": {"datasets": datasets, "pairs": 1, "rounds": 1},
+        "datasets": {"mine": {"params": options}} if options else {},
         "methods": {"demons": {"params": {"iterations": [10, 5]}}},
     }
-    path = folder.parent / "mine.json"
     path.write_text(json.dumps(config))
     shutil.rmtree(project / "results", ignore_errors=True)
     return call(project, "snakemake", "--cores", 2, "report", "--configfile", path)
@@ -170,7 +176,7 @@ def test_any_name_goes_through_the_whole_pipeline(project, tmp_path):
     for n, name in enumerate(names):
         nib.save(nib.Nifti1Image((F if n % 2 else M).astype("u1"), AFFINE), tmp_path / "scans" / f"{name}_seg.nii.gz")
     pairs = [*pairwise(names)]
-    done = report(project, tmp_path / "scans", pairs)
+    done = report(project, tmp_path / "mine.json", ["mine"], source=str(tmp_path / "scans"), pairs=pairs)
     assert done.returncode == 0, done.stdout + done.stderr
     rows = pd.read_parquet(project / "results" / "mine" / "metrics.parquet")
     dice = rows[(rows.metric == "dice") & (rows.protocol == "nearest") & (rows.region == "mean")]
@@ -185,12 +191,31 @@ def test_any_name_goes_through_the_whole_pipeline(project, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.fault(19)
+def test_the_least_that_passes_preparation_stops_no_later_step(project, tmp_path):
+    names = [f"least-{number}" for number in range(len(LEAST))]
+    done = report(project, tmp_path / "least.json", names)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = pd.read_parquet(project / "results" / "mine" / "metrics.parquet")
+    assert set(rows.status) == {"ok"}
+    here = rows[(rows.method == "identity") & (rows.protocol == "nearest") & (rows.metric == "dice")]
+    dice = here.set_index(["dataset", "region"]).value
+    assert dice["least-1", "count"] == 1
+    assert 0 < dice["least-1", "label_65535"] == dice["least-1", "mean"] < 1
+    for number in (2, 3):  # nothing that both images have
+        assert dice[f"least-{number}", "count"] == 0
+        assert np.isnan(dice[f"least-{number}", "mean"])
+    assert "least-0" not in here.dataset.to_list()
+
+
+@pytest.mark.slow
 def test_the_terminal_lists_every_problem_of_a_data_set(project, tmp_path):
     cases = [f"s{n:02d}" for n in range(30)]
     files = {case: picture(F) for case in cases}
     bad = {f"{case}_seg": (F * 1.3).astype("f4") for case in cases}
     put(tmp_path / "scans", **files, **bad)
-    done = report(project, tmp_path / "scans", [[cases[0], case] for case in cases[1:]])
+    pairs = [[cases[0], case] for case in cases[1:]]
+    done = report(project, tmp_path / "mine.json", ["mine"], source=str(tmp_path / "scans"), pairs=pairs)
     assert done.returncode != 0
     text = done.stdout + done.stderr
     assert all(f"truth/labels/{case}.nii.gz: " in text for case in cases[:20])
