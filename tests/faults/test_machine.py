@@ -92,7 +92,7 @@ def test_a_full_temporary_disk_is_no_failure_of_a_method_that_hides_it(make_data
 
 
 @needs_root
-@pytest.mark.parametrize("what", ["cp /dev/zero {disk}/big", "umount --lazy {disk}", "rm -r {data}/images"])
+@pytest.mark.parametrize("what", ["cp /dev/zero {disk}/big", *slow("umount --lazy {disk}", "rm -r {data}/images")])
 def test_what_vanishes_below_a_method_is_no_failure_of_it(make_dataset, registration, tmp_path, what):
     data = make_dataset()
     with small_disk(tmp_path / "disk", "4m") as disk:

@@ -37,6 +37,7 @@ def undisturbed(tmp_path_factory):
     return numbers(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.fault(24)
 def test_a_device_that_is_not_there_is_refused_before_work(tmp_path):
     import torch

@@ -32,6 +32,7 @@ _TEXTS = tuple(os.strerror(code) for code in sorted(ERRORS))  # where only the t
 _MEMORY = re.compile(r"bad_alloc|allocate memory|out of memory|Unable to allocate", re.IGNORECASE)
 _BLOCK = os.urandom(1 << 16)  # no file system can make less of it
 _LARGEST = 1 << 28
+DEVICE_LIMIT = 300  # seconds; importing torch from a slow disk takes up to a minute
 
 
 class MachineError(DataError):
@@ -107,10 +108,15 @@ def missing_device(device: str) -> str:
     """Return why no network can run on a device; empty where one can. A process of its own finds out."""
     if device == "cpu":
         return ""
-    trial = f"import torch; torch.ones(8, device={device!r}).sum().item()"
-    done = subprocess.run([sys.executable, "-c", trial], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    trial = [sys.executable, "-c", f"import torch; torch.ones(8, device={device!r}).sum().item()"]
+    try:
+        done = subprocess.run(trial, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=DEVICE_LIMIT)
+    except subprocess.TimeoutExpired:
+        return f"it does not answer within {DEVICE_LIMIT} s"
+    if done.returncode == 0:
+        return ""
     lines = [line for line in done.stderr.splitlines() if line.strip()]
-    return one_line(lines[-1] if lines else f"exit status {done.returncode}")[:300] if done.returncode else ""
+    return one_line(lines[-1] if lines else f"exit status {done.returncode}")[:300]
 
 
 def _write_and_read(folder: Path, room: int) -> None:
