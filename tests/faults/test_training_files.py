@@ -1,11 +1,19 @@
-"""What a training keeps beside its weights: no damaged byte of it may end the training."""
+"""The files of a training: no damaged byte beside its weights may end it, and no damaged weights end a run for good."""
 
+import json
 import random
 
 import numpy as np
 import pytest
 
 from methods.blocks.progressive import record
+from tests.workflows.pipeline_inputs import TINY, run
+
+NETWORK = {
+    "datasets": ["phantom-liver"],
+    "params": {"channels": 2},
+    "training": {"iterations": 4, "batch": 2, "checkpoint_every": 1},
+}
 
 
 @pytest.mark.fault(7)
@@ -23,3 +31,25 @@ def test_a_damaged_picture_of_an_interrupted_training_is_left_out_whatever_the_b
     assert cut == 300
     assert flipped > 200
     assert len(caplog.records) == cut + flipped
+
+
+@pytest.mark.slow
+@pytest.mark.fault(7)
+def test_a_run_says_how_to_go_on_after_its_weights_were_damaged_and_so_it_goes_on(tmp_path):
+    config = json.loads(json.dumps(TINY)) | {"methods": {"ldr-1": NETWORK}}
+    config["run"]["methods"] = ["identity", "ldr-1"]
+    config["timing"]["datasets"] = []
+    config["datasets"]["phantom-liver"]["params"]["training"] = 3
+    done = run(tmp_path, config=config)
+    assert done.returncode == 0, done.stdout + done.stderr
+    [weights] = (tmp_path / "results").rglob("weights.safetensors")
+    sound = weights.read_bytes()
+    weights.write_bytes(sound[:-1] + bytes([sound[-1] ^ 1]))
+    stopped = run(tmp_path, "--forcerun", "register", config=config)
+    assert stopped.returncode != 0
+    [line] = {line for line in stopped.stderr.splitlines() if line.startswith("WarpBench: ") and "weights" in line}
+    remedy = line.split("`")[1].split()
+    assert remedy[0] == "--forcerun"
+    again = run(tmp_path, *remedy, config=config)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert weights.read_bytes() == sound
