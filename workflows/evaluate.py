@@ -119,7 +119,7 @@ def judge(displacement: Array, pair: Pair, data: Dataset, truth: Truth) -> list[
     except ValueError as error:
         raise DataError(
             f"{data.folder}: pair {pair.name} cannot be judged ({one_line(error)}); if this data set was prepared by "
-            "the present code, its displacement is another grid's: delete the folder that holds it and run again"
+            "the present code, its displacement is another grid's: repeat the run with `--forcerun register`"
         ) from error
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from benchmarks.records import Registrations, TrainingOutcome, read, text_of
 from datasets.case import Truth
-from datasets.files import DataError, write_displacement
-from tests.datasets.small_set import AFFINE, PAIR, SHAPE, prepare
+from datasets.files import DataError
+from tests.datasets.small_set import PAIR, SHAPE, prepare
 from workflows.configuration.sources import ROOT
 from workflows.evaluate import judge
 from workflows.register import register
@@ -71,7 +71,7 @@ def test_a_status_that_nobody_knows_is_refused(tmp_path, kind):
     record = {"run": "r", "pair": "a__b", "finished_utc": "", "process": 1, "status": "fine", "reason": ""}
     path = tmp_path / "outcome.json"
     path.write_text(json.dumps(training if kind is TrainingOutcome else {"pairs": [record]}))
-    with pytest.raises(DataError, match=rf"outcome\.json: not a {kind.__name__} \(.*'fine'.*status.*delete it"):
+    with pytest.raises(DataError, match=r"outcome\.json: .*'fine'.*status.*delete it"):
         read(path, kind)
 
 
@@ -80,13 +80,3 @@ def test_a_displacement_of_another_grid_stops_evaluation_with_a_line(tmp_path):
     with pytest.raises(DataError, match=r"mine: pair f__m cannot be judged .*grids differ") as caught:
         judge(np.zeros((3, *SHAPE[::-1]), np.float32), PAIR, data, Truth(data.folder))
     assert "\n" not in str(caught.value)
-
-
-def test_a_damaged_displacement_says_what_to_delete(tmp_path):
-    from workflows import evaluate
-
-    path = tmp_path / "chunk0" / PAIR.displacement_file
-    write_displacement(path, np.zeros((3, *SHAPE), np.float32), AFFINE)
-    flip(path)
-    with pytest.raises(DataError, match=r"not a readable displacement .*delete .*chunk0 and run again"):
-        evaluate._displacement(path)
