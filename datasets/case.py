@@ -32,6 +32,7 @@ from datasets.description import (
     TRUTH,
     Description,
     Pair,
+    anew,
     image_file,
     labels_file,
     mask_file,
@@ -111,7 +112,7 @@ class Dataset:
 
         A file that dataset.json does not know is refused, too: a mask that was put there later would change results.
         """
-        again = f"delete {self.folder} and run again to prepare it anew"
+        again = anew(self.folder)
         for relative, expected in self.description.files.items():
             path = self.folder / relative
             if not path.exists():
@@ -161,7 +162,7 @@ def open_dataset(folder: Path) -> Dataset:
     """Open a prepared data set; raise `DataError` when dataset.json is missing, not readable or contradicts itself."""
     about = read_description(folder)
     if problems := described_problems(about):  # somebody has edited it
-        raise DataError(f"{UnfitError(folder, problems)}; delete {folder} and run again to prepare it anew")
+        raise DataError(f"{UnfitError(folder, problems)}; {anew(folder)}")
     return Dataset(Path(folder), about)
 
 

@@ -181,10 +181,13 @@ def read_description(folder: Path) -> Description:
             raise ValueError(f"unknown keys {', '.join(unknown)}")
     except (OSError, ValueError) as error:  # those of msgspec are ValueErrors, too
         reason = error.strerror if isinstance(error, OSError) else error
-        raise DataError(
-            f"{path}: not a prepared data set ({reason}); delete {folder} and run again to prepare it anew"
-        ) from error
+        raise DataError(f"{path}: not a prepared data set ({reason}); {anew(folder)}") from error
     return about
+
+
+def anew(folder: Path) -> str:
+    """Return how a user gets a data set prepared anew, as the end of a message."""
+    return f"run again with --forcerun {Path(folder) / DATASET_JSON} to prepare it anew"
 
 
 def write_description(folder: Path, description: Description) -> None:

@@ -205,7 +205,7 @@ def test_a_description_that_lacks_a_key_is_refused_with_key_file_and_remedy(prep
     path = prepared[0] / "dataset.json"
     content = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps({key: value for key, value in content.items() if key != missing}), encoding="utf-8")
-    with pytest.raises(DataError, match=rf"dataset\.json: .*`{missing}`.*; delete .*a set and run again"):
+    with pytest.raises(DataError, match=rf"dataset\.json: .*`{missing}`.*; run again with --forcerun .*a set"):
         open_dataset(prepared[0])
 
 

@@ -326,7 +326,7 @@ def test_a_number_that_json_cannot_hold_is_refused(tmp_path):
 def test_a_broken_description_says_what_to_do(tmp_path, content):
     prepare(tmp_path)
     (tmp_path / "dataset.json").write_bytes(content)
-    with pytest.raises(DataError, match=r"dataset\.json: not a prepared data set .*delete .* and run again"):
+    with pytest.raises(DataError, match=r"dataset\.json: not a prepared data set .*run again with --forcerun"):
         open_dataset(tmp_path)
 
 
@@ -344,7 +344,7 @@ def test_an_edited_description_that_contradicts_itself_says_what_to_do(tmp_path,
     text = path.read_text(encoding="utf-8")
     assert old in text
     path.write_text(text.replace(old, new), encoding="utf-8")
-    with pytest.raises(DataError, match=f"{words}.*; delete .* and run again"):
+    with pytest.raises(DataError, match=f"{words}.*; run again with --forcerun"):
         open_dataset(tmp_path)
 
 

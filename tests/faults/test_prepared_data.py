@@ -36,7 +36,7 @@ def test_a_flipped_bit_in_any_part_is_refused_before_anything_is_registered(tmp_
     data = prepare(tmp_path / "mine")
     flip(data.folder / file)
     spec = registration(data)
-    with pytest.raises(DataError, match=f"{file}: changed since it was prepared .*; delete .*mine and run again"):
+    with pytest.raises(DataError, match=f"{file}: changed since it was prepared .*; run again with --forcerun .*mine"):
         register(spec, 1)
     assert not list(spec.folder.glob("*.jsonl"))
 
