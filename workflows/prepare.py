@@ -22,6 +22,9 @@ SHOWN = 20  # problems that are listed
 def prepare(spec: PrepareSpec) -> None:
     """Call the module's ``prepare`` and list what is wrong with the data, if anything is."""
     folder = spec.folder
+    if folder.is_symlink() or folder.is_file():
+        logger.info("%s: a link or file; the data take its place, and what a link points to stays", folder)
+        folder.unlink()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     logger.info("preparing")

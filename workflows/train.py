@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import tempfile
 import time
@@ -19,7 +20,7 @@ from datasets.files import SNAPSHOTS, DataError, one_line, sha256
 from workflows.planning.layout import TrainingFolder
 from workflows.planning.specs import TrainSpec
 from workflows.running import machine
-from workflows.running.command import job
+from workflows.running.command import job, of_system
 from workflows.running.environment import kernels
 from workflows.running.machine import MachineError
 from workflows.running.messages import sound_weights
@@ -55,11 +56,20 @@ def _status(error: Exception, spec: TrainSpec, data: Dataset) -> str:
     """Return the status of a training that ended with an error; raise `DataError` where the machine is at fault."""
     if type(error).__name__ == "DivergedError":
         return "diverged"
-    if machine.is_machine(error):
+    if machine.is_machine(error, causes_only=True) or _is_below(spec.folder, error):
         raise MachineError(f"training: {one_line(error)}; correct that and run again") from error
     machine.check([spec.folder, Path(tempfile.gettempdir())])
     data.check_files()
-    return UNAVAILABLE if machine.is_missing(error) or machine.missing_device(spec.by.device) else "failed"
+    return (
+        UNAVAILABLE
+        if machine.is_missing(error, causes_only=True) or machine.missing_device(spec.by.device)
+        else "failed"
+    )
+
+
+def _is_below(folder: Path, error: Exception) -> bool:
+    """Return whether an error is about a file of ours: the methods write there by our own functions."""
+    return isinstance(error, OSError) and str(error.filename).startswith(f"{folder}{os.sep}")
 
 
 def _call(
@@ -97,11 +107,13 @@ def _state_folder(here: TrainingFolder, spec: TrainSpec) -> Path:
     values["kernels"] = kernels()
     values["teacher"] = read(spec.teacher, TrainingOutcome).sha256 if spec.teacher else None
     state = here.states / fingerprint(spec.sources, values)
-    if here.states.is_dir():
-        for stale in here.states.iterdir():
-            if stale != state:
+    try:
+        for stale in here.states.iterdir() if here.states.is_dir() else ():
+            if stale != state and stale.is_dir() and not stale.is_symlink():  # all else is somebody's own
                 shutil.rmtree(stale)
-    state.mkdir(parents=True, exist_ok=True)
+        state.mkdir(parents=True, exist_ok=True)
+    except OSError as error:  # no failure of the method
+        raise MachineError(f"training: {of_system(error)}") from error
     return state
 
 

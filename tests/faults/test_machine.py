@@ -173,6 +173,29 @@ def test_what_a_hanging_method_has_started_ends_with_it(make_dataset, registrati
     assert not [each for each in psutil.Process().children() if each.status() == psutil.STATUS_ZOMBIE]
 
 
+def test_time_in_which_everything_stood_still_is_no_time_of_a_method(make_dataset, registration, tmp_path):
+    spec = registration(make_dataset(), fault="command", command="sleep 2", time_limit=5)
+    process = subprocess.Popen(command(spec, tmp_path), cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    family = [psutil.Process(process.pid), *wait_for_child(process, "sleep")]
+    for each in family:
+        each.suspend()
+    time.sleep(5)
+    family[0].resume()  # the clock's owner first, as bad as it can be
+    time.sleep(0.5)
+    for each in family[1:]:
+        each.resume()
+    assert process.wait(timeout=60) == 0
+    pairs = {each.pair: each.status for each in read(spec.folder / "registrations.json", Registrations).pairs}
+    assert pairs == {"fixed__dark0": "failed", "fixed__bright0": "ok"}
+
+
+def test_a_step_that_the_machine_stops_names_method_and_pair(make_dataset, registration, tmp_path):
+    data = make_dataset()
+    (tmp_path / "run" / "disp_fixed_bright0.nii.gz").mkdir(parents=True)  # nothing can be written there
+    spec = registration(data, folder="run")
+    refused(step(spec, tmp_path), f"{spec.run.by.method}, fixed__bright0: ", "disp_fixed_bright0.nii.gz", "run again")
+
+
 @pytest.mark.parametrize("typed", [subprocess.PIPE, *slow(None)])
 def test_a_command_of_a_method_finds_nothing_to_read(make_dataset, registration, tmp_path, typed):
     spec = registration(make_dataset(dark=2), fault="input", time_limit=20)

@@ -1,6 +1,7 @@
 """A method with every fault a method can have, for the supervisor's tests; ``fault`` chooses."""
 
 import contextlib
+import errno
 import json
 import os
 import resource
@@ -20,6 +21,7 @@ NEEDS = ()
 class Params:
     fault: str = "none"
     command: str = ""  # of the shell, for the fault of the same name
+    names: tuple[str, ...] = ()
 
 
 def load(params: Params, *, device: str, seed: int, checkpoint=None):
@@ -51,6 +53,20 @@ def _raise(zero, fixed):
 
 def _import(zero, fixed):
     import no_such_library  # noqa: F401
+
+
+def _try_library_first(zero, fixed):
+    try:
+        import no_such_library  # noqa: F401
+    except ImportError:
+        raise ValueError("no overlap in the slow way")  # noqa: B904
+
+
+def _try_terminal_first(zero, fixed):
+    try:
+        raise OSError(errno.ENXIO, os.strerror(errno.ENXIO), "/dev/tty")  # so opens a process without a terminal
+    except OSError:
+        raise ValueError("no overlap, and nobody to ask")  # noqa: B904
 
 
 def _command(line):
@@ -154,6 +170,8 @@ FAULTS = {
     "text": lambda zero, fixed: "done",
     "twice": lambda zero, fixed: np.stack([zero, zero]),
     "late import": _import,
+    "library first": _try_library_first,
+    "terminal first": _try_terminal_first,
     "mutate": _mutate,
     "shout": _shout,
     "surroundings": _change_surroundings,

@@ -26,6 +26,8 @@ FAULTS = {
     "tensor": ("oom", str(4 << 50)),
     "image": ("oom", "allocate memory"),
     "simulated cuda oom": ("oom", "Tried to allocate 20.00 GiB"),
+    "library first": ("failed", "register: ValueError: no overlap in the slow way"),
+    "terminal first": ("failed", "register: ValueError: no overlap, and nobody to ask"),
     "nan": ("invalid_output", "NaN"),
     "infinite": ("invalid_output", "infinite"),
     "complex": ("invalid_output", "complex64"),
@@ -97,6 +99,13 @@ def test_a_simulated_loss_of_the_cuda_device_leaves_no_record(make_dataset, regi
     assert outcome(spec) == {}
     found = read(spec.folder / "registrations.json", Registrations)
     assert found.unavailable.startswith("device cuda cannot be used: ")
+
+
+def test_options_may_be_longer_than_a_command_line_can_hold(make_dataset, registration):
+    spec = registration(make_dataset(dark=1, bright=0))
+    params = {**spec.run.by.params, "names": [f"name {number:05}" for number in range(20_000)]}
+    spec = replace(spec, run=replace(spec.run, by=replace(spec.run.by, params=params)))
+    assert {record["status"] for record in outcome(spec).values()} == {"ok"}
 
 
 @pytest.mark.fault(11)

@@ -17,6 +17,7 @@ from datasets.files import DataError
 from workflows.configuration.resolve import resolve
 from workflows.planning import plan
 from workflows.planning.specs import MethodSpec, TrainSpec
+from workflows.running.machine import MachineError
 from workflows.train import train
 
 
@@ -155,6 +156,27 @@ def test_timing_takes_the_methods_of_each_data_set():
     assert ("phantom-dirlab", "progressive") in timed
     assert ("phantom-dirlab", "elastix-bspline") not in timed
     assert ("phantom-liver", "elastix-bspline") in timed
+
+
+def test_what_lies_beside_the_states_of_a_training_stays_and_is_no_failure(folder):
+    states = folder / "net" / "seed0" / "state"
+    (states / "other code").mkdir(parents=True)
+    (states / ".DS_Store").write_text("x")
+    (states / "link").symlink_to(folder / "data")
+    (states / "nowhere").symlink_to(folder / "none")
+    done = outcome(folder, "net")
+    assert done.status == "ok", done.reason
+    assert {path.name for path in states.iterdir()} == {".DS_Store", "link", "nowhere", Path(done.kept).name}
+    assert (folder / "data" / "dataset.json").exists()
+
+
+@pytest.mark.parametrize("put", [lambda path: path.write_text("x"), lambda path: path.symlink_to("none")])
+def test_a_training_whose_states_cannot_be_kept_is_no_failed_training(folder, put):
+    (folder / "net" / "seed0").mkdir(parents=True)
+    put(folder / "net" / "seed0" / "state")
+    with pytest.raises(MachineError, match=r"seed0/state.*move it away and run again"):
+        outcome(folder, "net")
+    assert not (folder / "net" / "seed0" / "training.json").exists()
 
 
 def test_data_that_cannot_be_read_are_no_failed_training_and_cost_no_weights(folder):

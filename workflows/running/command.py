@@ -53,15 +53,22 @@ def job(kind: type[T], usage: str | None) -> Iterator[Job[T]]:
         sys.exit("error: stopped before its end; run again to go on")
     except DataError as error:  # of data, results or settings
         sys.exit(f"error: {error}")
-    except PermissionError as error:
-        sys.exit(f"error: {error.filename}: no permission to write; choose another folder or correct its owner")
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        sys.exit(f"error: {where}{error.strerror or one_line(error)}")
+        sys.exit(f"error: {of_system(error)}")
     except Exception as error:
         traceback.print_exc()
         step = Path(sys.argv[0]).stem
         sys.exit(f"error: {UNEXPECTED} in the step {step}: {type(error).__name__}: {one_line(error)[:500]}")
+
+
+def of_system(error: OSError) -> str:
+    """Return a system's error as a line: the file, what is wrong with it, and what to do about it where that shows."""
+    where = f"{error.filename}: " if error.filename else ""
+    if isinstance(error, PermissionError):
+        return f"{where}no permission to write; choose another folder or correct its owner"
+    if isinstance(error, (FileExistsError, IsADirectoryError, NotADirectoryError)):
+        return f"{where}{error.strerror}, where this step keeps something else; move it away and run again"
+    return f"{where}{error.strerror or one_line(error)}"
 
 
 def _stopped(number: int, frame: object) -> None:

@@ -17,7 +17,7 @@ from benchmarks.provenance import ROOT
 DROPPED = (
     *("PYTHON", "MPL", "MATPLOTLIB", "ITK_", "SITK_", "ANTS_", "OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "GOTO_"),
     *("BLIS_", "VECLIB_", "NUMEXPR_", "NPY_", "ATEN_", "DNNL_", "ONEDNN_", "TORCH", "PYTORCH_", "CUBLAS_", "CUDNN_"),
-    "NVIDIA_TF32_OVERRIDE",
+    *("NVIDIA_TF32_OVERRIDE", "BASH", "SHELLOPTS"),  # a shell reads the files and options that these name
 )
 KERNELS = (
     *("ATEN_CPU_CAPABILITY", "DNNL_MAX_CPU_ISA", "ONEDNN_MAX_CPU_ISA", "OPENBLAS_CORETYPE"),

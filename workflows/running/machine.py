@@ -28,7 +28,8 @@ ERRORS = frozenset(
     )
     if hasattr(errno, name)
 )
-_TEXTS = tuple(os.strerror(code) for code in sorted(ERRORS))  # where only the text got through
+# Where only the text got through; torch writes files with the last two.
+_TEXTS = (*(os.strerror(code) for code in sorted(ERRORS)), "iostream error", "PytorchStreamWriter")
 _MEMORY = re.compile(r"bad_alloc|allocate memory|out of memory|Unable to allocate", re.IGNORECASE)
 _BLOCK = os.urandom(1 << 16)  # no file system can make less of it
 _LARGEST = 1 << 28
@@ -39,28 +40,32 @@ class MachineError(DataError):
     """A fault of the machine, which stops a step and leaves nothing of the pair or training that it hit."""
 
 
-def is_machine(error: BaseException) -> bool:
-    """Return whether an error, or one that led to it, is a fault of the machine."""
+def is_machine(error: BaseException, *, causes_only: bool = False) -> bool:
+    """Return whether an error, or one that led to it, is a fault of the machine.
+
+    With ``causes_only``, here and below, an error that was caught says nothing of the one that came after it: a method
+    may try what is not there and then go another way, which fails on a pair.
+    """
     return any(
         isinstance(each, MachineError)
         or (isinstance(each, OSError) and each.errno in ERRORS)
         or any(text in str(each) for text in _TEXTS)
-        for each in _chain(error)
+        for each in _chain(error, causes_only)
     )
 
 
-def lacks_memory(error: BaseException) -> bool:
+def lacks_memory(error: BaseException, *, causes_only: bool = False) -> bool:
     """Return whether an error says that memory did not suffice, in the words of any library."""
     return any(
         isinstance(each, MemoryError)
         or type(each).__name__ == "OutOfMemoryError"
         or (isinstance(each, OSError) and each.errno == errno.ENOMEM)
         or (isinstance(each, RuntimeError) and _MEMORY.search(str(each)) is not None)
-        for each in _chain(error)
+        for each in _chain(error, causes_only)
     )
 
 
-def is_missing(error: BaseException) -> bool:
+def is_missing(error: BaseException, *, causes_only: bool = False) -> bool:
     """Return whether an error, or one that led to it, came from the import of a module.
 
     A library that lacks a part of its own need not raise an ImportError: what tells is that its file was being run.
@@ -68,7 +73,7 @@ def is_missing(error: BaseException) -> bool:
     return any(
         isinstance(each, ImportError)
         or any(frame.f_code.co_name == "<module>" for frame, _ in traceback.walk_tb(each.__traceback__))
-        for each in _chain(error)
+        for each in _chain(error, causes_only)
     )
 
 
@@ -130,13 +135,14 @@ def _write_and_read(folder: Path, room: int) -> None:
             raise OSError(errno.EIO, "what was written does not come back")
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and all that led to it."""
+def _chain(error: BaseException, causes_only: bool) -> Iterator[BaseException]:
+    """Yield an error and all that led to it; with ``causes_only``, those that it names as its cause."""
     waiting, seen = [error], set[int]()
     while waiting:
         each = waiting.pop()
         if id(each) not in seen:
             seen.add(id(each))
             yield each
-            waiting += [other for other in (each.__cause__, each.__context__) if other is not None]
+            before = (each.__cause__,) if causes_only else (each.__cause__, each.__context__)
+            waiting += [other for other in before if other is not None]
             waiting += getattr(each, "exceptions", ())

@@ -42,6 +42,13 @@ class Child:
     replies: io.FileIO
     lifeline: io.FileIO
 
+    def send(self, message: Start | Request) -> None:
+        """Send one message as a line; a child that has died gets none, and gives no answer either."""
+        left = memoryview(encode(message) + b"\n")
+        with contextlib.suppress(BrokenPipeError):
+            while left:
+                left = left[self.requests.write(left) :]
+
     def kill(self) -> int:
         """Kill the child with everything it has started; return its exit status."""
         with contextlib.suppress(ProcessLookupError):
@@ -99,7 +106,7 @@ class Worker:
         if reply.status in ("ok", "not_applicable"):
             return reply
         request.check_images()
-        status, reason = self._judge(self.child, reply.status, reply.reason)
+        status, reason = self._judge(self.child, reply, f"{self.message.by.method}, {request.pair}")
         if reply.status == "oom" or self.message.by.device != "cpu":  # what is left of it may not serve the next pair
             self.stop()
         return replace(reply, status=status, reason=reason)
@@ -121,37 +128,50 @@ class Worker:
             status = UNAVAILABLE if answer.status == "failed" else answer.status
             self.greeting = Greeting(status=status, reason=answer.reason)
         if self.greeting.status != "ok":
-            status, reason = self._judge(self.child, self.greeting.status, self.greeting.reason)
+            status, reason = self._judge(self.child, self.greeting, self.message.by.method)
             self.greeting = replace(self.greeting, status=status, reason=reason)
             self.stop()
         return isinstance(answer, bytes)
 
     def _ask(self, child: Child, request: Request, limit: float) -> Reply:
-        with contextlib.suppress(BrokenPipeError):  # then there is no answer either
-            child.requests.write(encode(request) + b"\n")
+        child.send(request)
         answer = self._answer(child, limit, "register")
         return answer if isinstance(answer, Reply) else decode(answer, Reply)
 
-    def _judge(self, child: Child, status: str, reason: str) -> tuple[str, str]:
+    def _judge(self, child: Child, answer: Greeting | Reply, whose: str) -> tuple[str, str]:
         """Return status and reason of a failure that is the method's, or of its device that is not there."""
-        if status == MACHINE:
-            raise MachineError(reason)
+        try:
+            self._blame_machine(child, answer)
+        except MachineError as error:
+            raise MachineError(f"{whose}: {error}") from error
+        device = self.message.by.device
+        if answer.status != UNAVAILABLE and (why := machine.missing_device(device)):
+            return UNAVAILABLE, f"device {device} cannot be used: {why}"
+        return answer.status, answer.reason
+
+    def _blame_machine(self, child: Child, answer: Greeting | Reply) -> None:
+        """Raise `MachineError` where the machine is at fault."""
+        if answer.status == MACHINE:
+            raise MachineError(answer.reason)
         if child.output.fault:
             raise MachineError(f"{self.log}: {child.output.fault.strerror}; correct that and run again")
         machine.check([self.log.parent, child.scratch], self.message.room)
-        device = self.message.by.device
-        if status != UNAVAILABLE and (why := machine.missing_device(device)):
-            return UNAVAILABLE, f"device {device} cannot be used: {why}"
-        return status, reason
 
     def _answer(self, child: Child, limit: float, step: str) -> bytes | Reply:
-        """Return the child's next line, or the outcome of a pair for which none came."""
-        line, began = b"", time.monotonic()
+        """Return the child's next line, or the outcome of a pair for which none came.
+
+        A turn of the loop that took far longer than a tick did so because everything stood still (a suspended machine
+        or container, a stopped process group): the child had no such time.
+        """
+        line, spent, seen = b"", 0.0, time.monotonic()
         with selectors.DefaultSelector() as selector:
             selector.register(child.replies, selectors.EVENT_READ)
             while not line.endswith(b"\n"):
-                left = began + limit - time.monotonic()
-                if selector.select(max(0.0, min(TICK, left))):
+                left = limit - spent
+                ready = selector.select(max(0.0, min(TICK, left)))
+                now = time.monotonic()
+                spent, seen = spent + min(now - seen, 2 * TICK), now
+                if ready:
                     if not (part := os.read(child.replies.fileno(), 65536)):
                         return _dead(child)
                     line += part
@@ -159,7 +179,7 @@ class Worker:
                     return _dead(child)
                 elif left <= 0:
                     child.kill()
-                    reason = f"{step}: stopped after {time.monotonic() - began:.1f} s, over the limit of {limit:g} s"
+                    reason = f"{step}: stopped after {spent:.1f} s, over the limit of {limit:g} s"
                     return Reply(status="timeout", reason=reason, printed=child.output.last_lines())
         return line
 
@@ -191,9 +211,8 @@ def _spawn(message: Start, log: Path) -> Child:
     (asked, requests), (replies, answered), (held, lifeline) = ends
     scratch = Path(tempfile.mkdtemp(prefix="warpbench-"))
     theirs = (asked, answered, held)
-    command = [sys.executable, "-m", "workflows.running.worker", encode(message).decode()]
     process = subprocess.Popen(
-        [*command, *map(str, theirs), str(os.getpid())],
+        [sys.executable, "-m", "workflows.running.worker", *map(str, theirs), str(os.getpid())],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -205,4 +224,6 @@ def _spawn(message: Start, log: Path) -> Child:
         os.close(end)
     assert isinstance(process.stdout, io.BufferedReader)
     output = Output(process.stdout, log)
-    return Child(process, scratch, output, io.FileIO(requests, "w"), io.FileIO(replies), io.FileIO(lifeline, "w"))
+    child = Child(process, scratch, output, io.FileIO(requests, "w"), io.FileIO(replies), io.FileIO(lifeline, "w"))
+    child.send(message)  # by the pipe: options may be longer than a command line can hold
+    return child

@@ -1,6 +1,7 @@
 """The child process that holds one method and registers pairs on request (started by `workflows.running.supervisor`).
 
-Requests come as JSON lines on one file descriptor, replies go as JSON lines to another; the command line names them.
+The method and then requests come as JSON lines on one file descriptor, replies go as JSON lines to another; the command
+line names them.
 The method finds nothing on standard input, and whatever it prints ends in the log. Only its call is on the clock.
 """
 
@@ -38,20 +39,21 @@ class InvalidOutputError(ValueError):
 
 
 def main() -> None:
-    """Load the method that the command line names, then answer requests until there are no more."""
-    message, (asked, answered, held, parent) = decode(sys.argv[1].encode(), Start), map(int, sys.argv[2:])
+    """Load the method that the first line names, then answer requests until there are no more."""
+    asked, answered, held, parent = map(int, sys.argv[1:])
     for end in (asked, answered, held):  # nothing that the method starts may have them
         os.set_inheritable(end, False)
     _die_with_parent(parent)
     _guard(held, asked, answered)
-    with os.fdopen(answered, "wb", buffering=0) as replies, os.fdopen(asked, "rb", buffering=0) as requests:
+    with os.fdopen(answered, "wb", buffering=0) as replies, os.fdopen(asked, "rb") as requests:
+        message = decode(requests.readline(), Start)
         try:
             started = time.perf_counter()
             register, needs = _load(message)
             ready = Greeting(status="ok", load_seconds=time.perf_counter() - started, cost=_cost(message))
         except Exception as error:
             traceback.print_exc()
-            status = MACHINE if isinstance(error, DataError) else _status(error)  # weights that cannot be used
+            status = MACHINE if isinstance(error, DataError) else _status(error, "load")  # weights that cannot be used
             replies.write(encode(Greeting(status=status, reason=_reason(error, "load"))) + b"\n")
             return
         replies.write(encode(ready) + b"\n")
@@ -89,7 +91,7 @@ def _answer(register: Register, needs: tuple[str, ...], request: Request, room: 
     except Exception as error:
         if not isinstance(error, InvalidOutputError):
             traceback.print_exc()
-        return Reply(status=_status(error), reason=_reason(error, "register"))
+        return Reply(status=_status(error, "register"), reason=_reason(error, "register"))
     try:
         if request.out:
             write_displacement(request.out, checked, fixed.affine)
@@ -145,12 +147,13 @@ def _own_surroundings(room: int) -> Iterator[None]:
             os.environ.update(environment)
 
 
-def _status(error: Exception) -> str:
-    if machine.is_machine(error):
+def _status(error: Exception, step: str) -> str:
+    causes_only = step == "register"
+    if machine.is_machine(error, causes_only=causes_only):
         return MACHINE
-    if machine.lacks_memory(error):
+    if machine.lacks_memory(error, causes_only=causes_only):
         return "oom"
-    if machine.is_missing(error):
+    if machine.is_missing(error, causes_only=causes_only):
         return UNAVAILABLE
     return "invalid_output" if isinstance(error, InvalidOutputError) else "failed"
 
