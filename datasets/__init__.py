@@ -11,7 +11,8 @@ A data set is a module ``datasets/<module>.py``; the file is the registration. I
     ``WARPBENCH_MIRROR`` names), checks it against known checksums, converts it and writes the prepared form of
     `datasets.case` into ``folder``. A run prepares the data set anew when a file behind it changes: files that come by
     `datasets.download.fetch` or `datasets.found.search`, and those that `datasets.files` reads, are watched by
-    themselves; call `datasets.originals.note` before you open any other.
+    themselves. So are those that the module opens in Python, and all files of a folder that an option names and
+    nothing searched. Of others, which a library in C opens elsewhere, tell `datasets.originals.note`.
 
 Its module docstring says licence, source and how to obtain the data.
 """

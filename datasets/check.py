@@ -237,11 +237,11 @@ class _Contents:
         shown = _of_pairs(pairs) or [case for case in about.training.cases if case in self.images]
         for case in shown:
             placed = self.images[case]
-            if about.shape and placed.shape != about.shape:
+            if about.shape and placed.shape != tuple(about.shape):
                 yield Problem("shape", f"{about.shape} is described, but {case} has {placed.shape}; correct or omit it")
             if about.spacing and not np.allclose(placed.spacing, about.spacing, rtol=SPACING_TOLERANCE, atol=0):
                 yield Problem("spacing", f"{about.spacing} is described, but {case} has {placed.spacing}; correct it")
-            if about.orientation and placed.orientation != about.orientation:
+            if about.orientation and placed.orientation != tuple(about.orientation):
                 axes = f"{about.orientation} is described, but {case} has {placed.orientation}"
                 yield Problem("orientation", f"{axes}; correct or omit it")
         there = set[int]().union(*(self.held.get(case, set()) for case in _of_pairs(pairs)))

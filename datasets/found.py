@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import cast
 
 from datasets.files import DataError, one_line
-from datasets.originals import note_search
+from datasets.originals import is_noted, note, note_search, unrecorded
 
+logger = logging.getLogger(__name__)
+
+MOST = 20_000  # files of a folder that are noted
 DICOM = "DICOM"  # in place of a pattern of names: known by content
 # Of macOS, Windows and Synology; hidden files, among them `._x` of macOS and `.x.swp` of editors, and backups.
 _LEFT_OVER = re.compile(r"\..*|.*~|#.*#|__macosx|thumbs\.db|desktop\.ini|@eadir|\$recycle\.bin|lost\+found", re.I)
@@ -33,6 +38,27 @@ def search(place: Path, pattern: str) -> list[Path]:
     names = list_names(place, pattern)
     note_search(place, pattern, names)
     return [place / name for name in names if is_wanted(place / name, pattern)]
+
+
+def note_unseen(option: object) -> None:
+    """Note the file or all files of the folder that an option names, unless a search or a reader has noted them.
+
+    A module that asks a library such as SimpleITK or h5py to open files leaves no other trace. An option may be a list
+    or a mapping of names.
+    """
+    if isinstance(option, Mapping | list | tuple):
+        for each in cast("Iterable[object]", option.values() if isinstance(option, Mapping) else option):
+            note_unseen(each)
+    elif isinstance(option, str | Path) and str(option) and os.path.exists(option) and not is_noted(Path(option)):
+        place = Path(option)
+        if place.is_file():
+            note(place)
+        elif len(names := list_names(place, ".*")) > MOST:
+            logger.warning("warning: %s: holds over %d files, so no run will see that one was edited", place, MOST)
+        else:
+            note_search(place, ".*", names)
+            for name in names:
+                note(place / name)
 
 
 def list_names(place: Path, pattern: str) -> list[str]:
@@ -78,7 +104,7 @@ def _is_dicom(path: Path) -> bool:
         return False
     if path.suffix.lower() in _ENDINGS:
         return True
-    with open(path, "rb") as stream:
+    with unrecorded(), open(path, "rb") as stream:
         head = stream.read(132)
     # Names such as IM0001 or 1.2.840.1 have no ending; where their content was lost they must not be passed over.
     lost = not head.strip(b"\0") and (not path.suffix or path.suffix[1:].isdigit())

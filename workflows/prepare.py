@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib
 import logging
 import shutil
+from dataclasses import asdict
 
 from datasets.case import open_dataset
 from datasets.check import UnfitError
 from datasets.description import IMAGES
+from datasets.found import note_unseen
 from datasets.originals import recording
 from workflows.planning.specs import PrepareSpec
 from workflows.running import stale
@@ -31,7 +33,9 @@ def prepare(spec: PrepareSpec) -> None:
     module = importlib.import_module(f"datasets.{spec.module}")
     try:
         with recording(folder) as originals:
-            module.prepare(folder, build(module.Params, spec.params), name=spec.name)
+            params = build(module.Params, spec.params)
+            module.prepare(folder, params, name=spec.name)
+            note_unseen(asdict(params))
     except UnfitError as error:
         for problem in error.problems[:SHOWN]:
             logger.error("%s", problem)

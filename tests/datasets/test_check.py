@@ -11,6 +11,7 @@ from datasets.case import Pair, Truth, Writer, open_dataset
 from datasets.check import UnfitError
 from datasets.description import Description, TrainingSplit
 from datasets.files import DataError, read_volume
+from datasets.placement import Placement
 from tests.datasets.small_set import (
     ABOUT,
     AFFINE,
@@ -223,6 +224,14 @@ def test_everything_is_named_at_once(tmp_path):
     heads = {text.split(":")[0] for text in found}
     files = {"truth/labels/f.nii.gz", "truth/labels/m.nii.gz", "masks/m.nii.gz", "truth/landmarks/f__m_fixed.csv"}
     assert heads == {*files, "shape"}
+
+
+def test_what_is_described_may_be_lists(tmp_path):
+    wrong, *_ = problems(tmp_path / "wrong", replace(ABOUT, shape=[*SHAPE[:2], 9]))
+    assert wrong.startswith("shape: ")
+    placed = Placement(SHAPE, AFFINE)
+    about = replace(ABOUT, shape=list(SHAPE), orientation=list(placed.orientation), spacing=list(placed.spacing))
+    assert prepare(tmp_path / "right", about).description.shape == SHAPE
 
 
 @pytest.mark.fault(19)

@@ -4,13 +4,17 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 import time
 
+import nibabel as nib
+import numpy as np
 import pytest
 
+import datasets
 from datasets import originals
 from datasets.case import open_dataset
-from tests.faults.originals_inputs import pigs, put_pigs
+from tests.faults.originals_inputs import SHAPE, pigs, put_pigs
 from tests.workflows import pipeline_inputs as pipeline
 from workflows.planning.specs import PrepareSpec
 from workflows.prepare import prepare
@@ -178,6 +182,57 @@ def test_a_phantom_has_no_originals(tmp_path):
     spec = PrepareSpec(name="drawn", module="phantom", params=params, folder=tmp_path / "drawn")
     prepare(spec)
     assert not stale.record_of(spec.folder).exists()
+
+
+READERS = {
+    "nibabel": "import nibabel as nib\nread = lambda path: nib.load(path).get_fdata()",
+    "SimpleITK": "import SimpleITK as sitk\nread = lambda path: sitk.GetArrayFromImage(sitk.ReadImage(str(path))).T",
+    "a place of its own": "import nibabel as nib\nread = lambda path: nib.load(Path(MINE) / path.name).get_fdata()",
+    "threads": "from multiprocessing.dummy import Pool\nimport nibabel as nib\n"
+    "read = lambda path: Pool(1).map(lambda each: nib.load(Path(MINE) / each.name).get_fdata(), [path])[0]",
+}
+MODULE = """
+from dataclasses import dataclass
+from pathlib import Path
+import numpy as np
+from datasets.case import Pair, Writer
+from datasets.description import Description, TrainingSplit
+{read}
+@dataclass(frozen=True)
+class Params:
+    sources: tuple[str, ...] = ()
+
+def prepare(folder, params, *, name):
+    (Path(MINE).parent / "scratch").write_text("x")
+    (Path(MINE).parent / "scratch").read_text()
+    writer = Writer(folder)
+    for case in "fm":
+        array = read(Path(*params.sources) / f"{{case}}.nii")
+        writer.image(case, array / array.max(), np.eye(4))
+    writer.finish(Description(name=name, training=TrainingSplit(()), test=(Pair("f", "m"),)))
+"""
+
+
+@pytest.mark.fault(23)
+@pytest.mark.parametrize("how", READERS)
+def test_a_module_that_opens_files_itself_is_followed(tmp_path, monkeypatch, how):
+    mine, rng = tmp_path / "mine", np.random.default_rng(0)
+    mine.mkdir()
+    for case in "fm":
+        nib.save(nib.Nifti1Image(rng.random(SHAPE).astype("f4"), np.eye(4)), mine / f"{case}.nii")
+    (tmp_path / "mine.py").write_text(MODULE.format(read=READERS[how]).replace("MINE", repr(str(mine))))
+    monkeypatch.setattr(datasets, "__path__", [*datasets.__path__, str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "datasets.mine", raising=False)
+    sources = [] if "MINE" in READERS[how] else [str(mine)]
+    spec = PrepareSpec(name="mine", module="mine", params={"sources": sources}, folder=tmp_path / "data" / "mine")
+    prepare(spec)
+    assert look(spec) == (0, "")
+    record = json.loads(stale.record_of(spec.folder).read_bytes())
+    assert set(record["files"]) == {str(mine / "f.nii"), str(mine / "m.nii")}
+    nib.save(nib.Nifti1Image(rng.random(SHAPE).astype("f4"), np.eye(4)), mine / "m.nii")
+    assert look(spec)[0] == 1
+    prepare(spec)
+    assert look(spec) == (1, "")
 
 
 @pytest.mark.slow
