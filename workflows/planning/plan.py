@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from reports import PAPERS
+from reports import PAGE, PAPERS
 from reports.reading.method import Method
 from workflows.configuration import sources
 from workflows.configuration.config import SettingsError
@@ -22,6 +22,7 @@ from workflows.planning.specs import (
     RegisterSpec,
     ReportSpec,
     RunSpec,
+    Spec,
     TimingSpec,
     TrainSpec,
 )
@@ -52,6 +53,11 @@ def templates() -> list[str]:
     """Return what the report reads beside its code, and no import leads to: templates, schemas and the papers."""
     folders = (PAPERS.parent / "templates", PAPERS.parent / "schemas", PAPERS)
     return sorted(os.path.relpath(path) for folder in folders for path in folder.iterdir() if path.is_file())
+
+
+def _there(path: Path, specify: Callable[[Wildcards], Spec], where: Wildcards) -> Iterator[tuple[Path, Spec]]:
+    if path.exists():
+        yield path, specify(where)
 
 
 @dataclass(frozen=True)
@@ -130,6 +136,28 @@ class Plan:
     def truth(self, wildcards: Wildcards) -> list[str]:
         """Return the truth, for the positive control alone."""
         return [str(self.layout.truth(wildcards.dataset))] if self._sees_truth(wildcards.method) else []
+
+    def jobs(self) -> Iterator[tuple[Path, Spec]]:
+        """Yield a result of every job, where it is there, and the specification that it should be made by."""
+        single = {self.layout.timing: self.timing, self.layout.metrics: self.collect}
+        for path, specify in {**single, self.layout.report / PAGE: self.report}.items():
+            yield from _there(path, specify, Wildcards("", "", "", ""))
+        for name in self.settings.prepared:
+            yield from _there(self.layout.description(name), self.prepare, Wildcards(name, "", "", ""))
+        for method, dataset in self.settings.runs:
+            for seed in map(str, self.settings.seeds(method)):
+                yield from self._jobs_of(method, dataset, seed)
+
+    def _jobs_of(self, method: str, dataset: str, seed: str) -> Iterator[tuple[Path, Spec]]:
+        if training := self._training(method, dataset, seed):
+            where = Wildcards(self.settings.train_on(method, dataset), method, seed, "")
+            yield from _there(training.outcome, self.train, where)
+            if (teacher := self.settings.teacher(method)) and (taught := self._teacher(where)):
+                yield from _there(taught.outcome, self.train, Wildcards(where.dataset, teacher, seed, ""))
+        for number in range(self._chunks(dataset)):
+            where = Wildcards(dataset, method, seed, str(number))
+            yield from _there(self._chunk(where).registrations, self.register, where)
+            yield from _there(self._chunk(where).metrics, self.evaluate, where)
 
     # The specifications depend on the wildcards alone: Snakemake reruns a job whose parameters have changed only as
     # long as they are not derived from input, output or threads.

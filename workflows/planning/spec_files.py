@@ -6,12 +6,12 @@ that Snakemake sees by the path that a job has to run again.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks.records import encode, text_of, write
+from benchmarks.records import text_of, write
 from workflows.planning.layout import Layout
+from workflows.planning.marks import digest
 from workflows.planning.plan import Wildcards
 from workflows.planning.specs import Spec
 
@@ -28,8 +28,7 @@ class SpecFiles:
 
         def path(wildcards: Wildcards) -> str:
             spec = specify(wildcards)
-            digest = hashlib.sha256(encode(spec)).hexdigest()[:12]
-            file = self.layout.specification(specify.__name__, spec.job, digest)
+            file = self.layout.specification(specify.__name__, spec.job, digest(spec))
             if self.writes and not (file.exists() and file.read_bytes() == text_of(spec).encode()):
                 write(file, spec)  # also where somebody has edited or cut it: its name promises the content
             return str(file)

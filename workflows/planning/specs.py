@@ -16,6 +16,17 @@ class Spec:
     """What all specifications have in common."""
 
     @property
+    def place(self) -> Path:
+        """The folder that holds what the step makes."""
+        fields = vars(self)
+        return fields["folder"] if "folder" in fields else fields["results"]
+
+    @property
+    def mark(self) -> Path:
+        """The file that says which specification the results of the step were made by (`planning.marks`)."""
+        return self.place / f".{type(self).__name__.removesuffix('Spec').lower()}"
+
+    @property
     def job(self) -> str:
         """The job in a file's name or a line of a log; empty where a step has but one."""
         return ""

@@ -5,7 +5,7 @@ import reports
 from datasets.files import DataError
 from workflows.configuration.resolve import resolve
 from workflows.configuration.sources import ROOT
-from workflows.planning import plan
+from workflows.planning import marks, plan
 from workflows.planning.spec_files import SpecFiles
 from workflows.running import guard, machine, runner, stale, unavailable
 
@@ -28,7 +28,10 @@ except DataError as error:  # of settings, or of the project's own files
 if workflow.is_main_process:
     runner.announce_runner()
     CHANGES, NEWS = stale.changes(map(LAYOUT.data, PLAN.settings.prepared), writes=not LOOKING)
-    for line in [*NEWS, *guard.ahead_of_the_clock(ROOT, LAYOUT.results)]:
+    # Snakemake itself compares parameters by notes in the working folder, which results from elsewhere lack.
+    OTHERS = marks.others(PLAN.jobs())
+    workflow.dag_settings.forcerun = {*workflow.dag_settings.forcerun, *map(str, OTHERS)}
+    for line in [*NEWS, *marks.news(OTHERS), *guard.ahead_of_the_clock(ROOT, LAYOUT.results)]:
         sys.stderr.write(f"WarpBench: {line}\n")
 else:
     CHANGES = {}

@@ -16,6 +16,7 @@ from typing import Generic, TypeVar
 
 from benchmarks.records import read
 from datasets.files import DataError, one_line
+from workflows.planning.marks import marking
 from workflows.planning.specs import Spec
 from workflows.running import environment
 from workflows.running.runner import UNEXPECTED, end_with_runner
@@ -48,7 +49,8 @@ def job(kind: type[T], usage: str | None) -> Iterator[Job[T]]:
     try:
         spec = read(arguments.specification, kind)
         _log(spec.job)
-        yield Job(spec, arguments.threads)
+        with marking(spec):
+            yield Job(spec, arguments.threads)
     except KeyboardInterrupt:
         sys.exit("error: stopped before its end; run again to go on")
     except DataError as error:  # of data, results or settings
