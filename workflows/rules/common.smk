@@ -28,13 +28,11 @@ except DataError as error:  # of settings, or of the project's own files
 if workflow.is_main_process:
     runner.announce_runner()
     CHANGES, NEWS = stale.changes(map(LAYOUT.data, PLAN.settings.prepared), writes=not LOOKING)
-    # Snakemake itself compares parameters by notes in the working folder, which results from elsewhere lack.
     OTHERS = marks.others(PLAN.jobs())
-    workflow.dag_settings.forcerun = {*workflow.dag_settings.forcerun, *map(str, OTHERS)}
     for line in [*NEWS, *marks.news(OTHERS), *guard.ahead_of_the_clock(ROOT, LAYOUT.results)]:
         sys.stderr.write(f"WarpBench: {line}\n")
 else:
-    CHANGES = {}
+    CHANGES, OTHERS = {}, []
 runner.equip()
 SPEC_FILES = SpecFiles(LAYOUT, writes=not LOOKING)
 
@@ -42,6 +40,12 @@ SPEC_FILES = SpecFiles(LAYOUT, writes=not LOOKING)
 def changes(wildcards):
     """Return how often the files behind a data set have changed: its jobs run again when that grows."""
     return CHANGES.get(wildcards.dataset, 0)
+
+
+def dataset_code(wildcards):
+    """Return the code that a data set depends on; all jobs wait for one, so this comes before any is planned."""
+    workflow.dag.forcefiles.update(map(str, OTHERS))  # Snakemake's own notes of them lie in the working folder alone
+    return PLAN.dataset_code(wildcards)
 
 
 # The patterns of the rules: paths with wildcards in place of names.

@@ -1,6 +1,6 @@
 rule prepare:
     input:
-        code=PLAN.dataset_code,
+        code=dataset_code,
     output:
         about=LAYOUT.description("{dataset}"),
         images=directory(LAYOUT.images("{dataset}")),
