@@ -16,6 +16,7 @@ from benchmarks.records import PairRecord, Registrations, read, read_lines, text
 from tests.faults.surroundings import needs_root, resize, small_disk
 from workflows.configuration.sources import ROOT
 from workflows.register import register
+from workflows.running import machine
 
 HIDES = "cp /dev/zero big 2>/dev/null"  # fills the disk in a process whose error nobody hears of
 
@@ -221,6 +222,9 @@ def test_what_a_shell_has_set_does_not_reach_a_method(make_dataset, registration
         "PYTHONOPTIMIZE": "2",
         "ANTS_RANDOM_SEED": "7",
         "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": "9",
+        "BASH_ENV": "/etc/profile",
+        "ENV": "/etc/profile",
+        "ENVIRONMENT": "kept",
         "OMP_NUM_THREADS": "many",
         "OMP_SCHEDULE": "dynamic",
         "CUBLAS_WORKSPACE_CONFIG": ":0:0",
@@ -233,7 +237,8 @@ def test_what_a_shell_has_set_does_not_reach_a_method(make_dataset, registration
     lines = (spec.folder / "method.log").read_text(encoding="utf-8").splitlines()
     seen = json.loads(next(line for line in lines if line.startswith("environment")).removeprefix("environment "))
     gone = {"PYTHONWARNINGS", "PYTHONOPTIMIZE", "ANTS_RANDOM_SEED", "OMP_SCHEDULE", "CUBLAS_WORKSPACE_CONFIG"}
-    assert not gone & set(seen)
+    assert not (gone | {"BASH_ENV", "ENV"}) & set(seen)
+    assert seen["ENVIRONMENT"] == "kept"
     assert seen["MPLBACKEND"] == "Agg"
     assert seen["OMP_NUM_THREADS"] == seen["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] == "1"
     assert seen["CUDA_VISIBLE_DEVICES"] == "3"
@@ -248,6 +253,18 @@ def test_a_variable_that_plays_another_processor_is_part_of_a_runs_identity(make
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "SSE41")
     register(spec, 1)
     assert read(spec.folder / "registrations.json", Registrations).run.run != before
+
+
+def test_a_file_where_a_step_keeps_a_folder_is_told_with_what_to_do(make_dataset, registration, tmp_path):
+    spec = registration(make_dataset(), folder="run/chunk0")
+    (tmp_path / "run").write_text("x")
+    refused(step(spec, tmp_path), f"{tmp_path / 'run'}", "move it away and run again")
+
+
+@pytest.mark.parametrize("words", ["basic_ios::clear: iostream error", "[enforce fail] PytorchStreamWriter failed"])
+def test_what_torch_says_when_it_cannot_write_is_of_the_machine(words):
+    assert machine.is_machine(RuntimeError(words))
+    assert not machine.is_machine(RuntimeError("the stream of points ends"))
 
 
 @pytest.mark.fault(4)

@@ -1,5 +1,6 @@
 """Wherever the project, the run or a stray file lies: it works, or one line before any work says why not."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -63,6 +64,41 @@ def test_results_on_a_read_only_disk_are_refused(tmp_path):
         subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
         line = refusal(snakemake(ROOT, tmp_path / "run"))
     assert line == f"WarpBench: results/tiny: {disk} is on a read-only disk; run in another --directory"
+
+
+@needs_root
+@pytest.mark.fault(5)
+@pytest.mark.parametrize("where", ["run", "run/results"])
+def test_a_full_disk_is_told_before_any_work(tmp_path, where):
+    with small_disk(tmp_path / where, "200k") as disk:
+        if where == "run":
+            (disk / f"{ODD}.json").write_text(json.dumps(SMALL))
+        with open(disk / "filler", "wb", buffering=0) as stream, contextlib.suppress(OSError):
+            while stream.write(b"x" * 4096):
+                pass
+        program = Path(sys.executable).with_name("snakemake")
+        (tmp_path / "tiny.json").write_text(json.dumps(SMALL))
+        command = [program, "-s", ROOT / "Snakefile", "--cores", "1", "--configfile", tmp_path / "tiny.json"]
+        line = refusal(subprocess.run(command, capture_output=True, text=True, cwd=tmp_path / "run"))
+    assert line.startswith("WarpBench: ")
+    assert "No space left on device; correct that and run again" in line
+
+
+def test_specifications_that_cannot_be_written_are_told_in_a_line(tmp_path):
+    (tmp_path / "results" / "tiny").mkdir(parents=True)
+    (tmp_path / "results" / "tiny" / "specifications").write_text("x")
+    done = snakemake(ROOT, tmp_path)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    line = done.stderr.splitlines()[-1]
+    assert line.startswith("WarpBench: results/tiny/specifications/")
+    assert "correct that and run again" in line
+
+
+def test_snakemake_needs_no_home(tmp_path):
+    nowhere = {"HOME": "/proc/none", "XDG_CACHE_HOME": "/proc/none/cache"}
+    done = snakemake(ROOT, tmp_path, "-n", **nowhere)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @needs_root

@@ -47,6 +47,21 @@ def rewrite(path, content: bytes) -> None:
     os.replace(fresh, path)
 
 
+@pytest.mark.parametrize("sound", [True, False])
+def test_a_link_in_the_place_of_prepared_data_gives_way_and_costs_nothing_elsewhere(prepared, tmp_path, sound):
+    spec = prepared[0]
+    shutil.rmtree(spec.folder)
+    other = tmp_path / "other disk"
+    if sound:
+        other.mkdir()
+        (other / "mine.txt").write_text("x")
+    spec.folder.symlink_to(other)
+    prepare(spec)
+    assert not spec.folder.is_symlink()
+    assert open_dataset(spec.folder).test_pairs
+    assert [path.name for path in other.glob("*")] == ["mine.txt"] * sound
+
+
 def test_nothing_has_changed(prepared):
     assert look(prepared[0]) == (0, "")
 

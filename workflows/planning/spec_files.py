@@ -6,10 +6,12 @@ that Snakemake sees by the path that a job has to run again.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from benchmarks.records import text_of, write
+from datasets.files import one_line
 from workflows.planning.layout import Layout
 from workflows.planning.marks import digest
 from workflows.planning.plan import Wildcards
@@ -29,8 +31,12 @@ class SpecFiles:
         def path(wildcards: Wildcards) -> str:
             spec = specify(wildcards)
             file = self.layout.specification(specify.__name__, spec.job, digest(spec))
-            if self.writes and not (file.exists() and file.read_bytes() == text_of(spec).encode()):
-                write(file, spec)  # also where somebody has edited or cut it: its name promises the content
+            try:
+                if self.writes and not (file.exists() and file.read_bytes() == text_of(spec).encode()):
+                    write(file, spec)  # also where somebody has edited or cut it: its name promises the content
+            except OSError as error:
+                why = error.strerror or one_line(error)
+                sys.exit(f"WarpBench: {file}: cannot be written ({why}); correct that and run again")
             return str(file)
 
         return path

@@ -18,6 +18,7 @@ try:
     LAYOUT = PLAN.layout
     if workflow.is_main_process and not LOOKING:
         guard.check_writable(LAYOUT.results)
+        machine.check([guard.existing(LAYOUT.results)])
         CLAIM = guard.hold(Path("."))
         unavailable.forget(PLAN)
         if workflow.local_exec:  # a cluster has its GPUs elsewhere

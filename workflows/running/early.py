@@ -6,14 +6,16 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from datasets.files import DataError
 from workflows.configuration import sources
 from workflows.configuration.reading import read_yaml
-from workflows.running import guard
+from workflows.running import guard, machine
 
 STEPS = ("prepare", "train", "register", "evaluate", "collect", "timing", "report", "running.worker")
 
@@ -29,5 +31,17 @@ def refuse_early(arguments: Sequence[str]) -> None:
         for path in given.configfile:
             read_yaml(path)
         guard.check_writable(given.directory)  # Snakemake writes there even where it only looks
+        machine.check([guard.existing(given.directory)])
     except DataError as error:
         sys.exit(f"WarpBench: {error}")
+    _give_cache(given.directory)
+
+
+def _give_cache(folder: Path) -> None:
+    """Let Snakemake keep its cache below ``folder`` where the user's own cannot be written."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path(os.environ.get("HOME") or "/", ".cache"), "snakemake")
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=cache).close()
+    except OSError:
+        os.environ["XDG_CACHE_HOME"] = str(folder.absolute() / ".snakemake" / "cache")

@@ -17,7 +17,7 @@ from benchmarks.provenance import ROOT
 DROPPED = (
     *("PYTHON", "MPL", "MATPLOTLIB", "ITK_", "SITK_", "ANTS_", "OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "GOTO_"),
     *("BLIS_", "VECLIB_", "NUMEXPR_", "NPY_", "ATEN_", "DNNL_", "ONEDNN_", "TORCH", "PYTORCH_", "CUBLAS_", "CUDNN_"),
-    *("NVIDIA_TF32_OVERRIDE", "BASH", "SHELLOPTS"),  # a shell reads the files and options that these name
+    *("NVIDIA_TF32_OVERRIDE", "BASH", "SHELLOPTS", "ENV="),  # a shell reads the files and options that these name
 )
 KERNELS = (
     *("ATEN_CPU_CAPABILITY", "DNNL_MAX_CPU_ISA", "ONEDNN_MAX_CPU_ISA", "OPENBLAS_CORETYPE"),
@@ -41,7 +41,7 @@ THREAD_VARIABLES = (
 
 def tidy(variables: Mapping[str, str]) -> dict[str, str]:
     """Return variables without those that would steer the libraries."""
-    kept = {name: value for name, value in variables.items() if name in KEPT or not name.startswith(DROPPED)}
+    kept = {name: value for name, value in variables.items() if name in KEPT or not f"{name}=".startswith(DROPPED)}
     return {**kept, "MPLBACKEND": "Agg"}
 
 

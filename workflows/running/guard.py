@@ -104,14 +104,19 @@ def check_checkout(root: Path, *, here: Path) -> None:
             raise SettingsError(f"{path}: hides the library {path.stem!r} from every step; rename it or move it away")
 
 
+def existing(folder: Path) -> Path:
+    """Return ``folder``, or the nearest of its parents that is there."""
+    return next(parent for parent in [folder, *folder.absolute().parents] if os.path.lexists(parent))
+
+
 def check_writable(folder: Path) -> None:
     """Raise `SettingsError` unless results can be written below ``folder`` (which need not exist yet)."""
-    existing = next(parent for parent in [folder, *folder.absolute().parents] if os.path.lexists(parent))
-    if existing.is_symlink() and not os.path.exists(existing):
-        raise SettingsError(f"{existing}: this link leads nowhere; is a disk not mounted? mount it or remove the link")
-    if not existing.is_dir():
-        raise SettingsError(f"{folder}: no permission to write below {existing.resolve()}, which is no folder; move it")
-    if os.statvfs(existing).f_flag & os.ST_RDONLY:
-        raise SettingsError(f"{folder}: {existing.resolve()} is on a read-only disk; run in another --directory")
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise SettingsError(f"{folder}: no permission to write below {existing.resolve()}; correct its owner or mode")
+    there = existing(folder)
+    if there.is_symlink() and not os.path.exists(there):
+        raise SettingsError(f"{there}: this link leads nowhere; is a disk not mounted? mount it or remove the link")
+    if not there.is_dir():
+        raise SettingsError(f"{folder}: no permission to write below {there.resolve()}, which is no folder; move it")
+    if os.statvfs(there).f_flag & os.ST_RDONLY:
+        raise SettingsError(f"{folder}: {there.resolve()} is on a read-only disk; run in another --directory")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise SettingsError(f"{folder}: no permission to write below {there.resolve()}; correct its owner or mode")
