@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 
@@ -50,7 +50,7 @@ class PairRecord:
     """The outcome of one registered pair: its status, and its cost where it is ok.
 
     ``seconds`` is the method's own time, ``peak_memory`` in MiB, ``printed`` the last lines that the method printed
-    where its process crashed or was stopped.
+    where its process crashed or was stopped. ``sha256`` is the digest of the displacement, where there is one.
     """
 
     run: str
@@ -59,9 +59,10 @@ class PairRecord:
     process: int
     status: Status
     reason: str
-    seconds: float | None = None
-    peak_memory: float | None = None
+    seconds: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    peak_memory: Annotated[float, msgspec.Meta(ge=0)] | None = None
     printed: list[str] = field(default_factory=list[str])
+    sha256: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

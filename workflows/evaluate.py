@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from itertools import zip_longest
+from pathlib import Path
 from typing import cast
 
 import pandas as pd
@@ -26,7 +28,7 @@ from benchmarks.rows import MetricRow
 from datasets.case import Dataset, Pair, Truth, open_dataset
 from datasets.description import DATASET_JSON
 from datasets.files import Array, DataError, one_line, read_displacement, sha256
-from workflows.planning.layout import ChunkFolder
+from workflows.planning.layout import ChunkFolder, pairs_of
 from workflows.planning.specs import EvaluateSpec
 from workflows.running.command import job
 
@@ -43,6 +45,7 @@ def evaluate(spec: EvaluateSpec) -> None:
         return
     data, truth = open_dataset(spec.data), Truth(spec.data)
     data.check_files()
+    _check_pairs(registrations, data, spec)
     judged = chunk.judged(_judgement(spec, registrations))
     before = results.read(judged, "metrics") if judged.exists() else None
     found = list(_rows(spec, registrations, data, truth, before))
@@ -54,6 +57,18 @@ def evaluate(spec: EvaluateSpec) -> None:
     results.write(chunk.metrics, rows, "metrics")
     if spec.keep == "extremes":
         _delete_unwanted(registrations, shown_pairs(rows, data, spec.method), chunk)
+
+
+def _check_pairs(registrations: Registrations, data: Dataset, spec: EvaluateSpec) -> None:
+    expected = [pair.name for pair in pairs_of(data.test_pairs, spec.chunk, spec.chunks)]
+    named, file = [record.pair for record in registrations.pairs], ChunkFolder(spec.folder).registrations
+    for found, right in zip_longest(named, expected):
+        if found != right:
+            raise DataError(f"{file}: names the pair {found} where the chunk has {right}; {_again(file)}")
+
+
+def _again(registrations: Path) -> str:
+    return f"repeat the run with `--forcerun {registrations}`, which registers such pairs again"
 
 
 def _rows(
@@ -83,7 +98,7 @@ def _rows(
             pair = Pair.from_name(record.pair)
             chunk = ChunkFolder(spec.folder)
             known = [] if chunk.displacement(pair).exists() or before is None else _judged(before, record.pair)
-            measured = known or judge(_displacement(chunk, pair, alone=before is not None), pair, data, truth)
+            measured = known or judge(_displacement(chunk, record, alone=before is not None), pair, data, truth)
             yield from (row(record.pair, each) for each in measured)
         logger.info("%s: %s", record.pair, record.status)
 
@@ -123,7 +138,8 @@ def judge(displacement: Array, pair: Pair, data: Dataset, truth: Truth) -> list[
         ) from error
 
 
-def _displacement(chunk: ChunkFolder, pair: Pair, *, alone: bool) -> Array:
+def _displacement(chunk: ChunkFolder, record: PairRecord, *, alone: bool) -> Array:
+    pair = Pair.from_name(record.pair)
     path = chunk.displacement(pair)
     fault = (
         f"{path}: the registration is recorded but its displacement is gone (under `keep: extremes` it is deleted once "
@@ -131,18 +147,20 @@ def _displacement(chunk: ChunkFolder, pair: Pair, *, alone: bool) -> Array:
     )
     if path.exists():
         try:
+            if record.sha256 and sha256(path) != record.sha256:
+                raise DataError(f"{path}: is no longer the file that the registration wrote")
             return read_displacement(path)
         except DataError as error:
             fault = str(error)
     _forget(chunk, pair, alone=alone)
-    again = f"repeat the run with `--forcerun {chunk.registrations}`, which registers such pairs again"
-    raise DataError(f"{fault}; {again}")
+    raise DataError(f"{fault}; {_again(chunk.registrations)}")
 
 
 def _forget(chunk: ChunkFolder, lost: Pair, *, alone: bool) -> None:
     """Remove the record of a pair, or of all whose displacement is gone, so that they are registered again."""
     records = [each for each in read_lines(chunk.records, PairRecord) if each.pair != lost.name]
-    there = [each for each in records if alone or chunk.displacement(Pair.from_name(each.pair)).exists()]
+    sound = [each for each in records if each.pair.count("__") == 1]
+    there = [each for each in sound if alone or chunk.displacement(Pair.from_name(each.pair)).exists()]
     keep_lines(chunk.records, there)
 
 

@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
+from benchmarks import results
 from benchmarks.provenance import collect, fingerprint
 from benchmarks.records import (
     UNAVAILABLE,
@@ -108,7 +109,7 @@ class Session:
         worker = Worker(start(self.spec.run, self.data, self.training, self.threads), self.chunk.printed)
         try:
             greeting = _available(worker.start())  # before records of another run go: perhaps a library is gone
-            self.records = {each.pair: each for each in _records_of(self.run, self.chunk.records)}
+            self.records = {each.pair: each for each in _records_of(self.run, self.pairs, self.chunk)}
             logger.info("%d pairs, %d already done", len(self.pairs), len(self.records))
             self._warn_of_space((len(self.pairs) - len(self.records)) * worker.message.room)
             for number, pair in enumerate(self.pairs, start=1):
@@ -128,7 +129,10 @@ class Session:
 
     def _record(self, pair: Pair, reply: Reply) -> PairRecord:
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        return PairRecord(run=self.run, pair=pair.name, finished_utc=now, process=os.getpid(), **asdict(reply))
+        digest = sha256(self.chunk.displacement(pair)) if reply.status == "ok" else ""
+        return PairRecord(
+            run=self.run, pair=pair.name, finished_utc=now, process=os.getpid(), **asdict(reply), sha256=digest
+        )
 
     def _warn_of_space(self, needed: int) -> None:
         free = shutil.disk_usage(self.chunk.folder).free
@@ -159,12 +163,21 @@ def _available(answer: Answer) -> Answer:
     return answer
 
 
-def _records_of(run: str, path: Path) -> list[PairRecord]:
-    """Return the records of a run, and remove those of others: its displacements take the place of theirs."""
-    records = list(read_lines(path, PairRecord))
+def _records_of(run: str, pairs: Sequence[Pair], chunk: ChunkFolder) -> list[PairRecord]:
+    """Return the records of a run, and remove those of others: its displacements take the place of theirs.
+
+    A pair whose displacement is gone and was not judged before has no record: somebody has removed it.
+    """
+    records = list(read_lines(chunk.records, PairRecord))
     own = [record for record in records if record.run == run]
+    registered = {record.pair for record in own if record.status == "ok"}
+    gone = {pair.name for pair in pairs if pair.name in registered and not chunk.displacement(pair).exists()}
+    if gone:
+        tables = [results.read(path, "metrics") for path in chunk.folder.glob(chunk.judged("*").name)]
+        gone -= {pair for table in tables for pair in table.pair[table.run == run]}
+        own = [record for record in own if record.pair not in gone]
     if len(own) < len(records):
-        keep_lines(path, own)
+        keep_lines(chunk.records, own)
     return own
 
 

@@ -56,7 +56,15 @@ def chunk(make_dataset, tmp_path):
 
 def spec(data, folder, keep="extremes", judge=()) -> EvaluateSpec:
     return EvaluateSpec(
-        dataset="tiny", method="net", seed=0, chunk=0, data=data.folder, folder=folder, keep=keep, judge=list(judge)
+        dataset="tiny",
+        method="net",
+        seed=0,
+        chunk=0,
+        chunks=1,
+        data=data.folder,
+        folder=folder,
+        keep=keep,
+        judge=list(judge),
     )
 
 
@@ -167,6 +175,67 @@ def test_a_damaged_displacement_is_registered_again_when_forced(make_dataset, re
     after = results.read(made.folder / "metrics.parquet", "metrics")
     judged = [rows[~rows.metric.isin(["seconds", "peak_memory"])].reset_index(drop=True) for rows in (before, after)]
     pd.testing.assert_frame_equal(*judged)
+
+
+@pytest.fixture
+def registered(make_dataset, registration):
+    """A registered chunk of two pairs and the specification of how it is judged, and judged once."""
+    data = make_dataset(bright=2)
+    made = registration(data, fault="one")
+    register(made, 1)
+    judging = spec(data, made.folder, keep="all")
+    step.evaluate(judging)
+    return data, made, judging
+
+
+@pytest.mark.parametrize("how", ["swapped", "edited"])
+def test_another_displacement_than_was_registered_is_refused(registered, how):
+    data, made, judging = registered
+    one, two = [made.folder / pair.displacement_file for pair in data.test_pairs[:2]]
+    if how == "swapped":
+        image = data.image(data.test_pairs[0].fixed)
+        write_displacement(made.folder / "other.nii.gz", np.zeros((3, *image.array.shape)), image.affine)
+        (made.folder / "other.nii.gz").replace(one)
+    else:
+        one.write_bytes(two.read_bytes()[:-1] + b"x")
+    with pytest.raises(
+        DataError, match=rf"{one.name}: is no longer the file .*--forcerun {re.escape(str(one.parent))}"
+    ):
+        step.evaluate(judging)
+    register(made, 1)
+    step.evaluate(judging)
+
+
+def exchange(pairs):
+    pairs[0]["pair"], pairs[1]["pair"] = pairs[1]["pair"], pairs[0]["pair"]
+
+
+EDITS = {
+    "names the pair .* where the chunk has .*--forcerun": exchange,
+    "names the pair None where the chunk has": lambda pairs: pairs.pop(),
+    "where the chunk has None": lambda pairs: pairs.append(pairs[0]),
+    "names the pair a__b__c where": lambda pairs: pairs[0].update(pair="a__b__c"),
+    "holds no registrations .*>= 0": lambda pairs: pairs[0].update(seconds=-1.0),
+}
+
+
+@pytest.mark.parametrize("words", EDITS)
+def test_registrations_that_were_edited_are_refused(chunk, words):
+    data, folder = chunk
+    about = json.loads((folder / "registrations.json").read_bytes())
+    EDITS[words](about["pairs"])
+    (folder / "registrations.json").write_text(json.dumps(about))
+    with pytest.raises(DataError, match=words):
+        step.evaluate(spec(data, folder))
+
+
+def test_a_record_without_displacement_and_rows_is_none(registered):
+    data, made, judging = registered
+    for path in (*made.folder.glob("disp_*"), made.folder / "registrations.json"):
+        path.unlink()
+    register(made, 1)
+    step.evaluate(judging)
+    assert len(kept(made.folder)) == len(data.test_pairs)
 
 
 def test_new_displacements_are_judged_by_the_edited_code(chunk, tmp_path):

@@ -205,6 +205,7 @@ class Plan:
             method=wildcards.method,
             seed=int(wildcards.seed),
             chunk=int(wildcards.chunk),
+            chunks=self._chunks(wildcards.dataset),
             data=self.layout.data(wildcards.dataset),
             folder=self._chunk(wildcards).folder,
             keep=self.settings.keep(wildcards.dataset),

@@ -122,6 +122,7 @@ class EvaluateSpec(Spec):
     method: str
     seed: int
     chunk: int
+    chunks: int
     data: Path
     folder: Path
     keep: Keep
