@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import tempfile
 import time
@@ -56,7 +55,9 @@ def _status(error: Exception, spec: TrainSpec, data: Dataset) -> str:
     """Return the status of a training that ended with an error; raise `DataError` where the machine is at fault."""
     if type(error).__name__ == "DivergedError":
         return "diverged"
-    if machine.is_machine(error, causes_only=True) or _is_below(spec.folder, error):
+    if isinstance(error, OSError) and _is_below(spec.folder, error):
+        raise MachineError(f"training: {of_system(error)}") from error
+    if machine.is_machine(error, causes_only=True):
         raise MachineError(f"training: {one_line(error)}; correct that and run again") from error
     machine.check([spec.folder, Path(tempfile.gettempdir())])
     data.check_files()
@@ -67,9 +68,9 @@ def _status(error: Exception, spec: TrainSpec, data: Dataset) -> str:
     )
 
 
-def _is_below(folder: Path, error: Exception) -> bool:
-    """Return whether an error is about a file of ours: the methods write there by our own functions."""
-    return isinstance(error, OSError) and str(error.filename).startswith(f"{folder}{os.sep}")
+def _is_below(folder: Path, error: OSError) -> bool:
+    """Return whether an error is about a file that a training keeps, which is no fault of the method."""
+    return isinstance(error.filename, str) and Path(error.filename).absolute().is_relative_to(folder.absolute())
 
 
 def _call(

@@ -179,6 +179,16 @@ def test_a_training_whose_states_cannot_be_kept_is_no_failed_training(folder, pu
     assert not (folder / "net" / "seed0" / "training.json").exists()
 
 
+def test_a_folder_where_a_training_keeps_a_file_is_no_failed_training(folder):
+    done = outcome(folder, "net")
+    for path in [*Path(done.kept).iterdir(), folder / "net" / "seed0" / "training.json"]:
+        path.unlink()
+    (Path(done.kept) / "curve.jsonl").mkdir()
+    with pytest.raises(MachineError, match=r"^training: \S*curve\.jsonl: .*move it away and run again$"):
+        outcome(folder, "net")
+    assert not (folder / "net" / "seed0" / "training.json").exists()
+
+
 def test_data_that_cannot_be_read_are_no_failed_training_and_cost_no_weights(folder):
     assert outcome(folder, "net").status == "ok"
     about = folder / "data" / "dataset.json"
