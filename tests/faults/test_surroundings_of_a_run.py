@@ -45,6 +45,7 @@ def test_a_device_that_is_not_there_is_refused_before_work(tmp_path):
     if torch.cuda.is_available():
         pytest.skip("torch finds a device")
     config = {**CONFIG, "device": "cuda", "run": {"datasets": ["phantom-liver"], "methods": ["identity", "ldr-1"]}}
+    config["datasets"] = {"phantom-liver": {"params": {"shape": [24, 24, 24], "training": 2, "test": 4}}}
     done = run(tmp_path, config=config)
     assert done.returncode != 0
     (line,) = lines(done)

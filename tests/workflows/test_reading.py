@@ -38,6 +38,15 @@ FAULTY = {
     "deep": (b"[" * 5000, "cannot be read as YAML or JSON"),
     "date": (b"a: 2020-02-31\n", "cannot be read as YAML or JSON: day is out of range"),
     "code": (b"a: !!python/object/apply:os.getcwd []\n", "line 1: 'tag:yaml.org,2002:python/object/apply:os.getcwd' "),
+    "octal": (b"a: 1\nb: [1, -0123]\n", "line 2: YAML reads -0123 as another number"),
+    "octal-zero": (b"a: 00\n", "line 1: YAML reads 00 as another number"),
+    "minutes": (b"a: 2:45\n", "line 1: YAML reads 2:45 as another number"),
+    "minutes-point": (b"a: 2:45.5\n", "line 1: YAML reads 2:45.5 as another number"),
+    "bomb": (
+        b"a: &a [1, 2, 3]\n"
+        + b"".join(b"%c: &%c [%s]\n" % (k, k, b", ".join([b"*%c" % (k - 1)] * 9)) for k in b"bcdefghijk"),
+        "more than 100000 values; write fewer aliases",
+    ),
     "list-key": (b"? [1, 2]\n: 3\n", "line 1: not valid YAML: found unhashable key"),
 }
 
@@ -70,6 +79,7 @@ def test_a_path_that_is_no_file_is_answered_with_the_nearest(tmp_path):
         (b"\xef\xbb\xbfa: 1\n", {"a": 1}),
         (b'{\t"a": 1,\n\t"b": [true, null]}', {"a": 1, "b": [True, None]}),
         (b"{a: 1, b: [x]}\n", {"a": 1, "b": ["x"]}),
+        (b"a: [0, -0, 0.5, '010', 10, \"1:30\", 007.5]\n", {"a": [0, 0, 0.5, "010", 10, "1:30", 7.5]}),
         ("a: 'ø ∞'\r\nb: 2\r\n".encode(), {"a": "ø ∞", "b": 2}),
     ],
 )

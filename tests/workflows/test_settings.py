@@ -107,6 +107,18 @@ BAD = [
         {"methods": {"demons": {"by_dataset": {"brains": {"time_limit": 1}, "brains-in-mm": {"time_limit": 2}}}}},
         "groups.brains-in-mm: another group that is named beside it says otherwise of 'phantom-brain'",
     ),
+    ({"seeds": [2.0]}, "configuration, seeds[0]: Expected a whole number, got one with a point; write whole"),
+    ({"datasets": {"phantom-liver": {"chunks": 3.0}}}, "got one with a point; write whole numbers without"),
+    ({"seeds": [2**32]}, "configuration, seeds.0: expected a number of at most 4294967295"),
+    ({"profile": "mine\n"}, 'profile: "mine\\n" is no name'),
+    ({"methods": {"demons": {"label": " "}}}, 'configuration, methods.demons.label: " " is no name; write one line'),
+    ({"methods": {"demons": {"label": "a\0b"}}}, "is no name; write one line"),
+    ({"timing": {"rounds": 2**70}}, "timing.rounds: 1180591620717411303424 is no number to work with"),
+    ({"datasets": {"phantom-liver": {"params": {"shape": [9999, 9999, 9999]}}}}, "are more than a machine holds"),
+    (
+        {"datasets": {"phantom-brain": {"params": {"training": 0}}}},
+        "training: 0 leaves nothing for voxelmorph to learn from",
+    ),
 ]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import yaml
 from benchmarks.records import Options
 from workflows.configuration import annotations, sources
 from workflows.configuration.config import Adaptation, Config, SettingsError, nearest
+from workflows.configuration.settings import Settings
 
 TYPES = {
     "array": "a list",
@@ -33,15 +35,16 @@ NEVER_ZERO = frozenset({
     "batch", "cascades", "channels", "checkpoint_every", "iterations", "learning_rate", "levels", "processes",
     "repeat", "resolutions", "samples", "shrink", "snapshot_every", "step",
 })  # fmt: skip
+MOST_VOXELS = 2**33  # 32 GiB for one image
 SCHEMA = Path(__file__).resolve().parent.parent / "schemas" / "config.schema.yaml"
 
 
 def check_values(config: object) -> None:
-    """Refuse keys that are no text and numbers that are NaN or endless, wherever they stand."""
+    """Refuse keys that are no text and numbers that are NaN, endless or vast, wherever they stand."""
     for fault in _unnamed_keys(config):
         raise SettingsError(f"configuration, {fault}; put it into quotes, or correct it")
     for fault in _infinite_numbers(config):
-        raise SettingsError(f"configuration, {fault}; write one that ends")
+        raise SettingsError(f"configuration, {fault}; write another")
 
 
 def check_schema(config: Options) -> None:
@@ -118,6 +121,17 @@ def check_names(config: Config, papers: Mapping[str, Sequence[str]]) -> None:
     _check_timing(config, data)
 
 
+def check_trainings(settings: Settings) -> None:
+    """Refuse a method that learns from a data set that is asked to have no training images."""
+    for method, dataset in settings.runs:
+        name = settings.train_on(method, dataset)
+        if settings.trains(method) and settings.dataset(name).params.get("training") == 0:
+            raise SettingsError(
+                f"configuration, datasets.{name}.params.training: 0 leaves nothing for {method} to learn from; "
+                "write 2 or more, or take the method out of run.methods"
+            )
+
+
 def _check_timing(config: Config, data: Iterable[str]) -> None:
     timing = config.timing
     _known(timing.datasets, data, "timing.datasets", "data set")
@@ -137,6 +151,8 @@ def _check_labels(config: Config) -> None:
                 f"configuration, methods.{method}.label: {named[label]!r} is called {label!r} too; "
                 "their rows could not be told apart: give it a label of its own"
             )
+        if not label.strip() or any(ord(letter) < 32 for letter in label):
+            raise SettingsError(f"configuration, methods.{method}.label: {_shown(label)} is no name; write one line")
         named[label] = method
 
 
@@ -236,6 +252,8 @@ def _check_range(name: str, value: Any, default: Any, where: str) -> None:
     below = isinstance(default, (int, float)) and default < 0
     if any(each < 0 for each in numbers) and not below:
         raise SettingsError(f"configuration, {where}: expected no number below 0, got {_shown(value)}")
+    if name == "shape" and several and math.prod(numbers) > MOST_VOXELS:
+        raise SettingsError(f"configuration, {where}: {_shown(value)} voxels are more than a machine holds; write less")
     if name in NEVER_ZERO and value is not False and numbers and not any(numbers):
         raise SettingsError(f"configuration, {where}: expected a number above 0, got {_shown(value)}")
 
@@ -249,11 +267,11 @@ def _unnamed_keys(content: Any, *place: str) -> Iterator[str]:
 
 
 def _infinite_numbers(content: Any, *place: str) -> Iterator[str]:
-    """Yield the places of numbers that are none: NaN, and those without end."""
+    """Yield the places of numbers that are none: NaN, those without end, whole ones that no machine counts to."""
     parts = content.items() if isinstance(content, Mapping) else enumerate(content) if _is_list(content) else ()
     for key, value in parts:
-        if isinstance(value, float) and not abs(value) < float("inf"):
-            yield f"{'.'.join((*place, str(key)))}: {value} is no number to work with"
+        if isinstance(value, (int, float)) and not abs(value) < (float("inf") if isinstance(value, float) else 2**63):
+            yield f"{'.'.join((*place, str(key)))}: {str(value)[:30]} is no number to work with"
         yield from _infinite_numbers(value, *place, str(key))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import yaml
 from benchmarks.records import Options
 from datasets.files import one_line
 from workflows.configuration.config import SettingsError, nearest
+
+MOST_VALUES = 100_000  # that a file may say; the catalogue says some thousands
 
 
 class _FaultError(yaml.MarkedYAMLError):
@@ -85,26 +88,48 @@ def _yaml(text: str) -> Any:
     try:
         if (node := loader.get_single_node()) is None:
             return None
-        _check_keys(node, set())
+        _check(node, {})
         return loader.construct_document(node)
     finally:
         loader.dispose()
 
 
-def _check_keys(node: yaml.Node, seen: set[int]) -> None:
-    """Refuse equal keys before the loader takes the last of them in silence, and before ``<<`` adds any."""
-    if id(node) in seen or isinstance(node, yaml.ScalarNode):
-        return
-    seen.add(id(node))
+def _check(node: yaml.Node, sizes: dict[int, int]) -> int:
+    """Return how many values a node stands for, its aliases written out; refuse what YAML would change in silence.
+
+    The loader takes the last of equal keys, and ``<<`` adds some, so this comes before it.
+    """
+    if id(node) in sizes:
+        return sizes[id(node)]
+    sizes[id(node)] = 1
+    if isinstance(node, yaml.ScalarNode):
+        _check_number(node)
+        return 1
     if isinstance(node, yaml.MappingNode):
-        keys = [(key.tag, key.value) if isinstance(key, yaml.ScalarNode) else id(key) for key, _ in node.value]
-        for number, (key, _) in enumerate(node.value):
-            if keys[number] in keys[:number]:
-                problem = f"the key {key.value!r} appears twice; keep one of them"
-                raise _FaultError(problem=problem, problem_mark=key.start_mark)
-    for child in node.value:
-        for part in child if isinstance(child, tuple) else (child,):
-            _check_keys(part, seen)
+        _check_keys(node)
+    parts = [part for child in node.value for part in (child if isinstance(child, tuple) else (child,))]
+    sizes[id(node)] += sum(_check(part, sizes) for part in parts)
+    if sizes[id(node)] > MOST_VALUES:
+        problem = f"with its aliases written out this is more than {MOST_VALUES} values; write fewer aliases"
+        raise _FaultError(problem=problem, problem_mark=node.start_mark)
+    return sizes[id(node)]
+
+
+def _check_keys(node: yaml.MappingNode) -> None:
+    keys = [(key.tag, key.value) if isinstance(key, yaml.ScalarNode) else id(key) for key, _ in node.value]
+    for number, (key, _) in enumerate(node.value):
+        if keys[number] in keys[:number]:
+            problem = f"the key {key.value!r} appears twice; keep one of them"
+            raise _FaultError(problem=problem, problem_mark=key.start_mark)
+
+
+def _check_number(node: yaml.ScalarNode) -> None:
+    """Refuse numbers that YAML 1.1 reads as others: 010 as 8, 1:30 as 90."""
+    if node.tag not in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float"):
+        return
+    if ":" in node.value or re.fullmatch("[-+]?0[0-9_]+", node.value):
+        problem = f"YAML reads {node.value} as another number; write it without a leading 0 or a colon, or in quotes"
+        raise _FaultError(problem=problem, problem_mark=node.start_mark)
 
 
 def _line(error: yaml.MarkedYAMLError) -> str:

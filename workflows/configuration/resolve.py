@@ -15,8 +15,9 @@ from typing import Any
 import msgspec
 
 from benchmarks.records import Options
+from datasets.files import one_line
 from reports import PAPERS
-from workflows.configuration.checks import check_names, check_schema, check_values
+from workflows.configuration.checks import check_names, check_schema, check_trainings, check_values
 from workflows.configuration.config import Config, SettingsError, merge, nearest
 from workflows.configuration.reading import read_yaml
 from workflows.configuration.settings import Layer, Settings
@@ -51,9 +52,22 @@ def _resolved(config: Mapping[str, object]) -> Settings:
     merged = reduce(merge, (content for _, content in files))
     methods = {name: reduce(merge, (layer.entry for layer in found)) for name, found in layers.items()}
     check_schema({**merged, "methods": methods})
-    settings = Settings(msgspec.convert({**merged, "methods": methods}, Config), layers)
+    settings = Settings(_converted({**merged, "methods": methods}), layers)
     check_names(settings.config, papers(settings.config.papers))
+    check_trainings(settings)
     return settings
+
+
+def _converted(content: Options) -> Config:
+    try:
+        return msgspec.convert(content, Config)
+    except msgspec.ValidationError as error:
+        what, _, place = str(error).partition(" - at `$")
+        said = one_line(what).replace("`int`", "a whole number").replace("`float`", "one with a point")
+        where = place.strip(".`") or "top level"
+        raise SettingsError(
+            f"configuration, {where}: {said}; write whole numbers without a point (1, not 1.0)"
+        ) from error
 
 
 def _with_file(fault: str, read: Mapping[Path, Any]) -> str:
