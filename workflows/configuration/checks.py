@@ -20,7 +20,6 @@ import yaml
 from benchmarks.records import Options
 from workflows.configuration import annotations, sources
 from workflows.configuration.config import Adaptation, Config, SettingsError, nearest
-from workflows.configuration.settings import Settings
 
 TYPES = {
     "array": "a list",
@@ -119,17 +118,6 @@ def check_names(config: Config, papers: Mapping[str, Sequence[str]]) -> None:
         _known(cast, papers[paper], f"papers.{paper}", "data set of the paper")
         _known(cast.values(), config.datasets, f"papers.{paper}", "data set")
     _check_timing(config, data)
-
-
-def check_trainings(settings: Settings) -> None:
-    """Refuse a method that learns from a data set that is asked to have no training images."""
-    for method, dataset in settings.runs:
-        name = settings.train_on(method, dataset)
-        if settings.trains(method) and settings.dataset(name).params.get("training") == 0:
-            raise SettingsError(
-                f"configuration, datasets.{name}.params.training: 0 leaves nothing for {method} to learn from; "
-                "write 2 or more, or take the method out of run.methods"
-            )
 
 
 def _check_timing(config: Config, data: Iterable[str]) -> None:

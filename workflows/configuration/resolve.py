@@ -17,7 +17,7 @@ import msgspec
 from benchmarks.records import Options
 from datasets.files import one_line
 from reports import PAPERS
-from workflows.configuration.checks import check_names, check_schema, check_trainings, check_values
+from workflows.configuration.checks import check_names, check_schema, check_values
 from workflows.configuration.config import Config, SettingsError, merge, nearest
 from workflows.configuration.reading import read_yaml
 from workflows.configuration.settings import Layer, Settings
@@ -54,8 +54,19 @@ def _resolved(config: Mapping[str, object]) -> Settings:
     check_schema({**merged, "methods": methods})
     settings = Settings(_converted({**merged, "methods": methods}), layers)
     check_names(settings.config, papers(settings.config.papers))
-    check_trainings(settings)
+    _check_trainings(settings)
     return settings
+
+
+def _check_trainings(settings: Settings) -> None:
+    """Refuse a method that learns from a data set that is asked to have no training images."""
+    for method, dataset in settings.runs:
+        name = settings.train_on(method, dataset)
+        if settings.trains(method) and settings.dataset(name).params.get("training") == 0:
+            raise SettingsError(
+                f"configuration, datasets.{name}.params.training: 0 leaves nothing for {method} to learn from; "
+                "write 2 or more, or take the method out of run.methods"
+            )
 
 
 def _converted(content: Options) -> Config:
