@@ -69,7 +69,7 @@ def _check_trainings(settings: Settings) -> None:
             )
 
 
-def _converted(content: Options) -> Config:
+def _converted(content: Mapping[str, object]) -> Config:
     try:
         return msgspec.convert(content, Config)
     except msgspec.ValidationError as error:
