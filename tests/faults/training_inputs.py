@@ -21,11 +21,11 @@ FAMILIES = {
 
 
 def write_noise(folder: Path) -> Path:
-    """Write noise to train on, three images, and a pair to test on; return the folder of the data set."""
+    """Write noise to train on, three images, and a pair of two others to test on; return the folder of the data set."""
     writer, rng = Writer(folder / "data"), np.random.default_rng(0)
-    for case in ("a", "b", "c"):
+    for case in ("a", "b", "c", "d", "e"):
         writer.image(case, rng.random((16, 16, 16), dtype=np.float32), np.eye(4))
-    pairs = (Pair("a", "b"),)
+    pairs = (Pair("d", "e"),)
     writer.finish(Description(name="noise", training=TrainingSplit(("a", "b", "c")), test=pairs))
     return folder / "data"
 
