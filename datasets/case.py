@@ -33,6 +33,7 @@ from datasets.description import (
     Description,
     Pair,
     anew,
+    as_stored,
     image_file,
     labels_file,
     mask_file,
@@ -220,7 +221,7 @@ class Writer:
         for part in (IMAGES, MASKS, TRUTH):
             (self.folder / part).mkdir(parents=True, exist_ok=True)
         notes = (*description.notes, *self._notes)
-        about = replace(description, files=dict(sorted(self.files.items())), notes=notes)
+        about = as_stored(replace(description, files=dict(sorted(self.files.items())), notes=notes))
         found = find_problems(self.folder, about, refused={problem.where for problem in self.problems})
         if problems := list(dict.fromkeys([*self.problems, *found])):
             raise UnfitError(self.folder, problems)

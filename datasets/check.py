@@ -90,6 +90,8 @@ def _splits(about: Description) -> Iterator[Problem]:
     for case in _of_pairs(training.list):
         if case not in training.cases:
             yield Problem(f"training case {case}", "is in a training pair but not in training.cases; add it there")
+    if training.pairs == "atlas" and not training.atlas:
+        yield Problem("training", "the rule atlas needs a case to be the atlas; name it in atlas")
     # The atlas is the fixed image of training and test alike; that is the protocol of atlas registration.
     learnt = {about.subjects.get(case, case) for case in training.cases if case != training.atlas}
     for subject in dict.fromkeys(about.subjects.get(case, case) for case in tested):
@@ -97,9 +99,8 @@ def _splits(about: Description) -> Iterator[Problem]:
             yield Problem(f"subject {subject}", "subjects in both training and test; take it out of one of them")
     for label, count in Counter(about.evaluated_labels).items():
         if count > 1 or not 1 <= label <= LARGEST_LABEL:
-            yield Problem(
-                f"evaluated label {label}", f"labels are numbers from 1 (0 is background) to {LARGEST_LABEL}, each once"
-            )
+            rule = f"labels are numbers from 1 (0 is background) to {LARGEST_LABEL}, each once; correct the list"
+            yield Problem(f"evaluated label {label}", rule)
 
 
 class _Contents:
@@ -254,7 +255,7 @@ class _Contents:
 def _cases(about: Description) -> list[str]:
     """Return each case that a description names, once."""
     training = about.training
-    atlas = [training.atlas] if training.pairs == "atlas" else []
+    atlas = [training.atlas] if training.pairs == "atlas" and training.atlas else []
     named = [*_of_pairs(about.test), *training.cases, *_of_pairs(training.list), *atlas]
     return list(dict.fromkeys(named))
 

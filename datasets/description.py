@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -168,6 +170,11 @@ class Description:
         title = self.title or self.name
         return f"{title} (phantom)" if self.phantom and "phantom" not in title.lower() else title
 
+    def digest(self, *parts: str) -> str:
+        """Return hex digits that change with any file below some parts, such as `IMAGES`, and with nothing else."""
+        held = {name: found for name, found in self.files.items() if any(name.startswith(f"{each}/") for each in parts)}
+        return hashlib.sha256(json.dumps(held, sort_keys=True).encode()).hexdigest()
+
 
 def read_description(folder: Path) -> Description:
     """Read dataset.json of a prepared data set; raise `DataError` when it is missing, not readable or incomplete."""
@@ -191,25 +198,40 @@ def anew(folder: Path) -> str:
 
 
 def write_description(folder: Path, description: Description) -> None:
-    """Write dataset.json; raise `DataError` for values that JSON cannot hold or that could not be read back."""
-    import msgspec
-
+    """Write dataset.json; raise `DataError` for values that it cannot hold."""
     try:
-        stored = _stored(description)
-        text = json.dumps(stored, indent=1, allow_nan=False)
-        msgspec.json.decode(text, type=Description)
+        text = json.dumps(_stored(description), indent=1, allow_nan=False)
+        text.encode()
     except (TypeError, ValueError) as error:
         raise DataError(f"the description cannot be stored ({one_line(error)}); correct the module") from error
     with replacing(Path(folder) / DATASET_JSON) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
+def as_stored(description: Description) -> Description:
+    """Return a description as it is read back: lists are tuples, NumPy's numbers are numbers, paths are text.
+
+    Raises:
+        DataError: a value has another type than its key; the message names the key.
+    """
+    import msgspec
+
+    try:
+        return msgspec.convert(_stored(description), Description)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"the description does not fit ({one_line(error)}); correct the module") from error
+
+
 def _stored(value: Any) -> Any:
     """Return a value with each dataclass in it as a dictionary of the fields that differ from their defaults."""
     if isinstance(value, dict):
         return {key: _stored(inner) for key, inner in cast(dict[Any, Any], value).items()}
-    if isinstance(value, tuple):
-        return [_stored(inner) for inner in cast(tuple[Any, ...], value)]
+    if isinstance(value, (tuple, list)):
+        return [_stored(inner) for inner in cast(Sequence[Any], value)]
+    if isinstance(value, (np.generic, np.ndarray)):
+        return cast(Any, value).tolist()
+    if isinstance(value, Path):
+        return str(value)
     if not is_dataclass(value):
         return value
     known = {each.name: getattr(value, each.name) for each in fields(value) if not _is_default(value, each)}

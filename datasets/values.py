@@ -48,7 +48,8 @@ def whole_numbers(values: ArrayLike, largest: int) -> tuple[Array, float]:
         voxel = np.unravel_index(int(np.argmin(good)), values.shape)
         raise DataError(
             f"{values.size - int(np.count_nonzero(good))} of {values.size} voxels are no whole numbers from 0 to "
-            f"{largest}, such as {values[voxel]:.7g} at {tuple(map(int, voxel))}; correct the values first"
+            f"{largest}, such as {values[voxel]:.7g} at {tuple(map(int, voxel))}; "
+            "correct them in the source (labels that are resampled take the nearest voxel)"
         )
     return near.astype(np.uint16), float(away.max(initial=0))
 

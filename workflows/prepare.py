@@ -9,7 +9,8 @@ from dataclasses import asdict
 
 from datasets.case import open_dataset
 from datasets.check import UnfitError
-from datasets.description import IMAGES
+from datasets.description import DATASET_JSON, IMAGES
+from datasets.files import DataError
 from datasets.found import note_unseen
 from datasets.originals import recording
 from workflows.planning.specs import PrepareSpec
@@ -42,6 +43,8 @@ def prepare(spec: PrepareSpec) -> None:
         if left := len(error.problems[SHOWN:]):
             logger.error("and %d more", left)
         raise
+    if not (folder / DATASET_JSON).exists():
+        raise DataError(f"datasets/{spec.module}.py: wrote no dataset; end its prepare with Writer.finish")
     data = open_dataset(folder)
     stale.keep(originals, folder)
     images = len(list((folder / IMAGES).iterdir()))

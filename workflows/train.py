@@ -14,7 +14,7 @@ from types import ModuleType
 from benchmarks.provenance import fingerprint
 from benchmarks.records import UNAVAILABLE, TrainingOutcome, read, write
 from datasets.case import Dataset, open_dataset
-from datasets.description import DATASET_JSON
+from datasets.description import IMAGES, MASKS, read_description
 from datasets.files import SNAPSHOTS, DataError, one_line, sha256
 from workflows.planning.layout import TrainingFolder
 from workflows.planning.specs import TrainSpec
@@ -104,7 +104,9 @@ def _teacher(spec: TrainSpec) -> TrainingOutcome | None:
 
 def _state_folder(here: TrainingFolder, spec: TrainSpec) -> Path:
     """Return the folder of this training's state; states of other code, data or options are removed."""
-    values = {**asdict(spec.by), "training": spec.training, "data": sha256(spec.data / DATASET_JSON)}
+    about = read_description(spec.data)
+    data = {"files": about.digest(IMAGES, MASKS), "split": asdict(about.training)}
+    values = {**asdict(spec.by), "training": spec.training, "data": data}
     values["kernels"] = kernels()
     values["teacher"] = read(spec.teacher, TrainingOutcome).sha256 if spec.teacher else None
     state = here.states / fingerprint(spec.sources, values)

@@ -405,3 +405,43 @@ def test_any_flipped_bit_of_a_compressed_file_is_found(tmp_path):
         path.write_bytes(spoilt)
         with pytest.raises(DataError, match=r"a\.nii\.gz: not a readable NIfTI image"):
             read_volume(path)
+
+
+def test_lists_and_numpy_numbers_of_a_description_are_as_good_as_tuples(tmp_path):
+    writer = Writer(tmp_path)
+    for case in ("a", "b"):
+        writer.image(case, np.random.default_rng(0).random((4, 5, 6)), np.eye(4))
+        writer.labels(case, np.ones((4, 5, 6)), np.eye(4))
+    labels = list(np.array([1]))
+    about = Description(name="mine", training=TrainingSplit([]), test=[Pair("a", "b")], evaluated_labels=labels)
+    writer.finish(replace(about, source=tmp_path, shape=[4, 5, 6]))
+    read = open_dataset(tmp_path).description
+    assert (read.test, read.evaluated_labels, read.shape, read.source) == (
+        (Pair("a", "b"),),
+        (1,),
+        (4, 5, 6),
+        str(tmp_path),
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("test", (("a", "b"),)), ("training", []), ("test", (Pair(1, 2),)), ("phantom", "no")]
+)
+def test_a_value_of_another_type_names_its_key(tmp_path, key, value):
+    about = Description(name="mine", training=TrainingSplit(()), test=())
+    with pytest.raises(DataError, match=rf"the description does not fit \(.*{key}.*\); correct the module"):
+        Writer(tmp_path).finish(replace(about, **{key: value}))
+
+
+def test_the_rule_atlas_needs_one(tmp_path):
+    about = Description(name="mine", training=TrainingSplit(("a",), "atlas"), test=())
+    with pytest.raises(DataError, match="the rule atlas needs a case"):
+        Writer(tmp_path).finish(about)
+
+
+def test_the_digest_of_what_methods_see_knows_no_title_and_no_truth():
+    files = {"images/a.nii.gz": "1", "masks/a.nii.gz": "2", "truth/labels/a.nii.gz": "3"}
+    about = Description(name="mine", training=TrainingSplit(()), test=(), files=files)
+    seen = about.digest("images", "masks")
+    assert replace(about, title="new", files={**files, "truth/labels/a.nii.gz": "4"}).digest("images", "masks") == seen
+    assert replace(about, files={**files, "masks/a.nii.gz": "4"}).digest("images", "masks") != seen

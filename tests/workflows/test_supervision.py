@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from benchmarks.records import PairRecord, Registrations, read, read_lines, text_of
+from datasets.description import write_description
 from datasets.files import DataError, read_displacement
 from workflows.configuration.sources import ROOT
 from workflows.register import register
@@ -32,12 +33,12 @@ FAULTS = {
     "infinite": ("invalid_output", "infinite"),
     "complex": ("invalid_output", "complex64"),
     "objects": ("invalid_output", "object"),
-    "text": ("invalid_output", "floating-point"),
+    "text": ("invalid_output", "returned str, expected one array"),
     "twice": ("invalid_output", "expected shape (3, 10, 12, 14)"),
     "shape": ("invalid_output", "expected shape (3, 10, 12, 14)"),
     "integer": ("invalid_output", "int16"),
     "huge": ("invalid_output", "voxels"),
-    "none_returned": ("invalid_output", "floating-point"),
+    "none_returned": ("invalid_output", "returned NoneType, expected one array"),
 }
 UNAVAILABLE = {
     "load": "libwarp.so",
@@ -244,3 +245,12 @@ def test_options_changed_and_changed_back_leave_no_displacement_of_the_others(ma
     for spec in (first, other, first):
         outcome(spec)
     assert not read_displacement(first.folder / "disp_fixed_dark0.nii.gz").any()
+
+
+def test_another_title_registers_nothing_again(make_dataset, registration):
+    data = make_dataset()
+    spec = registration(data)
+    first = outcome(spec)
+    write_description(data.folder, replace(data.description, title="another", labels={1: "core"}))
+    (spec.folder / "registrations.json").unlink()
+    assert outcome(spec) == first

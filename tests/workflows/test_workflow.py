@@ -117,7 +117,7 @@ def test_a_second_run_in_the_same_folder_is_refused(tmp_path):
     with guard.hold(tmp_path):
         done = run(tmp_path)
     assert done.returncode != 0
-    assert f"another run (process {os.getpid()}) is working here" in done.stderr
+    assert f"another run (process {os.getpid()} on {os.uname().nodename}) is working here" in done.stderr
 
 
 def test_a_folder_that_cannot_be_written_is_refused(tmp_path):

@@ -116,6 +116,8 @@ def _read(request: Request, needs: tuple[str, ...]) -> tuple[Volume, Volume, dic
 
 def _check(displacement: Any, shape: tuple[int, ...]) -> np.ndarray:
     """Return a displacement that passed the check of its shape, type, finite values and size."""
+    if not hasattr(displacement, "dtype"):
+        raise InvalidOutputError(f"register returned {type(displacement).__name__}, expected one array (3, D, H, W)")
     try:
         checked = geometry.check_displacement(displacement, shape)
     except (ValueError, TypeError) as error:

@@ -11,7 +11,7 @@ from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 from torch import Tensor
 
 from datasets.case import Dataset
-from datasets.files import Volume
+from datasets.files import DataError, Volume
 from datasets.geometry import Array
 from methods.blocks.progressive.synthesis import Bend, Pairs, Recipe, synthesise
 from methods.blocks.training.sampling import iteration_seed
@@ -102,10 +102,10 @@ def make_synthetic_sampler(
     """
     cases = sorted(data.training_cases)
     if not cases:
-        raise ValueError(f"train: data set {data.name!r} has no training scans")
+        raise DataError(f"train: data set {data.name!r} has no training scans; name one that has in its train_on")
     first = data.image(cases[0])
     if any(n % (multiple * shrink) for n in first.array.shape):
-        raise ValueError(
+        raise DataError(
             f"train: scans have shape {first.array.shape}; every axis must be a multiple of {multiple * shrink}"
         )
     images, fields, affines = _read(data, cases, first)
@@ -123,12 +123,12 @@ def _read(data: Dataset, cases: Sequence[str], first: Volume) -> tuple[Tensor, T
     masked = [case for case in cases if data.mask_path(case).exists()]
     if masked and len(masked) < len(cases):
         lacking = next(case for case in cases if case not in masked)
-        raise ValueError(f"train: {lacking} has no mask, {masked[0]} has one; prepare masks for all scans or for none")
+        raise DataError(f"train: {lacking} has no mask, {masked[0]} has one; prepare masks for all scans or for none")
     masks = torch.empty(len(cases), 1, *shape, dtype=torch.uint8) if masked else None
     for number, case in enumerate(cases):
         volume = data.image(case)
         if volume.array.shape != shape or volume.orientation != first.orientation:
-            raise ValueError(f"train: {case} differs from {cases[0]} in shape or orientation; resample the scans")
+            raise DataError(f"train: {case} differs from {cases[0]} in shape or orientation; resample the scans")
         images[number, 0] = torch.from_numpy(volume.array)
         affines.append(volume.affine)
         if masks is not None:

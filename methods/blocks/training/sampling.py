@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from datasets.case import Dataset, Pair, iter_cases
+from datasets.files import DataError
 from methods.blocks.layers import end_padding
 from methods.blocks.spatial import warp
 from methods.blocks.training import parallel
@@ -100,7 +101,7 @@ def read_images(
         array = data.image(case).array
         first = first or array.shape
         if array.shape != first:
-            raise ValueError(f"train: {case} has shape {array.shape}, the images before it {first}; resample them")
+            raise DataError(f"train: {case} has shape {array.shape}, the images before it {first}; resample them")
         image = F.pad(torch.from_numpy(array), end_padding(array.shape, multiple * shrink))
         small = F.avg_pool3d(image[None], shrink)[0] if shrink > 1 else image
         images[case] = (small * 255).round().to(torch.uint8).to(device)
@@ -130,7 +131,7 @@ def make_sampler(
     """
     pairs = data.training_pairs
     if not pairs:
-        raise ValueError(f"train: data set {data.name!r} has no training pairs")
+        raise DataError(f"train: data set {data.name!r} has no training pairs; name one that has in its train_on")
     images = read_images(data, list(iter_cases(pairs)), multiple=multiple, device=device, shrink=shrink)
     return Sampler(images, pairs, options, seed, augmentation)
 

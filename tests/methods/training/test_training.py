@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 
 from datasets.case import Writer, open_dataset
 from datasets.description import Description, TrainingSplit, write_description
+from datasets.files import DataError
 from methods import recursive
 from methods.blocks.training import loop as training
 from methods.blocks.training import sampling
@@ -211,3 +212,9 @@ def test_images_of_different_shape_are_refused_by_name(tmp_path):
     write_description(tmp_path, Description(name="uneven", training=TrainingSplit(("a", "b")), test=()))  # unchecked
     with pytest.raises(ValueError, match=r"b has shape \(16, 14, 31\)"):
         sampler(open_dataset(tmp_path))
+
+
+def test_data_with_nothing_to_learn_from_are_no_failure_of_a_method(make_dataset):
+    options = LoopOptions(iterations=1, batch=1, learning_rate=1e-3)
+    with pytest.raises(DataError, match="no training pairs; name one that has in its train_on"):
+        sampling.make_sampler(make_dataset(), options, seed=0, multiple=2, device="cpu")
