@@ -77,8 +77,35 @@ def test_a_whole_command_works_where_there_are_no_locks(tmp_path):
     lockless = partial(without_locks, errno.ENOLCK)
     done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, preexec_fn=lockless)
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("has no locks") == 1
+    assert done.stderr.count("has no locks") == 2  # of the working folder and of the results
     assert (tmp_path / prepared).exists()
+
+
+@pytest.mark.fault(22)
+@pytest.mark.parametrize("number", [0, errno.ENOLCK])
+def test_two_working_folders_with_the_same_results_do_not_run_at_once(tmp_path, number):
+    (tmp_path / "disk").mkdir()
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "results").symlink_to(tmp_path / "disk")
+    code = KEEP.replace("guard.hold(", "guard.hold_results(")
+    with python(code.format(str(tmp_path / "one" / "results" / "tiny")), number) as first:
+        assert line_of(first) == "held"
+        with python(code.format(str(tmp_path / "other" / "results" / "tiny")), number) as second:
+            _, fault = second.communicate(timeout=60)
+        first.kill()
+    assert f"another run (process {first.pid} on {os.uname().nodename}) is working here" in fault
+    guard.unlock(tmp_path / "other")
+    assert not list((tmp_path / "disk").rglob("*.soft"))
+
+
+def test_a_folder_whose_name_is_not_utf8_is_refused_in_one_line(tmp_path):
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    odd.mkdir()
+    with pytest.raises(SettingsError, match=r"caf\\xe9': this folder's name is not UTF-8; rename it"):
+        guard.check_checkout(ROOT, here=odd)
+    with pytest.raises(SettingsError, match="is not UTF-8"):
+        guard.check_checkout(odd, here=tmp_path)
 
 
 @pytest.mark.fault(22)

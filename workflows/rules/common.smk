@@ -20,9 +20,10 @@ try:
         guard.check_writable(LAYOUT.results)
         machine.check([guard.existing(LAYOUT.results)])
         CLAIM = guard.hold(Path("."))
-        unavailable.forget(PLAN)
         if workflow.local_exec:  # a cluster has its GPUs elsewhere
             PLAN.check_device()
+        SHARED_CLAIM = guard.hold_results(LAYOUT.results)  # two working folders may have one disk
+        unavailable.forget(PLAN)
 except DataError as error:  # of settings, or of the project's own files
     sys.exit(f"WarpBench: {error}")
 

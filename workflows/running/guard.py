@@ -21,6 +21,7 @@ from workflows.running.runner import UNEXPECTED
 
 # Snakemake modes that change nothing and may run beside a live run.
 _CLAIM = Path(".snakemake") / "warpbench.lock"
+_RESULTS_CLAIM = Path(".warpbench.lock")
 _LOOKING = ("--dry", "--lint", "--unlock", "--summary", "--detailed-summary", "--list", "--dag", "--rulegraph")
 
 
@@ -38,11 +39,24 @@ def hold(folder: Path) -> AbstractContextManager[object]:
     Raises:
         SettingsError: another run holds the folder, or it cannot be written.
     """
-    claim, holder = folder / _CLAIM, folder / ".snakemake" / "warpbench.pid"
+    held = _claim(folder / _CLAIM, folder)
+    shutil.rmtree(folder / ".snakemake" / "locks", ignore_errors=True)
+    try:
+        (folder / ".snakemake" / "locks").mkdir()
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    return held
+
+
+def hold_results(results: Path) -> AbstractContextManager[object]:
+    """Claim ``results``, which several working folders may share, as `hold` claims a working folder."""
+    return _claim(results / _RESULTS_CLAIM, results)
+
+
+def _claim(claim: Path, folder: Path) -> AbstractContextManager[object]:
+    holder = claim.with_suffix(".pid")
     try:
         held = locks.hold(claim, timeout=0)
-        shutil.rmtree(claim.parent / "locks", ignore_errors=True)
-        (claim.parent / "locks").mkdir()
         holder.write_text(f"{os.getpid()} on {os.uname().nodename}")
         return held
     except Timeout as error:
@@ -52,12 +66,17 @@ def hold(folder: Path) -> AbstractContextManager[object]:
             f"{folder.resolve()}: another run (process {who}) is working here; wait for it, or use --directory{over}"
         ) from error
     except OSError as error:
-        raise SettingsError(f"{folder}: cannot be written ({error.strerror}); run in a folder of your own") from error
+        raise _unwritable(folder, error) from error
+
+
+def _unwritable(folder: Path, error: OSError) -> SettingsError:
+    return SettingsError(f"{folder}: cannot be written ({error.strerror}); run in a folder of your own")
 
 
 def unlock(folder: Path) -> None:
     """Remove a lock file that a run left on another host; `snakemake --unlock` does this beside its own locks."""
-    locks.soft_file(folder / _CLAIM).unlink(missing_ok=True)
+    for claim in (folder / _CLAIM, *(each / _RESULTS_CLAIM for each in folder.glob("results/*"))):
+        locks.soft_file(claim).unlink(missing_ok=True)
 
 
 def state_of(logs: Path) -> Mapping[Path, Sequence[int]]:
@@ -93,6 +112,9 @@ def ahead_of_the_clock(root: Path, results: Path) -> list[str]:
 
 def check_checkout(root: Path, *, here: Path) -> None:
     """Refuse a checkout that Python or Snakemake cannot work with from the folder ``here``."""
+    for folder in (root, here.resolve()):
+        if os.fsencode(folder).decode("utf-8", errors="replace") != str(folder):
+            raise SettingsError(f"{os.fsencode(folder)!r}: this folder's name is not UTF-8; rename it")
     if os.pathsep in str(root):
         raise SettingsError(f"{root}: Python's search path cannot hold a folder with a colon; rename it")
     if names := re.findall(r"\{\w+\}", os.path.relpath(root, here)):
