@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pandas as pd
@@ -103,15 +102,15 @@ def test_snakemake_needs_no_home(tmp_path):
 
 @needs_root
 @pytest.mark.fault(6)
-def test_a_folder_of_another_user_is_refused():
-    with tempfile.TemporaryDirectory() as folder:  # pytest's own folders are closed to others
-        os.chmod(folder, 0o755)
-        code = (
-            "import os, unicodedata; from workflows.running.early import refuse_early; "  # what only root may read
-            f"os.setgroups([]); os.setgid(12345); os.setuid(12345); refuse_early(['--directory', {folder!r}])"
-        )
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
-    assert done.stderr == f"WarpBench: {folder}: no permission to write below {folder}; correct its owner or mode\n"
+def test_a_folder_of_another_user_is_refused(tmp_path):
+    os.chown(tmp_path, 12345, 12345)
+    code = f"from workflows.running.early import refuse_early; refuse_early(['--directory', {str(tmp_path)!r}])"
+    # Root without its powers is a user like any other, who still may read this checkout wherever it lies.
+    powerless = ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all"]
+    done = subprocess.run([*powerless, sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.stderr == (
+        f"WarpBench: {tmp_path}: no permission to write below {tmp_path}; correct its owner or mode\n"
+    )
     assert done.returncode == 1
 
 
