@@ -21,7 +21,13 @@ onsuccess:
 
 
 onerror:
-    for line in dict.fromkeys([*guard.faults(LAYOUT.logs, LOGS_BEFORE), *machine.faults(LAYOUT.results), *unavailable.forget(PLAN)]):
+    for line in dict.fromkeys(
+        [
+            *guard.faults(LAYOUT.logs, LOGS_BEFORE),
+            *machine.faults(LAYOUT.results),
+            *unavailable.forget(PLAN),
+        ]
+    ):
         sys.stderr.write(f"WarpBench: {line}\n")
 
 

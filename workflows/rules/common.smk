@@ -22,16 +22,23 @@ try:
         CLAIM = guard.hold(Path("."))
         if workflow.local_exec:  # a cluster has its GPUs elsewhere
             PLAN.check_device()
-        SHARED_CLAIM = guard.hold_results(LAYOUT.results)  # two working folders may have one disk
+        # Two working folders may have one disk for their results.
+        SHARED_CLAIM = guard.hold_results(LAYOUT.results)
         unavailable.forget(PLAN)
 except DataError as error:  # of settings, or of the project's own files
     sys.exit(f"WarpBench: {error}")
 
 if workflow.is_main_process:
     runner.announce_runner()
-    CHANGES, NEWS = stale.changes(map(LAYOUT.data, PLAN.settings.prepared), writes=not LOOKING)
+    CHANGES, NEWS = stale.changes(
+        map(LAYOUT.data, PLAN.settings.prepared), writes=not LOOKING
+    )
     OTHERS = marks.others(PLAN.jobs())
-    for line in [*NEWS, *marks.news(OTHERS), *guard.ahead_of_the_clock(ROOT, LAYOUT.results)]:
+    for line in [
+        *NEWS,
+        *marks.news(OTHERS),
+        *guard.ahead_of_the_clock(ROOT, LAYOUT.results),
+    ]:
         sys.stderr.write(f"WarpBench: {line}\n")
 else:
     CHANGES, OTHERS = {}, []
@@ -46,7 +53,8 @@ def changes(wildcards):
 
 def dataset_code(wildcards):
     """Return the code that a data set depends on; all jobs wait for one, so this comes before any is planned."""
-    workflow.dag.forcefiles.update(map(str, OTHERS))  # Snakemake's own notes of them lie in the working folder alone
+    # Snakemake's own notes of them lie in the working folder alone.
+    workflow.dag.forcefiles.update(map(str, OTHERS))
     return PLAN.dataset_code(wildcards)
 
 
