@@ -132,8 +132,8 @@ def test_trainings_end_with_dice_of_each_pair(tmp_path, monkeypatch):
         monkeypatch.setattr(trains, name, recursive.Params(base="ldr_text", channels=2))
     monkeypatch.setattr(trains, "SUBJECTS", 2)
     monkeypatch.setattr(trains, "HELD_OUT", 2)
-    school = "--seconds 0 --train 60 --train-size 16 --iterations 4 --batch 1 --seeds 2"
-    main([*TINY, *school.split(), "--to", str(tmp_path / "archive.jsonl")])
+    trainings = "--seconds 0 --train 60 --train-size 16 --iterations 4 --batch 1 --seeds 2"
+    main([*TINY, *trainings.split(), "--to", str(tmp_path / "archive.jsonl")])
     rows = [row for kind, row in read(tmp_path / "archive.jsonl") if kind == "trained"]
     arms = [(row["arm"], row["seed"]) for row in rows]
     assert arms[0][0] == "teacher"

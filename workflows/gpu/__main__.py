@@ -21,7 +21,7 @@ from methods.recursive import MULTIPLE
 from workflows.gpu.archive import ROOT, Archive, Difference, Machine, Timing, Trained, this_machine
 from workflows.gpu.networks import NETWORKS
 from workflows.gpu.timings import PHASES, Session
-from workflows.gpu.trains import School
+from workflows.gpu.trains import Trainings
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -35,8 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         began = time.monotonic()
         session = Session(given.networks, given.device, given.size, given.calls, given.phases, began + given.seconds)
         lessons = given.train_size, given.iterations, given.batch, given.rate
-        school = School(given.device, *lessons, began + given.seconds + given.train)
-        for results in (session.results(), school.results(given.seeds) if given.train else ()):
+        trainings = Trainings(given.device, *lessons, began + given.seconds + given.train)
+        for results in (session.results(), trainings.results(given.seeds) if given.train else ()):
             for result in results:
                 archive.add(result)
                 _say(_line(result))

@@ -10,15 +10,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
 import torch
 
-from benchmarks.provenance import cpu_model, git_state
+from benchmarks.provenance import ROOT, cpu_model, git_state
 from datasets.files import DataError
-
-ROOT = Path(__file__).parents[2]
-Precision = Literal["float32", "mixed"]
+from methods.blocks.training.settings import Precision
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from datasets.files import one_line
 from workflows.gpu.archive import Timing
 
 WARM_UP = 2  # calls after the first that do not count
@@ -40,7 +41,7 @@ class Clock:
             memory = torch.cuda.max_memory_allocated() - self.held if self._cuda else None
             low, median, high = np.percentile(warm, [25, 50, 75]).round(4).tolist()
         except (RuntimeError, ValueError) as error:  # torch has no class of its own for faults of a device
-            return replace(about, status="failed", reason=" ".join(str(error).split())[:300])
+            return replace(about, status="failed", reason=one_line(error)[:300])
         finally:
             call = None
             self._release()

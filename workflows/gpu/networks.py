@@ -27,7 +27,7 @@ from methods.blocks.progressive.unet import UNet
 from methods.blocks.training import loop
 from methods.blocks.training.augmentation import random_displacement
 from methods.blocks.training.sampling import Sampler
-from workflows.gpu.archive import Precision
+from methods.blocks.training.settings import Precision
 
 # In order of importance: what Table I compares, at the number of cascades that its text names, comes first.
 NETWORKS: Mapping[str, recursive.Params | progressive.Params] = {

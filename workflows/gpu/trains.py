@@ -79,7 +79,7 @@ def draw_phantoms(size: int) -> Phantoms:
 
 
 @dataclass(frozen=True)
-class School:
+class Trainings:
     """Trainings on one device, of which none begins that would end after ``deadline`` on `time.monotonic`'s clock."""
 
     device: str
