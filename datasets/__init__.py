@@ -12,7 +12,8 @@ A data set is a module ``datasets/<module>.py``; the file is the registration. I
     `datasets.case` into ``folder``. A run prepares the data set anew when a file behind it changes: files that come by
     `datasets.download.fetch` or `datasets.found.search`, and those that `datasets.files` reads, are watched by
     themselves. So are those that the module opens in Python, and all files of a folder that an option names and
-    nothing searched. Of others, which a library in C opens elsewhere, tell `datasets.originals.note`.
+    nothing searched, unless the data set is a phantom. Of others, which a library in C opens elsewhere, tell
+    `datasets.originals.note`.
 
 Its module docstring says licence, source and how to obtain the data.
 """

@@ -29,8 +29,9 @@ from datasets.chest_ct.metaimage import parse_metaimage, read_metaimage
 from datasets.chest_ct.pairs import Crop, Phase, distances
 from datasets.description import Description, LungPair
 from datasets.download import Remote, fetch
-from datasets.files import Array, DataError, parse_points, sha256
+from datasets.files import Array, DataError, parse_points
 from datasets.grid import Grid
+from datasets.originals import checksum_of
 
 logger = logging.getLogger(__name__)
 
@@ -134,7 +135,7 @@ class _Files:
         others = tuple(mirror.format(checksum=known) for mirror in MIRRORS) if known else ()
         wanted = self.checksums.get(file, known)
         path = fetch(Remote(f"{self.collection}/{file}", f"{SITE}/{below}{file}", wanted, others))
-        self.archives[file] = sha256(path)
+        self.archives[file] = checksum_of(path)
         return path
 
 

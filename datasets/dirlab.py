@@ -33,8 +33,9 @@ from datasets.chest_ct.lungs import Scan
 from datasets.chest_ct.pairs import Crop, Phase, distances
 from datasets.description import Description, LungPair
 from datasets.download import cache_folder, hand_placed
-from datasets.files import Array, DataError, parse_points, sha256
+from datasets.files import Array, DataError, parse_points
 from datasets.grid import Grid
+from datasets.originals import checksum_of
 
 logger = logging.getLogger(__name__)
 
@@ -99,7 +100,7 @@ def prepare(folder: Path, params: Params, *, name: str) -> None:
         pair, facts = chest_pairs.write_pair(writer, inhale, exhale, params, slices=slices)
         pairs[pair] = replace(facts, published_mm=CASES[number].tre_mean)
     archives = {member.path for (number, _, _), member in found.items() if number in wanted}
-    writer.finish(_describe(name, pairs, params, {path.name: sha256(path) for path in archives}))
+    writer.finish(_describe(name, pairs, params, {path.name: checksum_of(path) for path in archives}))
 
 
 def _find(source: str | None, wanted: Sequence[int]) -> dict[Key, Member]:

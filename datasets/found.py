@@ -6,11 +6,15 @@ import logging
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args, get_origin, get_type_hints
 
 from datasets.files import DataError, one_line
 from datasets.originals import is_noted, note, note_search, unrecorded
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 logger = logging.getLogger(__name__)
 
@@ -40,17 +44,15 @@ def search(place: Path, pattern: str) -> list[Path]:
     return [place / name for name in names if is_wanted(place / name, pattern)]
 
 
-def note_unseen(option: object) -> None:
-    """Note the file or all files of the folder that an option names, unless a search or a reader has noted them.
+def note_unseen(params: DataclassInstance) -> None:
+    """Note the files and all files of the folders that options name, unless a search or a reader has noted them.
 
     A module that asks a library such as SimpleITK or h5py to open files leaves no other trace. An option may be a list
-    or a mapping of names.
+    or a mapping of names. One whose type lists its values, such as "liver", names no folder.
     """
-    if isinstance(option, Mapping | list | tuple):
-        for each in cast("Iterable[object]", option.values() if isinstance(option, Mapping) else option):
-            note_unseen(each)
-    elif isinstance(option, str | Path) and str(option) and os.path.exists(option) and not is_noted(Path(option)):
-        place = Path(option)
+    for place in _named(params):
+        if is_noted(place):
+            continue
         if place.is_file():
             note(place)
         elif len(names := list_names(place, ".*")) > MOST:
@@ -59,6 +61,31 @@ def note_unseen(option: object) -> None:
             note_search(place, ".*", names)
             for name in names:
                 note(place / name)
+
+
+def _named(params: DataclassInstance) -> Iterator[Path]:
+    """Yield the files and folders that options name."""
+    kinds = get_type_hints(type(params))
+    for each in fields(params):
+        option = getattr(params, each.name)
+        if is_dataclass(option) and not isinstance(option, type):
+            yield from _named(option)
+        elif _names_any(kinds[each.name]):
+            yield from _existing(option)
+
+
+def _names_any(kind: Any) -> bool:
+    """Return whether an option of a type may name a file: it is free text or a path, or a collection of them."""
+    within = () if get_origin(kind) is Literal else get_args(kind)
+    return kind in (str, Path, Any, object) or any(map(_names_any, within))
+
+
+def _existing(option: object) -> Iterator[Path]:
+    if isinstance(option, Mapping | list | tuple):
+        for each in cast("Iterable[object]", option.values() if isinstance(option, Mapping) else option):
+            yield from _existing(each)
+    elif isinstance(option, str | Path) and str(option) and os.path.exists(option):
+        yield Path(option)
 
 
 def list_names(place: Path, pattern: str) -> list[str]:

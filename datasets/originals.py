@@ -143,7 +143,11 @@ def _is_foreign(now: _Recording, path: Path) -> bool:
 
 
 def note(path: Path, known: Stamp | None = None) -> None:
-    """Keep the state of a file that is about to be read; call it before the file is opened."""
+    """Keep the state of a file that is about to be read; call it before the file is opened.
+
+    Python tells of the files that it opens itself, but not which of those below hidden folders of a home, such as the
+    default cache, are data; and libraries in C, such as h5py, tell of none.
+    """
     if (now := _RECORDINGS[-1]) is None or not path.is_file():
         return
     text, files = stored(path), now.originals.files
@@ -154,6 +158,14 @@ def note(path: Path, known: Stamp | None = None) -> None:
         except OSError:
             del files[text]
             raise
+
+
+def checksum_of(path: Path) -> str:
+    """Return the SHA-256 of a file that is about to be read, and note it; a recording hashes it once."""
+    note(path)
+    now = _RECORDINGS[-1]
+    noted = now.originals.files.get(stored(path)) if now else None
+    return (noted or stamp(path)).sha256
 
 
 def is_noted(place: Path) -> bool:

@@ -34,9 +34,9 @@ from tqdm import tqdm
 from datasets.case import Writer
 from datasets.description import Description, Pair, TrainingSplit, Window
 from datasets.download import cache_folder, hand_placed, verify
-from datasets.files import Array, DataError, one_line, sha256
+from datasets.files import Array, DataError, one_line
 from datasets.found import search
-from datasets.originals import note
+from datasets.originals import checksum_of
 from datasets.rcn.labels import brain_labels, liver_labels
 from datasets.rcn.lists import COLLECTIONS, DRIVE, GRID, Collection, Part
 
@@ -93,9 +93,7 @@ def prepare(folder: Path, params: Params, *, name: str) -> None:
     """
     wanted = COLLECTIONS[params.collection]
     paths = find_files(sorted({part.file for part in wanted.parts}), params.source)
-    for path in paths.values():
-        note(path)
-    archives = {file: sha256(path) for file, path in paths.items()}
+    archives = {file: checksum_of(path) for file, path in paths.items()}
     for file, expected in (params.checksums or {}).items():
         if file in paths:
             verify(paths[file], expected, advice="correct `checksums`, or replace the file")

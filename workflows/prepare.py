@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import logging
 import shutil
-from dataclasses import asdict
 
 from datasets.case import open_dataset
 from datasets.check import UnfitError
@@ -36,16 +35,17 @@ def prepare(spec: PrepareSpec) -> None:
         with recording(folder) as originals:
             params = build(module.Params, spec.params)
             module.prepare(folder, params, name=spec.name)
-            note_unseen(asdict(params))
+            if not (folder / DATASET_JSON).exists():
+                raise DataError(f"datasets/{spec.module}.py: wrote no dataset; end its prepare with Writer.finish")
+            data = open_dataset(folder)
+            if not data.description.phantom:  # what is drawn comes from no file, so a title names none
+                note_unseen(params)
     except UnfitError as error:
         for problem in error.problems[:SHOWN]:
             logger.error("%s", problem)
         if left := len(error.problems[SHOWN:]):
             logger.error("and %d more", left)
         raise
-    if not (folder / DATASET_JSON).exists():
-        raise DataError(f"datasets/{spec.module}.py: wrote no dataset; end its prepare with Writer.finish")
-    data = open_dataset(folder)
     stale.keep(originals, folder)
     images = len(list((folder / IMAGES).iterdir()))
     logger.info("%d images, %d training and %d test pairs", images, len(data.training_pairs), len(data.test_pairs))

@@ -12,6 +12,7 @@ import pytest
 from datasets import download
 from datasets.download import Remote, Tries, fetch
 from datasets.files import DataError
+from datasets.originals import recording
 
 CONTENT = bytes(range(256)) * 40
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -67,6 +68,15 @@ def test_a_good_file_is_downloaded_once(server):
     assert fetch(remote(server)).read_bytes() == CONTENT
     fetch(remote(server))
     assert server.requests_seen == ["/good"]
+
+
+def test_a_bad_copy_in_the_cache_gives_way_and_is_no_original(server, tmp_path):
+    bad = tmp_path / "a cache" / "set" / "file.bin"
+    bad.parent.mkdir(parents=True)
+    bad.write_bytes(CONTENT[:-1])
+    with recording(tmp_path / "run" / "prepared") as kept:
+        assert fetch(remote(server)) == bad
+    assert [each.sha256 for each in kept.files.values()] == [DIGEST]
 
 
 def test_a_passing_fault_is_retried(server):

@@ -122,6 +122,32 @@ def test_what_is_due_stays_due_until_it_is_prepared(prepared):
     assert look(spec) == (1, "")
 
 
+def test_a_folder_that_has_the_name_of_a_choice_is_no_original(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    put_pigs(tmp_path / "lspig")
+    path = put_pigs(tmp_path / "mine")
+    spec = pigs(tmp_path / "data" / "pigs", path.parent)
+    prepare(spec)
+    assert set(json.loads(stale.record_of(spec.folder).read_bytes())["files"]) == {str(path)}
+    put_pigs(tmp_path / "lspig", seed=1)
+    assert look(spec) == (0, "")
+
+
+def test_a_file_is_hashed_once(tmp_path, monkeypatch):
+    path, met, hashed = put_pigs(tmp_path / "mine"), [], hashlib.file_digest
+    spec = pigs(tmp_path / "data" / "pigs", path.parent)
+    spec.params["checksums"] = {path.name: hashlib.sha256(path.read_bytes()).hexdigest()}
+
+    def watched(stream, kind):
+        met.append(stream.name)
+        return hashed(stream, kind)
+
+    monkeypatch.setattr(hashlib, "file_digest", watched)
+    prepare(spec)
+    assert [name for name in map(str, met) if name == str(path)] == [str(path)]
+    assert open_dataset(spec.folder).description.archives == spec.params["checksums"]
+
+
 @pytest.mark.fault(23)
 def test_a_linked_folder_is_followed(prepared, tmp_path):
     spec, path = prepared
@@ -192,8 +218,11 @@ def test_a_record_that_is_cut_short_prepares_anew(prepared):
     assert look(spec) == (changes, "")
 
 
-def test_a_phantom_has_no_originals(tmp_path):
-    params = {"anatomy": "liver", "shape": [16, 18, 20], "training": 0, "test": 2}
+def test_a_phantom_has_no_originals(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("liver", "inter_subject", "My livers"):  # folders that options happen to name
+        put_pigs(tmp_path / name)
+    params = {"anatomy": "liver", "shape": [16, 18, 20], "training": 0, "test": 2, "title": "My livers"}
     spec = PrepareSpec(name="drawn", module="phantom", params=params, folder=tmp_path / "drawn")
     prepare(spec)
     assert not stale.record_of(spec.folder).exists()
