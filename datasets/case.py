@@ -16,9 +16,8 @@ their axes as they are, landmark rows in voxels of those axes, displacements ``(
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -84,12 +83,7 @@ class Dataset:
     @property
     def training_pairs(self) -> list[Pair]:
         """All pairs of the training split, by the data set's own rule (see `TrainingSplit`)."""
-        training = self.description.training
-        if training.pairs == "listed":
-            return list(training.list)
-        if training.pairs == "atlas":
-            return [Pair(training.atlas, case) for case in training.cases if case != training.atlas]
-        return [Pair(a, b) for a, b in permutations(training.cases, 2)]
+        return list(self.description.training.every_pair)
 
     def image(self, case: str) -> Volume:
         """Read the image of a case."""
@@ -222,8 +216,8 @@ class Writer:
             (self.folder / part).mkdir(parents=True, exist_ok=True)
         notes = (*description.notes, *self._notes)
         about = as_stored(replace(description, files=dict(sorted(self.files.items())), notes=notes))
-        found = find_problems(self.folder, about, refused={problem.where for problem in self.problems})
-        if problems := list(dict.fromkeys([*self.problems, *found])):
+        refused = {problem.where for problem in self.problems} - self.files.keys()
+        if problems := list(dict.fromkeys([*self.problems, *find_problems(self.folder, about, refused=refused)])):
             raise UnfitError(self.folder, problems)
         write_description(self.folder, about)
 
@@ -269,8 +263,3 @@ def _write_volume(path: Path, array: Array, affine: ArrayLike) -> None:
     if fault := affine_fault(affine):
         raise DataError(fault)
     write_volume(path, array, affine)
-
-
-def iter_cases(pairs: Sequence[Pair]) -> Iterator[str]:
-    """Return each case of some pairs, once, in order of first use."""
-    return iter(dict.fromkeys(case for pair in pairs for case in (pair.fixed, pair.moving)))

@@ -15,7 +15,7 @@ from unicodedata import normalize
 import numpy as np
 
 from datasets import geometry
-from datasets.description import Description, Pair, image_file, labels_file, mask_file
+from datasets.description import LABELS, Description, Pair, cases_of, image_file, labels_file, mask_file
 from datasets.files import DataError, Volume, read_displacement, read_landmarks, read_volume
 from datasets.placement import SPACING_TOLERANCE, Placement
 from datasets.values import LARGEST_LABEL, intensity_fault, landmark_fault, name_fault, whole_numbers
@@ -49,9 +49,13 @@ class UnfitError(DataError):
 def find_problems(folder: Path, about: Description, *, refused: Collection[str] = ()) -> list[Problem]:
     """Return everything that is wrong with the data set in a folder that is described so, but for checksums.
 
-    The files in ``refused`` are known to be bad, so that nobody misses them.
+    The files in ``refused`` are not there because they are bad, which is known: nothing is said of them again.
     """
-    return [*described_problems(about), *_Contents(folder, about, refused).problems()]
+    contents = _Contents(folder, about)
+    found = [*described_problems(about), *contents.problems()]
+    if not any(file.startswith(LABELS) for file in refused):
+        found += contents.label_problems()
+    return [problem for problem in found if problem.where not in refused]
 
 
 def described_problems(about: Description) -> list[Problem]:
@@ -81,13 +85,13 @@ def _naming(about: Description) -> Iterator[Problem]:
 
 def _splits(about: Description) -> Iterator[Problem]:
     """Yield what is wrong with the lists of cases and labels."""
-    training, tested = about.training, _of_pairs(about.test)
+    training, tested = about.training, cases_of(about.test)
     if not about.test and not training.cases:
         yield Problem("test", "neither test pairs nor training cases are named; describe at least one of them")
     for case, count in Counter(training.cases).items():
         if count > 1:
             yield Problem(f"training case {case}", f"is listed {count} times; keep one")
-    for case in _of_pairs(training.list):
+    for case in cases_of(training.list):
         if case not in training.cases:
             yield Problem(f"training case {case}", "is in a training pair but not in training.cases; add it there")
     if training.pairs == "atlas" and not training.atlas:
@@ -106,8 +110,8 @@ def _splits(about: Description) -> Iterator[Problem]:
 class _Contents:
     """The files of a data set, each read once."""
 
-    def __init__(self, folder: Path, about: Description, refused: Collection[str]) -> None:
-        self.folder, self.about, self.refused = folder, about, refused
+    def __init__(self, folder: Path, about: Description) -> None:
+        self.folder, self.about = folder, about
         self.cases = [case for case in _cases(about) if not name_fault(case)]
         self.images: dict[str, Placement] = {}
         self.held = dict[str, set[int]]()  # labels, by case
@@ -138,11 +142,9 @@ class _Contents:
         and networks, which get arrays, never see that their voxels differ in size.
         """
         split = self.about.training
-        if split.pairs == "listed":
-            return ((pair, True) for pair in split.list)
-        if split.pairs == "atlas":
-            return ((Pair(split.atlas, case), True) for case in split.cases if case != split.atlas)
-        return ((Pair(split.cases[0], case), False) for case in split.cases[1:])
+        if split.pairs == "ordered":  # one case against all others stands for all pairs
+            return ((Pair(split.cases[0], case), False) for case in split.cases[1:])
+        return ((pair, True) for pair in split.every_pair)
 
     def _read(self, file: str) -> tuple[Volume | None, list[Problem]]:
         try:
@@ -152,8 +154,6 @@ class _Contents:
 
     def _image(self, case: str) -> Iterator[Problem]:
         if not (self.folder / image_file(case)).exists():
-            if image_file(case) in self.refused:
-                return
             yield Problem(image_file(case), "pairs name images that were not written: write it, or take the case out")
             return
         volume, faults = self._read(image_file(case))
@@ -189,10 +189,10 @@ class _Contents:
 
     def _test_pair(self, pair: Pair) -> Iterator[Problem]:
         yield from self._grids(pair, "test pair")
-        files = {case: labels_file(case) for case in (pair.fixed, pair.moving)}
-        lacking = [case for case, file in files.items() if not (self.folder / file).exists()]
-        if len(lacking) == 1 and files[lacking[0]] not in self.refused:
-            yield Problem(f"test pair {pair.name}", f"only {lacking[0]} has no label map; write both, or none")
+        files = labels_file(pair.fixed), labels_file(pair.moving)
+        lacking = [file for file in files if not (self.folder / file).exists()]
+        if len(lacking) == 1:
+            yield Problem(lacking[0], "missing, and the other image of a test pair has one; write both, or none")
         yield from self._landmarks(pair)
         path = self.folder / pair.truth_file
         if path.exists():
@@ -226,7 +226,7 @@ class _Contents:
     def _training_masks(self) -> Iterator[Problem]:
         """Networks that draw synthetic pairs within masks want one of every image, or none."""
         files = [mask_file(case) for case in self.about.training.cases if case in self.images]
-        lacking = [file for file in files if not (self.folder / file).exists() and file not in self.refused]
+        lacking = [file for file in files if not (self.folder / file).exists()]
         if len(lacking) < len(files):
             yield from (
                 Problem(file, "missing, and other training cases have a mask; write it, or none") for file in lacking
@@ -235,7 +235,7 @@ class _Contents:
     def _described(self) -> Iterator[Problem]:
         """Compare with the images what the report prints of them."""
         about, pairs = self.about, self._test
-        shown = _of_pairs(pairs) or [case for case in about.training.cases if case in self.images]
+        shown = cases_of(pairs) or [case for case in about.training.cases if case in self.images]
         for case in shown:
             placed = self.images[case]
             if about.shape and placed.shape != tuple(about.shape):
@@ -245,9 +245,11 @@ class _Contents:
             if about.orientation and placed.orientation != tuple(about.orientation):
                 axes = f"{about.orientation} is described, but {case} has {placed.orientation}"
                 yield Problem("orientation", f"{axes}; correct or omit it")
-        there = set[int]().union(*(self.held.get(case, set()) for case in _of_pairs(pairs)))
-        unknown = any(labels_file(case) in self.refused for case in self.cases)
-        for label in about.evaluated_labels if pairs and not unknown else ():
+
+    def label_problems(self) -> Iterator[Problem]:
+        """Yield evaluated labels that no test image has; call it after `problems`, which has read the label maps."""
+        there = set[int]().union(*(self.held.get(case, set()) for case in cases_of(self._test)))
+        for label in self.about.evaluated_labels if self._test else ():
             if label not in there:
                 yield Problem(f"evaluated label {label}", "no label map of a test pair holds it; take it out")
 
@@ -256,12 +258,8 @@ def _cases(about: Description) -> list[str]:
     """Return each case that a description names, once."""
     training = about.training
     atlas = [training.atlas] if training.pairs == "atlas" and training.atlas else []
-    named = [*_of_pairs(about.test), *training.cases, *_of_pairs(training.list), *atlas]
+    named = [*cases_of(about.test), *training.cases, *cases_of(training.list), *atlas]
     return list(dict.fromkeys(named))
-
-
-def _of_pairs(pairs: Iterable[Pair]) -> list[str]:
-    return list(dict.fromkeys(case for pair in pairs for case in (pair.fixed, pair.moving)))
 
 
 def _folded(name: str) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
+from itertools import permutations
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -16,6 +17,7 @@ from datasets.files import Array, DataError, one_line, replacing
 
 DATASET_JSON = "dataset.json"
 IMAGES, MASKS, TRUTH = "images", "masks", "truth"  # the folders beside it
+LABELS = f"{TRUTH}/labels"
 PairRule = Literal["ordered", "atlas", "listed"]
 
 
@@ -31,7 +33,7 @@ def mask_file(case: str) -> str:
 
 def labels_file(case: str) -> str:
     """Return where the label map of a case lies, if there is one."""
-    return f"{TRUTH}/labels/{case}.nii.gz"
+    return f"{LABELS}/{case}.nii.gz"
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,11 @@ class Pair:
         return cls(*name.split("__"))
 
 
+def cases_of(pairs: Iterable[Pair]) -> list[str]:
+    """Return each case of some pairs, once, in order of first use."""
+    return list(dict.fromkeys(case for pair in pairs for case in (pair.fixed, pair.moving)))
+
+
 @dataclass(frozen=True)
 class TrainingSplit:
     """Cases to train on, and the rule that makes pairs of them.
@@ -79,6 +86,15 @@ class TrainingSplit:
     pairs: PairRule = "ordered"
     atlas: str = ""
     list: tuple[Pair, ...] = ()
+
+    @property
+    def every_pair(self) -> tuple[Pair, ...]:
+        """All pairs, by the rule."""
+        if self.pairs == "listed":
+            return self.list
+        if self.pairs == "atlas":
+            return tuple(Pair(self.atlas, case) for case in self.cases if case != self.atlas)
+        return tuple(Pair(a, b) for a, b in permutations(self.cases, 2))
 
 
 @dataclass(frozen=True)

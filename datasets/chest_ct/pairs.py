@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from datasets.case import Pair, Writer, iter_cases
+from datasets.case import Pair, Writer
 from datasets.chest_ct.lungs import (
     LUNG_HU,
     WINDOW,
@@ -24,7 +24,7 @@ from datasets.chest_ct.lungs import (
     resample,
     share_inside,
 )
-from datasets.description import Description, LungPair, TrainingSplit
+from datasets.description import Description, LungPair, TrainingSplit, cases_of
 from datasets.files import DataError
 from datasets.geometry import Array
 from datasets.grid import Grid
@@ -136,7 +136,7 @@ def describe(name: str, pairs: Mapping[Pair, LungPair], crop: Crop) -> Descripti
         spacings={pair.name: facts.spacing for pair, facts in pairs.items()},  # each pair has its own
         orientation=("L", "P", "S"),
         primary="tre",
-        subjects={case: case.rpartition("-")[0] for case in iter_cases(list(pairs))},
+        subjects={case: case.rpartition("-")[0] for case in cases_of(pairs)},
         training=TrainingSplit(()),
         test=tuple(pairs),
         severity={pair.name: facts.before_mm for pair, facts in pairs.items()},

@@ -226,6 +226,35 @@ def test_everything_is_named_at_once(tmp_path):
     assert heads == {*files, "shape"}
 
 
+@pytest.mark.parametrize("part", ["", "_labels", "_mask"])
+def test_of_a_file_that_is_refused_nothing_is_said_twice_and_nothing_that_follows(tmp_path, part):
+    file = {"": "images", "_labels": "truth/labels", "_mask": "masks"}[part] + "/m.nii.gz"
+    found = problems(tmp_path, **{f"m{part}": (at(IMAGE if not part else LABELS > 0, -3), AFFINE)})
+    assert [text.split(":")[0] for text in found] == [file]
+
+
+def test_a_file_that_is_written_twice_is_looked_at_all_the_same(tmp_path):
+    writer = Writer(tmp_path)
+    for case, affine in (("f", AFFINE), ("m", flipped(0)), ("m", AFFINE)):
+        writer.image(case, IMAGE, affine)
+    with pytest.raises(UnfitError) as caught:
+        writer.finish(replace(ABOUT, evaluated_labels=()))
+    assert [problem.where for problem in caught.value.problems] == ["images/m.nii.gz", "test pair f__m"]
+
+
+@pytest.mark.parametrize("value", [1, 7])  # a mask that is left out, and one that is refused
+def test_all_training_cases_have_a_mask_or_none(tmp_path, value):
+    writer = Writer(tmp_path)
+    for case in "abc":
+        writer.image(case, IMAGE, AFFINE)
+    writer.mask("a", LABELS > 0, AFFINE)
+    writer.mask("c", np.full(SHAPE, value), AFFINE)
+    with pytest.raises(UnfitError) as caught:
+        writer.finish(Description(name="mine", training=TrainingSplit(tuple("abc")), test=()))
+    refused = ["masks/c.nii.gz"] * (value > 1)
+    assert {problem.where for problem in caught.value.problems} == {"masks/b.nii.gz", *refused}
+
+
 def test_what_is_described_may_be_lists(tmp_path):
     wrong, *_ = problems(tmp_path / "wrong", replace(ABOUT, shape=[*SHAPE[:2], 9]))
     assert wrong.startswith("shape: ")
@@ -244,7 +273,7 @@ def test_a_label_that_no_case_holds_and_a_missing_map_are_refused(tmp_path):
     for case in ("f", "m"):
         writer.image(case, IMAGE, AFFINE)
     writer.labels("f", LABELS, AFFINE)
-    with pytest.raises(UnfitError, match="test pair f__m: only m has no label map"):
+    with pytest.raises(UnfitError, match=r"truth/labels/m\.nii\.gz: missing, and the other image of a test pair has"):
         writer.finish(ABOUT)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from datasets.case import Pair, Writer, iter_cases
-from datasets.description import Description, TrainingSplit
+from datasets.case import Pair, Writer
+from datasets.description import Description, TrainingSplit, cases_of
 from datasets.files import read_volume
 
 
@@ -21,7 +21,7 @@ class Params:
 def prepare(folder: Path, params: Params, *, name: str) -> None:
     """Read the images and label maps of all pairs."""
     writer, pairs = Writer(folder), [Pair(*pair) for pair in params.pairs]
-    for case in iter_cases(pairs):
+    for case in cases_of(pairs):
         image = read_volume(Path(params.source) / f"{case}.nii.gz")
         labels = read_volume(Path(params.source) / f"{case}_seg.nii.gz")
         low, high = image.array.min(), image.array.max()

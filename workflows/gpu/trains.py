@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.overlap import overlaps, warp_labels
-from datasets.description import Pair
+from datasets.description import Pair, cases_of
 from datasets.files import CURVE
 from datasets.geometry import Array
 from datasets.grid import Grid
@@ -56,8 +56,8 @@ class Phantoms:
 
     def stored(self, device: str) -> Mapping[str, Tensor]:
         """Return the training images on a device, as a training keeps them."""
-        cases = dict.fromkeys(case for pair in self.training for case in (pair.fixed, pair.moving))
-        return {case: torch.from_numpy((self.images[case] * 255).round().astype(np.uint8)).to(device) for case in cases}
+        stored = {case: (self.images[case] * 255).round().astype(np.uint8) for case in cases_of(self.training)}
+        return {case: torch.from_numpy(image).to(device) for case, image in stored.items()}
 
     def dice(self, pair: Pair, displacement: Array) -> float:
         """Return the mean Dice of the labels that count, masks warped linearly."""
@@ -74,8 +74,7 @@ def draw_phantoms(size: int) -> Phantoms:
     for drawing in gallery.drawings:
         rng = np.random.default_rng([*drawing.stream, 7])
         images[drawing.case], labels[drawing.case], _ = draw(liver, drawing.chain, grid, rng=rng)
-    training = [Pair(a, b) for a in gallery.training.cases for b in gallery.training.cases if a != b]
-    return Phantoms(images, labels, training, gallery.test, grid.spacing)
+    return Phantoms(images, labels, gallery.training.every_pair, gallery.test, grid.spacing)
 
 
 @dataclass(frozen=True)

@@ -120,10 +120,7 @@ def _read(data: Dataset, cases: Sequence[str], first: Volume) -> tuple[Tensor, T
     """Read scans, masks (None where no scan has one) and affines; one by one, for a thousand fill the memory."""
     shape = first.array.shape
     images, affines = torch.empty(len(cases), 1, *shape, dtype=torch.float16), []
-    masked = [case for case in cases if data.mask_path(case).exists()]
-    if masked and len(masked) < len(cases):
-        lacking = next(case for case in cases if case not in masked)
-        raise DataError(f"train: {lacking} has no mask, {masked[0]} has one; prepare masks for all scans or for none")
+    masked = data.mask_path(cases[0]).exists()  # all training cases have a mask or none, else the data are refused
     masks = torch.empty(len(cases), 1, *shape, dtype=torch.uint8) if masked else None
     for number, case in enumerate(cases):
         volume = data.image(case)

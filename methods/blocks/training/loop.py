@@ -21,8 +21,8 @@ from typing import IO, TYPE_CHECKING, Any, Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
-from datasets.case import Dataset, iter_cases
-from datasets.description import IMAGES
+from datasets.case import Dataset
+from datasets.description import IMAGES, cases_of
 from datasets.files import CURVE, clear_leftovers, one_line, replacing
 from datasets.progress import progress
 from methods.blocks.precision import single_precision
@@ -121,7 +121,7 @@ def run_name(
         teacher: the metadata of the teacher's checkpoint.
     """
     files = data.description.files
-    images = {case: files.get(f"{IMAGES}/{case}.nii.gz") for case in sorted(set(iter_cases(data.training_pairs)))}
+    images = {case: files.get(f"{IMAGES}/{case}.nii.gz") for case in sorted(cases_of(data.training_pairs))}
     return {
         "method": method,
         "params": asdict(params),

@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from datasets.case import Dataset, Pair, iter_cases
+from datasets.case import Dataset, Pair
+from datasets.description import cases_of
 from datasets.files import DataError
 from methods.blocks.layers import end_padding
 from methods.blocks.spatial import warp
@@ -132,7 +133,7 @@ def make_sampler(
     pairs = data.training_pairs
     if not pairs:
         raise DataError(f"train: data set {data.name!r} has no training pairs; name one that has in its train_on")
-    images = read_images(data, list(iter_cases(pairs)), multiple=multiple, device=device, shrink=shrink)
+    images = read_images(data, cases_of(pairs), multiple=multiple, device=device, shrink=shrink)
     return Sampler(images, pairs, options, seed, augmentation)
 
 
