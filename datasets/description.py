@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from itertools import permutations
@@ -210,7 +211,12 @@ def read_description(folder: Path) -> Description:
 
 def anew(folder: Path) -> str:
     """Return how a user gets a data set prepared anew, as the end of a message."""
-    return f"run again with --forcerun {Path(folder) / DATASET_JSON} to prepare it anew"
+    return forced(Path(folder) / DATASET_JSON, "prepare it anew")
+
+
+def forced(path: Path, purpose: str) -> str:
+    """Return how a user gets a result made again to some purpose, as the end of a message."""
+    return f"run again with --forcerun {shlex.quote(str(path))} to {purpose}"
 
 
 def write_description(folder: Path, description: Description) -> None:

@@ -26,7 +26,7 @@ from benchmarks.records import PairRecord, Registrations, keep_lines, read, read
 from benchmarks.results import RUN_LEVEL
 from benchmarks.rows import MetricRow
 from datasets.case import Dataset, Pair, Truth, open_dataset
-from datasets.description import DATASET_JSON
+from datasets.description import IMAGES, MASKS, TRUTH, Description, anew, forced
 from datasets.files import Array, DataError, one_line, read_displacement, sha256
 from workflows.planning.layout import ChunkFolder, pairs_of
 from workflows.planning.specs import EvaluateSpec
@@ -46,7 +46,7 @@ def evaluate(spec: EvaluateSpec) -> None:
     data, truth = open_dataset(spec.data), Truth(spec.data)
     data.check_files()
     _check_pairs(registrations, data, spec)
-    judged = chunk.judged(_judgement(spec, registrations))
+    judged = chunk.judged(_judgement(spec, registrations, data.description))
     before = results.read(judged, "metrics") if judged.exists() else None
     found = list(_rows(spec, registrations, data, truth, before))
     rows = results.validate(found, "metrics", where=str(chunk.registrations))
@@ -68,7 +68,7 @@ def _check_pairs(registrations: Registrations, data: Dataset, spec: EvaluateSpec
 
 
 def _again(registrations: Path) -> str:
-    return f"repeat the run with `--forcerun {registrations}`, which registers such pairs again"
+    return forced(registrations, "register such pairs again")
 
 
 def _rows(
@@ -103,11 +103,11 @@ def _rows(
         logger.info("%s: %s", record.pair, record.status)
 
 
-def _judgement(spec: EvaluateSpec, registrations: Registrations) -> str:
-    """Identify what determines the rows: the run, the truth (by dataset.json's checksums) and the judge's code."""
+def _judgement(spec: EvaluateSpec, registrations: Registrations, about: Description) -> str:
+    """Identify what determines the rows: the run, the data with their truth, and the judge's code; never a title."""
     values = {name: getattr(spec, name) for name in ("dataset", "method", "seed", "chunk")}
     values["run"] = registrations.run.run
-    values["data"] = sha256(spec.data / DATASET_JSON)
+    values["data"] = [about.digest(IMAGES, MASKS, TRUTH), about.evaluated_labels]
     return fingerprint(spec.judge, values)
 
 
@@ -133,8 +133,7 @@ def judge(displacement: Array, pair: Pair, data: Dataset, truth: Truth) -> list[
         return measure(evidence)
     except ValueError as error:
         raise DataError(
-            f"{data.folder}: pair {pair.name} cannot be judged ({one_line(error)}); if this data set was prepared by "
-            "the present code, its displacement is another grid's: repeat the run with `--forcerun register`"
+            f"{data.folder}: pair {pair.name} cannot be judged ({one_line(error)}); {anew(data.folder)}"
         ) from error
 
 

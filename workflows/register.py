@@ -15,10 +15,13 @@ import os
 import shutil
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
+
+from filelock import Timeout
 
 from benchmarks import results
 from benchmarks.provenance import collect, fingerprint
@@ -35,16 +38,17 @@ from benchmarks.records import (
 )
 from datasets import locks
 from datasets.case import Dataset, Pair, open_dataset
-from datasets.description import IMAGES, MASKS, TRUTH, read_description
+from datasets.description import IMAGES, MASKS, TRUTH, Description
 from datasets.files import DataError, sha256
 from workflows.planning.layout import ChunkFolder, pairs_of
 from workflows.planning.specs import RegisterSpec
 from workflows.running.command import job
 from workflows.running.environment import kernels
-from workflows.running.messages import Greeting, Reply, request, start
+from workflows.running.messages import Greeting, Reply, of_sound_images, request, start
 from workflows.running.supervisor import Worker
 
 logger = logging.getLogger(__name__)
+PATIENCE = 60.0  # seconds in which the orphan of a killed run, which must not write beside us, is surely gone
 Answer = TypeVar("Answer", Greeting, Reply)
 
 
@@ -56,8 +60,7 @@ def register(spec: RegisterSpec, threads: int) -> None:
     if not data.test_pairs:
         raise DataError(f"{data.folder}: has no test pairs, it is for training alone; take it out of run.datasets")
     training = read(spec.run.training, TrainingOutcome) if spec.run.training else None
-    # The orphan of a killed run may still be here for a second or two; it must not write beside us.
-    with locks.hold(chunk.lock, timeout=60):
+    with _alone(chunk):
         session = Session(spec, threads, data, training)
         try:
             cost, unavailable = session.register_all(), ""
@@ -82,6 +85,15 @@ def register(spec: RegisterSpec, threads: int) -> None:
     write(chunk.registrations, Registrations(run=about, cost=cost, pairs=done, unavailable=unavailable))
 
 
+def _alone(chunk: ChunkFolder) -> AbstractContextManager[object]:
+    try:
+        return locks.hold(chunk.lock, timeout=PATIENCE)
+    except Timeout as error:
+        raise DataError(
+            f"{chunk.folder}: another process registers these pairs; wait for its end and run again"
+        ) from error
+
+
 class UnavailableError(Exception):
     """A method cannot run here for want of a library or a device."""
 
@@ -93,7 +105,7 @@ class Session:
         self.spec, self.threads, self.data, self.training = spec, threads, data, training
         self.chunk = ChunkFolder(spec.folder)
         self.pairs: Sequence[Pair] = pairs_of(data.test_pairs, spec.chunk, spec.chunks)
-        self.run = run_id(spec, threads, training)
+        self.run = run_id(spec, threads, data.description, training)
         self.records: dict[str, PairRecord] = {}
 
     def register_all(self) -> dict[str, float]:
@@ -122,7 +134,7 @@ class Session:
 
     def _register(self, worker: Worker, pair: Pair) -> Reply:
         asked = request(self.spec.run, self.data, pair, self.chunk.displacement(pair))
-        reply = _available(worker.call(asked, self.spec.run.time_limit))
+        reply = _available(of_sound_images(worker.call(asked, self.spec.run.time_limit), self.data, pair))
         self.records[pair.name] = self._record(pair, reply)
         _append(self.chunk.records, self.records[pair.name])
         return reply
@@ -144,23 +156,19 @@ class Session:
             )
 
 
-def run_id(spec: RegisterSpec, threads: int, training: TrainingOutcome | None) -> str:
+def run_id(spec: RegisterSpec, threads: int, about: Description, training: TrainingOutcome | None) -> str:
     """Identify what determines the result: code, options, seed, libraries, data and weights; not the chunk."""
+    # What the method may see: a title or a label that changes registers nothing again.
+    truth = (f"{TRUTH}/displacements",) if spec.run.truth else ()
     values = {
         **asdict(spec.run.by),
         "threads": threads,
         "time_limit": spec.run.time_limit,
-        "data": _seen(spec),
+        "data": about.digest(IMAGES, MASKS, *truth),
         "weights": training and (training.sha256 or training.reason),
         "kernels": kernels(),
     }
     return fingerprint(spec.sources, values)
-
-
-def _seen(spec: RegisterSpec) -> str:
-    """Return the digest of what the method may see: a title or a label that changes registers nothing again."""
-    truth = (f"{TRUTH}/displacements",) if spec.run.truth else ()
-    return read_description(spec.run.data).digest(IMAGES, MASKS, *truth)
 
 
 def _available(answer: Answer) -> Answer:
@@ -182,16 +190,13 @@ def _records_of(run: str, pairs: Sequence[Pair], chunk: ChunkFolder) -> list[Pai
         tables = [results.read(path, "metrics") for path in chunk.folder.glob(chunk.judged("*").name)]
         gone -= {pair for table in tables for pair in table.pair[table.run == run]}
         own = [record for record in own if record.pair not in gone]
-    if len(own) < len(records):
-        keep_lines(chunk.records, own)
+    keep_lines(chunk.records, own)  # also without a line that a power cut has torn: it would swallow the next one
     return own
 
 
 def _append(path: Path, record: PairRecord) -> None:
-    # A line that a power cut has torn must not swallow the one after it.
-    torn = path.exists() and not path.read_bytes().endswith(b"\n")
     with open(path, "ab") as stream:
-        stream.write((b"\n" if torn else b"") + encode(record) + b"\n")
+        stream.write(encode(record) + b"\n")
         stream.flush()
         os.fsync(stream.fileno())
 

@@ -29,7 +29,7 @@ from datasets.files import DataError
 from workflows.planning.layout import Layout
 from workflows.planning.specs import RunSpec, TimingSpec
 from workflows.running.command import job
-from workflows.running.messages import Reply, request, start
+from workflows.running.messages import Reply, of_sound_images, request, start
 from workflows.running.supervisor import Worker
 
 logger = logging.getLogger(__name__)
@@ -43,8 +43,10 @@ def timing(spec: TimingSpec, threads: int) -> None:
         with locks.hold(MACHINE_LOCK, timeout=3600, mode=0o666):  # two checkouts on one machine must not overlap
             for _, runs in groupby(spec.runs, key=lambda run: run.dataset):
                 together = list(runs)
+                data = open_dataset(together[0].data)
+                data.check_files()
                 for count in sorted({1, threads}):
-                    rows += _time(together, count, spec)
+                    rows += _time(together, data, count, spec)
     except Timeout as error:
         raise DataError(f"{MACHINE_LOCK}: another timing run held this machine for an hour; run again later") from error
     results.write(Layout(spec.results).timing, rows, "timing")
@@ -62,12 +64,10 @@ class Contestant:
         """Register a pair; an untrained network is not timed."""
         if isinstance(self.worker, Reply):
             return self.worker
-        return self.worker.call(request(self.run, data, pair, None), self.run.time_limit)
+        return of_sound_images(self.worker.call(request(self.run, data, pair, None), self.run.time_limit), data, pair)
 
 
-def _time(runs: list[RunSpec], threads: int, spec: TimingSpec) -> Iterator[TimingRow]:
-    data = open_dataset(runs[0].data)
-    data.check_files()
+def _time(runs: list[RunSpec], data: Dataset, threads: int, spec: TimingSpec) -> Iterator[TimingRow]:
     pairs = data.test_pairs[: spec.pairs]
     contestants = [_contestant(run, data, threads, Layout(spec.results)) for run in runs]
     workers = [contestant.worker for contestant in contestants if isinstance(contestant.worker, Worker)]

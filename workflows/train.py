@@ -14,7 +14,7 @@ from types import ModuleType
 from benchmarks.provenance import fingerprint
 from benchmarks.records import UNAVAILABLE, TrainingOutcome, read, write
 from datasets.case import Dataset, open_dataset
-from datasets.description import IMAGES, MASKS, read_description
+from datasets.description import IMAGES, MASKS, Description
 from datasets.files import SNAPSHOTS, DataError, one_line, sha256
 from workflows.planning.layout import TrainingFolder
 from workflows.planning.specs import TrainSpec
@@ -37,7 +37,7 @@ def train(spec: TrainSpec, threads: int) -> None:
     outcome = TrainingOutcome(dataset=spec.dataset, method=spec.by.method, seed=spec.by.seed, status="ok", reason="")
     try:
         module, teacher = import_method(spec.by.module), _teacher(spec)  # before states of other trainings go
-        state = _state_folder(here, spec)
+        state = _state_folder(here, spec, data.description, teacher)
         outcome = replace(outcome, kept=str(state))
         checkpoint = _call(module, spec, data, teacher, threads=threads, state=state)
         outcome = replace(outcome, checkpoint=str(checkpoint), sha256=sha256(checkpoint))
@@ -102,13 +102,12 @@ def _teacher(spec: TrainSpec) -> TrainingOutcome | None:
     return teacher
 
 
-def _state_folder(here: TrainingFolder, spec: TrainSpec) -> Path:
+def _state_folder(here: TrainingFolder, spec: TrainSpec, about: Description, teacher: TrainingOutcome | None) -> Path:
     """Return the folder of this training's state; states of other code, data or options are removed."""
-    about = read_description(spec.data)
     data = {"files": about.digest(IMAGES, MASKS), "split": asdict(about.training)}
     values = {**asdict(spec.by), "training": spec.training, "data": data}
     values["kernels"] = kernels()
-    values["teacher"] = read(spec.teacher, TrainingOutcome).sha256 if spec.teacher else None
+    values["teacher"] = teacher.sha256 if teacher else None
     state = here.states / fingerprint(spec.sources, values)
     try:
         for stale in here.states.iterdir() if here.states.is_dir() else ():

@@ -272,5 +272,5 @@ def test_an_image_that_changes_below_a_method_is_no_failure_of_it(make_dataset, 
     data = make_dataset()
     line = f"echo x >> {data.image_path('dark0').resolve()}"
     spec = registration(data, fault="command", command=line)
-    refused(step(spec, tmp_path), "dark0.nii.gz: changed or lost while it was in use")
+    refused(step(spec, tmp_path), "dark0.nii.gz: changed or lost while it was in use; run again with --forcerun")
     assert not recorded(spec)

@@ -77,6 +77,9 @@ def test_a_status_that_nobody_knows_is_refused(tmp_path, kind):
 
 def test_a_displacement_of_another_grid_stops_evaluation_with_a_line(tmp_path):
     data = prepare(tmp_path / "mine")
-    with pytest.raises(DataError, match=r"mine: pair f__m cannot be judged .*grids differ") as caught:
+    with pytest.raises(
+        DataError,
+        match=r"mine: pair f__m cannot be judged .*grids differ.*; run again with --forcerun .*mine/dataset\.json",
+    ) as caught:
         judge(np.zeros((3, *SHAPE[::-1]), np.float32), PAIR, data, Truth(data.folder))
     assert "\n" not in str(caught.value)

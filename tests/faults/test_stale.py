@@ -34,10 +34,11 @@ def prepared(tmp_path, monkeypatch):
 
 def look(spec, *, writes: bool = True) -> tuple[int, str]:
     """Return how often the files have changed, and the line that a run says."""
-    changes, lines = stale.changes([spec.folder], writes=writes)
-    assert list(changes) == [spec.folder.name]
-    assert len(lines) <= 1
-    return changes[spec.folder.name], "".join(lines)
+    found = stale.looks([spec.folder], writes=writes)
+    assert list(found) == [spec.folder.name]
+    look = found[spec.folder.name]
+    assert look.due == look.line.endswith("prepared anew")
+    return look.changes, look.line
 
 
 def rewrite(path, content: bytes) -> None:
@@ -321,6 +322,19 @@ def test_a_run_follows_its_data(tmp_path, monkeypatch):
     assert table() != first
     record = json.loads((tmp_path / "results" / "tiny" / "data" / "lspig.originals.json").read_bytes())
     assert list(record["files"]) == [str(path)]
+    copy = tmp_path / "copy"  # without what Snakemake notes
+    shutil.copytree(tmp_path / "results", copy / "results")
+    before = pipeline.records(copy)
+    path.write_bytes(path.read_bytes()[:500])
+    for _ in range(2):
+        assert "not a readable HDF5 file" in pipeline.run(copy, config=config).stderr
+    put_pigs(path.parent, seed=2)
+    done = pipeline.run(copy, config=config)
+    assert done.returncode == 0, done.stderr
+    assert (copy / "results" / "tiny" / "metrics.parquet").read_bytes() != table()
+    assert {each["run"] for each in pipeline.records(copy)}.isdisjoint(each["run"] for each in before)
+    done = pipeline.run(copy, config=config)
+    assert "Nothing to be done" in done.stdout + done.stderr
     shutil.rmtree(path.parent)
     done = run()
     assert done.returncode == 0

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 
 import numpy as np
 import pytest
@@ -48,8 +49,7 @@ def test_a_run_says_how_to_go_on_after_its_weights_were_damaged_and_so_it_goes_o
     stopped = run(tmp_path, "--forcerun", "register", config=config)
     assert stopped.returncode != 0
     [line] = {line for line in stopped.stderr.splitlines() if line.startswith("WarpBench: ") and "weights" in line}
-    remedy = line.split("`")[1].split()
-    assert remedy[0] == "--forcerun"
+    remedy = re.search(r"(--forcerun) (\S+)", line).groups()
     again = run(tmp_path, *remedy, config=config)
     assert again.returncode == 0, again.stdout + again.stderr
     assert weights.read_bytes() == sound

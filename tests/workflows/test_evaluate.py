@@ -132,9 +132,20 @@ def test_judging_anew_without_displacements_says_what_to_do(chunk, tmp_path, mon
     else:
         about = json.loads((data.folder / "dataset.json").read_text(encoding="utf-8"))
         (data.folder / "dataset.json").write_text(json.dumps({**about, "evaluated_labels": [1]}))
-    with pytest.raises(DataError, match=rf"keep: extremes.*`--forcerun {re.escape(str(folder))}/reg"):
+    with pytest.raises(DataError, match=rf"keep: extremes.*--forcerun {re.escape(str(folder))}/reg"):
         step.evaluate(spec(data, folder, judge=[code]))
     assert {path.name for path in folder.glob("judged-*")} == before  # undoing the edit brings the rows back
+
+
+def test_a_changed_title_costs_no_row_and_no_displacement(chunk, monkeypatch):
+    data, folder = chunk
+    monkeypatch.setattr(ranking, "SIDE_BY_SIDE", 0)
+    step.evaluate(spec(data, folder))
+    rows = (folder / "metrics.parquet").read_bytes()
+    about = json.loads((data.folder / "dataset.json").read_text(encoding="utf-8"))
+    (data.folder / "dataset.json").write_text(json.dumps({**about, "title": "Another title", "notes": ["a note"]}))
+    step.evaluate(spec(data, folder))
+    assert (folder / "metrics.parquet").read_bytes() == rows
 
 
 def test_a_pair_that_was_tried_again_needs_no_displacement_of_the_others(chunk, monkeypatch):
@@ -166,7 +177,7 @@ def test_a_damaged_displacement_is_registered_again_when_forced(make_dataset, re
     before = results.read(made.folder / "metrics.parquet", "metrics")
     path = made.folder / data.test_pairs[1].displacement_file
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(DataError, match=rf"{path.name}.*repeat the run with `--forcerun"):
+    with pytest.raises(DataError, match=rf"{path.name}.*run again with --forcerun .*registrations\.json"):
         step.evaluate(judging)
     kept = [record.pair for record in records.read_lines(made.folder / "records.jsonl", records.PairRecord)]
     assert kept == [pair.name for pair in data.test_pairs if pair != data.test_pairs[1]]

@@ -12,9 +12,11 @@ import psutil
 import pytest
 
 from benchmarks.records import PairRecord, Registrations, read, read_lines, text_of
+from datasets import locks
 from datasets.description import write_description
 from datasets.files import DataError, read_displacement
 from workflows.configuration.sources import ROOT
+from workflows.planning.layout import ChunkFolder
 from workflows.register import register
 
 FAULTS = {
@@ -160,6 +162,16 @@ def test_other_options_register_anew(make_dataset, registration):
     second = outcome(registration(data, fault="none"))
     assert first["fixed__dark0"]["status"] == "invalid_output"
     assert second["fixed__dark0"]["status"] == "ok"
+
+
+def test_a_chunk_that_another_process_registers_is_told_in_a_line(make_dataset, registration, monkeypatch):
+    spec = registration(make_dataset())
+    monkeypatch.setattr("workflows.register.PATIENCE", 0.1)
+    with (
+        locks.hold(ChunkFolder(spec.folder).lock),
+        pytest.raises(DataError, match=rf"{spec.folder}: another process registers these pairs; wait"),
+    ):
+        register(spec, 1)
 
 
 def test_a_torn_record_is_registered_again(make_dataset, registration):

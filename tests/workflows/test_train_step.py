@@ -10,13 +10,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from benchmarks.records import TrainingOutcome, read
+from benchmarks.records import TrainingOutcome, read, write
 from datasets.case import Pair, Writer
 from datasets.description import Description, TrainingSplit
 from datasets.files import DataError
 from workflows.configuration.resolve import resolve
 from workflows.planning import plan
 from workflows.planning.specs import MethodSpec, TrainSpec
+from workflows.running import unavailable
 from workflows.running.machine import MachineError
 from workflows.train import train
 
@@ -149,6 +150,33 @@ def test_a_plan_runs_each_method_with_its_own_seeds():
     assert watched == [
         f"results/mini/data/{name}/truth" for name in ("phantom-dirlab", "phantom-creatis", "phantom-popi")
     ]
+
+
+def unavailable_teacher(folder) -> plan.Plan:
+    """Return the plan of a run of two students whose teacher, which does not run itself, is trained nowhere."""
+    chosen = plan.Plan(
+        resolve({"run": {"datasets": ["phantom-liver"], "methods": ["ldr-1-aldk", "ldr-2-aldk"]}, "seeds": [0]})
+    )
+    for path, where in chosen.trainings().items():
+        about = {"dataset": where.dataset, "method": where.method, "seed": int(where.seed)}
+        found = TrainingOutcome(**about, status="unavailable", reason="no library")
+        path.parent.mkdir(parents=True)
+        write(path, found)
+    return chosen
+
+
+def test_an_unavailable_teacher_is_tried_again_even_where_it_does_not_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    chosen = unavailable_teacher(tmp_path)
+    assert [path.parts[-3] for path in chosen.trainings()] == ["ldr-1-aldk", "rcn-3", "ldr-2-aldk"]
+    assert len(unavailable.forget(chosen)) == 3
+    assert not list(tmp_path.rglob("training.json"))
+
+
+def test_every_job_is_planned_once(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    jobs = [path for path, _ in unavailable_teacher(tmp_path).jobs()]
+    assert sorted(jobs) == sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("training.json"))
 
 
 def test_timing_takes_the_methods_of_each_data_set():

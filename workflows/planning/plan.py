@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
@@ -62,9 +62,13 @@ def _there(path: Path, specify: Callable[[Wildcards], Spec], where: Wildcards) -
 
 @dataclass(frozen=True)
 class Plan:
-    """All that one configuration makes, below ``results/<profile>``."""
+    """All that one configuration makes, below ``results/<profile>``.
+
+    ``changes`` says of data sets how often their original files have changed.
+    """
 
     settings: Settings
+    changes: Mapping[str, int] = field(default_factory=dict[str, int])
 
     @property
     def layout(self) -> Layout:
@@ -88,12 +92,15 @@ class Plan:
                 "install a PyTorch and a driver that see the GPU"
             )
 
-    def all_chunks(self) -> Iterator[ChunkFolder]:
-        """Yield every chunk of every selected run."""
-        for method, dataset in self.settings.runs:
-            for seed in self.settings.seeds(method):
-                for chunk in range(self._chunks(dataset)):
-                    yield self.layout.chunk(dataset, method, seed, chunk)
+    def all_chunks(self) -> dict[ChunkFolder, Wildcards]:
+        """Return every chunk of every selected run, with the names in its path."""
+        names = (
+            Wildcards(dataset, method, str(seed), str(chunk))
+            for method, dataset in self.settings.runs
+            for seed in self.settings.seeds(method)
+            for chunk in range(self._chunks(dataset))
+        )
+        return {self._chunk(where): where for where in names}
 
     def all_metrics(self) -> list[str]:
         """Return the metric rows of every chunk."""
@@ -107,6 +114,18 @@ class Plan:
         """Return the outcome of every training that a selected run needs."""
         runs = ((m, d, seed) for m, d in self.settings.runs for seed in self.settings.seeds(m))
         return sorted({str(found.outcome) for run in runs if (found := self._training(*run))})
+
+    def trainings(self) -> dict[Path, Wildcards]:
+        """Return the names in the path of every training's outcome: those that runs need, and those of teachers."""
+        runs = ((m, d, seed) for m, d in self.settings.runs for seed in self.settings.seeds(m))
+        learning = ((m, self.settings.train_on(m, d), str(seed)) for m, d, seed in runs if self.settings.trains(m))
+        return {path: where for m, d, seed in learning for path, where in self._taught(Wildcards(d, m, seed, ""))}
+
+    def _taught(self, where: Wildcards) -> Iterator[tuple[Path, Wildcards]]:
+        """Yield a training and that of its teacher."""
+        yield self.layout.training(where.dataset, where.method, where.seed).outcome, where
+        if teacher := self.settings.teacher(where.method):
+            yield from self._taught(replace(where, method=teacher))
 
     def dataset_code(self, wildcards: Wildcards) -> list[str]:
         """Return the code that a data set depends on."""
@@ -144,20 +163,11 @@ class Plan:
             yield from _there(path, specify, Wildcards("", "", "", ""))
         for name in self.settings.prepared:
             yield from _there(self.layout.description(name), self.prepare, Wildcards(name, "", "", ""))
-        for method, dataset in self.settings.runs:
-            for seed in map(str, self.settings.seeds(method)):
-                yield from self._jobs_of(method, dataset, seed)
-
-    def _jobs_of(self, method: str, dataset: str, seed: str) -> Iterator[tuple[Path, Spec]]:
-        if training := self._training(method, dataset, seed):
-            where = Wildcards(self.settings.train_on(method, dataset), method, seed, "")
-            yield from _there(training.outcome, self.train, where)
-            if (teacher := self.settings.teacher(method)) and (taught := self._teacher(where)):
-                yield from _there(taught.outcome, self.train, Wildcards(where.dataset, teacher, seed, ""))
-        for number in range(self._chunks(dataset)):
-            where = Wildcards(dataset, method, seed, str(number))
-            yield from _there(self._chunk(where).registrations, self.register, where)
-            yield from _there(self._chunk(where).metrics, self.evaluate, where)
+        for outcome, where in self.trainings().items():
+            yield from _there(outcome, self.train, where)
+        for chunk, where in self.all_chunks().items():
+            yield from _there(chunk.registrations, self.register, where)
+            yield from _there(chunk.metrics, self.evaluate, where)
 
     # The specifications depend on the wildcards alone: Snakemake reruns a job whose parameters have changed only as
     # long as they are not derived from input, output or threads.
@@ -170,6 +180,7 @@ class Plan:
             module=entry.module,
             params=entry.params,
             folder=self.layout.data(wildcards.dataset),
+            changes=self.changes.get(wildcards.dataset, 0),
         )
 
     def train(self, wildcards: Wildcards) -> TrainSpec:

@@ -62,12 +62,17 @@ class RunSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class PrepareSpec(Spec):
-    """A data set to be prepared in ``folder`` by a module of `datasets`."""
+    """A data set to be prepared in ``folder`` by a module of `datasets`.
+
+    ``changes`` says how often the original files have changed (`workflows.running.stale`), so that each time makes
+    another specification.
+    """
 
     name: str
     module: str
     params: Options
     folder: Path
+    changes: int = 0
 
     @property
     def job(self) -> str:

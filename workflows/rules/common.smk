@@ -28,33 +28,32 @@ try:
 except DataError as error:  # of settings, or of the project's own files
     sys.exit(f"WarpBench: {error}")
 
+DATA = [LAYOUT.data(name) for name in PLAN.settings.prepared]
 if workflow.is_main_process:
     runner.announce_runner()
-    CHANGES, NEWS = stale.changes(
-        map(LAYOUT.data, PLAN.settings.prepared), writes=not LOOKING
+    LOOKS = stale.looks(DATA, writes=not LOOKING)
+    PLAN = plan.Plan(
+        PLAN.settings, {name: look.changes for name, look in LOOKS.items()}
     )
-    OTHERS = marks.others(PLAN.jobs())
+    # Data that could not be prepared leave older results, which would pass for new ones.
+    DUE = [LAYOUT.description(name) for name, look in LOOKS.items() if look.due]
+    OTHERS = [path for path in marks.others(PLAN.jobs()) if path not in DUE]
     for line in [
-        *NEWS,
+        *(look.line for look in LOOKS.values() if look.line),
         *marks.news(OTHERS),
         *guard.ahead_of_the_clock(ROOT, LAYOUT.results),
     ]:
         sys.stderr.write(f"WarpBench: {line}\n")
 else:
-    CHANGES, OTHERS = {}, []
+    PLAN, DUE, OTHERS = plan.Plan(PLAN.settings, stale.changes_before(DATA)), [], []
 runner.equip()
 SPEC_FILES = SpecFiles(LAYOUT, writes=not LOOKING)
-
-
-def changes(wildcards):
-    """Return how often the files behind a data set have changed: its jobs run again when that grows."""
-    return CHANGES.get(wildcards.dataset, 0)
 
 
 def dataset_code(wildcards):
     """Return the code that a data set depends on; all jobs wait for one, so this comes before any is planned."""
     # Snakemake's own notes of them lie in the working folder alone.
-    workflow.dag.forcefiles.update(map(str, OTHERS))
+    workflow.dag.forcefiles.update(map(str, [*DUE, *OTHERS]))
     return PLAN.dataset_code(wildcards)
 
 

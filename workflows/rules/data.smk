@@ -11,7 +11,6 @@ rule prepare:
     priority: 20
     params:
         spec=SPEC_FILES.path_function(PLAN.prepare),
-        changes=changes,
     shell:
         '"$WARPBENCH_PYTHON" -m workflows.prepare {params.spec:q} 2>&1 | tee {log}'
 
@@ -33,6 +32,5 @@ rule train:
         gpu=PLAN.training_gpus,
     params:
         spec=SPEC_FILES.path_function(PLAN.train),
-        changes=changes,
     shell:
         '"$WARPBENCH_PYTHON" -m workflows.train {params.spec:q} --threads {threads} 2>&1 | tee {log}'

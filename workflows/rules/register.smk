@@ -14,7 +14,6 @@ rule register:
         gpu=lambda wildcards: PLAN.gpus(wildcards.method),
     params:
         spec=SPEC_FILES.path_function(PLAN.register),
-        changes=changes,
     shell:
         '"$WARPBENCH_PYTHON" -m workflows.register {params.spec:q} --threads {threads} 2>&1 | tee {log}'
 
@@ -32,7 +31,6 @@ rule evaluate:
     priority: 30  # before anything else makes more displacements
     params:
         spec=SPEC_FILES.path_function(PLAN.evaluate),
-        changes=changes,
     shell:
         '"$WARPBENCH_PYTHON" -m workflows.evaluate {params.spec:q} > {log} 2>&1'
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from benchmarks.records import TrainingOutcome
 from datasets.case import Dataset, Pair, Truth
-from datasets.description import IMAGES
+from datasets.description import anew, forced, image_file
 from datasets.files import DataError, read_volume, sha256
 from workflows.planning.specs import MethodSpec, RunSpec
 
@@ -43,23 +43,13 @@ class Greeting:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One pair to register: the files that the method may see, and the file for its displacement (None: none).
-
-    ``sha256`` has the checksums of the images by path.
-    """
+    """One pair to register: the files that the method may see, and the file for its displacement (None: none)."""
 
     pair: str
     fixed: Path
     moving: Path
     extras: dict[str, Path]
     out: Path | None
-    sha256: dict[str, str] = field(default_factory=dict)
-
-    def check_images(self) -> None:
-        """Raise `DataError` where an image is not what it was when the data were prepared."""
-        for name, expected in self.sha256.items():
-            if not Path(name).exists() or sha256(Path(name)) != expected:
-                raise DataError(f"{name}: changed or lost while it was in use; run again to prepare these data anew")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +86,7 @@ def sound_weights(training: TrainingOutcome, outcome: Path) -> Path:
     weights = Path(training.checkpoint)
     fault = "differs from the file that the training wrote" if weights.is_file() else "no such file"
     if not weights.is_file() or sha256(weights) != training.sha256:
-        raise DataError(f"{weights}: {fault}; repeat the run with `--forcerun {outcome}`, which writes it again")
+        raise DataError(f"{weights}: {fault}; {forced(outcome, 'write it again')}")
     return weights
 
 
@@ -105,13 +95,19 @@ def request(run: RunSpec, data: Dataset, pair: Pair, out: Path | None) -> Reques
     extras = {"fixed_mask": data.mask_path(pair.fixed), "moving_mask": data.mask_path(pair.moving)}
     if run.truth:  # the positive control alone
         extras["true_displacement"] = Truth(data.folder).displacement_path(pair)
-    images = [data.image_path(case) for case in (pair.fixed, pair.moving)]
-    known = {str(path.resolve()): data.description.files.get(f"{IMAGES}/{path.name}", "") for path in images}
     return Request(
         pair=pair.name,
-        fixed=images[0].resolve(),
-        moving=images[1].resolve(),
+        fixed=data.image_path(pair.fixed).resolve(),
+        moving=data.image_path(pair.moving).resolve(),
         extras={name: path.resolve() for name, path in extras.items()},
         out=out.resolve() if out else None,
-        sha256={path: digest for path, digest in known.items() if digest},
     )
+
+
+def of_sound_images(reply: Reply, data: Dataset, pair: Pair) -> Reply:
+    """Return a reply; raise `DataError` where it tells of a failure and an image is not what was prepared."""
+    for case in () if reply.status in ("ok", "not_applicable") else (pair.fixed, pair.moving):
+        path, expected = data.image_path(case), data.description.files.get(image_file(case))
+        if not path.exists() or expected != sha256(path):
+            raise DataError(f"{path}: changed or lost while it was in use; {anew(data.folder)}")
+    return reply

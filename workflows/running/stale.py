@@ -37,36 +37,48 @@ def keep(originals: Originals, folder: Path) -> None:
     _write(folder, replace(complete(originals), changes=_kept(folder).changes))
 
 
-def changes(folders: Iterable[Path], *, writes: bool) -> tuple[dict[str, int], list[str]]:
-    """Return how often the files behind each data set have changed, by its name, and a line on each that needs one.
+@dataclass(frozen=True)
+class Look:
+    """How often the files behind a data set have changed, a line for the user, and whether it has to be prepared."""
 
-    The number is a parameter of all jobs of the data set, so that they run again when it grows. Where ``writes`` is
-    false nothing on the disk changes.
+    changes: int
+    line: str = ""
+    due: bool = False
+
+
+def looks(folders: Iterable[Path], *, writes: bool) -> dict[str, Look]:
+    """Look at the files behind each data set and return what is found, by its name.
+
+    The number of changes is part of a data set's specification. Where ``writes`` is false nothing on the disk changes.
     """
-    looks = {folder.name: _look(folder, writes) for folder in folders}
-    lines = [f"data set {name}: {one_line(line)}" for name, (_, line) in looks.items() if line]
-    return {name: number for name, (number, _) in looks.items()}, lines
+    return {folder.name: _look(folder, writes) for folder in folders}
 
 
-def _look(folder: Path, writes: bool) -> tuple[int, str]:
-    """Return how often the files behind a data set have changed, and a line or nothing."""
-    kept = _kept(folder)
+def changes_before(folders: Iterable[Path]) -> dict[str, int]:
+    """Return how often the files behind each data set had changed at the last look, by its name."""
+    return {folder.name: _kept(folder).changes for folder in folders}
+
+
+def _look(folder: Path, writes: bool) -> Look:
+    kept, whose = _kept(folder), f"data set {folder.name}"
     if kept.due:
-        return kept.changes, "its files have changed and it was not yet prepared from them, so it is prepared anew"
+        why = "its files have changed and it was not yet prepared from them"
+        return Look(kept.changes, f"{whose}: {why}, so it is prepared anew", due=True)
     if not (folder / DATASET_JSON).exists():
-        return kept.changes, ""
+        return Look(kept.changes)
     today = compare(kept)
     if today.changed:
         again = replace(kept, changes=kept.changes + 1, due=True)
         if writes:
             _write(folder, again)
-        return again.changes, f"{today.changed}, so it is prepared anew"
+        return Look(again.changes, one_line(f"{whose}: {today.changed}, so it is prepared anew"), due=True)
     if writes and today.files != kept.files:
         _write(folder, replace(kept, files=today.files))
     if today.gone:
         more = f" and {len(today.gone) - 1} more" if today.gone[1:] else ""
-        return kept.changes, f"{today.gone[0]}{more} can no longer be read; what was prepared from it is kept"
-    return kept.changes, ""
+        gone = f"{today.gone[0]}{more} can no longer be read; what was prepared from it is kept"
+        return Look(kept.changes, one_line(f"{whose}: {gone}"))
+    return Look(kept.changes)
 
 
 def _kept(folder: Path) -> Originals:

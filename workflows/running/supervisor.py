@@ -105,7 +105,6 @@ class Worker:
         reply = self._ask(self.child, request, limit)
         if reply.status in ("ok", "not_applicable"):
             return reply
-        request.check_images()
         status, reason = self._judge(self.child, reply, f"{self.message.by.method}, {request.pair}")
         if reply.status == "oom" or self.message.by.device != "cpu":  # what is left of it may not serve the next pair
             self.stop()

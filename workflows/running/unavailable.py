@@ -3,40 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-
-import msgspec
+from typing import TypeVar
 
 from benchmarks import results
-from benchmarks.records import UNAVAILABLE
+from benchmarks.records import UNAVAILABLE, Registrations, TrainingOutcome, read
 from datasets.files import DataError, one_line
 from workflows.planning.layout import Layout
 from workflows.planning.plan import Plan
 
-
-@dataclass(frozen=True)
-class Whose:
-    """The method that registrations are of."""
-
-    method: str = ""
-
-
-@dataclass(frozen=True)
-class Mark:
-    """The part of training.json and of registrations.json that says whether a method was available."""
-
-    method: str = ""
-    status: str = ""
-    reason: str = ""
-    run: Whose = Whose()
-    unavailable: str = ""
-
-    @property
-    def line(self) -> str:
-        """The method and the reason why it was not available; empty where it was."""
-        why = self.reason if self.status == UNAVAILABLE else self.unavailable
-        return f"{self.method or self.run.method}: {one_line(why)}" if why else ""
+T = TypeVar("T")
 
 
 def forget(plan: Plan) -> list[str]:
@@ -45,7 +21,8 @@ def forget(plan: Plan) -> list[str]:
     The report stays, which says so too, but no longer counts as finished: Snakemake misses what is removed here.
     """
     chunks = {chunk.registrations: chunk.metrics for chunk in plan.all_chunks()}
-    found = {path: line for path in [*map(Path, plan.all_trainings()), *chunks] if (line := _line(path))}
+    found = {path: line for path in plan.trainings() if (line := _of_training(path))}
+    found |= {path: line for path in chunks if (line := _of_chunk(path))}
     for path in found:
         path.unlink()
         if path in chunks:
@@ -59,11 +36,22 @@ def forget(plan: Plan) -> list[str]:
     ]
 
 
-def _line(path: Path) -> str:
+def _of_training(path: Path) -> str:
+    outcome = _read(path, TrainingOutcome)
+    return f"{outcome.method}: {one_line(outcome.reason)}" if outcome and outcome.status == UNAVAILABLE else ""
+
+
+def _of_chunk(path: Path) -> str:
+    found = _read(path, Registrations)
+    return f"{found.run.method}: {one_line(found.unavailable)}" if found and found.unavailable else ""
+
+
+def _read(path: Path, kind: type[T]) -> T | None:
+    """Return what a file holds; None where there is none, or none that can be judged here."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Mark).line
-    except (OSError, msgspec.MsgspecError):
-        return ""
+        return read(path, kind)
+    except (OSError, DataError):
+        return None
 
 
 def _forget_timing(layout: Layout) -> Iterator[str]:

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.landmarks import tre
-from benchmarks.records import Snapshot, encode, read_lines
+from benchmarks.records import Snapshot, encode, keep_lines, read_lines
 from datasets.case import Dataset, Pair, Truth, check_same_grid, open_dataset
-from datasets.files import Array, DataError, Volume, replacing
+from datasets.files import Array, DataError, Volume
 
 Register = Callable[[Array, Array, Sequence[float]], Array]
 
@@ -45,16 +45,10 @@ class Watcher:
         """Judge a snapshot; rows of the same or a later one, left by an interrupted training, are dropped first."""
         if not self._pairs:
             self._pairs = [pair for folder in self.folders for pair in _watched(open_dataset(folder))]
-            before = [row for row in read_lines(self.path, Snapshot) if row.iteration < iteration]
-            with replacing(self.path) as temporary:
-                temporary.write_bytes(_lines(before))
+            keep_lines(self.path, [row for row in read_lines(self.path, Snapshot) if row.iteration < iteration])
         rows = [_judge(iteration, pair, register) for pair in self._pairs]
         with open(self.path, "ab") as stream:
-            stream.write(_lines(rows))
-
-
-def _lines(rows: Sequence[Snapshot]) -> bytes:
-    return b"".join(encode(row) + b"\n" for row in rows)
+            stream.write(b"".join(encode(row) + b"\n" for row in rows))
 
 
 def _watched(data: Dataset) -> Iterator[Watched]:
