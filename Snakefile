@@ -16,15 +16,15 @@ onstart:
 
 
 onsuccess:
-    if absences := unavailable.forget(PLAN):
-        sys.exit("\n".join(f"WarpBench: {line}" for line in absences))
+    if lines := unavailable.forget(PLAN):
+        sys.exit("\n".join(f"WarpBench: {line}" for line in lines))
 
 
 onerror:
     for line in dict.fromkeys(
         [
-            *guard.faults(LAYOUT.logs, LOGS_BEFORE),
-            *machine.faults(LAYOUT.results),
+            *guard.errors_in_logs(LAYOUT.logs, LOGS_BEFORE),
+            *machine.surroundings_fault(LAYOUT.results),
             *unavailable.forget(PLAN),
         ]
     ):

@@ -79,7 +79,7 @@ class Registrations:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Absence:
+class Unavailable:
     """A method that could not run on a data set for want of a library or a device, and why; nothing of it is kept."""
 
     dataset: str

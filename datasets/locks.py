@@ -21,6 +21,8 @@ def soft_file(path: Path) -> Path:
 def hold(path: Path, *, timeout: float = -1, mode: int = -1) -> AbstractContextManager[object]:
     """Take the lock ``path``, waiting ``timeout`` seconds (without end where negative); it ends with its context.
 
+    ``mode`` is the permissions of its file, by default those that the process gives to all of its files.
+
     A kernel drops its lock when the process dies, however it dies. A lock file names host, process, its start by the
     kernel's count and the boot, so that one whose process is gone counts for nothing on the same host.
 

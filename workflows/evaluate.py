@@ -98,7 +98,7 @@ def _rows(
             pair = Pair.from_name(record.pair)
             chunk = ChunkFolder(spec.folder)
             known = [] if chunk.displacement(pair).exists() or before is None else _judged(before, record.pair)
-            measured = known or judge(_displacement(chunk, record, alone=before is not None), pair, data, truth)
+            measured = known or judge(_displacement(chunk, record, judged=before is not None), pair, data, truth)
             yield from (row(record.pair, each) for each in measured)
         logger.info("%s: %s", record.pair, record.status)
 
@@ -137,7 +137,7 @@ def judge(displacement: Array, pair: Pair, data: Dataset, truth: Truth) -> list[
         ) from error
 
 
-def _displacement(chunk: ChunkFolder, record: PairRecord, *, alone: bool) -> Array:
+def _displacement(chunk: ChunkFolder, record: PairRecord, *, judged: bool) -> Array:
     pair = Pair.from_name(record.pair)
     path = chunk.displacement(pair)
     fault = (
@@ -151,15 +151,15 @@ def _displacement(chunk: ChunkFolder, record: PairRecord, *, alone: bool) -> Arr
             return read_displacement(path)
         except DataError as error:
             fault = str(error)
-    _forget(chunk, pair, alone=alone)
+    _forget(chunk, pair, judged=judged)
     raise DataError(f"{fault}; {_again(chunk.registrations)}")
 
 
-def _forget(chunk: ChunkFolder, lost: Pair, *, alone: bool) -> None:
-    """Remove the record of a pair, or of all whose displacement is gone, so that they are registered again."""
+def _forget(chunk: ChunkFolder, lost: Pair, *, judged: bool) -> None:
+    """Remove the record of a pair so that it is registered again, and of all that are gone unless they are judged."""
     records = [each for each in read_lines(chunk.records, PairRecord) if each.pair != lost.name]
     sound = [each for each in records if each.pair.count("__") == 1]
-    there = [each for each in sound if alone or chunk.displacement(Pair.from_name(each.pair)).exists()]
+    there = [each for each in sound if judged or chunk.displacement(Pair.from_name(each.pair)).exists()]
     keep_lines(chunk.records, there)
 
 

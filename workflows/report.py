@@ -18,14 +18,14 @@ from workflows.running.command import job
 
 def report(spec: ReportSpec) -> None:
     """Build the report from the rows and the displacements of a finished run."""
-    layout = Layout(spec.results)
+    layout = Layout(spec.folder)
     datasets = {name: open_dataset(folder) for name, folder in spec.datasets}
 
     def displacement_path(dataset: str, method: str, seed: int, pair: str) -> Path:
         chunk = chunk_of(datasets[dataset].test_pairs, Pair.from_name(pair), spec.chunks[dataset])
         return layout.chunk(dataset, method, seed, chunk).displacement(Pair.from_name(pair))
 
-    absences = records.read(layout.unavailable, list[records.Absence])
+    unavailable = records.read(layout.unavailable, list[records.Unavailable])
     run = Run(
         metrics=results.read(layout.metrics, "metrics"),
         timing=results.read(layout.timing, "timing"),
@@ -38,7 +38,7 @@ def report(spec: ReportSpec) -> None:
         trainings=[read_training(path) for path in spec.trainings],
         profile=spec.profile,
         about=spec.about,
-        unavailable={(each.dataset, each.method): each.reason for each in absences},
+        unavailable={(each.dataset, each.method): each.reason for each in unavailable},
     )
     papers = [PaperRun(load_paper(key), run, cast) for key, cast in spec.papers.items()]
     page.build(layout.report, run, papers)

@@ -49,7 +49,7 @@ def timing(spec: TimingSpec, threads: int) -> None:
                     rows += _time(together, data, count, spec)
     except Timeout as error:
         raise DataError(f"{MACHINE_LOCK}: another timing run held this machine for an hour; run again later") from error
-    results.write(Layout(spec.results).timing, rows, "timing")
+    results.write(Layout(spec.folder).timing, rows, "timing")
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Contestant:
 
 def _time(runs: list[RunSpec], data: Dataset, threads: int, spec: TimingSpec) -> Iterator[TimingRow]:
     pairs = data.test_pairs[: spec.pairs]
-    contestants = [_contestant(run, data, threads, Layout(spec.results)) for run in runs]
+    contestants = [_contestant(run, data, threads, Layout(spec.folder)) for run in runs]
     workers = [contestant.worker for contestant in contestants if isinstance(contestant.worker, Worker)]
     load = os.getloadavg()[0]
     # Children die with the thread that started them: the pool has to outlive them.

@@ -61,7 +61,7 @@ def test_a_copy_whose_marks_are_lost_is_checked_and_no_pair_registered_again(fin
 
 
 def test_a_step_that_ends_badly_leaves_no_mark(tmp_path):
-    spec = CollectSpec(chunks=[], results=tmp_path)
+    spec = CollectSpec(chunks=[], folder=tmp_path)
     with marking(spec):
         pass
     assert spec.mark.is_file()

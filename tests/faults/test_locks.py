@@ -137,7 +137,7 @@ def test_logs_are_found_by_what_changed_whatever_the_clock_says(tmp_path):
     for name in ("again", "new"):
         (tmp_path / f"{name}.log").write_text(f"error: {name} fault\n")
         os.utime(tmp_path / f"{name}.log", (0, 0))  # the clock went back by decades
-    assert guard.faults(tmp_path, before) == ["again fault", "new fault"]
+    assert guard.errors_in_logs(tmp_path, before) == ["again fault", "new fault"]
 
 
 def test_files_of_the_future_are_told_in_one_line(tmp_path):

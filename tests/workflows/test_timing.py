@@ -12,7 +12,7 @@ from workflows.timing import timing
 
 
 def run_timing(tmp_path, runs) -> pd.DataFrame:
-    timing(TimingSpec(runs=runs, pairs=2, rounds=2, results=tmp_path), 1)
+    timing(TimingSpec(runs=runs, pairs=2, rounds=2, folder=tmp_path), 1)
     return pd.read_parquet(tmp_path / "timing.parquet")
 
 

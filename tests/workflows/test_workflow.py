@@ -142,10 +142,11 @@ def test_every_profile_plans_its_jobs(tmp_path, profile):
     assert "report" in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("line", ["-n", "-np", "--dry-run", "--dryrun", "--summary", "--lint"])
+@pytest.mark.parametrize("line", ["-n", "-np", "-pn", "--dry-run", "--dryrun", "--summary", "-S", "--lint", "-edryrun"])
 def test_looking_claims_nothing(line):
     assert guard.only_looking(["--cores", "all", "report", line])
-    assert not guard.only_looking(["--cores", "all", "report", "--rerun-incomplete"])
+    for other in ("--rerun-incomplete", "-dscan1", "-pdlung", "-call", "-Ttwenty"):
+        assert not guard.only_looking(["--cores", "all", "report", other])
 
 
 def _is_alive(process: psutil.Process) -> bool:

@@ -29,9 +29,8 @@ DEFAULT_PROFILE = HERE / "config" / "mini.yaml"
 
 def resolve(config: Options, configfiles: Iterable[Path] = ()) -> Settings:
     """Lay a configuration over the catalogue (and over the mini profile when it names no profile), and check it."""
-    read = {
-        path: read_yaml(Path(path)) for path in configfiles
-    }  # Snakemake takes the last of two equal keys in silence
+    # Snakemake takes the last of two equal keys in silence.
+    read = {path: read_yaml(Path(path)) for path in configfiles}
     try:
         return _resolved(config)
     except SettingsError as error:

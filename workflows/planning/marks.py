@@ -16,7 +16,7 @@ from datasets.files import replacing
 from workflows.planning.specs import Spec
 
 
-def digest(spec: Spec) -> str:
+def spec_digest(spec: Spec) -> str:
     """Return twelve letters and digits that change with a specification."""
     return hashlib.sha256(encode(spec)).hexdigest()[:12]
 
@@ -27,12 +27,12 @@ def marking(spec: Spec) -> Iterator[None]:
     spec.mark.unlink(missing_ok=True)
     yield
     with replacing(spec.mark) as temporary:
-        temporary.write_text(digest(spec), encoding="utf-8")
+        temporary.write_text(spec_digest(spec), encoding="utf-8")
 
 
 def others(jobs: Iterable[tuple[Path, Spec]]) -> list[Path]:
     """Return the results that are there and were not made by their job's specification, or not to the end."""
-    return [path for path, spec in jobs if _marked(spec) != digest(spec)]
+    return [path for path, spec in jobs if _marked(spec) != spec_digest(spec)]
 
 
 def news(found: Sequence[Path]) -> list[str]:

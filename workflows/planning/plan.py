@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
 
-from reports import PAGE, PAPERS
+from reports import PAGE
 from reports.reading.method import Method
 from workflows.configuration import sources
 from workflows.configuration.config import SettingsError
 from workflows.configuration.settings import Settings
+from workflows.planning.code import files_of
 from workflows.planning.layout import ChunkFolder, Layout, TrainingFolder
 from workflows.planning.specs import (
     CollectSpec,
@@ -37,22 +37,6 @@ class Wildcards:
     method: str
     seed: str
     chunk: str
-
-
-def code(*modules: str) -> list[str]:
-    """Return the project's source files that some modules depend on: an edited file reruns what it touches."""
-    return [os.path.relpath(path) for path in _sources(*modules)]
-
-
-@cache  # thousands of jobs ask for the same few
-def _sources(*modules: str) -> tuple[Path, ...]:
-    return tuple(sources.sources_of(modules))
-
-
-def templates() -> list[str]:
-    """Return what the report reads beside its code, and no import leads to: templates, schemas and the papers."""
-    folders = (PAPERS.parent / "templates", PAPERS.parent / "schemas", PAPERS)
-    return sorted(os.path.relpath(path) for folder in folders for path in folder.iterdir() if path.is_file())
 
 
 def _there(path: Path, specify: Callable[[Wildcards], Spec], where: Wildcards) -> Iterator[tuple[Path, Spec]]:
@@ -129,15 +113,15 @@ class Plan:
 
     def dataset_code(self, wildcards: Wildcards) -> list[str]:
         """Return the code that a data set depends on."""
-        return code(f"datasets.{self.settings.dataset(wildcards.dataset).module}", "workflows.prepare")
+        return files_of(f"datasets.{self.settings.dataset(wildcards.dataset).module}", "workflows.prepare")
 
     def training_code(self, wildcards: Wildcards) -> list[str]:
         """Return the code that a training depends on."""
-        return code(self.settings.module(wildcards.method))
+        return files_of(self.settings.module(wildcards.method))
 
     def method_code(self, wildcards: Wildcards) -> list[str]:
         """Return the code that a registration depends on."""
-        return code(self.settings.module(wildcards.method), "workflows.running.worker")
+        return files_of(self.settings.module(wildcards.method), "workflows.running.worker")
 
     def watched(self, wildcards: Wildcards) -> list[str]:
         """Return the truth of the data sets that a training's snapshots are judged on."""
@@ -220,12 +204,12 @@ class Plan:
             data=self.layout.data(wildcards.dataset),
             folder=self._chunk(wildcards).folder,
             keep=self.settings.keep(wildcards.dataset),
-            judge=[*map(Path, code("benchmarks.metrics", "datasets.case")), judging],
+            judge=[*map(Path, files_of("benchmarks.metrics", "datasets.case")), judging],
         )
 
     def collect(self, wildcards: Wildcards) -> CollectSpec:
         """Return the specification of the tables of all chunks."""
-        return CollectSpec(chunks=[chunk.folder for chunk in self.all_chunks()], results=self.layout.results)
+        return CollectSpec(chunks=[chunk.folder for chunk in self.all_chunks()], folder=self.layout.results)
 
     def timing(self, wildcards: Wildcards) -> TimingSpec:
         """Return the specification of the timing run."""
@@ -234,7 +218,7 @@ class Plan:
             runs=list(self._timed_runs()),
             pairs=timing.pairs,
             rounds=timing.rounds,
-            results=self.layout.results,
+            folder=self.layout.results,
         )
 
     def report(self, wildcards: Wildcards) -> ReportSpec:
@@ -243,7 +227,7 @@ class Plan:
         return ReportSpec(
             profile=settings.profile,
             about=settings.config.about,
-            results=self.layout.results,
+            folder=self.layout.results,
             trainings=list(map(Path, self.all_trainings())),
             datasets=[(name, self.layout.data(name)) for name in settings.datasets],
             chunks={name: self._chunks(name) for name in settings.datasets},

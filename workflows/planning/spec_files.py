@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from benchmarks.records import text_of, write
 from datasets.files import one_line
 from workflows.planning.layout import Layout
-from workflows.planning.marks import digest
+from workflows.planning.marks import spec_digest
 from workflows.planning.plan import Wildcards
 from workflows.planning.specs import Spec
 
@@ -30,7 +30,7 @@ class SpecFiles:
 
         def path(wildcards: Wildcards) -> str:
             spec = specify(wildcards)
-            file = self.layout.specification(specify.__name__, spec.job, digest(spec))
+            file = self.layout.specification(specify.__name__, spec.job, spec_digest(spec))
             try:
                 if self.writes and not (file.exists() and file.read_bytes() == text_of(spec).encode()):
                     write(file, spec)  # also where somebody has edited or cut it: its name promises the content

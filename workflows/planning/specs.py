@@ -13,18 +13,14 @@ from reports.reading.method import Method
 
 
 class Spec:
-    """What all specifications have in common."""
+    """A specification, whose step makes what is in ``folder``."""
 
-    @property
-    def place(self) -> Path:
-        """The folder that holds what the step makes."""
-        fields = vars(self)
-        return fields["folder"] if "folder" in fields else fields["results"]
+    folder: Path
 
     @property
     def mark(self) -> Path:
         """The file that says which specification the results of the step were made by (`planning.marks`)."""
-        return self.place / f".{type(self).__name__.removesuffix('Spec').lower()}"
+        return self.folder / f".{type(self).__name__.removesuffix('Spec').lower()}"
 
     @property
     def job(self) -> str:
@@ -141,10 +137,10 @@ class EvaluateSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class CollectSpec(Spec):
-    """The folders of chunks whose rows become the tables of ``results``."""
+    """The folders of chunks whose rows become the tables in ``folder``."""
 
     chunks: list[Path]
-    results: Path
+    folder: Path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,7 +150,7 @@ class TimingSpec(Spec):
     runs: list[RunSpec]
     pairs: int
     rounds: int
-    results: Path
+    folder: Path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,7 +163,7 @@ class ReportSpec(Spec):
 
     profile: str
     about: str
-    results: Path
+    folder: Path
     trainings: list[Path]
     datasets: list[tuple[str, Path]]
     chunks: dict[str, int]

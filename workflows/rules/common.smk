@@ -5,7 +5,7 @@ import reports
 from datasets.files import DataError
 from workflows.configuration.resolve import resolve
 from workflows.configuration.sources import ROOT
-from workflows.planning import marks, plan
+from workflows.planning import code, marks, plan
 from workflows.planning.spec_files import SpecFiles
 from workflows.running import guard, machine, runner, stale, unavailable
 

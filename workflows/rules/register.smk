@@ -23,7 +23,7 @@ rule evaluate:
         registrations=CHUNK.registrations,
         about=LAYOUT.description("{dataset}"),
         truth=LAYOUT.truth("{dataset}"),
-        code=plan.code("workflows.evaluate"),
+        code=code.files_of("workflows.evaluate"),
     output:
         CHUNK.metrics,
     log:
@@ -39,7 +39,7 @@ rule collect:
     input:
         metrics=PLAN.all_metrics(),
         registrations=PLAN.all_registrations(),
-        code=plan.code("workflows.collect"),
+        code=code.files_of("workflows.collect"),
     output:
         metrics=LAYOUT.metrics,
         runs=LAYOUT.runs,

@@ -2,7 +2,7 @@ rule timing:
     """Alone on the machine: it takes every core, and starts when the accuracy runs are done."""
     input:
         registrations=PLAN.all_registrations(),
-        code=plan.code("workflows.timing"),
+        code=code.files_of("workflows.timing"),
     output:
         LAYOUT.timing,
     log:
@@ -21,8 +21,8 @@ rule report:
         unavailable=LAYOUT.unavailable,
         timing=LAYOUT.timing,
         trainings=PLAN.all_trainings(),
-        code=plan.code("workflows.report"),
-        templates=plan.templates(),
+        code=code.files_of("workflows.report"),
+        templates=code.templates(),
     output:
         page=LAYOUT.report / reports.PAGE,
         failures=LAYOUT.report / reports.FAILURES,

@@ -50,10 +50,16 @@ def for_threads(threads: int) -> dict[str, str]:
     return {**tidy(os.environ), **dict.fromkeys(THREAD_VARIABLES, str(threads))}
 
 
+def search_path() -> dict[str, str]:
+    """Return the variables by which Python finds this project first, and nothing in the folder it is started in."""
+    search = [str(ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    # A folder `datasets` or a file `random.py` there would stand before ours.
+    return {"PYTHONPATH": os.pathsep.join(dict.fromkeys(search)), "PYTHONSAFEPATH": "1"}
+
+
 def for_child(threads: int, scratch: Path) -> dict[str, str]:
     """Return the variables of a child that finds this project and leaves its temporary files in ``scratch``."""
-    search = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    own = {"PYTHONPATH": search, "PYTHONSAFEPATH": "1", **dict.fromkeys(("TMPDIR", "TMP", "TEMP"), str(scratch))}
+    own = {**search_path(), **dict.fromkeys(("TMPDIR", "TMP", "TEMP"), str(scratch))}
     home = os.environ.get("HOME", "")
     if not (home and os.access(home, os.W_OK)):  # libraries keep their caches there, and some fail without
         own["HOME"] = str(scratch)

@@ -19,16 +19,17 @@ from workflows.configuration.config import SettingsError
 from workflows.configuration.sources import ROOMS
 from workflows.running.runner import UNEXPECTED
 
-# Snakemake modes that change nothing and may run beside a live run.
 _CLAIM = Path(".snakemake") / "warpbench.lock"
 _RESULTS_CLAIM = Path(".warpbench.lock")
-_LOOKING = ("--dry", "--lint", "--unlock", "--summary", "--detailed-summary", "--list", "--dag", "--rulegraph")
+# Snakemake modes that change nothing and may run beside a live run; short ones also behind others without a value.
+_LOOKING = re.compile(
+    "--(dry|lint|unlock|summary|detailed-summary|list|dag|rulegraph).*|-[afFhkpt]*[nlSDv].*|(--executor=|-e)?dryrun"
+)
 
 
 def only_looking(arguments: Sequence[str]) -> bool:
     """Return whether a Snakemake command line changes nothing (a dry run, a lint, a listing)."""
-    short = [word for word in arguments if word.startswith("-") and not word.startswith("--")]
-    return any(word.startswith(_LOOKING) for word in arguments) or any("n" in word for word in short)
+    return any(_LOOKING.fullmatch(word) for word in arguments)
 
 
 def hold(folder: Path) -> AbstractContextManager[object]:
@@ -85,7 +86,7 @@ def state_of(logs: Path) -> Mapping[Path, Sequence[int]]:
     return {path: (about.st_ino, about.st_size, about.st_mtime_ns) for path, about in found}
 
 
-def faults(logs: Path, before: Mapping[Path, Sequence[int]]) -> list[str]:
+def errors_in_logs(logs: Path, before: Mapping[Path, Sequence[int]]) -> list[str]:
     """Return the error lines (``error: ...``) that steps left in their logs since the logs had the state ``before``."""
     recent = [path for path, state in sorted(state_of(logs).items()) if before.get(path) != state]
     return [line for path in recent if (line := _fault(path))]

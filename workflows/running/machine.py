@@ -100,7 +100,7 @@ def check(folders: Iterable[Path], room: int = 0) -> None:
             raise MachineError(f"{folder}: {why}; correct that and run again: what was finished is kept") from error
 
 
-def faults(folder: Path) -> list[str]:
+def surroundings_fault(folder: Path) -> list[str]:
     """Return what is wrong with the surroundings, for a run whose logs could not say it; empty where they are sound."""
     try:
         check([folder])

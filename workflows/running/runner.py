@@ -12,7 +12,6 @@ from pathlib import Path
 
 import psutil
 
-from workflows.configuration.sources import ROOT
 from workflows.running import environment
 
 RUNNER = "WARPBENCH_RUNNER"
@@ -22,9 +21,7 @@ UNEXPECTED = "unexpected fault"  # begins the line of a step on what nobody has 
 def equip() -> None:
     """Let the steps find this project and this Python, and nothing in the folder the run was started in."""
     environment.adopt(environment.tidy(os.environ))
-    search = [str(ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(search))
-    os.environ["PYTHONSAFEPATH"] = "1"  # a folder `datasets` or a file `random.py` there would stand before ours
+    os.environ.update(environment.search_path())
     os.environ["WARPBENCH_PYTHON"] = sys.executable  # the shell commands of the rules call it
 
 
