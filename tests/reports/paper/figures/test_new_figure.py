@@ -8,7 +8,7 @@ from reports.paper import draw, figures
 from reports.paper.draw import draw_figures, kinds
 from reports.paper.printed import PaperError
 from tests.reports.paper.paper_inputs import layout, make_run
-from workflows.planning.plan import code
+from workflows.planning.code import files_of
 
 THROWAWAY = '''
 """A bar for every method."""
@@ -62,6 +62,6 @@ def test_options_are_checked_in_one_line(tmp_path, one_file, entry, message):
 
 
 def test_the_report_depends_on_every_figure():
-    known = code("workflows.report")
+    known = files_of("workflows.report")
     assert {f"reports/paper/figures/{kind}.py" for kind in kinds()} <= set(known)
     assert "reports/drawing/level_sketch.py" in known  # which a figure alone imports
