@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from datasets.case import Dataset, Pair, Writer, open_dataset
+from datasets.check import UnfitError
 from datasets.description import Description, TrainingSplit
 
 SHAPE = (6, 7, 8)
@@ -53,6 +55,15 @@ def prepare(folder, about=ABOUT, **changes) -> Dataset:
     writer.displacement(PAIR, *changes.get("truth", (np.zeros((3, *SHAPE), np.float32), AFFINE)))
     writer.finish(about)
     return open_dataset(folder)
+
+
+def problems(folder, about=ABOUT, **changes) -> list[str]:
+    """Return why a small data set is refused (see `prepare`), a line each."""
+    with pytest.raises(UnfitError) as caught:
+        prepare(folder, about, **changes)
+    assert not (folder / "dataset.json").exists()
+    assert "\n" not in str(caught.value)
+    return [str(problem) for problem in caught.value.problems]
 
 
 def at(array, value, place=(1, 2, 3)):

@@ -3,15 +3,12 @@
 import re
 from dataclasses import replace
 
-import nibabel as nib
 import numpy as np
 import pytest
 
-from datasets.case import Pair, Truth, Writer, open_dataset
+from datasets.case import Pair, Truth, Writer
 from datasets.check import UnfitError
 from datasets.description import Description, TrainingSplit
-from datasets.files import DataError, read_volume
-from datasets.placement import Placement
 from tests.datasets.small_set import (
     ABOUT,
     AFFINE,
@@ -24,17 +21,10 @@ from tests.datasets.small_set import (
     flipped,
     moved,
     prepare,
+    problems,
     sheared,
     tilted,
 )
-
-
-def problems(folder, about=ABOUT, **changes) -> list[str]:
-    with pytest.raises(UnfitError) as caught:
-        prepare(folder, about, **changes)
-    assert not (folder / "dataset.json").exists()
-    assert "\n" not in str(caught.value)
-    return [str(problem) for problem in caught.value.problems]
 
 
 def test_a_sound_data_set_passes(tmp_path):
@@ -255,14 +245,6 @@ def test_all_training_cases_have_a_mask_or_none(tmp_path, value):
     assert {problem.where for problem in caught.value.problems} == {"masks/b.nii.gz", *refused}
 
 
-def test_what_is_described_may_be_lists(tmp_path):
-    wrong, *_ = problems(tmp_path / "wrong", replace(ABOUT, shape=[*SHAPE[:2], 9]))
-    assert wrong.startswith("shape: ")
-    placed = Placement(SHAPE, AFFINE)
-    about = replace(ABOUT, shape=list(SHAPE), orientation=list(placed.orientation), spacing=list(placed.spacing))
-    assert prepare(tmp_path / "right", about).description.shape == SHAPE
-
-
 @pytest.mark.fault(19)
 def test_a_label_that_no_case_holds_and_a_missing_map_are_refused(tmp_path):
     found = problems(tmp_path / "label", replace(ABOUT, evaluated_labels=(1, 9)))
@@ -286,191 +268,3 @@ def test_a_label_that_one_image_lacks_is_legal_and_left_out_of_the_mean(tmp_path
     rows = judge(np.zeros((3, *SHAPE), np.float32), PAIR, data, Truth(tmp_path))
     dice = {row["region"]: row["value"] for row in rows if (row["metric"], row["protocol"]) == ("dice", "nearest")}
     assert dice == {"mean": 1.0, "count": 1.0, "label_1": 1.0, "label_2": pytest.approx(np.nan, nan_ok=True)}
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["", "a/b", "/a", "a__b", "_a", "a_", ".a", "-a", " a", "a ", "a\nb", "a\0b", "a\ud800", "ä" * 51],
-    ids=ascii,
-)
-def test_a_name_that_cannot_be_is_refused_at_once(tmp_path, name):
-    writer = Writer(tmp_path / "data")
-    for case in (name, "m"):
-        writer.image(case, IMAGE, AFFINE)
-    with pytest.raises(UnfitError, match=r"case .*name") as caught:
-        writer.finish(replace(ABOUT, evaluated_labels=(), test=(Pair(name, "m"),)))
-    assert len(caught.value.problems) == 1
-    assert [path.name for path in tmp_path.rglob("*.nii.gz")] == ["m.nii.gz"]
-
-
-@pytest.mark.parametrize(
-    "name", ["Zoë", "患者 1", "100%", "a#b", "it's", 'say "x"', "a\\b", "{x}", "$HOME", "a_b-c.d", "ä" * 50]
-)
-def test_any_other_name_works(tmp_path, name):
-    writer, pair = Writer(tmp_path), Pair(name, "m")
-    for case in (name, "m"):
-        writer.image(case, IMAGE, AFFINE)
-        writer.labels(case, LABELS, AFFINE)
-    writer.landmarks(pair, POINTS, POINTS)
-    writer.finish(replace(ABOUT, test=(pair,)))
-    data = open_dataset(tmp_path)
-    assert data.test_pairs == [pair] == [Pair.from_name(pair.name)]
-    assert len(Truth(tmp_path).landmarks(pair)[0]) == 5
-    data.check_files()
-
-
-@pytest.mark.parametrize(
-    ("pairs", "words"),
-    [
-        ((("a", "a"),), "registers an image with itself"),
-        ((("a", "b"), ("a", "b")), "is listed 2 times"),
-        ((("a", "B"), ("a", "b")), "cases 'B' and 'b': some disks do not tell"),
-        ((("a", "\u00e9"), ("a", "e\u0301")), "some disks do not tell"),
-        ((("a_b", "c"), ("a", "b_c")), "would share the file disp_a_b_c.nii.gz"),
-    ],
-)
-def test_pairs_that_would_be_mixed_up_are_refused(tmp_path, pairs, words):
-    pairs, writer = tuple(Pair(*pair) for pair in pairs), Writer(tmp_path)
-    for case in {case for pair in pairs for case in (pair.fixed, pair.moving)}:
-        writer.image(case, IMAGE, AFFINE)
-    with pytest.raises(UnfitError) as caught:
-        writer.finish(replace(ABOUT, evaluated_labels=(), test=pairs))
-    assert words in str(caught.value.problems[0])
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"test": ()}, "neither test pairs nor training cases"),
-        ({"test": (Pair("f", "x"),)}, "images/x.nii.gz: pairs name images that were not written"),
-        ({"training": TrainingSplit(("f",))}, "subject f: subjects in both training and test"),
-        ({"training": TrainingSplit(("x",)), "subjects": {"x": "same", "m": "same"}}, "subject same: subjects in both"),
-        ({"training": TrainingSplit((), "listed", list=(Pair("x", "y"),))}, "not in training.cases"),
-        ({"spacing": (1.5, 1.0, 2.0)}, "spacing: (1.5, 1.0, 2.0) is described, but f has (1.5, 1.0, 2.5)"),
-        ({"orientation": ("R", "A", "S")}, "orientation: ('R', 'A', 'S') is described"),
-    ],
-)
-def test_a_description_that_does_not_fit_is_refused(tmp_path, change, words):
-    assert any(words in text for text in problems(tmp_path, replace(ABOUT, **change)))
-
-
-def test_a_number_that_json_cannot_hold_is_refused(tmp_path):
-    with pytest.raises(DataError, match="description cannot be stored"):
-        prepare(tmp_path, replace(ABOUT, severity={"f__m": float("nan")}))
-    assert not (tmp_path / "dataset.json").exists()
-
-
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"name": "mine"', b"\xff\xfe\0", b'{"name": "a", "test": 1}'])
-def test_a_broken_description_says_what_to_do(tmp_path, content):
-    prepare(tmp_path)
-    (tmp_path / "dataset.json").write_bytes(content)
-    with pytest.raises(DataError, match=r"dataset\.json: not a prepared data set .*run again with --forcerun"):
-        open_dataset(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "words"),
-    [
-        ('"moving": "m"', '"moving": "f"', "test pair f__f: registers an image with itself"),
-        ('"moving": "m"', '"moving": "../../m"', "a name cannot hold slashes"),
-        ('"evaluated_labels": [', '"evaluated_labels": [ 0,', "evaluated label 0: labels are numbers from 1"),
-    ],
-)
-def test_an_edited_description_that_contradicts_itself_says_what_to_do(tmp_path, old, new, words):
-    prepare(tmp_path)
-    path = tmp_path / "dataset.json"
-    text = path.read_text(encoding="utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new), encoding="utf-8")
-    with pytest.raises(DataError, match=f"{words}.*; run again with --forcerun"):
-        open_dataset(tmp_path)
-
-
-def test_a_key_that_nobody_knows_is_refused(tmp_path):
-    prepare(tmp_path)
-    path = tmp_path / "dataset.json"
-    path.write_text(path.read_text().replace('"evaluated_labels"', '"evaluated_label"'))
-    with pytest.raises(DataError, match="unknown keys evaluated_label"):
-        open_dataset(tmp_path)
-
-
-@pytest.mark.fault(15)
-def test_a_file_that_lies_askew_is_refused_and_one_nearly_straight_is_read(tmp_path):
-    for cosine in (0.3, 0.01, 5e-4):
-        nib.save(nib.Nifti1Image(IMAGE.astype(np.float32), sheared(cosine)), tmp_path / f"{cosine}.nii.gz")
-    for cosine in (0.3, 0.01):
-        with pytest.raises(DataError, match="sheared"):
-            read_volume(tmp_path / f"{cosine}.nii.gz")
-    assert read_volume(tmp_path / "0.0005.nii.gz").spacing == pytest.approx((1.5, 1, 2.5), rel=1e-6)
-
-
-@pytest.mark.fault(15)
-def test_two_forms_of_a_header_that_disagree_are_refused(tmp_path):
-    image = nib.Nifti1Image(IMAGE.astype(np.float32), AFFINE)
-    image.set_qform(flipped(0), code=1)
-    nib.save(image, tmp_path / "a.nii")
-    with pytest.raises(DataError, match="axes point to LPS by the sform, to RPS by the qform"):
-        read_volume(tmp_path / "a.nii")
-    image.set_qform(tilted(10), code=1)  # the scanner's place and an aligned one
-    nib.save(image, tmp_path / "b.nii")
-    assert np.allclose(read_volume(tmp_path / "b.nii").affine, AFFINE)
-    image.header["pixdim"][3] = 3.0
-    nib.save(image, tmp_path / "c.nii")
-    raw = bytearray((tmp_path / "b.nii").read_bytes())
-    raw[76 + 12 : 76 + 16] = np.float32(3.0).tobytes()
-    (tmp_path / "c.nii").write_bytes(raw)
-    with pytest.raises(DataError, match=r"3.0.* mm by pixdim, .*2.5.* by the sform"):
-        read_volume(tmp_path / "c.nii")
-
-
-@pytest.mark.fault(15)
-def test_any_flipped_bit_of_a_compressed_file_is_found(tmp_path):
-    path = tmp_path / "a.nii.gz"
-    nib.save(nib.Nifti1Image(IMAGE.astype(np.float32), AFFINE), path)
-    content, rng = path.read_bytes(), np.random.default_rng(1)
-    for place in [*rng.integers(10, len(content), 60).tolist(), len(content) - 1, len(content) - 6]:
-        spoilt = bytearray(content)
-        spoilt[place] ^= 1 << int(rng.integers(8))
-        path.write_bytes(spoilt)
-        with pytest.raises(DataError, match=r"a\.nii\.gz: not a readable NIfTI image"):
-            read_volume(path)
-
-
-def test_lists_and_numpy_numbers_of_a_description_are_as_good_as_tuples(tmp_path):
-    writer = Writer(tmp_path)
-    for case in ("a", "b"):
-        writer.image(case, np.random.default_rng(0).random((4, 5, 6)), np.eye(4))
-        writer.labels(case, np.ones((4, 5, 6)), np.eye(4))
-    labels = list(np.array([1]))
-    about = Description(name="mine", training=TrainingSplit([]), test=[Pair("a", "b")], evaluated_labels=labels)
-    writer.finish(replace(about, source=tmp_path, shape=[4, 5, 6]))
-    read = open_dataset(tmp_path).description
-    assert (read.test, read.evaluated_labels, read.shape, read.source) == (
-        (Pair("a", "b"),),
-        (1,),
-        (4, 5, 6),
-        str(tmp_path),
-    )
-
-
-@pytest.mark.parametrize(
-    ("key", "value"), [("test", (("a", "b"),)), ("training", []), ("test", (Pair(1, 2),)), ("phantom", "no")]
-)
-def test_a_value_of_another_type_names_its_key(tmp_path, key, value):
-    about = Description(name="mine", training=TrainingSplit(()), test=())
-    with pytest.raises(DataError, match=rf"the description does not fit \(.*{key}.*\); correct the module"):
-        Writer(tmp_path).finish(replace(about, **{key: value}))
-
-
-def test_the_rule_atlas_needs_one(tmp_path):
-    about = Description(name="mine", training=TrainingSplit(("a",), "atlas"), test=())
-    with pytest.raises(DataError, match="the rule atlas needs a case"):
-        Writer(tmp_path).finish(about)
-
-
-def test_the_digest_of_what_methods_see_knows_no_title_and_no_truth():
-    files = {"images/a.nii.gz": "1", "masks/a.nii.gz": "2", "truth/labels/a.nii.gz": "3"}
-    about = Description(name="mine", training=TrainingSplit(()), test=(), files=files)
-    seen = about.digest("images", "masks")
-    assert replace(about, title="new", files={**files, "truth/labels/a.nii.gz": "4"}).digest("images", "masks") == seen
-    assert replace(about, files={**files, "masks/a.nii.gz": "4"}).digest("images", "masks") != seen

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
@@ -11,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from datasets.chest_ct.metaimage import parse_metaimage
-from datasets.files import DataError, parse_points
+from datasets.files import DataError, parse_points, read_volume
+from tests.datasets.small_set import AFFINE, IMAGE, flipped, sheared, tilted
 from tests.faults.fuzz import HEADER, READERS, one
 
 SHORT = settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -101,3 +103,45 @@ def test_the_independent_library_reads_the_same(tmp_path, kind, axes):
 def test_numbers_that_only_python_would_read_are_refused(row):
     with pytest.raises(DataError, match="a, line 2: expected three numbers"):
         parse_points(f"1 2 3\n{row}\n", "a")
+
+
+@pytest.mark.fault(15)
+def test_a_file_that_lies_askew_is_refused_and_one_nearly_straight_is_read(tmp_path):
+    for cosine in (0.3, 0.01, 5e-4):
+        nib.save(nib.Nifti1Image(IMAGE.astype(np.float32), sheared(cosine)), tmp_path / f"{cosine}.nii.gz")
+    for cosine in (0.3, 0.01):
+        with pytest.raises(DataError, match="sheared"):
+            read_volume(tmp_path / f"{cosine}.nii.gz")
+    assert read_volume(tmp_path / "0.0005.nii.gz").spacing == pytest.approx((1.5, 1, 2.5), rel=1e-6)
+
+
+@pytest.mark.fault(15)
+def test_two_forms_of_a_header_that_disagree_are_refused(tmp_path):
+    image = nib.Nifti1Image(IMAGE.astype(np.float32), AFFINE)
+    image.set_qform(flipped(0), code=1)
+    nib.save(image, tmp_path / "a.nii")
+    with pytest.raises(DataError, match="axes point to LPS by the sform, to RPS by the qform"):
+        read_volume(tmp_path / "a.nii")
+    image.set_qform(tilted(10), code=1)  # the scanner's place and an aligned one
+    nib.save(image, tmp_path / "b.nii")
+    assert np.allclose(read_volume(tmp_path / "b.nii").affine, AFFINE)
+    image.header["pixdim"][3] = 3.0
+    nib.save(image, tmp_path / "c.nii")
+    raw = bytearray((tmp_path / "b.nii").read_bytes())
+    raw[76 + 12 : 76 + 16] = np.float32(3.0).tobytes()
+    (tmp_path / "c.nii").write_bytes(raw)
+    with pytest.raises(DataError, match=r"3.0.* mm by pixdim, .*2.5.* by the sform"):
+        read_volume(tmp_path / "c.nii")
+
+
+@pytest.mark.fault(15)
+def test_any_flipped_bit_of_a_compressed_file_is_found(tmp_path):
+    path = tmp_path / "a.nii.gz"
+    nib.save(nib.Nifti1Image(IMAGE.astype(np.float32), AFFINE), path)
+    content, rng = path.read_bytes(), np.random.default_rng(1)
+    for place in [*rng.integers(10, len(content), 60).tolist(), len(content) - 1, len(content) - 6]:
+        spoilt = bytearray(content)
+        spoilt[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(spoilt)
+        with pytest.raises(DataError, match=r"a\.nii\.gz: not a readable NIfTI image"):
+            read_volume(path)
