@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -44,7 +45,7 @@ from workflows.planning.layout import ChunkFolder, pairs_of
 from workflows.planning.specs import RegisterSpec
 from workflows.running.command import job
 from workflows.running.environment import kernels
-from workflows.running.messages import Greeting, Reply, of_sound_images, request, start
+from workflows.running.messages import Greeting, Reply, check_images, request, start
 from workflows.running.supervisor import Worker
 
 logger = logging.getLogger(__name__)
@@ -134,7 +135,8 @@ class Session:
 
     def _register(self, worker: Worker, pair: Pair) -> Reply:
         asked = request(self.spec.run, self.data, pair, self.chunk.displacement(pair))
-        reply = _available(of_sound_images(worker.call(asked, self.spec.run.time_limit), self.data, pair))
+        check = partial(check_images, self.data, pair)
+        reply = _available(worker.call(asked, self.spec.run.time_limit, check))
         self.records[pair.name] = self._record(pair, reply)
         _append(self.chunk.records, self.records[pair.name])
         return reply

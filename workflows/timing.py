@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from datasets.files import DataError
 from workflows.planning.layout import Layout
 from workflows.planning.specs import RunSpec, TimingSpec
 from workflows.running.command import job
-from workflows.running.messages import Reply, of_sound_images, request, start
+from workflows.running.messages import Reply, check_images, request, start
 from workflows.running.supervisor import Worker
 
 logger = logging.getLogger(__name__)
@@ -64,7 +65,8 @@ class Contestant:
         """Register a pair; an untrained network is not timed."""
         if isinstance(self.worker, Reply):
             return self.worker
-        return of_sound_images(self.worker.call(request(self.run, data, pair, None), self.run.time_limit), data, pair)
+        asked, check = request(self.run, data, pair, None), partial(check_images, data, pair)
+        return self.worker.call(asked, self.run.time_limit, check)
 
 
 def _time(runs: list[RunSpec], data: Dataset, threads: int, spec: TimingSpec) -> Iterator[TimingRow]:

@@ -10,14 +10,14 @@ from benchmarks.records import UNAVAILABLE
 from benchmarks.results import RUN_LEVEL
 from datasets.files import one_line
 from reports.reading import summary
-from reports.reading.run import Absences, Run
+from reports.reading.run import Run, WhyUnavailable
 from reports.tables.table import Head, Table, Text
 
 COLUMNS = {"method": "Method", "dataset": "Data set", "pair": "Pair", "status": "Status", "reason": "Reason"}
 NONE = "No failures: every registration of this run finished."
 
 
-def failure_frame(metrics: pd.DataFrame, unavailable: Absences = MappingProxyType({})) -> pd.DataFrame:
+def failure_frame(metrics: pd.DataFrame, unavailable: WhyUnavailable = MappingProxyType({})) -> pd.DataFrame:
     """Return a row for each registration with a status other than ``ok``: method, dataset, pair, status, reason.
 
     Where a run has several seeds, the reason names the seed. A method that was not available on a data set has one row.
@@ -29,9 +29,9 @@ def failure_frame(metrics: pd.DataFrame, unavailable: Absences = MappingProxyTyp
         f"{reason or 'no reason recorded'}{f' (seed {seed})' if several else ''}"
         for reason, seed in zip(rows.reason.fillna(""), rows.seed, strict=True)
     ]
-    absent = [(method, data, RUN_LEVEL, UNAVAILABLE, why) for (data, method), why in unavailable.items()]
+    lost = [(method, data, RUN_LEVEL, UNAVAILABLE, why) for (data, method), why in unavailable.items()]
     failed = rows.assign(reason=reasons)[list(COLUMNS)]
-    return pd.DataFrame([*absent, *failed.itertuples(index=False, name=None)], columns=list(COLUMNS))
+    return pd.DataFrame([*lost, *failed.itertuples(index=False, name=None)], columns=list(COLUMNS))
 
 
 def failure_table(run: Run, frame: pd.DataFrame) -> Table:

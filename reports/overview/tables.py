@@ -29,7 +29,7 @@ def accuracy_table(run: Run, rows: Sequence[Summary]) -> Table:
         for method in run.ordered
     ]
     caption = "Accuracy of every method on every data set: mean ± SD over pairs. Best method in bold, controls apart."
-    return Table(caption, heads, lines, (*_partial_note(rows), *run.absences()))
+    return Table(caption, heads, lines, (*_partial_note(rows), *run.unavailable_notes()))
 
 
 def dataset_table(run: Run, rows: Sequence[Summary], dataset: Dataset) -> Table:
@@ -52,7 +52,7 @@ def dataset_table(run: Run, rows: Sequence[Summary], dataset: Dataset) -> Table:
     title = dataset.description.display_title
     caption = f"{title}: mean ± SD over pairs (time: median). Best method in bold, controls apart."
     return Table(
-        caption, heads, lines, (*_partial_note(here), *run.absences(dataset.name), *_still_notes(run, dataset))
+        caption, heads, lines, (*_partial_note(here), *run.unavailable_notes(dataset.name), *_still_notes(run, dataset))
     )
 
 

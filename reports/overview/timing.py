@@ -63,11 +63,11 @@ def timing_table(run: Run, rows: Sequence[Timing], dataset: Dataset) -> Table:
         cells = [_cell(here.get((method, *place, phase))) for place in [*cpu, *others] for phase in ("warm", "first")]
         lines.append([name_cell(run, method), *([] if cpu else [NOT_MEASURED]), *cells, *([] if others else [NO_CUDA])])
     title = dataset.description.display_title
-    notes = _absence_notes(run, dataset)
+    notes = _unavailable_notes(run, dataset)
     return Table(f"{title}: seconds per registration, alone on the machine.", heads, lines, notes)
 
 
-def _absence_notes(run: Run, dataset: Dataset) -> list[str]:
+def _unavailable_notes(run: Run, dataset: Dataset) -> list[str]:
     """Say which methods could not be timed for want of a library or a device."""
     if run.timing is None:
         return []

@@ -19,7 +19,7 @@ Labels = Callable[[str, str], Array | None]  # of data set and case: the label m
 Landmarks = Callable[[str, str], tuple[Array, Array] | None]  # of data set and pair: fixed and moving, voxels (n, 3)
 
 # Why a method could not run on a data set for want of a library or a device, by data set and method.
-Absences = Mapping[tuple[str, str], str]
+WhyUnavailable = Mapping[tuple[str, str], str]
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ class Run:
     trainings: Sequence[Training] = ()
     profile: str = ""  # its name
     about: str = ""  # what the profile is for and what it cuts
-    unavailable: Absences = field(default_factory=dict)
+    unavailable: WhyUnavailable = field(default_factory=dict)
 
     def label(self, method: str) -> str:
         """Return the label of a method, its name where the run does not have it."""
         return self.methods[method].label if method in self.methods else method
 
-    def absences(self, dataset: str = "") -> list[str]:
+    def unavailable_notes(self, dataset: str = "") -> list[str]:
         """Return a sentence for each method that could not run, on one data set or anywhere."""
         reasons: dict[tuple[str, str], list[str]] = {}
         for (name, method), why in self.unavailable.items():

@@ -274,3 +274,12 @@ def test_an_image_that_changes_below_a_method_is_no_failure_of_it(make_dataset, 
     spec = registration(data, fault="command", command=line)
     refused(step(spec, tmp_path), "dark0.nii.gz: changed or lost while it was in use; run again with --forcerun")
     assert not recorded(spec)
+
+
+@pytest.mark.fault(4)
+def test_an_image_that_is_cut_before_its_turn_is_told_with_what_to_do(make_dataset, registration, tmp_path):
+    data = make_dataset()
+    line = f"truncate -s 100 {data.image_path('bright0').resolve()}"
+    spec = registration(data, fault="command", command=line)
+    refused(step(spec, tmp_path), "bright0.nii.gz: changed or lost while it was in use; run again with --forcerun")
+    assert set(recorded(spec)) == {"fixed__dark0"}

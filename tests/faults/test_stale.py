@@ -88,6 +88,7 @@ def test_an_edit_is_seen_whatever_the_clock_says(prepared, when):
     ns = {"as before": before.st_mtime_ns, "a day ahead": time.time_ns() + 86400 * 10**9, "long ago": 10**9}[when]
     os.utime(path, ns=(ns, ns))
     assert look(spec) == (1, f"data set pigs: {path} has changed since it was prepared, so it is prepared anew")
+    assert stale.changes_before([spec.folder]) == {"pigs": 1}  # where a cluster runs a job
     prepare(spec)
     assert look(spec) == (1, "")
     put_pigs(path.parent, seed=2)

@@ -1,5 +1,6 @@
 """Specifications are files: of any length, named by their content, and written only by a run that does something."""
 
+import os
 from types import SimpleNamespace
 
 import pytest
@@ -8,10 +9,12 @@ from benchmarks.records import read, write
 from datasets.case import Pair
 from datasets.files import DataError
 from workflows.configuration.resolve import resolve
+from workflows.configuration.sources import ROOT
 from workflows.planning.layout import Layout, chunk_of, pairs_of
 from workflows.planning.plan import Plan
 from workflows.planning.spec_files import SpecFiles
 from workflows.planning.specs import RegisterSpec, ReportSpec, TimingSpec
+from workflows.running import environment
 
 JOB = SimpleNamespace(dataset="phantom-liver", method="demons", seed="0", chunk="1")
 ARGUMENT_LIMIT = 131_072  # bytes that one argument of a command may have on Linux
@@ -80,3 +83,8 @@ def test_a_spoilt_file_is_written_anew(tmp_path, spoil):
     path.write_text(spoil(path.read_text("utf-8")), encoding="utf-8", errors="surrogateescape")
     files.path_function(plan.register)(JOB)
     assert read(path, RegisterSpec) == plan.register(JOB)
+
+
+def test_a_child_is_led_to_this_project_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{tmp_path}")
+    assert environment.for_child(1, tmp_path)["PYTHONPATH"] == f"{ROOT}{os.pathsep}{tmp_path}"

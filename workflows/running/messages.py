@@ -104,10 +104,9 @@ def request(run: RunSpec, data: Dataset, pair: Pair, out: Path | None) -> Reques
     )
 
 
-def of_sound_images(reply: Reply, data: Dataset, pair: Pair) -> Reply:
-    """Return a reply; raise `DataError` where it tells of a failure and an image is not what was prepared."""
-    for case in () if reply.status in ("ok", "not_applicable") else (pair.fixed, pair.moving):
+def check_images(data: Dataset, pair: Pair) -> None:
+    """Raise `DataError` where an image of a pair is not what was prepared."""
+    for case in (pair.fixed, pair.moving):
         path, expected = data.image_path(case), data.description.files.get(image_file(case))
         if not path.exists() or expected != sha256(path):
             raise DataError(f"{path}: changed or lost while it was in use; {anew(data.folder)}")
-    return reply

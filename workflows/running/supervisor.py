@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -93,8 +94,10 @@ class Worker:
         assert self.greeting is not None
         return self.greeting
 
-    def call(self, request: Request, limit: float) -> Reply:
+    def call(self, request: Request, limit: float, check: Callable[[], None] = lambda: None) -> Reply:
         """Send a request and return the reply; a child that fails to answer in ``limit`` seconds is killed.
+
+        Before a failure counts as the method's, ``check`` may raise an error about what the method was given.
 
         Raises:
             MachineError: the machine is at fault, not the method.
@@ -105,6 +108,7 @@ class Worker:
         reply = self._ask(self.child, request, limit)
         if reply.status in ("ok", "not_applicable"):
             return reply
+        check()
         status, reason = self._judge(self.child, reply, f"{self.message.by.method}, {request.pair}")
         if reply.status == "oom" or self.message.by.device != "cpu":  # what is left of it may not serve the next pair
             self.stop()
