@@ -13,6 +13,8 @@ include: "workflows/rules/report.smk"
 
 onstart:
     runner.stop_steps_when_stopped()
+    if workflow.local_exec:  # a cluster may want its limit
+        runner.calm(workflow.scheduler)
 
 
 onsuccess:

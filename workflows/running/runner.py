@@ -30,6 +30,17 @@ def announce_runner() -> None:
     os.environ[RUNNER] = f"{os.uname().nodename} {os.getpid()} {_started(os.getpid())}"
 
 
+def calm(scheduler: object) -> None:
+    """Take Snakemake's limit of jobs a second away: here every job runs on a core of its own for seconds or more.
+
+    Each look for jobs under that limit starts a timer of one second, whose end is a look for jobs: none of them ever
+    ends, and after some hundreds of jobs they keep a fifth of a core busy, also while methods are timed. No setting
+    switches the limit off. Where a Snakemake has no such limit, or calls it otherwise, nothing is changed.
+    """
+    if getattr(scheduler, "job_rate_limiter", None) is not None:
+        scheduler.job_rate_limiter = None  # pyright: ignore[reportAttributeAccessIssue]
+
+
 def stop_steps_when_stopped() -> None:
     """Let SIGINT, SIGTERM and SIGHUP to this process stop its steps at once: Snakemake waits for them to finish."""
     for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
