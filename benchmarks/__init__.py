@@ -2,7 +2,7 @@
 
 ``metrics`` is the table of metrics and the one call that computes them from the ``evidence`` (`overlap`, `landmarks`,
 `deformation` hold the formulas), ``ranking`` chooses what is quoted and shown. ``rows`` and ``results`` are the tables
-on disk, ``records`` the outcomes of steps, ``stopwatch`` and ``provenance`` say what a run cost and where it ran.
+on disk, ``records`` the outcomes of steps, ``clock`` and ``provenance`` say what a run cost and where it ran.
 ``statistics`` has the paired comparisons, ``regression`` the gate in continuous integration. Warps and derivatives come
 from `datasets.geometry` (NumPy, SciPy), so that a mistake in the methods' torch code cannot hide in the score.
 ``test_speed`` is a test file, for pytest-benchmark; it alone may look at the methods.

@@ -27,7 +27,7 @@ ROWS: Mapping[Kind, type] = {"metrics": MetricRow, "runs": RunRow, "timing": Tim
 KEYS: Mapping[Kind, tuple[str, ...]] = {
     "metrics": ("dataset", "pair", "method", "seed", "metric", "protocol", "region"),
     "runs": ("run",),
-    "timing": ("dataset", "pair", "method", "seed", "device", "threads", "round"),
+    "timing": ("dataset", "pair", "method", "seed", "size", "grid", "precision", "device", "threads", "round"),
 }
 RUN_LEVEL = "*"  # the pair of a row that is of a whole run, such as the size of a network
 VALUE: Mapping[Kind, str] = {"metrics": "value", "timing": "seconds"}  # what a failed row lacks

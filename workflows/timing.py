@@ -21,12 +21,13 @@ from pathlib import Path
 from filelock import Timeout
 
 from benchmarks import results
+from benchmarks.clock.hardware import Hardware, this_hardware, torch_build
+from benchmarks.clock.stopwatch import interleave
 from benchmarks.records import TrainingOutcome, read
 from benchmarks.rows import TimingRow
-from benchmarks.stopwatch import interleave
 from datasets import locks
 from datasets.case import Dataset, Pair, open_dataset
-from datasets.files import DataError
+from datasets.files import DataError, read_volume
 from workflows.planning.layout import Layout
 from workflows.planning.specs import RunSpec, TimingSpec
 from workflows.running.command import job
@@ -40,6 +41,7 @@ MACHINE_LOCK = Path(tempfile.gettempdir()) / "warpbench-timing.lock"
 def timing(spec: TimingSpec, threads: int) -> None:
     """Write timing.parquet: one row a call."""
     rows: list[TimingRow] = []
+    hardware = this_hardware((), torch_build())
     try:
         with locks.hold(MACHINE_LOCK, timeout=3600, mode=0o666):  # two checkouts on one machine must not overlap
             for _, runs in groupby(spec.runs, key=lambda run: run.dataset):
@@ -47,7 +49,7 @@ def timing(spec: TimingSpec, threads: int) -> None:
                 data = open_dataset(together[0].data)
                 data.check_files()
                 for count in sorted({1, threads}):
-                    rows += _time(together, data, count, spec)
+                    rows += _time(together, data, count, spec, hardware)
     except Timeout as error:
         raise DataError(f"{MACHINE_LOCK}: another timing run held this machine for an hour; run again later") from error
     results.write(Layout(spec.folder).timing, rows, "timing")
@@ -69,7 +71,9 @@ class Contestant:
         return self.worker.call(asked, self.run.time_limit, check)
 
 
-def _time(runs: list[RunSpec], data: Dataset, threads: int, spec: TimingSpec) -> Iterator[TimingRow]:
+def _time(
+    runs: list[RunSpec], data: Dataset, threads: int, spec: TimingSpec, hardware: Hardware
+) -> Iterator[TimingRow]:
     pairs = data.test_pairs[: spec.pairs]
     contestants = [_contestant(run, data, threads, Layout(spec.folder)) for run in runs]
     workers = [contestant.worker for contestant in contestants if isinstance(contestant.worker, Worker)]
@@ -79,10 +83,10 @@ def _time(runs: list[RunSpec], data: Dataset, threads: int, spec: TimingSpec) ->
         try:
             list(pool.map(Worker.start, workers))  # loading is not on the clock
             for contestant in contestants:  # each method's first call, which pays for caches and lazy imports
-                yield _call(contestant, data, pairs[0], 0, load)
+                yield _call(contestant, data, pairs[0], 0, load, hardware)
             turns = [(pair, contestant) for pair in pairs for contestant in contestants]
             for number, (pair, contestant) in interleave(turns, spec.rounds):
-                yield _call(contestant, data, pair, number + 1, load)
+                yield _call(contestant, data, pair, number + 1, load, hardware)
         finally:
             for worker in workers:
                 worker.stop()
@@ -97,7 +101,7 @@ def _contestant(run: RunSpec, data: Dataset, threads: int, layout: Layout) -> Co
     return Contestant(run, threads, Worker(start(run, data, training, threads), printed))
 
 
-def _call(contestant: Contestant, data: Dataset, pair: Pair, number: int, load: float) -> TimingRow:
+def _call(contestant: Contestant, data: Dataset, pair: Pair, number: int, load: float, hardware: Hardware) -> TimingRow:
     reply, by = contestant.call(data, pair), contestant.run.by
     seconds = float("nan") if reply.seconds is None else reply.seconds
     about = (by.method, by.device, data.name, number, reply.status, seconds)
@@ -107,15 +111,23 @@ def _call(contestant: Contestant, data: Dataset, pair: Pair, number: int, load: 
         pair=pair.name,
         method=by.method,
         seed=by.seed,
+        grid=_grid(data, pair),
+        precision=str(by.params.get("precision", "float32")),
         device=by.device,
         threads=contestant.threads,
         round=number,
         phase="warm" if number else "first",
         seconds=seconds,
+        memory=reply.peak_memory,
+        hardware=hardware.key,
         load_before=load,
         status=reply.status,
         reason=reply.reason,
     )
+
+
+def _grid(data: Dataset, pair: Pair) -> str:
+    return "x".join(map(str, read_volume(data.image_path(pair.fixed)).array.shape))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks import provenance, stopwatch
+from benchmarks import provenance
+from benchmarks.clock import stopwatch
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import provenance, regression, results
+from benchmarks.rows import TimingRow
 
 ROW = {
     "dataset": "phantom", "pair": "a__b", "method": "identity", "seed": 0, "metric": "dice", "protocol": "nearest",
@@ -123,16 +124,16 @@ def test_collected_provenance_fits_the_runs_table(tmp_path, monkeypatch):
 
 
 def test_a_failed_call_has_no_seconds_in_the_timing_table(tmp_path):
-    call = {
-        "dataset": "phantom", "pair": "a__b", "method": "identity", "seed": 0, "device": "cpu", "threads": 1,
-        "round": 0, "phase": "first", "seconds": 0.25, "load_before": float("nan"), "status": "ok", "reason": "",
-    }  # fmt: skip
-    failed = {**call, "round": 1, "phase": "warm", "seconds": float("nan"), "status": "oom", "reason": "9 GB"}
+    call = TimingRow(
+        dataset="phantom", pair="a__b", method="identity", seed=0, grid="8x9x10", device="cpu", threads=1, round=0,
+        phase="first", seconds=0.25, hardware="{}",
+    )  # fmt: skip
+    failed = replace(call, round=1, phase="warm", seconds=None, status="oom", reason="9 GB")
     results.write(tmp_path / "timing.parquet", [failed, call], "timing")
     back = results.read(tmp_path / "timing.parquet", "timing")
     assert back.seconds.tolist() == pytest.approx([0.25, np.nan], nan_ok=True)
     with pytest.raises(results.ResultsError, match=r"is oom: it needs a reason and no seconds, got .*0\.5"):
-        results.validate([{**failed, "seconds": 0.5}], "timing")
+        results.validate([replace(failed, seconds=0.5)], "timing")
 
 
 # Regression gate

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import results
+from benchmarks.clock.hardware import Hardware
+from benchmarks.rows import TimingRow
 from datasets import geometry
 from datasets.case import Pair, Truth, Writer, open_dataset
 from datasets.description import Description, TrainingSplit
@@ -133,22 +135,26 @@ def runs_frame():
     return results.validate(rows, "runs")
 
 
+HARDWARE = Hardware(cpu="Some CPU", cores=2, pinned=(0, 1), versions={"torch": "2.8"})
+
+
 def timing_frame():
     return pd.DataFrame(
         [
-            {
-                "dataset": "shells",
-                "pair": "a__b0",
-                "method": method,
-                "seed": 0,
-                "device": "cpu",
-                "threads": threads,
-                "round": i,
-                "phase": phase,
-                "seconds": base / threads + 0.01 * i,
-                "status": "ok",
-                "reason": "",
-            }
+            TimingRow(
+                dataset="shells",
+                pair="a__b0",
+                method=method,
+                seed=0,
+                grid="12x10x8",
+                device="cpu",
+                threads=threads,
+                round=i + (phase == "warm"),
+                phase=phase,
+                seconds=base / threads + 0.01 * i,
+                contended=False,
+                hardware=HARDWARE.key,
+            )
             for method, base in (("syn", 9.0), ("net", 0.4))
             for threads in (1, 2)
             for phase, rounds in (("first", 1), ("warm", 5))

@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.clock.stopwatch import measure
 from benchmarks.records import UNAVAILABLE, decode, encode
-from benchmarks.stopwatch import measure
 from datasets import geometry
 from datasets.case import Pair, check_same_grid
 from datasets.files import Array, DataError, Volume, one_line, read_displacement, read_volume, write_displacement

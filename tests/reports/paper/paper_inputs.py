@@ -6,6 +6,7 @@ from dataclasses import replace
 import pandas as pd
 import yaml
 
+from benchmarks.rows import TimingRow
 from reports.paper.cast import PaperRun
 from reports.paper.contents import PaperFigure
 from reports.paper.draw import draw_figure
@@ -13,7 +14,7 @@ from reports.paper.layout import load_paper
 from reports.paper.printed import COLUMNS
 from reports.reading.method import Method
 from reports.reading.run import Run
-from tests.reports.report_inputs import failed_row, frame, row, write_dataset
+from tests.reports.report_inputs import HARDWARE, failed_row, frame, row, write_dataset
 
 DICE = {"metric": "dice", "protocol": "linear_thr128", "unit": "%", "factor": 100, "decimals": 1}
 LAYOUT = {
@@ -115,22 +116,22 @@ def size_rows(dataset, method, size, full=None):
 
 
 def timing(method, seconds, *, dataset="one", device="cpu", threads=2, status="ok", reason=""):
-    first = {
-        "dataset": dataset,
-        "pair": "a__b0",
-        "method": method,
-        "seed": 0,
-        "device": device,
-        "threads": threads,
-        "round": 0,
-        "phase": "first",
-        "seconds": 99.0,
-        "load_before": 0.0,
-        "status": "ok",
-        "reason": "",
-    }
+    first = TimingRow(
+        dataset=dataset,
+        pair="a__b0",
+        method=method,
+        seed=0,
+        grid="16x16x16",
+        device=device,
+        threads=threads,
+        round=0,
+        phase="first",
+        seconds=99.0,
+        contended=False,
+        hardware=HARDWARE.key,
+    )
     warm = [
-        first | {"round": i + 1, "phase": "warm", "seconds": value, "status": status, "reason": reason}
+        replace(first, round=i + 1, phase="warm", seconds=value, status=status, reason=reason)
         for i, value in enumerate(seconds)
     ]
     return pd.DataFrame([first, *warm])
