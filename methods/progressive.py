@@ -33,6 +33,7 @@ from methods.blocks.progressive.unet import Architecture, Entrance, NormMode, Pr
 from methods.blocks.registration import register
 from methods.blocks.training import loop
 from methods.blocks.training.checkpoint import WEIGHTS, load_checkpoint, save_weights
+from methods.blocks.training.optimisers import descent
 from methods.blocks.training.settings import MixedOptions, Precision
 
 
@@ -182,7 +183,7 @@ def make_pupil(params: Params, training: Training, *, seed: int, device: str) ->
 
 def make_learner(pupil: Pupil, training: Training) -> loop.Learner:
     """Return how a network learns from synthetic pairs."""
-    optimiser = torch.optim.SGD(pupil.model.parameters(), lr=training.learning_rate, momentum=training.momentum)
+    optimiser = descent(pupil.model.parameters(), rate=training.learning_rate, momentum=training.momentum)
     step = loop.descend(optimiser, partial(_losses, pupil, training.loss_mask))
     return loop.Learner({"model": pupil.model}, {"model": optimiser}, step)
 

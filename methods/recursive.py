@@ -35,6 +35,7 @@ from methods.blocks.options import Resolution, part, positive
 from methods.blocks.registration import register
 from methods.blocks.training import loop, parallel
 from methods.blocks.training.checkpoint import WEIGHTS, CheckpointError, load_checkpoint, read_metadata, save_weights
+from methods.blocks.training.optimisers import adam
 from methods.blocks.training.sampling import Batch, make_sampler
 from methods.blocks.training.settings import MixedOptions, Schedule
 
@@ -163,8 +164,8 @@ class Lesson:
         if aldk.objective != "flow_l2":
             modules["discriminator"] = discriminator
         if aldk.trains_discriminator:
-            group = {"params": list(discriminator.parameters()), "rate": aldk.disc_rate}
-            optimisers["discriminator"] = torch.optim.Adam([group])
+            rate, factor = self.training.learning_rate, aldk.disc_rate
+            optimisers["discriminator"] = adam(discriminator.parameters(), rate=rate, factor=factor)
         distillation = Distillation(
             aldk,
             self.training.iterations,
@@ -188,7 +189,7 @@ class Lesson:
         return terms
 
     def _optimiser(self) -> torch.optim.Optimizer:
-        return torch.optim.Adam(self.model.parameters(), lr=self.training.learning_rate)
+        return adam(self.model.parameters(), rate=self.training.learning_rate)
 
 
 def _about(params: Params) -> dict[str, object]:

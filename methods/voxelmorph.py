@@ -33,6 +33,7 @@ from methods.blocks.options import Resolution, not_negative, part
 from methods.blocks.registration import register
 from methods.blocks.training import loop
 from methods.blocks.training.checkpoint import WEIGHTS, load_checkpoint, save_weights
+from methods.blocks.training.optimisers import adam
 from methods.blocks.training.sampling import Batch, make_sampler
 from methods.blocks.training.settings import LoopOptions
 
@@ -108,7 +109,7 @@ def train(data: Dataset, folder: Path, params: Params, training: Training, *, de
     multiple = MULTIPLE[params.network]
     sampler = make_sampler(data, training, seed=seed, multiple=multiple, device=device, shrink=params.shrink)
     model = _create(params, seed, device)
-    optimiser = torch.optim.Adam(model.parameters(), lr=training.learning_rate)
+    optimiser = adam(model.parameters(), rate=training.learning_rate)
     losses = partial(_losses, model, training.image_loss, training.weight * params.integration_downsize)
     learner = loop.Learner({"model": model}, {"model": optimiser}, loop.descend(optimiser, losses))
     loop.fit(learner, sampler, folder, run=run)
