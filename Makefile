@@ -22,7 +22,7 @@ test: env  ## behaviour, under 15 minutes on 2 cores
 test-all: env
 	$(BIN)/python -m pytest tests
 
-bench: env  ## speed of the hot kernels, as ratios within one run
+bench: env  ## speed beside peers, as ratios within one run, under 10 minutes on 2 cores
 	mkdir -p results/bench
 	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-json results/bench/speed.json
 	$(BIN)/python -m benchmarks.speed results/bench/speed.json

@@ -5,5 +5,5 @@
 on disk, ``records`` the outcomes of steps, ``clock`` and ``provenance`` say what a run cost and where it ran.
 ``statistics`` has the paired comparisons, ``regression`` the gate in continuous integration. Warps and derivatives come
 from `datasets.geometry` (NumPy, SciPy), so that a mistake in the methods' torch code cannot hide in the score.
-``test_speed`` is a test file, for pytest-benchmark; it alone may look at the methods.
+``speed`` times ours beside peers; its test files alone may look at the methods.
 """

@@ -1,6 +1,6 @@
 """Speed of a synthetic training pair of 128^3 voxels, beside gryds, the generator of the paper it is from.
 
-As in `benchmarks.test_speed`, nothing is asserted about time. gryds runs on one thread; ours on as many as torch has
+As in `benchmarks.speed`, nothing is asserted about time. gryds runs on one thread; ours on as many as torch has
 (``OMP_NUM_THREADS``). Its work is laid out in its favour: `T2` of the grid is computed once, for both the fixed image
 and the truth.
 """

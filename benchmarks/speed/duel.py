@@ -1,0 +1,106 @@
+"""Ours and its peers, called in turns: peer, ours, peer, ours, so that a drift of the machine hits all alike.
+
+pytest-benchmark times one function a test, which is ours. Everyone else runs, and is timed, in the set-up of each of
+its rounds; their seconds go into the entry's ``extra_info`` (`benchmarks.speed.entries.Entry`).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+from benchmarks.provenance import load_average
+from benchmarks.speed import threads
+from benchmarks.speed.entries import OURS, Entry, Precision, Series, Subject
+from datasets.files import one_line
+
+BUDGET = 6.0  # seconds that the rounds of one test should take
+FEWEST, MOST = 3, 15  # rounds
+Call = Callable[[], Any]
+Same = Callable[[Any, Any], object]  # asserts that a result agrees with ours
+
+
+class Fixture(Protocol):
+    """pytest-benchmark's fixture, as far as it is used here."""
+
+    group: str | None
+    extra_info: dict[str, object]
+
+    def pedantic(self, target: Call, *, setup: Callable[[], None], rounds: int) -> object:
+        """Time ``target`` so many times, each after ``setup``."""
+        ...
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """One that takes part: ``make`` loads it and returns the call on the clock.
+
+    ``threads`` where it is not the subject's: of a peer that has one thread alone, or of a second variant of ours.
+    ``same`` asserts that its result agrees with ours, where the duel's own criterion is not the right one.
+    """
+
+    make: Callable[[], Call]
+    who: str = OURS
+    precision: Precision = "float32"
+    threads: int | None = None
+    same: Same | None = None
+
+
+def run(benchmark: Fixture, subject: Subject, ours: Call, *, others: Sequence[Contestant], same: Same) -> None:
+    """Assert that everyone gives what ours gives, then time them in turns.
+
+    Args:
+        benchmark: pytest-benchmark's fixture.
+        subject: what is measured.
+        ours: our call on the clock.
+        others: the peers, and other variants of ours; one whose library is missing is kept with the reason.
+        same: called with our result and each of theirs.
+    """
+    load = load_average()
+    took, expected = _timed(ours, subject.threads)
+    ready, missing = list[_Ready](), list[Series]()
+    for each in others:
+        count = each.threads or subject.threads
+        try:
+            call = each.make()
+        except ModuleNotFoundError as error:
+            missing.append(Series(each.who, count, each.precision, reason=f"not installed ({one_line(error)})"))
+            continue
+        seconds, got = _timed(call, count)
+        (each.same or same)(expected, got)
+        ready.append(_Ready(each, call, count, []))
+        took += seconds
+    del expected
+    rounds = min(MOST, max(FEWEST, math.floor(BUDGET / took)))
+
+    def everyone_else() -> None:
+        for each in ready:
+            each.seconds.append(_timed(each.call, each.threads)[0])
+        threads.use(subject.threads)
+
+    entry = Entry(subject.name, subject.grid, math.prod(subject.grid), subject.threads, load)
+    benchmark.group = f"{subject.name} {'x'.join(map(str, subject.grid))}"
+    benchmark.pedantic(ours, setup=everyone_else, rounds=rounds)
+    entry.others.extend([*(each.series() for each in ready), *missing])
+    benchmark.extra_info.update(asdict(entry))
+
+
+@dataclass(frozen=True)
+class _Ready:
+    about: Contestant
+    call: Call
+    threads: int
+    seconds: list[float]
+
+    def series(self) -> Series:
+        return Series(self.about.who, self.threads, self.about.precision, tuple(self.seconds))
+
+
+def _timed(call: Call, count: int) -> tuple[float, Any]:
+    threads.use(count)
+    began = time.perf_counter()
+    result = call()
+    return time.perf_counter() - began, result

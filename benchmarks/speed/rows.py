@@ -1,0 +1,85 @@
+"""From pytest-benchmark's file to rows: one for each kernel, grid, number of threads, precision and peer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import msgspec
+
+from benchmarks.speed.entries import Entry, Series
+from datasets.files import DataError, one_line
+
+
+@dataclass(frozen=True)
+class SpeedRow:
+    """Ours beside one peer: medians in seconds of ``n`` rounds in turns, and how many times longer the peer took.
+
+    ``threads`` and ``precision`` are ours; a peer of another kind says so in its name. A peer that is not there has no
+    seconds, and ``note`` says why; a kernel without peers has an empty ``peer``.
+    """
+
+    name: str
+    grid: str
+    threads: int
+    precision: str
+    device: str
+    ours_s: float
+    peer: str
+    peer_s: float | None
+    ratio: float | None
+    n: int
+    load: float
+    note: str = ""
+
+
+def read(path: Path) -> list[SpeedRow]:
+    """Return the rows of a file; raise `DataError` for one that `benchmarks.speed.duel` has not filled."""
+    try:
+        entries: list[Any] = json.loads(path.read_text(encoding="utf-8"))["benchmarks"]
+        return [
+            row for each in entries for row in rows_of(_entry(each), each["stats"]["median"], each["stats"]["rounds"])
+        ]
+    except (OSError, ValueError, KeyError, TypeError, msgspec.ValidationError) as error:
+        raise DataError(f"{path}: not a file of `make bench` ({one_line(error)}); run it again") from error
+    return [row for each in timed for row in rows_of(*each)]
+
+
+def rows_of(entry: Entry, seconds: float, rounds: int) -> Iterator[SpeedRow]:
+    """Yield the rows of one test, whose own call took a median of ``seconds`` over so many rounds."""
+    peers = list(entry.peers())
+    for own in entry.own((seconds,)):
+        ours = median(own.seconds)
+        for peer in [each for each in peers if _comparable(own, each)] or [None]:
+            yield _row(entry, own, ours, peer, rounds)
+
+
+def _row(entry: Entry, own: Series, ours: float, peer: Series | None, rounds: int) -> SpeedRow:
+    theirs = median(peer.seconds) if peer and peer.seconds else None
+    return SpeedRow(
+        name=entry.name,
+        grid="x".join(map(str, entry.grid)),
+        threads=own.threads,
+        precision=own.precision,
+        device=entry.device,
+        ours_s=ours,
+        peer=peer.who if peer else "",
+        peer_s=theirs,
+        ratio=None if theirs is None else theirs / ours,
+        n=rounds,
+        load=entry.load,
+        note=peer.reason if peer else "",
+    )
+
+
+def _comparable(own: Series, peer: Series) -> bool:
+    """A peer in single precision is what everyone starts from; one in mixed precision only meets ours in it."""
+    return peer.precision == "float32" or own.precision == "mixed"
+
+
+def _entry(benchmark: Any) -> Entry:
+    return msgspec.convert(benchmark["extra_info"], Entry)

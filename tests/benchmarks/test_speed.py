@@ -1,0 +1,198 @@
+"""Duels of speed: who is called when, what is kept of it, and the table and picture made of that."""
+
+import json
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks.speed import __main__ as command
+from benchmarks.speed import threads
+from benchmarks.speed.duel import BUDGET, FEWEST, MOST, Contestant, run
+from benchmarks.speed.entries import Entry, Series, Subject
+from benchmarks.speed.figure import draw, label_of
+from benchmarks.speed.rows import SpeedRow, rows_of
+
+COLUMNS = [
+    *("name", "grid", "threads", "precision", "device"),
+    *("ours_s", "peer", "peer_s", "ratio", "n", "load", "note"),
+]
+
+
+class Clock:
+    """pytest-benchmark's fixture, without its statistics."""
+
+    def __init__(self):
+        self.group, self.extra_info, self.rounds = None, {}, 0
+
+    def pedantic(self, target, *, setup, rounds):
+        self.rounds = rounds
+        for _ in range(rounds):
+            setup()
+            target()
+
+
+@pytest.fixture(autouse=True)
+def _as_many_threads_as_before():
+    yield
+    threads.use(threads.cores())
+
+
+def equal(ours, theirs):
+    assert ours == theirs
+
+
+def missing():
+    raise ModuleNotFoundError("No module named 'swift'")
+
+
+def duel(others, ours=lambda: 7, same=equal):
+    clock = Clock()
+    run(clock, Subject("sum", (4, 5, 6), 1), ours, others=others, same=same)
+    return clock
+
+
+class TestDuel:
+    def test_everyone_is_called_in_turns_after_one_call_to_compare(self):
+        calls = []
+
+        def call(name):
+            return lambda: calls.append(name)
+
+        clock = duel([Contestant(lambda: call("a"), "a"), Contestant(lambda: call("b"), "b")], call("ours"))
+        assert calls == ["ours", "a", "b", *["a", "b", "ours"] * clock.rounds]
+
+    def test_each_series_has_a_time_for_each_round(self):
+        clock = duel([Contestant(lambda: lambda: (time.sleep(0.02), 7)[1], "slow")])
+        (series,) = clock.extra_info["others"]
+        assert clock.rounds == MOST == len(series["seconds"])
+        assert min(series["seconds"]) >= 0.02
+
+    def test_another_result_is_never_timed(self):
+        clock, wrong = Clock(), Contestant(lambda: lambda: 8, "wrong")
+        with pytest.raises(AssertionError):
+            run(clock, Subject("sum", (4, 5, 6), 1), lambda: 7, others=[wrong], same=equal)
+        assert (clock.rounds, clock.extra_info) == (0, {})
+
+    def test_a_peer_may_have_a_criterion_of_its_own(self):
+        near = Contestant(lambda: lambda: 8, "near", same=lambda a, b: np.testing.assert_allclose(a, b, atol=1))
+        assert duel([near]).rounds == MOST
+
+    def test_a_peer_that_is_not_installed_leaves_the_others_alone(self):
+        clock = duel([Contestant(missing, "swift"), Contestant(lambda: lambda: 7, "here")])
+        here, swift = clock.extra_info["others"]
+        assert (here["who"], len(here["seconds"])) == ("here", clock.rounds)
+        assert swift["who"] == "swift"
+        assert swift["reason"] == "not installed (No module named 'swift')"
+        assert swift["seconds"] == ()
+
+    def test_long_calls_are_made_a_few_times(self, monkeypatch):
+        monkeypatch.setattr("benchmarks.speed.duel.BUDGET", BUDGET / 1000)
+        assert duel([], lambda: time.sleep(BUDGET / 1000), lambda *_: None).rounds == FEWEST
+
+    def test_what_was_timed_is_said(self):
+        info = duel([]).extra_info
+        assert (info["name"], info["who"], info["grid"], info["voxels"]) == ("sum", "ours", (4, 5, 6), 120)
+        assert (info["threads"], info["device"], info["precision"]) == (1, "cpu", "float32")
+        assert info["load"] >= 0
+
+
+class TestThreads:
+    def test_one_and_all_are_measured(self):
+        assert threads.counts() == sorted({1, threads.cores()})
+
+    def test_every_library_is_told(self):
+        import SimpleITK as sitk  # noqa: N813 - the field's own name
+        import torch
+
+        threads.use(1)
+        assert torch.get_num_threads() == 1 == sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
+
+
+def entry(others=(), **changes):
+    about = {"name": "warp", "grid": (4, 5, 6), "voxels": 120, "threads": 1, "load": 0.5} | changes
+    return Entry(**about, others=list(others))
+
+
+class TestRows:
+    def test_each_peer_is_compared_by_medians(self):
+        others = [Series("a", 1, seconds=(0.2, 9.0, 0.4)), Series("b", 1, seconds=(0.1, 0.1, 0.1))]
+        rows = list(rows_of(entry(others), 0.2, 3))
+        assert [(row.peer, row.peer_s, row.ratio, row.n) for row in rows] == [("a", 0.4, 2.0, 3), ("b", 0.1, 0.5, 3)]
+        assert {(row.name, row.grid, row.threads, row.ours_s, row.load) for row in rows} == {
+            ("warp", "4x5x6", 1, 0.2, 0.5)
+        }
+
+    def test_a_variant_of_ours_meets_the_same_peers(self):
+        others = [Series("ours", 2, seconds=(0.1,)), Series("a", 1, seconds=(0.3,))]
+        rows = list(rows_of(entry(others), 0.2, 1))
+        assert [(row.threads, row.ours_s, row.ratio) for row in rows] == [
+            (1, 0.2, pytest.approx(1.5)),
+            (2, 0.1, pytest.approx(3)),
+        ]
+
+    def test_single_precision_is_not_compared_with_a_peer_in_mixed(self):
+        others = [
+            Series("ours", 1, "mixed", (0.1,)),
+            Series("plain", 1, "float32", (0.4,)),
+            Series("autocast", 1, "mixed", (0.3,)),
+        ]
+        rows = list(rows_of(entry(others), 0.2, 1))
+        assert [(row.precision, row.peer) for row in rows] == [
+            ("float32", "plain"),
+            ("mixed", "plain"),
+            ("mixed", "autocast"),
+        ]
+
+    def test_no_peer_and_a_missing_one_have_rows(self):
+        (alone,) = rows_of(entry(), 0.2, 3)
+        assert (alone.peer, alone.ratio, alone.ours_s) == ("", None, 0.2)
+        (lost,) = rows_of(entry([Series("swift", 1, reason="not installed")]), 0.2, 3)
+        assert (lost.peer, lost.peer_s, lost.ratio, lost.note) == ("swift", None, None, "not installed")
+
+
+class TestCommand:
+    def write(self, folder, clock):
+        stats = {"median": 0.25, "rounds": clock.rounds}
+        path = folder / "speed.json"
+        path.write_text(json.dumps({"benchmarks": [{"stats": stats, "extra_info": clock.extra_info}]}))
+        return path
+
+    def test_the_file_of_a_duel_becomes_table_and_picture(self, tmp_path, capsys):
+        path = self.write(tmp_path, duel([Contestant(lambda: lambda: 7, "here"), Contestant(missing, "swift")]))
+        command.main([str(path)])
+        table = pd.read_csv(tmp_path / "speed.csv").set_index("peer")
+        assert list(pd.read_csv(tmp_path / "speed.csv").columns) == COLUMNS
+        assert table.loc["here", "ratio"] == pytest.approx(table.loc["here", "peer_s"] / 0.25, rel=1e-4)
+        assert table.loc["swift", "note"].startswith("not installed")
+        assert np.isnan(table.loc["swift", "ratio"])
+        assert (tmp_path / "speed.png").read_bytes().startswith(b"\x89PNG")
+        assert "swift" in capsys.readouterr().out
+
+    @pytest.mark.parametrize("content", ["{}", "no json", '{"benchmarks": [{"stats": {}, "extra_info": {}}]}', "[]"])
+    def test_a_foreign_file_is_one_clear_line(self, tmp_path, content):
+        path = tmp_path / "speed.json"
+        path.write_text(content)
+        with pytest.raises(SystemExit, match=r"^error: .*speed\.json: not a file of `make bench`.*run it again$"):
+            command.main([str(path)])
+
+    def test_a_file_that_is_not_there_is_one_clear_line(self, tmp_path):
+        with pytest.raises(SystemExit, match=r"speed\.json: not a file of `make bench`"):
+            command.main([str(tmp_path / "speed.json")])
+
+
+def row(**changes):
+    about = {"name": "warp", "grid": "128x128x128", "threads": 1, "precision": "float32", "device": "cpu"}
+    timed = {"ours_s": 1.0, "peer": "SciPy", "peer_s": 2.0, "ratio": 2.0, "n": 3, "load": 0.1}
+    return SpeedRow(**about | timed | changes)
+
+
+class TestFigure:
+    def test_a_cube_is_named_by_its_side(self):
+        assert label_of(row()) == "warp, 128³: SciPy"
+        assert label_of(row(grid="160x192x224")) == "warp, 160 x 192 x 224: SciPy"
+
+    def test_no_ratio_at_all_is_drawn_too(self, tmp_path):
+        draw([row(ratio=None)], tmp_path / "speed.png")
+        assert (tmp_path / "speed.png").exists()
