@@ -1,7 +1,7 @@
 """Ours and its peers, called in turns: peer, ours, peer, ours, so that a drift of the machine hits all alike.
 
 pytest-benchmark times one function a test, which is ours. Everyone else runs, and is timed, in the set-up of each of
-its rounds; their seconds go into the entry's ``extra_info`` (`benchmarks.speed.entries.Entry`).
+its rounds; their seconds go into the measured's ``extra_info`` (`benchmarks.speed.measurement.Measurement`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from benchmarks.provenance import load_average
 from benchmarks.speed import threads
-from benchmarks.speed.entries import OURS, Entry, Precision, Series, Subject
+from benchmarks.speed.measurement import OURS, Measurement, Precision, Series, Subject
 from datasets.files import one_line
 
 BUDGET = 6.0  # seconds that the rounds of one test should take
@@ -81,11 +81,11 @@ def run(benchmark: Fixture, subject: Subject, ours: Call, *, others: Sequence[Co
             each.seconds.append(_timed(each.call, each.threads)[0])
         threads.use(subject.threads)
 
-    entry = Entry(subject.name, subject.grid, math.prod(subject.grid), subject.threads, load)
+    measured = Measurement(subject.name, subject.grid, math.prod(subject.grid), subject.threads, load)
     benchmark.group = f"{subject.name} {'x'.join(map(str, subject.grid))}"
     benchmark.pedantic(ours, setup=everyone_else, rounds=rounds)
-    entry.others.extend([*(each.series() for each in ready), *missing])
-    benchmark.extra_info.update(asdict(entry))
+    measured.others.extend([*(each.series() for each in ready), *missing])
+    benchmark.extra_info.update(asdict(measured))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from benchmarks.speed.entries import Entry, Series
+from benchmarks.speed.measurement import Measurement, Series
 from datasets.files import DataError, one_line
 
 
@@ -41,37 +41,35 @@ def read(path: Path) -> list[SpeedRow]:
     """Return the rows of a file; raise `DataError` for one that `benchmarks.speed.duel` has not filled."""
     try:
         entries: list[Any] = json.loads(path.read_text(encoding="utf-8"))["benchmarks"]
-        return [
-            row for each in entries for row in rows_of(_entry(each), each["stats"]["median"], each["stats"]["rounds"])
-        ]
+        timed = [(_measurement(each), each["stats"]["median"], each["stats"]["rounds"]) for each in entries]
     except (OSError, ValueError, KeyError, TypeError, msgspec.ValidationError) as error:
         raise DataError(f"{path}: not a file of `make bench` ({one_line(error)}); run it again") from error
     return [row for each in timed for row in rows_of(*each)]
 
 
-def rows_of(entry: Entry, seconds: float, rounds: int) -> Iterator[SpeedRow]:
+def rows_of(measured: Measurement, seconds: float, rounds: int) -> Iterator[SpeedRow]:
     """Yield the rows of one test, whose own call took a median of ``seconds`` over so many rounds."""
-    peers = list(entry.peers())
-    for own in entry.own((seconds,)):
+    peers = list(measured.peers())
+    for own in measured.own((seconds,)):
         ours = median(own.seconds)
         for peer in [each for each in peers if _comparable(own, each)] or [None]:
-            yield _row(entry, own, ours, peer, rounds)
+            yield _row(measured, own, ours, peer, rounds)
 
 
-def _row(entry: Entry, own: Series, ours: float, peer: Series | None, rounds: int) -> SpeedRow:
+def _row(measured: Measurement, own: Series, ours: float, peer: Series | None, rounds: int) -> SpeedRow:
     theirs = median(peer.seconds) if peer and peer.seconds else None
     return SpeedRow(
-        name=entry.name,
-        grid="x".join(map(str, entry.grid)),
+        name=measured.name,
+        grid="x".join(map(str, measured.grid)),
         threads=own.threads,
         precision=own.precision,
-        device=entry.device,
+        device=measured.device,
         ours_s=ours,
         peer=peer.who if peer else "",
         peer_s=theirs,
         ratio=None if theirs is None else theirs / ours,
         n=rounds,
-        load=entry.load,
+        load=measured.load,
         note=peer.reason if peer else "",
     )
 
@@ -81,5 +79,5 @@ def _comparable(own: Series, peer: Series) -> bool:
     return peer.precision == "float32" or own.precision == "mixed"
 
 
-def _entry(benchmark: Any) -> Entry:
-    return msgspec.convert(benchmark["extra_info"], Entry)
+def _measurement(benchmark: Any) -> Measurement:
+    return msgspec.convert(benchmark["extra_info"], Measurement)

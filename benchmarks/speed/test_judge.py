@@ -12,7 +12,7 @@ from benchmarks.evidence import Evidence
 from benchmarks.metrics import evaluate
 from benchmarks.speed import threads
 from benchmarks.speed.duel import Contestant, run
-from benchmarks.speed.entries import Subject
+from benchmarks.speed.measurement import Subject
 from datasets import geometry
 from datasets.files import read_volume, write_volume
 

@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose
 
 from benchmarks.speed import threads
 from benchmarks.speed.duel import Contestant, run
-from benchmarks.speed.entries import Subject
+from benchmarks.speed.measurement import Subject
 from datasets.description import Pair
 
 torch = pytest.importorskip("torch")

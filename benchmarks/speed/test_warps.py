@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 from scipy import ndimage
 
 from benchmarks.speed.duel import Contestant, run
-from benchmarks.speed.entries import Subject
+from benchmarks.speed.measurement import Subject
 from datasets import geometry
 
 torch = pytest.importorskip("torch")

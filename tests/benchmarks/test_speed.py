@@ -10,8 +10,8 @@ import pytest
 from benchmarks.speed import __main__ as command
 from benchmarks.speed import threads
 from benchmarks.speed.duel import BUDGET, FEWEST, MOST, Contestant, run
-from benchmarks.speed.entries import Entry, Series, Subject
 from benchmarks.speed.figure import draw, label_of
+from benchmarks.speed.measurement import Measurement, Series, Subject
 from benchmarks.speed.rows import SpeedRow, rows_of
 
 COLUMNS = [
@@ -112,7 +112,7 @@ class TestThreads:
 
 def entry(others=(), **changes):
     about = {"name": "warp", "grid": (4, 5, 6), "voxels": 120, "threads": 1, "load": 0.5} | changes
-    return Entry(**about, others=list(others))
+    return Measurement(**about, others=list(others))
 
 
 class TestRows:

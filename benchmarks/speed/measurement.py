@@ -1,4 +1,4 @@
-"""What pytest-benchmark's file keeps of one test beside our own seconds: `Entry`, as its ``extra_info``."""
+"""What pytest-benchmark's file keeps of one test beside our own seconds: `Measurement`, as its ``extra_info``."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Entry:
+class Measurement:
     """One test: what was measured, and everyone beside the one whose seconds pytest-benchmark has itself.
 
     ``name``, ``who``, ``threads``, ``voxels``, ``device`` and ``precision`` say what was timed, ``load`` is the
