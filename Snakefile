@@ -9,6 +9,7 @@ include: "workflows/rules/common.smk"
 include: "workflows/rules/data.smk"
 include: "workflows/rules/register.smk"
 include: "workflows/rules/report.smk"
+include: "workflows/rules/regression.smk"
 
 
 onstart:

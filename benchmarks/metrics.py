@@ -36,6 +36,7 @@ class Metric:
     ranks: bool = False  # whether pairs are ranked by it; the first one in the table that has values is taken
     column: bool = False  # whether the overview has a column of it
     tolerance: float | None = 0.0  # what it may lose for another processor's rounding; None: the gate leaves it out
+    perfect: float | None = None  # the value that no registration has, which the gate takes for a fault
     source: str = "this project"
 
     @property
@@ -60,6 +61,7 @@ METRICS: Mapping[str, Metric] = {
         ranks=True,
         column=True,
         tolerance=0.005,
+        perfect=1.0,
         source="Dice 1945, doi:10.2307/1932409",
     ),
     "jaccard": Metric(
@@ -71,6 +73,7 @@ METRICS: Mapping[str, Metric] = {
         protocols={**overlap.PROTOCOLS},
         region="mean",
         tolerance=0.005,
+        perfect=1.0,
         source="Jaccard 1912, doi:10.1111/j.1469-8137.1912.tb05611.x",
     ),
     "tre": Metric(
@@ -86,6 +89,7 @@ METRICS: Mapping[str, Metric] = {
         ranks=True,
         column=True,
         tolerance=0.05,
+        perfect=0.0,
         source="Castillo et al. 2009, doi:10.1088/0031-9155/54/7/001",
     ),
     "landmark_correlation": Metric(
@@ -97,6 +101,7 @@ METRICS: Mapping[str, Metric] = {
         protocols=landmarks.CORRELATED,
         region="mean",
         tolerance=0.02,
+        perfect=1.0,
         source=_PROGRESSIVE,
     ),
     "displacement_error": Metric(
@@ -111,6 +116,7 @@ METRICS: Mapping[str, Metric] = {
         ranks=True,
         column=True,
         tolerance=0.05,
+        perfect=0.0,
     ),
     "folding_count": Metric(
         name="Folded voxels",

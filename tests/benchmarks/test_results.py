@@ -1,4 +1,4 @@
-"""The tables on disk and the regression gate."""
+"""The tables on disk."""
 
 import itertools
 from dataclasses import replace
@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import provenance, regression, results
+from benchmarks import provenance, results
 from benchmarks.rows import TimingRow
 
 ROW = {
@@ -134,91 +134,3 @@ def test_a_failed_call_has_no_seconds_in_the_timing_table(tmp_path):
     assert back.seconds.tolist() == pytest.approx([0.25, np.nan], nan_ok=True)
     with pytest.raises(results.ResultsError, match=r"is oom: it needs a reason and no seconds, got .*0\.5"):
         results.validate([replace(failed, seconds=0.5)], "timing")
-
-
-# Regression gate
-
-
-@pytest.fixture
-def files(tmp_path):
-    """A metrics table and the baseline made of it."""
-    results.write(tmp_path / "metrics.parquet", rows(), "metrics")
-    arguments = [str(tmp_path / "metrics.parquet"), str(tmp_path / "baselines" / "ci.csv")]
-    assert regression.main([*arguments, "--update"]) == 0
-    return arguments
-
-
-def gate(files, table, capsys):
-    if table is not None:
-        results.write(files[0], table, "metrics")
-    code = regression.main(files)
-    return code, capsys.readouterr()
-
-
-def test_baseline_holds_means_over_pairs_and_seeds(files):
-    baseline = pd.read_csv(files[1]).set_index("metric")
-    assert baseline.loc["dice", ["value", "n", "tolerance"]].tolist() == [pytest.approx(0.65), 4, 0.005]
-    assert list(baseline.index) == ["dice", "folding_percent"]
-
-
-def test_the_same_numbers_pass(files, capsys):
-    code, output = gate(files, None, capsys)
-    assert code == 0
-    assert "| phantom | identity | dice | nearest | 0.65 | 0.65 | 0.005 | same |" in output.out
-
-
-@pytest.mark.parametrize(
-    ("metric", "step", "code", "verdict"),
-    [
-        ("dice", -0.02, 1, "worse"),
-        ("dice", 0.02, 0, "better"),
-        ("dice", -0.004, 0, "same"),
-        ("folding_percent", 0.1, 1, "worse"),
-        ("folding_percent", -0.1, 0, "better"),
-    ],
-)
-def test_only_worse_fails(files, capsys, metric, step, code, verdict):
-    table = [{**row, "value": row["value"] + step * (row["metric"] == metric)} for row in rows()]
-    got, output = gate(files, table, capsys)
-    assert got == code
-    assert output.out.splitlines()[2 if verdict != "same" else -1].endswith(f"| {verdict} |")
-
-
-def test_a_pair_that_fails_now_or_a_method_that_is_gone_fails(files, capsys):
-    code, output = gate(files, [row for row in rows(value=0.7) if row["pair"] == "a__b"], capsys)
-    assert code == 1
-    assert "fewer pairs" in output.out
-    code, output = gate(files, [row for row in rows() if row["metric"] == "dice"], capsys)
-    assert code == 1
-    assert "missing" in output.out
-
-
-def test_no_baseline_is_one_clear_line(tmp_path, files, capsys):
-    code, output = gate([files[0], str(tmp_path / "none.csv")], None, capsys)
-    assert (code, output.out) == (2, "")
-    assert "none.csv: no such file; make it with --update" in output.err
-    assert output.err.count("\n") == 1
-    code, output = gate(files, rows(method="new"), capsys)
-    assert code == 2
-    assert "no row for 2 measured numbers (first phantom, new, dice, nearest)" in output.err
-    code, output = gate([str(tmp_path / "absent"), files[1]], None, capsys)
-    assert code == 2
-    assert "absent: no such file" in output.err
-
-
-def test_update_keeps_tolerances_and_accepts_new_rows(files, capsys):
-    baseline = pd.read_csv(files[1])
-    baseline.loc[baseline.metric == "dice", "tolerance"] = 0.25
-    baseline.to_csv(files[1], index=False)
-    assert gate(files, rows(value=0.45), capsys)[0] == 1  # folding rose
-    results.write(files[0], rows(value=0.45) + rows(method="new"), "metrics")
-    assert regression.main([*files, "--update"]) == 0
-    updated = pd.read_csv(files[1]).set_index(["method", "metric"])
-    assert updated.loc[("identity", "dice"), ["value", "tolerance"]].tolist() == [pytest.approx(0.45), 0.25]
-    assert updated.loc[("new", "dice"), "tolerance"] == 0.005
-    assert gate(files, None, capsys)[0] == 0
-
-
-def test_seconds_are_left_out(files, capsys):
-    extra = {"metric": "seconds", "protocol": "register", "region": "all", "value": 9.0, "unit": "s"}
-    assert gate(files, [*rows(), {**ROW, **extra}, FAILED], capsys)[0] == 0

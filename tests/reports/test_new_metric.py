@@ -1,12 +1,11 @@
 """A metric is added by one function and one entry: it is measured, gated, tabled and explained."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from benchmarks import regression
 from benchmarks.evidence import Evidence, Value
 from benchmarks.metrics import METRICS, Metric, evaluate
+from benchmarks.regression import baseline
 from tests.reports.report_inputs import build, frame, row, write_dataset
 
 
@@ -43,10 +42,9 @@ def test_one_function_and_one_entry_make_a_metric(tmp_path):
         assert [each["unit"] for each in measured] == ["mm"]
         rows += [row("d", "a__b0", method, **each) for each in measured]
         rows.append(row("d", "a__b0", method, "seconds", 1.0))
-    summary = regression.summarise(frame(rows))
-    regression.update(summary, tmp_path / "baseline.csv")
-    assert summary.metric.tolist() == ["largest", "largest"]
-    assert pd.read_csv(tmp_path / "baseline.csv").tolerance.tolist() == [0.25, 0.25]
+    accepted = baseline.with_tolerances(baseline.numbers_of(frame(rows)), controls=[], before=None)
+    assert accepted.metric.tolist() == ["largest", "largest"]
+    assert accepted.tolerance.tolist() == [0.25, 0.25]
     report = build(tmp_path, frame(rows), {"d": dataset})
     table = (report / "tables" / "overview.md").read_text(encoding="utf-8")
     assert "max u ↓<br>grid, mm" in table

@@ -72,6 +72,14 @@ class TimingConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RegressionConfig:
+    """What the gate compares beside accuracy: speed or not, and an older commit whose speed is measured too."""
+
+    speed: bool = True
+    base: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Selection:
     """The data sets and methods that a profile runs, in the order of display."""
 
@@ -90,6 +98,7 @@ class Config:
     keep: Keep
     run: Selection
     timing: TimingConfig = field(default_factory=TimingConfig)
+    regression: RegressionConfig = field(default_factory=RegressionConfig)
     datasets: dict[str, DatasetConfig]
     methods: dict[str, MethodConfig]
     groups: dict[str, list[str]] = field(default_factory=dict)

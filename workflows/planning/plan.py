@@ -20,6 +20,7 @@ from workflows.planning.specs import (
     MethodSpec,
     PrepareSpec,
     RegisterSpec,
+    RegressionSpec,
     ReportSpec,
     RunSpec,
     Spec,
@@ -219,6 +220,17 @@ class Plan:
             pairs=timing.pairs,
             rounds=timing.rounds,
             folder=self.layout.results,
+        )
+
+    def regression(self, wildcards: Wildcards) -> RegressionSpec:
+        """Return the specification of the comparison with accepted numbers."""
+        settings = self.settings
+        return RegressionSpec(
+            profile=settings.profile,
+            folder=self.layout.results,
+            controls=[name for name in settings.methods if settings.method(name).kind == "control"],
+            base=settings.config.regression.base,
+            speed=settings.config.regression.speed,
         )
 
     def report(self, wildcards: Wildcards) -> ReportSpec:

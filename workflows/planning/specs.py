@@ -154,6 +154,21 @@ class TimingSpec(Spec):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RegressionSpec(Spec):
+    """A finished run to be compared with the accepted numbers of its profile.
+
+    ``controls`` are the methods that neither learn nor optimise, ``base`` is an older commit whose speed is measured
+    beside where it is not empty, ``speed`` says whether speed is looked at.
+    """
+
+    profile: str
+    folder: Path
+    controls: list[str]
+    base: str
+    speed: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReportSpec(Spec):
     """The finished run to be reported; data sets and methods are lists, which keep the order of display.
 

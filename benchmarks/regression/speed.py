@@ -1,0 +1,77 @@
+"""Compare the speed of kernels: with peers of the same run, and with an older state of the project beside it.
+
+Seconds do not carry over to another machine, and on one machine not to another hour. Two things do: how many times
+longer a peer took in the same run, as long as the processor is the same; and two states of the project whose runs take
+turns on one machine. Of several runs the fastest counts, for nothing makes a kernel faster than it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from benchmarks.regression.findings import BEFORE, BaselineError, Slower
+from datasets.files import replacing
+
+KERNEL = ["name", "grid", "threads", "precision", "device"]
+PEER = [*KERNEL, "peer"]
+SLOWER = 1.25  # how many times as long a kernel may take
+
+
+def fastest(runs: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return one table of several runs of the same benchmarks (`benchmarks.speed`): the best of each number."""
+    table = pd.concat(runs, ignore_index=True)
+    table["peer"] = table["peer"].fillna("")
+    return table.groupby(PEER, as_index=False, sort=False).agg(ours_s=("ours_s", "min"), ratio=("ratio", "max"))
+
+
+def slower_than_before(head: pd.DataFrame, base: pd.DataFrame) -> list[Slower]:
+    """Return the kernels that take more than a quarter longer than in the older state, both by `fastest`."""
+    here, there = (table.groupby(KERNEL, as_index=False, sort=False)["ours_s"].min() for table in (head, base))
+    joined = here.merge(there, on=KERNEL, suffixes=("", "_base"))
+    joined["times"] = joined["ours_s"] / joined["ours_s_base"]
+    return [
+        Slower(_name(row), BEFORE, row["times"], row["ours_s_base"], row["ours_s"])
+        for row in joined[joined["times"] > SLOWER].to_dict("records")
+    ]
+
+
+def slower_beside_peers(head: pd.DataFrame, accepted: pd.DataFrame) -> list[Slower]:
+    """Return the kernels whose lead over a peer shrank by more than a quarter, against accepted ratios."""
+    joined = head.merge(accepted, on=PEER, suffixes=("", "_accepted")).dropna(subset=["ratio", "ratio_accepted"])
+    joined["times"] = joined["ratio_accepted"] / joined["ratio"]
+    return [
+        Slower(_name(row), str(row["peer"]), row["times"], row["ratio_accepted"], row["ratio"])
+        for row in joined[joined["times"] > SLOWER].to_dict("records")
+    ]
+
+
+def read(path: Path, cpu: str) -> pd.DataFrame | None:
+    """Return the accepted ratios of a processor, None where there are none; raise `BaselineError` for another file."""
+    try:
+        frame = pd.read_csv(path, dtype={"name": str, "grid": str, "peer": str, "cpu": str})
+        frame = frame[[*PEER, "ratio", "cpu"]]
+    except FileNotFoundError:
+        return None
+    except (OSError, KeyError, ValueError) as error:
+        raise BaselineError(f"{path}: no table of accepted speed ({error}); correct or delete it") from error
+    here = frame[frame["cpu"] == cpu].drop(columns="cpu")
+    return here if len(here) else None
+
+
+def write(path: Path, cpu: str, head: pd.DataFrame, *, beside: Path) -> None:
+    """Write the ratios of a processor, and those that a table ``beside`` has of others."""
+    others = pd.read_csv(beside) if beside.exists() else pd.DataFrame()
+    kept = others[others["cpu"] != cpu] if len(others) else others
+    own = head.dropna(subset="ratio").assign(cpu=cpu)[["cpu", *PEER, "ratio"]]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        pd.concat([kept, own]).to_csv(temporary, index=False, float_format="%.4g", lineterminator="\n")
+
+
+def _name(row: Mapping[Hashable, Any]) -> str:
+    threads = f"{row['threads']} thread{'s' if row['threads'] != 1 else ''}"
+    return f"{row['name']}, {row['grid']}, {threads}, {row['precision']}, {row['device']}"

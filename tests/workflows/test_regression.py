@@ -1,0 +1,199 @@
+"""The gate as a step: a first run stores, a clean one passes, what is slower or other is red and said in Markdown."""
+
+import os
+import subprocess
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks import results
+from benchmarks.regression import speed
+from benchmarks.regression.findings import BaselineError
+from benchmarks.regression.places import Places
+from benchmarks.regression.summary import markdown
+from datasets.files import DataError
+from tests.benchmarks.test_regression import ROW
+from workflows.planning.specs import RegressionSpec
+from workflows.regression.__main__ import regression
+from workflows.regression.accept import accept
+from workflows.regression.look import Look
+
+# A project whose one kernel takes as long as the file `wait` says, beside a peer that takes four times 5 ms.
+KERNEL = """
+import time
+from pathlib import Path
+import pytest
+
+@pytest.mark.gate
+def test_kernel(benchmark):
+    wait = float((Path(__file__).parent / "wait").read_text())
+    benchmark.pedantic(time.sleep, args=(wait,), rounds=3)
+"""
+TABLE = """
+import json, sys
+from pathlib import Path
+path = Path(sys.argv[1])
+ours = json.loads(path.read_text())["benchmarks"][0]["stats"]["median"]
+line = f"warp,8x9x10,1,float32,cpu,{ours},peer,0.02,{0.02 / ours}"
+path.with_suffix(".csv").write_text(f"name,grid,threads,precision,device,ours_s,peer,peer_s,ratio\\n{line}\\n")
+"""
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A checkout with one commit, in which the kernel takes 5 ms; the gate runs in a folder beside it."""
+    root = tmp_path / "project"
+    (root / "benchmarks").mkdir(parents=True)
+    (root / "benchmarks" / "test_kernel.py").write_text(KERNEL)
+    (root / "benchmarks" / "speed.py").write_text(TABLE)
+    (root / "benchmarks" / "wait").write_text("0.005")
+    (root / "pyproject.toml").write_text('[tool.pytest.ini_options]\nmarkers = ["gate: looked at"]\n')
+    subprocess.run(["git", "init", "-q"], cwd=root, check=True)
+    commit(root, "first")
+    monkeypatch.setattr("benchmarks.regression.places.ACCEPTED", tmp_path / "accepted")
+    monkeypatch.chdir(tmp_path)
+    return root
+
+
+def commit(project, message):
+    who = {f"GIT_{role}_{what}": "a@b" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    for arguments in (["add", "-A"], ["commit", "-qm", message]):
+        subprocess.run(["git", *arguments], cwd=project, check=True, env={**os.environ, **who})
+
+
+def slow_down(project, seconds):
+    (project / "benchmarks" / "wait").write_text(str(seconds))
+
+
+def look(project, base=""):
+    notes = []
+    looked = Look(Places(project.parent / "results" / "smoke"), base, notes, root=project).look()
+    return looked, notes
+
+
+def test_a_slower_kernel_is_told_beside_the_older_state_and_a_clean_tree_is_green(project):
+    looked, _ = look(project, base="HEAD")
+    assert (looked.kernels, looked.slower) == (1, [])
+    slow_down(project, 0.015)
+    looked, _ = look(project, base="HEAD")
+    found = {(slow.kernel, slow.beside): slow.times for slow in looked.slower}
+    kernel = "warp, 8x9x10, 1 thread, float32, cpu"
+    assert set(found) == {(kernel, "before"), (kernel, "peer")}
+    assert found[kernel, "before"] > 1.5
+    worktrees = subprocess.run(["git", "worktree", "list"], cwd=project, capture_output=True, text=True, check=True)
+    assert len(worktrees.stdout.splitlines()) == 1  # the older state is gone again
+
+
+def test_the_first_run_on_a_processor_stores_its_ratios_for_the_next(project):
+    looked, notes = look(project)
+    assert looked.slower == []
+    assert "No accepted ratios to peers on" in notes[0]
+    slow_down(project, 0.012)
+    looked, notes = look(project)
+    assert notes == []
+    assert [slow.beside for slow in looked.slower] == ["peer"]
+
+
+def test_a_commit_that_is_not_there_is_said_and_peers_still_compared(project):
+    looked, notes = look(project, base="no-such-commit")
+    assert looked.kernels == 1
+    assert "Speed is not compared with an older state: regression.base: no-such-commit:" in notes[0]
+
+
+def test_an_older_state_without_marked_benchmarks_is_said(project):
+    test = project / "benchmarks" / "test_kernel.py"
+    marked = test.read_text()
+    test.write_text(marked.replace("@pytest.mark.gate\n", ""))
+    subprocess.run(
+        ["git", "-c", "user.name=a", "-c", "user.email=b", "commit", "-qam", "bare"], cwd=project, check=True
+    )
+    test.write_text(marked)
+    looked, notes = look(project, base="HEAD")
+    assert looked.kernels == 1
+    assert "HEAD has no benchmarks that the gate can run." in notes
+
+
+def test_a_benchmark_that_fails_is_one_clear_line(project):
+    (project / "benchmarks" / "wait").unlink()
+    with pytest.raises(DataError, match=r"the benchmarks in .*project failed \(see .*speed\.log\)"):
+        look(project)
+
+
+def frame(seconds, ratio, threads=1):
+    row = ("warp", "8x9x10", threads, "float32", "cpu", seconds, "peer", ratio)
+    return pd.DataFrame([row], columns=[*speed.KERNEL, "ours_s", "peer", "ratio"])
+
+
+@pytest.mark.parametrize(("times", "n"), [(1.24, 0), (1.26, 1)])
+def test_a_quarter_longer_is_slower_and_the_fastest_of_several_runs_counts(times, n):
+    base = speed.fastest([frame(0.1, 4), frame(0.3, 1)])
+    head = speed.fastest([frame(0.1 * times, 4 / times), frame(9.0, 0.01)])
+    assert len(speed.slower_than_before(head, base)) == n
+    assert len(speed.slower_beside_peers(head, base)) == n
+    assert speed.slower_than_before(speed.fastest([frame(9.0, 1, threads=2)]), base) == []
+
+
+def test_ratios_of_one_processor_are_not_those_of_another(tmp_path):
+    path = tmp_path / "speed.csv"
+    speed.write(path, "Old", frame(1, 2), beside=path)
+    speed.write(path, "New", frame(1, 3), beside=path)
+    assert speed.read(path, "Old").ratio.tolist() == [2]
+    assert speed.read(path, "New").ratio.tolist() == [3]
+    assert speed.read(path, "Other") is None
+    path.write_text("nothing\n")
+    with pytest.raises(BaselineError, match="no table of accepted speed"):
+        speed.read(path, "Old")
+
+
+@pytest.fixture
+def spec(tmp_path, monkeypatch):
+    """A finished run of two methods, whose speed is not looked at."""
+    monkeypatch.setattr("benchmarks.regression.places.ACCEPTED", tmp_path / "accepted")
+    monkeypatch.chdir(tmp_path)
+    spec = RegressionSpec(
+        profile="smoke", folder=tmp_path / "results" / "smoke", controls=["truth"], base="", speed=False
+    )
+    write(spec, 0.8)
+    return spec
+
+
+def write(spec, dice):
+    values = {"net": dice, "truth": 1.0}
+    rows = [{**ROW, "method": method, "value": value} for method, value in values.items()]
+    results.write(spec.folder / "metrics.parquet", rows, "metrics")
+
+
+def test_the_first_run_passes_and_stores_and_the_next_is_compared_with_it(spec):
+    first = regression(spec)
+    assert not first.red
+    assert "No accepted numbers of smoke" in first.notes[0]
+    assert not regression(spec).red
+    write(spec, 0.9)
+    outcome = regression(spec)
+    assert outcome.red
+    assert outcome.headline == "1 number not as accepted"
+
+
+def test_a_perfect_first_run_is_red_and_not_stored(spec):
+    write(spec, 1.0)
+    assert [found.verdict for found in regression(spec).alarms] == ["too good"]
+    assert not Places(spec.folder).stored.exists()
+
+
+def test_the_summary_says_what_differs_and_its_command_accepts_it(spec):
+    regression(spec)
+    write(spec, 0.9)
+    places, text = Places(spec.folder), markdown(regression(spec), "accept this")
+    assert places.summary.read_text().startswith("# Regression of smoke: red\n\n1 number not as accepted.\n")
+    assert "| phantom | net, seed 0 | a__b | Dice (nearest) | 0.8 | 0.9 | 0.005 |" in text
+    assert "To accept these numbers: `accept this`" in text
+    assert pd.read_csv(places.findings).verdict.tolist() == ["better"]
+    accept(places, None)
+    assert not regression(spec).red
+    assert np.isclose(pd.read_csv(places.accepted, comment="#").set_index("method").value["net"], 0.9)
+
+
+def test_accepting_takes_a_run(tmp_path):
+    with pytest.raises(BaselineError, match="run `snakemake --cores all regression` of this profile first"):
+        accept(Places(tmp_path / "smoke"), None)

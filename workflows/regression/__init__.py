@@ -1,0 +1,1 @@
+"""The step behind `snakemake regression`, and the command that accepts what it measured."""

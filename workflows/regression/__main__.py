@@ -1,0 +1,69 @@
+"""Compare a run's accuracy with the accepted one, and the kernels' speed with peers and an older state of the project.
+
+Red, with exit status 1, where a number differs from the accepted one by more than its tolerance, in either direction,
+or a kernel takes a quarter longer, confirmed by a second look. A first run has nothing to be compared with: it passes,
+and what it measured is what the next one is compared with. `results/<profile>/regression/summary.md` says all of it.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks import results
+from benchmarks.regression import accuracy, baseline
+from benchmarks.regression.places import Places
+from benchmarks.regression.summary import Outcome, markdown
+from datasets.files import DataError, replacing
+from workflows.planning.layout import Layout
+from workflows.planning.specs import RegressionSpec
+from workflows.regression.look import Look, Looked
+from workflows.running.command import job
+
+
+def regression(spec: RegressionSpec) -> Outcome:
+    """Compare a run, write the summary and what was measured, and return what was found."""
+    places = Places(spec.folder)
+    places.folder.mkdir(parents=True, exist_ok=True)
+    metrics = results.read(Layout(spec.folder).metrics, "metrics")
+    numbers, notes = baseline.numbers_of(metrics), list[str]()
+    accepted = _accepted_numbers(places, spec.profile, notes)
+    found = [*accuracy.compare(numbers, accepted, metrics), *accuracy.too_good(numbers, spec.controls)]
+    fresh = baseline.with_tolerances(numbers, spec.controls, accepted)
+    baseline.write(places.measured, spec.profile, fresh)
+    looked = Look(places, spec.base, notes).look() if spec.speed else Looked(0, [])
+    outcome = Outcome(spec.profile, len(numbers), found, looked.kernels, looked.slower, notes)
+    if accepted is None and not outcome.alarms:
+        baseline.write(places.stored, spec.profile, fresh)
+    _write(outcome, places)
+    return outcome
+
+
+def _accepted_numbers(places: Places, profile: str, notes: list[str]) -> pd.DataFrame | None:
+    for path in (places.accepted, places.stored):
+        if (found := baseline.read(path, profile)) is not None:
+            return found
+    notes.append(f"No accepted numbers of {profile}: these are stored, and the next run is compared with them.")
+    return None
+
+
+def _write(outcome: Outcome, places: Places) -> None:
+    accept = f"python -m workflows.regression.accept {places.results}"
+    with replacing(places.summary) as temporary:
+        temporary.write_text(markdown(outcome, accept), encoding="utf-8")
+    with replacing(places.findings) as temporary:
+        pd.DataFrame([asdict(found) for found in outcome.accuracy]).to_csv(temporary, index=False)
+
+
+def _end(outcome: Outcome, summary: Path) -> None:
+    if outcome.red:
+        raise DataError(f"regression: {outcome.headline}; see {summary}, which also says how to accept it")
+    sys.stderr.write(f"WarpBench: regression: {outcome.headline} ({summary})\n")
+
+
+if __name__ == "__main__":
+    with job(RegressionSpec, __doc__) as this:
+        _end(regression(this.spec), Places(this.spec.folder).summary)

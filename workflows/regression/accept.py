@@ -1,0 +1,59 @@
+"""Accept what a run has measured as the new baseline.
+
+    python -m workflows.regression.accept results/smoke
+    python -m workflows.regression.accept results/smoke --seeds results/smoke-seeds/metrics.parquet
+
+Copies what the last `snakemake regression` of a profile measured to `benchmarks/baselines`, to be committed. With
+``--seeds`` the tolerances become four standard deviations over the seeds of another run (five seeds or more); without
+it they stay.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks import results
+from benchmarks.regression import baseline
+from benchmarks.regression.findings import BaselineError
+from benchmarks.regression.places import Places
+from datasets.files import DataError, replacing
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m workflows.regression.accept",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("results", type=Path, help="such as results/smoke")
+    parser.add_argument("--seeds", type=Path, help="metrics.parquet of a run with five seeds or more")
+    options = parser.parse_args(arguments)
+    try:
+        accept(Places(options.results), options.seeds)
+    except DataError as error:
+        sys.exit(f"accept: {error}")
+
+
+def accept(places: Places, seeds: Path | None) -> None:
+    """Make what was measured last the accepted numbers and ratios; take tolerances from a table of several seeds."""
+    measured = baseline.read(places.measured, places.profile)
+    if measured is None:
+        raise BaselineError(
+            f"{places.measured}: no such file; run `snakemake --cores all regression` of this profile first"
+        )
+    if seeds is not None:
+        measured = baseline.with_spread(measured, baseline.numbers_of(results.read(seeds, "metrics")))
+    baseline.write(places.accepted, places.profile, measured)
+    sys.stdout.write(f"{places.accepted}: written; commit it\n")
+    if places.ratios.exists():
+        with replacing(places.accepted_ratios) as temporary:
+            temporary.write_bytes(places.ratios.read_bytes())
+        sys.stdout.write(f"{places.accepted_ratios}: written; commit it\n")
+
+
+if __name__ == "__main__":
+    main()

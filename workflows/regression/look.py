@@ -1,0 +1,93 @@
+"""Look at the speed of kernels: beside peers of the same run, and by turns with an older state of the project."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks.provenance import ROOT, cpu_model
+from benchmarks.regression import kernels, speed
+from benchmarks.regression.findings import Slower
+from benchmarks.regression.places import Places
+
+logger = logging.getLogger(__name__)
+TURNS = 3  # runs of each state of the project, by turns
+
+
+@dataclass(frozen=True)
+class Looked:
+    """How many kernels were compared, and which are slower."""
+
+    kernels: int
+    slower: list[Slower]
+
+
+@dataclass(frozen=True)
+class Look:
+    """Measures kernels, beside an older state of the project where one is named, and says what it could not compare."""
+
+    places: Places
+    base: str
+    notes: list[str]
+    root: Path = ROOT  # of this state of the project
+
+    def look(self) -> Looked:
+        """Measure, and measure again what is slower; only what is slower both times is."""
+        if not self.base:
+            return self._twice(self._beside_peers)
+        try:
+            with kernels.older(self.root, self.base, self.places.base) as folder:
+                return self._twice(lambda: self._by_turns(kernels.Tree(folder, self.places.folder / "speed-base")))
+        except kernels.BaseError as error:
+            self.notes.append(f"Speed is not compared with an older state: {error}.")
+            return self._twice(self._beside_peers)
+
+    def _twice(self, compare: Callable[[], Looked]) -> Looked:
+        first = compare()
+        if not first.slower:
+            return first
+        logger.info("%d kernels are slower; measured again to be sure", len(first.slower))
+        again = compare()
+        kept = {(slow.kernel, slow.beside) for slow in first.slower}
+        return Looked(again.kernels, [slow for slow in again.slower if (slow.kernel, slow.beside) in kept])
+
+    def _beside_peers(self) -> Looked:
+        return self._judge([self._head(turn) for turn in range(TURNS)], [])
+
+    def _by_turns(self, base: kernels.Tree) -> Looked:
+        heads, bases = list[pd.DataFrame | None](), list[pd.DataFrame | None]()
+        for turn in range(TURNS):
+            logger.info("kernels, turn %d of %d: %s, then this state", turn + 1, TURNS, self.base)
+            bases.append(base.measure(turn))
+            heads.append(self._head(turn))
+        return self._judge(heads, bases)
+
+    def _head(self, turn: int) -> pd.DataFrame | None:
+        return kernels.Tree(self.root, self.places.folder / "speed").measure(turn)
+
+    def _judge(self, heads: list[pd.DataFrame | None], bases: list[pd.DataFrame | None]) -> Looked:
+        here, there = ([table for table in tables if table is not None] for tables in (heads, bases))
+        if not here:
+            self.notes.append("No benchmark is marked for the gate: speed is not compared.")
+            return Looked(0, [])
+        head = speed.fastest(here)
+        slower = speed.slower_than_before(head, speed.fastest(there)) if there else []
+        if bases and not there:
+            self.notes.append(f"{self.base} has no benchmarks that the gate can run.")
+        return Looked(len(head), [*slower, *self._slower_beside_peers(head)])
+
+    def _slower_beside_peers(self, head: pd.DataFrame) -> list[Slower]:
+        cpu = cpu_model()
+        for path in (self.places.accepted_ratios, self.places.stored_ratios):
+            if (accepted := speed.read(path, cpu)) is not None:
+                speed.write(self.places.ratios, cpu, head, beside=self.places.accepted_ratios)
+                return speed.slower_beside_peers(head, accepted)
+        note = f"No accepted ratios to peers on {cpu}: these are stored for the next run."
+        self.notes.extend([note] if note not in self.notes else [])
+        speed.write(self.places.ratios, cpu, head, beside=self.places.accepted_ratios)
+        speed.write(self.places.stored_ratios, cpu, head, beside=self.places.stored_ratios)
+        return []
