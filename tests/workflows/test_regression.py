@@ -68,7 +68,7 @@ def slow_down(project, seconds):
 
 def look(project, base=""):
     notes = []
-    looked = Look(Places(project.parent / "results" / "smoke"), base, notes, root=project).look()
+    looked = Look(Places(project.parent / "results" / "smoke"), base, notes, root=project, turns=1).look()
     return looked, notes
 
 

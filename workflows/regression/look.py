@@ -34,6 +34,7 @@ class Look:
     base: str
     notes: list[str]
     root: Path = ROOT  # of this state of the project
+    turns: int = TURNS
 
     def look(self) -> Looked:
         """Measure, and measure again what is slower; only what is slower both times is."""
@@ -56,12 +57,12 @@ class Look:
         return Looked(again.kernels, [slow for slow in again.slower if (slow.kernel, slow.beside) in kept])
 
     def _beside_peers(self) -> Looked:
-        return self._judge([self._head(turn) for turn in range(TURNS)], [])
+        return self._judge([self._head(turn) for turn in range(self.turns)], [])
 
     def _by_turns(self, base: kernels.Tree) -> Looked:
         heads, bases = list[pd.DataFrame | None](), list[pd.DataFrame | None]()
-        for turn in range(TURNS):
-            logger.info("kernels, turn %d of %d: %s, then this state", turn + 1, TURNS, self.base)
+        for turn in range(self.turns):
+            logger.info("kernels, turn %d of %d: %s, then this state", turn + 1, self.turns, self.base)
             bases.append(base.measure(turn))
             heads.append(self._head(turn))
         return self._judge(heads, bases)
