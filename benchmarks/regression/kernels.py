@@ -59,6 +59,7 @@ class Tree:
             text=True,
             timeout=LIMIT,
             check=False,
+            preexec_fn=_on_one_core,
         )
 
 
@@ -76,6 +77,12 @@ def older(root: Path, commit: str, folder: Path) -> Generator[Path]:
         yield folder
     finally:
         _remove(root, folder)
+
+
+def _on_one_core() -> None:
+    """Pin the benchmarks, which measure on as many threads as there are cores, to the last core of this process."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
 
 def _remove(root: Path, folder: Path) -> None:

@@ -4,6 +4,7 @@ from functools import cache
 
 import nibabel as nib
 import numpy as np
+import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import ndimage
 
@@ -43,6 +44,7 @@ def both(ours):
     return [Contestant(lambda: ours, threads=every)] if every > 1 else []
 
 
+@pytest.mark.gate
 def test_dice(benchmark):
     fixed, u = case(GRID)
     warped = overlap.warp_labels(fixed, u, protocol="nearest").astype(np.uint16)
@@ -74,6 +76,7 @@ def test_dice(benchmark):
     )
 
 
+@pytest.mark.gate
 def test_labels(benchmark):
     labels, u = case(SMALLER)
 
@@ -99,6 +102,7 @@ def nearly_everywhere(ours, theirs):
     assert np.mean(ours != theirs) < 1e-4
 
 
+@pytest.mark.gate
 def test_jacobian(benchmark, count):
     _, u = case(GRID)
 
@@ -125,6 +129,7 @@ def test_jacobian(benchmark, count):
     run(benchmark, Subject("Jacobian determinant", GRID, count), ours, others=peers, same=same)
 
 
+@pytest.mark.gate
 def test_evaluate(benchmark, count):
     labels, u = case(GRID)
     rng = np.random.default_rng(3)

@@ -44,6 +44,7 @@ def close(ours, theirs):
     assert_allclose(np.asarray(theirs).reshape(ours.shape), ours.numpy(), atol=1e-3 * float(ours.abs().max()))
 
 
+@pytest.mark.gate
 def test_warp(benchmark, count):
     image, u = smooth(WARPED, 0)[None], displacement(WARPED)
     moving, moves = tensors(image, u)
@@ -54,6 +55,7 @@ def test_warp(benchmark, count):
     run(benchmark, Subject("warp", WARPED, count), lambda: spatial.warp(moving, moves), others=peers, same=close)
 
 
+@pytest.mark.gate
 def test_compose(benchmark, count):
     first, then = displacement(COMPOSED, 1), displacement(COMPOSED, 4)
     a, b = tensors(first, then)

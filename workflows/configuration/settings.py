@@ -56,6 +56,11 @@ class Settings:
         return self.config.run.methods
 
     @property
+    def controls(self) -> list[str]:
+        """The selected methods that neither learn nor optimise."""
+        return [name for name in self.methods if self.method(name).kind == "control"]
+
+    @property
     def prepared(self) -> list[str]:
         """The selected data sets and those that only serve for training."""
         return list(dict.fromkeys([*self.datasets, *(self.train_on(m, d) for m, d in self.runs if self.trains(m))]))

@@ -27,17 +27,8 @@ from workflows.planning.specs import (
     TimingSpec,
     TrainSpec,
 )
+from workflows.planning.wildcards import Wildcards
 from workflows.running.machine import missing_device
-
-
-@dataclass(frozen=True)
-class Wildcards:
-    """The names in the paths of a job. Snakemake's own object has those of them that the paths of a rule have."""
-
-    dataset: str
-    method: str
-    seed: str
-    chunk: str
 
 
 def _there(path: Path, specify: Callable[[Wildcards], Spec], where: Wildcards) -> Iterator[tuple[Path, Spec]]:
@@ -228,7 +219,7 @@ class Plan:
         return RegressionSpec(
             profile=settings.profile,
             folder=self.layout.results,
-            controls=[name for name in settings.methods if settings.method(name).kind == "control"],
+            controls=settings.controls,
             base=settings.config.regression.base,
             speed=settings.config.regression.speed,
         )

@@ -14,8 +14,8 @@ from benchmarks.records import text_of, write
 from datasets.files import one_line
 from workflows.planning.layout import Layout
 from workflows.planning.marks import spec_digest
-from workflows.planning.plan import Wildcards
 from workflows.planning.specs import Spec
+from workflows.planning.wildcards import Wildcards
 
 
 @dataclass(frozen=True)
