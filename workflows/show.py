@@ -24,7 +24,8 @@ from workflows.configuration.config import SettingsError, nearest
 from workflows.configuration.document import KINDS, default_of
 from workflows.configuration.resolve import CATALOGUE, DEFAULT_PROFILE, papers, read_yaml, resolve
 from workflows.configuration.settings import Settings
-from workflows.planning.plan import Plan, Wildcards
+from workflows.planning.plan import Plan
+from workflows.planning.wildcards import Wildcards
 from workflows.running.options import build
 
 WIDTH = 118

@@ -9,11 +9,8 @@ from hypothesis import strategies as st
 from benchmarks.regression import accuracy, baseline
 from benchmarks.regression.findings import BaselineError
 from benchmarks.results import RUN_LEVEL
+from tests.benchmarks.regression_inputs import ROW
 
-ROW = {
-    "dataset": "phantom", "pair": "a__b", "method": "net", "seed": 0, "metric": "dice", "protocol": "nearest",
-    "region": "mean", "value": 0.5, "unit": "1", "status": "ok", "reason": "", "run": "0123456789ab",
-}  # fmt: skip
 FOLD = {"metric": "folding_percent", "protocol": "central_grid", "region": "all", "value": 0.02, "unit": "%"}
 SIZE = {"pair": RUN_LEVEL, "metric": "parameters", "protocol": "network", "region": "all", "value": 561318.0}
 FAILED = {**ROW, "metric": "seconds", "region": "all", "value": np.nan, "status": "timeout", "reason": "600 s"}

@@ -13,7 +13,7 @@ from benchmarks.regression.findings import BaselineError
 from benchmarks.regression.places import Places
 from benchmarks.regression.summary import markdown
 from datasets.files import DataError
-from tests.benchmarks.test_regression import ROW
+from tests.benchmarks.regression_inputs import ROW
 from workflows.planning.specs import RegressionSpec
 from workflows.regression.__main__ import regression
 from workflows.regression.accept import accept

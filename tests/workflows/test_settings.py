@@ -9,7 +9,8 @@ from reports.reading.trainings import first_seed
 from workflows.configuration import annotations
 from workflows.configuration.config import SettingsError, merge
 from workflows.configuration.resolve import read_yaml, resolve
-from workflows.planning.plan import Plan, Wildcards
+from workflows.planning.plan import Plan
+from workflows.planning.wildcards import Wildcards
 
 PROFILES = sorted((Path(__file__).parents[2] / "workflows" / "config").glob("*.yaml"))
 
