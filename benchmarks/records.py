@@ -79,6 +79,14 @@ class Registrations:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RunAbout:
+    """A run and the size of its network by name of number, as its registration found them."""
+
+    run: RunRow
+    cost: dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Unavailable:
     """A method that could not run on a data set for want of a library or a device, and why; nothing of it is kept."""
 

@@ -1,4 +1,6 @@
-"""Judge one chunk of registrations; failures are rows. Only this step and `workflows.running.watcher` read the truth.
+"""Judge one chunk of registrations; failures are rows. Only this and `workflows.running.watcher` read the truth.
+
+The step `workflows.register` calls it for what it has registered, once the method has ended.
 
 ``keep: extremes`` deletes displacements once they are judged: tens of thousands of pairs do not fit on a disk. The
 pairs that a report may show stay (`benchmarks.ranking.shown_pairs`), and the rows stay beside, in ``judged-<what they
@@ -30,7 +32,6 @@ from datasets.description import IMAGES, MASKS, TRUTH, Description, anew, forced
 from datasets.files import Array, DataError, one_line, read_displacement, sha256
 from workflows.planning.layout import ChunkFolder, pairs_of
 from workflows.planning.specs import EvaluateSpec
-from workflows.running.command import job
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +101,6 @@ def _rows(
             known = [] if chunk.displacement(pair).exists() or before is None else _judged(before, record.pair)
             measured = known or judge(_displacement(chunk, record, judged=before is not None), pair, data, truth)
             yield from (row(record.pair, each) for each in measured)
-        logger.info("%s: %s", record.pair, record.status)
 
 
 def _judgement(spec: EvaluateSpec, registrations: Registrations, about: Description) -> str:
@@ -174,8 +174,3 @@ def _cost(name: str, value: float | None) -> Row:
     metric = METRICS[name]
     protocol, number = next(iter(metric.protocols)), float("nan") if value is None else value
     return {"metric": name, "protocol": protocol, "region": metric.region, "value": number, "unit": metric.unit}
-
-
-if __name__ == "__main__":
-    with job(EvaluateSpec, __doc__) as this:
-        evaluate(this.spec)

@@ -1,8 +1,10 @@
-"""Register one chunk of the test pairs of a data set with one method, under supervision.
+"""Register one chunk of the test pairs of a data set with one method, under supervision, and judge what it gave.
 
 Each finished pair is one line of ``records.jsonl``, written at once; a repeated run skips the pairs it finds there,
 unless code, data, options or weights have changed. ``registrations.json`` appears when the chunk is complete, failed
-pairs included. From then on ``records.jsonl`` lacks the failed ones, so that a forced run tries them again.
+pairs included. Where all pairs have a record, no method is started: another judge registers nothing again.
+
+The method runs in a child process, which has ended before this one reads the truth (`workflows.evaluate`).
 
 A fault of the machine ends this step and leaves no record of the pair. A method that cannot be loaded for want of a
 library or a device leaves none either: ``registrations.json`` then says why there are no pairs.
@@ -10,6 +12,7 @@ library or a device leaves none either: ``registrations.json`` then says why the
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
@@ -30,6 +33,7 @@ from benchmarks.records import (
     UNAVAILABLE,
     PairRecord,
     Registrations,
+    RunAbout,
     TrainingOutcome,
     encode,
     keep_lines,
@@ -37,10 +41,12 @@ from benchmarks.records import (
     read_lines,
     write,
 )
+from benchmarks.rows import RunRow
 from datasets import locks
 from datasets.case import Dataset, Pair, open_dataset
 from datasets.description import IMAGES, MASKS, TRUTH, Description
 from datasets.files import DataError, sha256
+from workflows.evaluate import evaluate
 from workflows.planning.layout import ChunkFolder, pairs_of
 from workflows.planning.specs import RegisterSpec
 from workflows.running.command import job
@@ -64,26 +70,12 @@ def register(spec: RegisterSpec, threads: int) -> None:
     with _alone(chunk):
         session = Session(spec, threads, data, training)
         try:
-            cost, unavailable = session.register_all(), ""
-            keep_lines(chunk.records, [record for record in session.records.values() if record.status == "ok"])
+            about, unavailable = session.register_all(), ""
         except UnavailableError as error:
-            cost, unavailable = {}, str(error)
+            about, unavailable = RunAbout(run=session.row(), cost={}), str(error)
             logger.warning("not available, nothing is registered: %s", unavailable)
-    by = spec.run.by
-    about = collect(
-        run=session.run,
-        dataset=spec.run.dataset,
-        method=by.method,
-        seed=by.seed,
-        module=by.module,
-        params=by.params,
-        device=by.device,
-        threads=threads,
-        libraries=by.libraries,
-        checkpoint_sha=training.sha256 if training else "",
-    )
     done = [] if unavailable else [session.records[pair.name] for pair in session.pairs]
-    write(chunk.registrations, Registrations(run=about, cost=cost, pairs=done, unavailable=unavailable))
+    write(chunk.registrations, Registrations(run=about.run, cost=about.cost, pairs=done, unavailable=unavailable))
 
 
 def _alone(chunk: ChunkFolder) -> AbstractContextManager[object]:
@@ -109,8 +101,24 @@ class Session:
         self.run = run_id(spec, threads, data.description, training)
         self.records: dict[str, PairRecord] = {}
 
-    def register_all(self) -> dict[str, float]:
-        """Register the pairs that have no record; return the size of the method's network.
+    def row(self) -> RunRow:
+        """Return where the numbers of this run come from."""
+        by = self.spec.run.by
+        return collect(
+            run=self.run,
+            dataset=self.spec.run.dataset,
+            method=by.method,
+            seed=by.seed,
+            module=by.module,
+            params=by.params,
+            device=by.device,
+            threads=self.threads,
+            libraries=by.libraries,
+            checkpoint_sha=self.training.sha256 if self.training else "",
+        )
+
+    def register_all(self) -> RunAbout:
+        """Register the pairs that have no record; return the run and the size of the method's network.
 
         Raises:
             UnavailableError: the method cannot be loaded, or what it needs is no longer there.
@@ -118,7 +126,24 @@ class Session:
         if self.training and self.training.status != "ok":
             failed = _available(Reply(status=self.training.status, reason=self.training.reason))
             self.records = {pair.name: self._record(pair, failed) for pair in self.pairs}
-            return {}
+            return RunAbout(run=self.row(), cost={})
+        if known := self._known():
+            logger.info("%d pairs, all done already", len(self.pairs))
+            return known
+        about = RunAbout(run=self.row(), cost=self._register_rest())
+        write(self.chunk.about, about)
+        return about
+
+    def _known(self) -> RunAbout | None:
+        """Return the run where all pairs have a record of it, and take these."""
+        with contextlib.suppress(DataError):  # none yet, or cut short
+            about = read(self.chunk.about, RunAbout)
+            own = _own_records(self.run, self.pairs, self.chunk) if about.run.run == self.run else []
+            self.records = {each.pair: each for each in own}
+            return about if all(pair.name in self.records for pair in self.pairs) else None
+        return None
+
+    def _register_rest(self) -> dict[str, float]:
         worker = Worker(start(self.spec.run, self.data, self.training, self.threads), self.chunk.printed)
         try:
             greeting = _available(worker.start())  # before records of another run go: perhaps a library is gone
@@ -180,7 +205,14 @@ def _available(answer: Answer) -> Answer:
 
 
 def _records_of(run: str, pairs: Sequence[Pair], chunk: ChunkFolder) -> list[PairRecord]:
-    """Return the records of a run, and remove those of others: its displacements take the place of theirs.
+    """Return the records of a run, and remove those of others: its displacements take the place of theirs."""
+    own = _own_records(run, pairs, chunk)
+    keep_lines(chunk.records, own)  # also without a line that a power cut has torn: it would swallow the next one
+    return own
+
+
+def _own_records(run: str, pairs: Sequence[Pair], chunk: ChunkFolder) -> list[PairRecord]:
+    """Return the records of a run.
 
     A pair whose displacement is gone and was not judged before has no record: somebody has removed it.
     """
@@ -192,7 +224,6 @@ def _records_of(run: str, pairs: Sequence[Pair], chunk: ChunkFolder) -> list[Pai
         tables = [results.read(path, "metrics") for path in chunk.folder.glob(chunk.judged("*").name)]
         gone -= {pair for table in tables for pair in table.pair[table.run == run]}
         own = [record for record in own if record.pair not in gone]
-    keep_lines(chunk.records, own)  # also without a line that a power cut has torn: it would swallow the next one
     return own
 
 
@@ -211,4 +242,8 @@ if __name__ == "__main__":
     with job(RegisterSpec, __doc__) as this:
         began = time.perf_counter()
         register(this.spec, this.threads)
-        logger.info("done in %.1f s", time.perf_counter() - began)
+        logger.info("registered in %.1f s", time.perf_counter() - began)
+        if this.spec.judging:
+            began = time.perf_counter()
+            evaluate(this.spec.judging)
+            logger.info("judged in %.1f s", time.perf_counter() - began)

@@ -154,7 +154,7 @@ def _specifications(settings: Settings, method: str, dataset: str) -> Iterator[s
     plan = Plan(settings)
     job = Wildcards(dataset, method, str(settings.main_seed(method)), "0")
     learned = replace(job, dataset=settings.train_on(method, dataset))
-    steps = {"prepare": plan.prepare(job), "register": plan.register(job), "evaluate": plan.evaluate(job)}
+    steps = {"prepare": plan.prepare(job), "register": plan.register(job)}
     if settings.trains(method):
         steps["train"] = plan.train(learned)
     for step, spec in steps.items():

@@ -175,6 +175,6 @@ def test_what_lies_in_the_working_folder_hides_nothing(tmp_path):
     for name in ("random.py", "yaml.py", "numpy.py", "case.py"):
         (tmp_path / name).write_text("raise RuntimeError('not meant')")
     chunk = "results/tiny/runs/phantom-liver/demons/seed0/chunk0/metrics.parquet"
-    done = snakemake(ROOT, tmp_path, "--until", "evaluate")
+    done = snakemake(ROOT, tmp_path, "--until", "register")
     assert done.returncode == 0, done.stdout + done.stderr
     assert set(pd.read_parquet(tmp_path / chunk).status) == {"ok"}

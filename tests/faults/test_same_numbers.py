@@ -91,7 +91,6 @@ def test_another_version_of_a_library_reruns_the_rows_that_use_it(finished, tmp_
 
 
 TORN = {
-    "evaluate": ("runs/phantom-liver/demons/seed0/chunk0/registrations.json", "registrations.json"),
     "collect": ("runs/phantom-liver/demons/seed0/chunk0/metrics.parquet", "metrics.parquet"),
     "report": ("metrics.parquet", "metrics.parquet"),
 }

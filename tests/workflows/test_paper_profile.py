@@ -195,7 +195,6 @@ def test_the_whole_job_graph_is_planned(tmp_path, profile):
         "prepare": 10,
         "train": len(trainings),
         "register": chunks,
-        "evaluate": chunks,
         "collect": 1,
         "timing": 1,
     }

@@ -51,7 +51,7 @@ def test_a_profile_is_chosen_by_its_file(capsys):
 
 def test_specifications_are_those_of_the_jobs(capsys):
     text = "\n".join(shown(capsys, "ldr-1-aldk", "phantom-brain", "--specifications"))
-    for step in ("prepare", "train", "register", "evaluate"):
+    for step in ("prepare", "train", "register"):
         assert f"python -m workflows.{step} " in text
     assert '"teacher": "results/mini/models/phantom-brain/rcn-3/seed0/training.json"' in text
 

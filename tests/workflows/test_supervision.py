@@ -18,6 +18,7 @@ from datasets.files import DataError, read_displacement
 from workflows.configuration.sources import ROOT
 from workflows.planning.layout import ChunkFolder
 from workflows.register import register
+from workflows.running.unavailable import forget_failures
 
 FAULTS = {
     "raise": ("failed", "register: RuntimeError: no overlap between the images"),
@@ -142,11 +143,25 @@ def test_an_unavailable_method_costs_no_record_of_an_earlier_run(make_dataset, r
 @pytest.mark.fault(10)
 def test_a_forced_run_tries_failed_pairs_again_and_keeps_the_others(make_dataset, registration):
     spec = registration(make_dataset(bright=2), fault="raise")
-    first, second = outcome(spec), outcome(spec)
-    assert first["fixed__dark0"]["status"] == second["fixed__dark0"]["status"] == "failed"
+    first = outcome(spec)
+    forget_failures([spec.folder / "registrations.json"])
     kept = [record.pair for record in read_lines(spec.folder / "records.jsonl", PairRecord)]
     assert kept == ["fixed__bright0", "fixed__bright1"]
-    assert all(first[name] == second[name] for name in kept)
+    records = spec.folder / "records.jsonl"
+    records.write_text(records.read_text("utf-8").replace('"process":', '"process":1'), "utf-8")  # to tell old from new
+    second = outcome(spec)
+    assert first["fixed__dark0"]["status"] == second["fixed__dark0"]["status"] == "failed"
+    assert {name for name in first if first[name]["process"] != second[name]["process"]} == set(kept)
+
+
+def test_no_method_is_started_where_all_pairs_are_on_record(make_dataset, registration, monkeypatch):
+    spec = registration(make_dataset(bright=2), fault="raise")  # failures count too: nobody has asked for them again
+    first = outcome(spec)
+    assert {each["status"] for each in first.values()} == {"ok", "failed"}
+    about = read(spec.folder / "registrations.json", Registrations)
+    monkeypatch.setattr("workflows.register.Worker", None)
+    assert outcome(spec) == first
+    assert read(spec.folder / "registrations.json", Registrations) == about  # the run is the one that registered
 
 
 def test_nothing_recorded_is_registered_again(make_dataset, registration):

@@ -5,11 +5,13 @@ import os
 import signal
 import subprocess
 import time
+from dataclasses import replace
 
 import pandas as pd
 import psutil
 import pytest
 
+from benchmarks.records import PairRecord, keep_lines, read_lines
 from tests.workflows.pipeline_inputs import N_PAIRS, TINY, command, records, run
 from workflows.configuration.config import SettingsError
 from workflows.configuration.sources import ROOT
@@ -59,6 +61,28 @@ def test_a_changed_option_reruns_that_method_alone(finished):
     text = dry.stdout + dry.stderr
     assert dry.returncode == 0, text
     assert [line.split() for line in text.splitlines() if line.startswith("register ")][-1] == ["register", "2"]
+
+
+def test_failed_pairs_are_tried_again_on_request_alone(finished):
+    chunk = finished / "results" / "tiny" / "runs" / "phantom-liver" / "demons" / "seed0" / "chunk1"
+    first, *others = read_lines(chunk / "records.jsonl", PairRecord)
+    failed = replace(first, status="failed", reason="why", seconds=None, peak_memory=None, sha256="")
+    keep_lines(chunk / "records.jsonl", [failed, *others])
+    timed = (finished / "results" / "tiny" / "timing.parquet").stat().st_mtime_ns
+
+    def statuses(*arguments: str) -> dict[str, int]:
+        done = run(finished, *arguments, config={**TINY, "keep": "extremes"})
+        assert done.returncode == 0, done.stdout + done.stderr
+        rows = pd.read_parquet(chunk / "metrics.parquet")
+        return rows[rows.metric == "seconds"].status.value_counts().to_dict()
+
+    assert statuses() == {"ok": len(others), "failed": 1}  # judged again, as other displacements are kept
+    forced = str((chunk / "registrations.json").relative_to(finished))
+    assert statuses("--forcerun", forced) == {"ok": len(others) + 1}
+    after = {record.pair: record for record in read_lines(chunk / "records.jsonl", PairRecord)}
+    assert all(after[each.pair] == each for each in others)
+    assert after[first.pair].finished_utc > first.finished_utc
+    assert (finished / "results" / "tiny" / "timing.parquet").stat().st_mtime_ns == timed
 
 
 def test_a_killed_run_goes_on_and_registers_nothing_twice(tmp_path):

@@ -30,6 +30,11 @@ class ChunkFolder:
         return self.folder / "records.jsonl"
 
     @property
+    def about(self) -> Path:
+        """The run that the records are of, once all pairs have one; unlike the registrations, it is never removed."""
+        return self.folder / "run.json"
+
+    @property
     def metrics(self) -> Path:
         """The metric rows of the chunk."""
         return self.folder / "metrics.parquet"

@@ -128,9 +128,12 @@ class Plan:
         """Return the training of a student's teacher, on the same data."""
         return [str(found.outcome)] if (found := self._teacher(wildcards)) else []
 
-    def truth(self, wildcards: Wildcards) -> list[str]:
-        """Return the truth, for the positive control alone."""
-        return [str(self.layout.truth(wildcards.dataset))] if self._sees_truth(wildcards.method) else []
+    def timed(self) -> list[str]:
+        """Return what the timing run depends on: data, trainings and code of the methods that it times."""
+        runs = list(self._timed_runs())
+        names, trainings = {run.dataset for run in runs}, {str(run.training) for run in runs if run.training}
+        data = [place(name) for name in names for place in (self.layout.description, self.layout.images)]
+        return sorted({*map(str, data), *trainings, *files_of(*(run.by.module for run in runs))})
 
     def jobs(self) -> Iterator[tuple[Path, Spec]]:
         """Yield a result of every job, where it is there, and the specification that it should be made by."""
@@ -143,7 +146,6 @@ class Plan:
             yield from _there(outcome, self.train, where)
         for chunk, where in self.all_chunks().items():
             yield from _there(chunk.registrations, self.register, where)
-            yield from _there(chunk.metrics, self.evaluate, where)
 
     # The specifications depend on the wildcards alone: Snakemake reruns a job whose parameters have changed only as
     # long as they are not derived from input, output or threads.
@@ -182,6 +184,7 @@ class Plan:
             chunks=self._chunks(wildcards.dataset),
             sources=list(map(Path, self.method_code(wildcards))),
             folder=self._chunk(wildcards).folder,
+            judging=self.evaluate(wildcards),
         )
 
     def evaluate(self, wildcards: Wildcards) -> EvaluateSpec:

@@ -100,23 +100,7 @@ class TrainSpec(Spec):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RegisterSpec(Spec):
-    """One of ``chunks`` chunks of a data set's test pairs to be registered; ``sources`` is the code it depends on."""
-
-    run: RunSpec
-    chunk: int
-    chunks: int
-    sources: list[Path]
-    folder: Path
-
-    @property
-    def job(self) -> str:
-        """The job in a file's name or a line of a log."""
-        return f"{self.run.dataset}-{self.run.by.method}-seed{self.run.by.seed}-chunk{self.chunk}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvaluateSpec(Spec):
+class EvaluateSpec:
     """One chunk of registrations to be judged in its ``folder``; ``judge`` is the code that the numbers depend on."""
 
     dataset: str
@@ -129,10 +113,25 @@ class EvaluateSpec(Spec):
     keep: Keep
     judge: list[Path]
 
+
+@dataclass(frozen=True, kw_only=True)
+class RegisterSpec(Spec):
+    """One of ``chunks`` chunks of a data set's test pairs to be registered; ``sources`` is the code it depends on.
+
+    ``judging`` says how they are judged afterwards; None leaves them unjudged.
+    """
+
+    run: RunSpec
+    chunk: int
+    chunks: int
+    sources: list[Path]
+    folder: Path
+    judging: EvaluateSpec | None = None
+
     @property
     def job(self) -> str:
         """The job in a file's name or a line of a log."""
-        return f"{self.dataset}-{self.method}-seed{self.seed}-chunk{self.chunk}"
+        return f"{self.run.dataset}-{self.run.by.method}-seed{self.run.by.seed}-chunk{self.chunk}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -57,6 +57,17 @@ def dataset_code(wildcards):
     return PLAN.dataset_code(wildcards)
 
 
+def forced_registrations():
+    """Return the registrations that the user wants again, by --forcerun and the like."""
+    again = [job for job in workflow.dag.needrun_jobs() if job.rule.name == "register"]
+    paths = [
+        Path(job.output.registrations)
+        for job in again
+        if workflow.dag.reason(job).forced
+    ]
+    return [path for path in paths if path not in OTHERS]
+
+
 # The patterns of the rules: paths with wildcards in place of names.
 TRAINING = LAYOUT.training("{dataset}", "{method}", "{seed}")
 CHUNK = LAYOUT.chunk("{dataset}", "{method}", "{seed}", "{chunk}")

@@ -3,11 +3,13 @@ rule register:
         about=LAYOUT.description("{dataset}"),
         images=LAYOUT.images("{dataset}"),
         masks=LAYOUT.masks("{dataset}"),
-        truth=PLAN.truth,
+        truth=LAYOUT.truth("{dataset}"),  # judged by when the method is done
         training=PLAN.training,
         code=PLAN.method_code,
+        judge=code.files_of("workflows.evaluate"),
     output:
-        CHUNK.registrations,
+        registrations=CHUNK.registrations,
+        metrics=CHUNK.metrics,
     log:
         LAYOUT.log("register", "{dataset}", "{method}", "seed{seed}", "chunk{chunk}"),
     resources:
@@ -16,23 +18,6 @@ rule register:
         spec=SPEC_FILES.path_function(PLAN.register),
     shell:
         '"$WARPBENCH_PYTHON" -m workflows.register {params.spec:q} --threads {threads} 2>&1 | tee {log}'
-
-
-rule evaluate:
-    input:
-        registrations=CHUNK.registrations,
-        about=LAYOUT.description("{dataset}"),
-        truth=LAYOUT.truth("{dataset}"),
-        code=code.files_of("workflows.evaluate"),
-    output:
-        CHUNK.metrics,
-    log:
-        LAYOUT.log("evaluate", "{dataset}", "{method}", "seed{seed}", "chunk{chunk}"),
-    priority: 30  # before anything else makes more displacements
-    params:
-        spec=SPEC_FILES.path_function(PLAN.evaluate),
-    shell:
-        '"$WARPBENCH_PYTHON" -m workflows.evaluate {params.spec:q} > {log} 2>&1'
 
 
 rule collect:

@@ -4,7 +4,7 @@ rule timing:
     That it takes every core would not do: Snakemake can start other jobs beside one that does.
     """
     input:
-        registrations=PLAN.all_registrations(),
+        timed=PLAN.timed(),
         others=ancient(LAYOUT.runs),  # waited for, not read: a judge that changes times nothing again
         code=code.files_of("workflows.timing"),
     output:

@@ -1,15 +1,15 @@
-"""What is left by methods that lacked a library or a device: it goes, so that the next run tries them again."""
+"""What goes so that it is tried again: all of methods that lacked a library or a device, and failures on request."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
 from benchmarks import results
-from benchmarks.records import UNAVAILABLE, Registrations, TrainingOutcome, read
+from benchmarks.records import UNAVAILABLE, PairRecord, Registrations, TrainingOutcome, keep_lines, read, read_lines
 from datasets.files import DataError, one_line
-from workflows.planning.layout import Layout
+from workflows.planning.layout import ChunkFolder, Layout
 from workflows.planning.plan import Plan
 
 T = TypeVar("T")
@@ -34,6 +34,17 @@ def forget(plan: Plan) -> list[str]:
         f"{line}; not available, so the report lacks it and nothing of it is kept; mend that and run again"
         for line in lines
     ]
+
+
+def forget_failures(registrations: Iterable[Path]) -> None:
+    """Remove the records of failed pairs from the chunks that these files are of; other pairs keep theirs."""
+    for path in registrations:
+        records = ChunkFolder(path.parent).records
+        found = list(read_lines(records, PairRecord))
+        if sound := [record for record in found if record.status == "ok"]:
+            keep_lines(records, sound)
+        else:
+            records.unlink(missing_ok=True)
 
 
 def _of_training(path: Path) -> str:
