@@ -71,8 +71,8 @@ def test_dice(benchmark):
         benchmark,
         Subject("Dice, 56 labels", GRID, 1),
         ours,
-        [*both(ours), *peers],
-        lambda a, b: assert_allclose(a, b, rtol=1e-5),
+        others=[*both(ours), *peers],
+        same=lambda a, b: assert_allclose(a, b, rtol=1e-5),
     )
 
 
