@@ -24,13 +24,14 @@ from methods import Register
 from methods.blocks.cost import cost_beside_full
 from methods.blocks.initial import create, glorot
 from methods.blocks.options import Resolution, not_negative, part, positive
+from methods.blocks.precision import mixed_precision
 from methods.blocks.progressive.growth import Growth
 from methods.blocks.progressive.losses import displacement_loss
 from methods.blocks.progressive.record import Mapper, Watch, count_displacements, describe_pairs, evaluating
 from methods.blocks.progressive.sampling import SyntheticBatch, make_synthetic_sampler
 from methods.blocks.progressive.synthesis import gradient_magnitude
 from methods.blocks.progressive.unet import Architecture, Entrance, NormMode, ProgressiveUNet, UNet
-from methods.blocks.registration import register
+from methods.blocks.registration import prepared, register
 from methods.blocks.training import loop
 from methods.blocks.training.checkpoint import WEIGHTS, load_checkpoint, save_weights
 from methods.blocks.training.optimisers import descent
@@ -97,7 +98,7 @@ def load(params: Params, *, device: str, seed: int, checkpoint: Path | None = No
     model = create(partial(UNet, params, norm=params.norm), seed=seed, device=device, fill=glorot)
     if checkpoint is not None:
         load_checkpoint(checkpoint, model, expected=_about(params))
-    return _registration(model.eval(), params, device)
+    return _registration(prepared(model, device), params, device)
 
 
 def train(
@@ -164,7 +165,7 @@ class Pupil:
 
     def __call__(self, fixed: Tensor, moving: Tensor, iteration: int) -> Tensor:
         """Return the displacement ``(n, 3, D, H, W)`` that counts at an iteration."""
-        with torch.autocast("cuda", torch.bfloat16, enabled=self.mixed):
+        with mixed_precision(fixed, on=self.mixed):
             alpha = self.alpha(iteration)
             return self.model(fixed, moving) if alpha is None else self.model(fixed, moving, alpha=alpha)
 

@@ -32,7 +32,7 @@ from methods.blocks.cascades.losses import ComparedStages, Weights, cascade_loss
 from methods.blocks.cost import cost_beside_full
 from methods.blocks.initial import create
 from methods.blocks.options import Resolution, part, positive
-from methods.blocks.registration import register
+from methods.blocks.registration import prepared, register
 from methods.blocks.training import loop, parallel
 from methods.blocks.training.checkpoint import WEIGHTS, CheckpointError, load_checkpoint, read_metadata, save_weights
 from methods.blocks.training.optimisers import adam
@@ -84,8 +84,9 @@ def load(params: Params, *, device: str, seed: int, checkpoint: Path | None = No
     model = create(partial(build, params, repeat=params.repeat), seed=seed, device=device)
     if checkpoint is not None:
         load_checkpoint(checkpoint, model, expected=_about(params))
-    model.eval()
-    return partial(register, predict=model.displacement, device=device, multiple=MULTIPLE, shrink=params.shrink)
+    return partial(
+        register, predict=prepared(model, device).displacement, device=device, multiple=MULTIPLE, shrink=params.shrink
+    )
 
 
 def train(

@@ -6,28 +6,48 @@ They pad as TensorFlow's 'SAME' does: at stride 2 on an even size a 3-wide kerne
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-SLOPE = 0.1
+from methods.blocks.convolution import (
+    PackedConv3d,
+    PackedSkipConv3d,
+    PackedUpConv3d,
+    activate,
+    doubling,
+    same_padding,
+)
+from methods.blocks.precision import full_precision
+
+SLOPE = 0.1  # of the released networks' leaky ReLU
 SMALL = 20_480  # values of the first four axes up to which torch takes its plain kernel
 
 
-def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    """Return the voxels to pad before and after one axis, so that the output has ``ceil(size / stride)`` voxels."""
-    total = max((math.ceil(size / stride) - 1) * stride + kernel - size, 0)
-    return total // 2, total - total // 2
+def _same_convolution(x: Tensor, weight: Tensor, bias: Tensor | None, stride: Sequence[int]) -> Tensor:
+    pads = [same_padding(*axis) for axis in zip(x.shape[2:], weight.shape[2:], stride, strict=True)]
+    if all(before == after for before, after in pads):
+        return F.conv3d(x, weight, bias, list(stride), [before for before, _ in pads])
+    return F.conv3d(F.pad(x, [v for pad in reversed(pads) for v in pad]), weight, bias, list(stride))
 
 
 class SameConv3d(nn.Conv3d):
     """A 3-D convolution with 'SAME' padding for any kernel, stride and size; ``size`` becomes ``ceil(size / stride)``.
 
-    ``std`` asks `methods.blocks.initial.initialise` for a normal kernel of that standard deviation in place of uniform
-    scaling, ``truncated`` at twice that.
+    Args:
+        channels_in: of the features it takes.
+        channels_out: of those it gives.
+        kernel: its size on each axis.
+        stride: on each axis.
+        slope: of the leaky ReLU that follows, 0 for a ReLU, None for none.
+        exact: computed in the weights' precision, also where others are in bfloat16.
+        std: asks `methods.blocks.initial.initialise` for a normal kernel of that standard deviation in place of uniform
+            scaling.
+        truncated: at twice that.
     """
 
     def __init__(
@@ -37,24 +57,83 @@ class SameConv3d(nn.Conv3d):
         kernel: int = 3,
         *,
         stride: int = 1,
+        slope: float | None = None,
+        exact: bool = False,
         std: float | None = None,
         truncated: bool = False,
     ) -> None:
         super().__init__(channels_in, channels_out, kernel, stride=stride)
-        self.std, self.truncated = std, truncated
+        self.slope, self.exact, self.std, self.truncated = slope, exact, std, truncated
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the convolution of ``(n, c, D, H, W)``."""
-        pads = [same_padding(*axis) for axis in zip(x.shape[2:], self.kernel_size, self.stride, strict=True)]
-        if all(before == after for before, after in pads):
-            return F.conv3d(x, self.weight, self.bias, self.stride, [before for before, _ in pads])
-        x = F.pad(x, [v for pad in reversed(pads) for v in pad])
-        return F.conv3d(x, self.weight, self.bias, self.stride)
+        with full_precision(x) if self.exact else nullcontext():
+            x = x.to(self.weight.dtype) if self.exact else x
+            return activate(_same_convolution(x, self.weight, self.bias, self.stride), self.slope)
+
+    def packed(self, dtype: torch.dtype) -> nn.Module:
+        """Return the layer as it registers on the CPU."""
+        dtype = self.weight.dtype if self.exact else dtype
+        return PackedConv3d(self.weight, self.bias, self.stride, slope=self.slope, dtype=dtype)
 
 
-def same_upconv3d(channels_in: int, channels_out: int) -> nn.ConvTranspose3d:
-    """Return a transposed convolution 4^3 at stride 2 without bias; it doubles every axis, as 'SAME' does."""
-    return nn.ConvTranspose3d(channels_in, channels_out, 4, stride=2, padding=1, bias=False)
+class SkipConv3d(SameConv3d):
+    """A convolution 3^3 of features that are doubled first, by the nearest voxel, with a skip's appended after them.
+
+    A kernel 3^3 sees each doubled voxel through 2^3 at most, so on the CPU a transposed convolution 4^3 at stride 2
+    with sums of the kernel's weights takes its place: the same but for rounding, with 8 products for 27.
+    """
+
+    def __init__(self, features: int, skip: int, channels_out: int, *, slope: float) -> None:
+        super().__init__(features + skip, channels_out, slope=slope)
+        self.features = features
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Return the convolution of ``(n, features, D, H, W)``, doubled, and ``(n, skip, 2 D, 2 H, 2 W)``."""
+        if x.device.type != "cpu":
+            return super().forward(torch.cat([F.interpolate(x, scale_factor=2, mode="nearest"), skip], dim=1))
+        doubled = F.conv_transpose3d(x, doubling(self.weight[:, : self.features]), stride=2, padding=1)
+        return activate(doubled + F.conv3d(skip, self.weight[:, self.features :], self.bias, padding=1), self.slope)
+
+    def packed(self, dtype: torch.dtype) -> nn.Module:
+        """Return the layer as it registers on the CPU."""
+        return PackedSkipConv3d(
+            doubling(self.weight[:, : self.features]),
+            self.weight[:, self.features :],
+            self.bias,
+            slope=self.slope,
+            dtype=dtype,
+        )
+
+
+class UpConv3d(nn.ConvTranspose3d):
+    """A transposed convolution that doubles every axis: 4^3 without bias, as 'SAME' pads it, or 2^3 with bias.
+
+    ``slope`` and ``exact`` are those of `SameConv3d`.
+    """
+
+    def __init__(
+        self,
+        channels_in: int,
+        channels_out: int,
+        kernel: Literal[2, 4] = 4,
+        *,
+        slope: float | None = None,
+        exact: bool = False,
+    ) -> None:
+        super().__init__(channels_in, channels_out, kernel, stride=2, padding=kernel // 2 - 1, bias=kernel == 2)
+        self.slope, self.exact = slope, exact
+
+    def forward(self, x: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Return the features ``(n, c, D, H, W)`` at twice the resolution."""
+        with full_precision(x) if self.exact else nullcontext():
+            x = x.to(self.weight.dtype) if self.exact else x
+            return activate(super().forward(x), self.slope)
+
+    def packed(self, dtype: torch.dtype) -> nn.Module:
+        """Return the layer as it registers on the CPU."""
+        dtype = self.weight.dtype if self.exact else dtype
+        return PackedUpConv3d(self.weight, self.bias, slope=self.slope, dtype=dtype)
 
 
 def end_padding(shape: Sequence[int], multiple: int) -> list[int]:
@@ -62,7 +141,7 @@ def end_padding(shape: Sequence[int], multiple: int) -> list[int]:
     return [v for n in reversed(shape) for v in (0, -n % multiple)]
 
 
-class Conv3d(nn.Conv3d):
+class Conv3d(SameConv3d):
     """`torch.nn.Conv3d` of stride 1 with zero padding; equal to it but for rounding.
 
     For a batch of one on a small grid torch takes a plain kernel, for two its library of fast ones, two to three times
@@ -70,14 +149,14 @@ class Conv3d(nn.Conv3d):
     of the other.
     """
 
-    def __init__(self, channels_in: int, channels_out: int, kernel: int) -> None:
-        super().__init__(channels_in, channels_out, kernel, padding=kernel // 2)
+    def __init__(self, channels_in: int, channels_out: int, kernel: int, *, exact: bool = False) -> None:
+        super().__init__(channels_in, channels_out, kernel, exact=exact)
         self.reach = kernel // 2
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the convolution of ``(n, c, D, H, W)``."""
         n, channels, depth, height, width = x.shape
-        if n > 1 or depth % 2 or channels * depth * height > SMALL or x.device.type != "cpu":
+        if self.exact or n > 1 or depth % 2 or channels * depth * height > SMALL or x.device.type != "cpu":
             return super().forward(x)
         reach, half = self.reach, depth // 2
         halves = F.pad(x[0], (0, 0, 0, 0, reach, reach)).unfold(1, half + 2 * reach, half)  # (c, 2, h, w, half + ...)
@@ -89,8 +168,3 @@ def stack_pair(fixed: Tensor, moving: Tensor) -> Tensor:
     """Return both images as the two channels of one."""
     # Channels last halves the time of these narrow convolutions on CPUs, forward and backward.
     return torch.cat([fixed, moving], dim=1).contiguous(memory_format=torch.channels_last_3d)
-
-
-def active(x: Tensor) -> Tensor:
-    """Return the leaky ReLU of the released networks, slope 0.1."""
-    return F.leaky_relu(x, SLOPE)

@@ -3,15 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar, cast, runtime_checkable
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from datasets.geometry import Array
 from methods.blocks.layers import end_padding
 from methods.blocks.precision import single_precision
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+@runtime_checkable
+class Packable(Protocol):
+    """A layer that has a faster form for registration on the CPU."""
+
+    def packed(self, dtype: torch.dtype) -> nn.Module:
+        """Return that form, its convolution in ``dtype``."""
+        ...
+
+
+def prepared(model: Network, device: str, *, mixed: bool = False) -> Network:
+    """Return a network for registration, in evaluation mode; on the CPU its layers are replaced by their packed forms.
+
+    The network must not be trained or saved afterwards.
+    """
+    model.eval()
+    if torch.device(device).type == "cpu" and torch.backends.mkldnn.is_available():
+        _pack(model, torch.bfloat16 if mixed else torch.float32)
+    return model
+
+
+def _pack(model: nn.Module, dtype: torch.dtype) -> None:
+    for name, layer in model.named_children():
+        if isinstance(layer, Packable):
+            setattr(model, name, cast(Packable, layer).packed(dtype))
+        else:
+            _pack(layer, dtype)
 
 
 @torch.inference_mode()

@@ -16,7 +16,7 @@ from methods.blocks.cascades.affine import LightAffineStem
 from methods.blocks.cascades.cascade import Affine, Cascade, extend
 from methods.blocks.cost import count_macs, registration_cost
 from methods.blocks.initial import create, initialise
-from methods.blocks.layers import SameConv3d, end_padding, same_padding, same_upconv3d
+from methods.blocks.layers import SameConv3d, UpConv3d, end_padding, same_padding
 from methods.blocks.training import augmentation
 from tests.composition import compose
 
@@ -165,7 +165,7 @@ def test_strided_convolution_pads_nothing_before_and_one_after():
 
 
 def test_transposed_convolution_is_the_gradient_of_the_strided_one():
-    up, down = same_upconv3d(2, 3).double(), SameConv3d(3, 2, 4, stride=2).double()
+    up, down = UpConv3d(2, 3).double(), SameConv3d(3, 2, 4, stride=2).double()
     with torch.no_grad():
         down.weight.copy_(up.weight)
         down.bias.zero_()
@@ -180,7 +180,7 @@ def test_initialisation_is_uniform_scaling_from_the_seed():
     assert conv.weight.std().item() == pytest.approx(limit / math.sqrt(3), rel=0.05)
     assert torch.equal(conv.bias, torch.zeros(16))
     assert torch.equal(conv.weight, create(lambda: SameConv3d(8, 16), seed=3, device="cpu").weight)
-    up = create(lambda: same_upconv3d(40, 6), seed=3, device="cpu")
+    up = create(lambda: UpConv3d(40, 6), seed=3, device="cpu")
     assert up.weight.abs().max().item() == pytest.approx(math.sqrt(3 / (64 * 6)), rel=0.01)
     head = create(lambda: SameConv3d(16, 3, std=1e-5), seed=3, device="cpu")
     assert head.weight.std().item() == pytest.approx(1e-5, rel=0.1)
@@ -298,7 +298,7 @@ def test_random_displacement_has_the_published_statistics():
 
 
 def test_macs_of_convolutions_are_their_closed_forms():
-    conv, up = SameConv3d(3, 5, stride=2), same_upconv3d(2, 4)
+    conv, up = SameConv3d(3, 5, stride=2), UpConv3d(2, 4)
     assert count_macs(lambda: conv(random(1, 3, 6, 7, 8))) == 3 * 5 * 27 * 3 * 4 * 4
     assert count_macs(lambda: up(random(1, 2, 3, 4, 5))) == 2 * 4 * 64 * 3 * 4 * 5
     found = registration_cost(lambda: Cascade([LightAffineStem([2, 2, 2, 2])], [1.0]), (16, 32, 48))

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from methods.blocks.cascades.cascade import Affine
-from methods.blocks.layers import SameConv3d, active, stack_pair
+from methods.blocks.layers import SLOPE, SameConv3d, stack_pair
+from methods.blocks.precision import full_precision
 
 
 class AffineHead(nn.Module):
@@ -28,9 +28,14 @@ class AffineHead(nn.Module):
 
     def forward(self, x: Tensor) -> Affine:
         """Return the affine map of features ``(n, c, d, h, w)``."""
-        with torch.autocast("cuda", enabled=False):
+        with full_precision(x):
             x = F.adaptive_avg_pool3d(x.to(self.matrix.weight.dtype), self.kernel)
-            return Affine(self.matrix(x).reshape(-1, 3, 3), self.translation(x).reshape(-1, 3))
+            return Affine(_whole(self.matrix, x).reshape(-1, 3, 3), _whole(self.translation, x).reshape(-1, 3))
+
+
+def _whole(conv: nn.Conv3d, x: Tensor) -> Tensor:
+    """Return the convolution over all of a grid: on the CPU as the product of matrices that it is."""
+    return F.linear(x.flatten(1), conv.weight.flatten(1)) if x.device.type == "cpu" else conv(x)
 
 
 class VTNAffineStem(nn.Module):
@@ -41,9 +46,9 @@ class VTNAffineStem(nn.Module):
         widths = [channels * 2**level for level in range(6)]
         layers: list[nn.Module] = []
         for before, width in zip([2, *widths], widths, strict=False):
-            layers.append(SameConv3d(before, width, stride=2))
+            layers.append(SameConv3d(before, width, stride=2, slope=SLOPE))
             if width >= 4 * channels:
-                layers.append(SameConv3d(width, width))
+                layers.append(SameConv3d(width, width, slope=SLOPE))
         self.layers = nn.ModuleList(layers)
         self.head = AffineHead(widths[-1], 2)
 
@@ -51,7 +56,7 @@ class VTNAffineStem(nn.Module):
         """Return the affine map of two images ``(n, 1, D, H, W)``."""
         x = stack_pair(fixed, moving)
         for conv in self.layers:
-            x = active(conv(x))
+            x = conv(x)
         return self.head(x)
 
 
@@ -60,14 +65,16 @@ class LightAffineStem(nn.Module):
 
     def __init__(self, widths: Sequence[int]) -> None:
         super().__init__()
-        self.down = nn.ModuleList(SameConv3d(a, b, stride=2) for a, b in zip([2, *widths], widths, strict=False))
+        self.down = nn.ModuleList(
+            SameConv3d(a, b, stride=2, slope=SLOPE) for a, b in zip([2, *widths], widths, strict=False)
+        )
         self.head = AffineHead(widths[-1], 3)
 
     def forward(self, fixed: Tensor, moving: Tensor) -> Affine:
         """Return the affine map of two images ``(n, 1, D, H, W)``."""
         x = stack_pair(fixed, moving)
         for conv in self.down:
-            x = active(conv(x))
+            x = conv(x)
         return self.head(F.avg_pool3d(x, [min(3, n) for n in x.shape[2:]], stride=2))
 
 
@@ -80,10 +87,10 @@ class MobileNetAffine(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        layers: list[nn.Module] = [SameConv3d(2, channels, stride=2)]
+        layers: list[nn.Module] = [SameConv3d(2, channels, stride=2, slope=0)]
         for level in range(3):
             width = channels * 2 ** (level + 1)
-            layers += [SameConv3d(width // 2, width, stride=3), SameConv3d(width, width, 1)]
+            layers += [SameConv3d(width // 2, width, stride=3, slope=0), SameConv3d(width, width, 1, slope=0)]
         self.layers = nn.ModuleList(layers)
         self.head = AffineHead(8 * channels, 1)
 
@@ -91,5 +98,5 @@ class MobileNetAffine(nn.Module):
         """Return the affine map of two images ``(n, 1, D, H, W)``."""
         x = stack_pair(fixed, moving)
         for conv in self.layers:
-            x = conv(x).relu()
+            x = conv(x)
         return self.head(F.avg_pool3d(x, [min(3, n) for n in x.shape[2:]], stride=2))

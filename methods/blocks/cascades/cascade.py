@@ -7,12 +7,13 @@ displacement; gradients reach earlier networks through it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from methods.blocks.precision import mixed_precision
 from methods.blocks.spatial import affine_displacement, compose, warp
 
 
@@ -54,25 +55,28 @@ class Registration:
         return self.stages[-1].warped
 
 
-def extend(so_far: Tensor | Affine | None, own: Tensor | Affine, shape: Sequence[int]) -> Tensor | Affine:
+def extend(
+    so_far: Tensor | Affine | None, own: Tensor | Affine, shape: Sequence[int], *, dense: Tensor | None = None
+) -> Tensor | Affine:
     """Append ``own`` to the transform so far: pull back by ``own``, then by what was there before.
 
     Exact, without interpolation, while what was there before is affine; otherwise the earlier field is resampled
-    trilinearly with border clamp.
+    trilinearly with border clamp. ``dense`` is the displacement of ``so_far``, where it is known.
     """
     if so_far is None:
         return own
     if isinstance(so_far, Affine):
-        return _after_affine(so_far, own, shape)
+        return _after_affine(so_far, own, so_far.displacement(shape) if dense is None else dense)
     return compose(so_far, own.displacement(shape) if isinstance(own, Affine) else own)
 
 
-def _after_affine(so_far: Affine, own: Tensor | Affine, shape: Sequence[int]) -> Tensor | Affine:
+def _after_affine(so_far: Affine, own: Tensor | Affine, dense: Tensor) -> Tensor | Affine:
     w, b = so_far.matrix, so_far.translation
     if isinstance(own, Affine):
         shift = own.translation + b + torch.einsum("nij,nj->ni", w, own.translation)
         return Affine(w + own.matrix + w @ own.matrix, shift)
-    return own + torch.einsum("nij,njdhw->nidhw", w, own) + so_far.displacement(shape)
+    turn = w + torch.eye(3, dtype=w.dtype, device=w.device)
+    return torch.baddbmm(dense.flatten(2), turn, own.contiguous().flatten(2)).view_as(own)
 
 
 class Cascade(nn.Module):
@@ -92,29 +96,34 @@ class Cascade(nn.Module):
 
     def displacement(self, fixed: Tensor, moving: Tensor, *, mixed: bool = False) -> Tensor:
         """Return the total displacement ``(n, 3, D, H, W)`` alone."""
-        return self(fixed, moving, mixed=mixed).displacement
+        *_, (_, dense, _) = self._steps(fixed, moving, mixed)
+        return dense
 
     def forward(self, fixed: Tensor, moving: Tensor, *, mixed: bool = False) -> Registration:
         """Register ``moving`` to ``fixed``, both ``(n, 1, D, H, W)`` in [0, 1].
 
-        ``mixed`` runs the networks' convolutions in bfloat16 on CUDA; displacements, compositions and warps stay in the
-        images' own precision.
+        ``mixed`` runs the networks' convolutions in bfloat16; displacements, compositions and warps stay in the images'
+        own precision.
         """
+        steps = list(self._steps(fixed, moving, mixed))
+        warped = [*(seen for _, _, seen in steps[1:]), warp(moving, steps[-1][1])]
+        return Registration(tuple(Stage(own, dense, w) for (own, dense, _), w in zip(steps, warped, strict=True)))
+
+    def _steps(self, fixed: Tensor, moving: Tensor, mixed: bool) -> Iterator[tuple[Tensor | Affine, Tensor, Tensor]]:
+        """Yield what each network predicts, the total displacement after it, and the warped image that it saw."""
         if fixed.ndim != 5 or fixed.shape != moving.shape:
             raise ValueError(
                 f"Cascade: expected two images (n, 1, D, H, W), got {tuple(fixed.shape)} and {tuple(moving.shape)}"
             )
-        shape, total, stages = fixed.shape[2:], None, []
-        warped = moving
+        shape, total, dense = fixed.shape[2:], None, None
         for network, multiplier in zip(self.networks, self.multipliers, strict=True):
             for _ in range(self.repeat):
-                with torch.autocast("cuda", dtype=torch.bfloat16, enabled=mixed):
+                warped = moving if dense is None else warp(moving, dense)
+                with mixed_precision(fixed, on=mixed):
                     own = network(fixed, warped)
                 own = own if isinstance(own, Affine) else own * multiplier
-                total = extend(total, own, shape)
+                total = extend(total, own, shape, dense=dense)
                 dense = total.displacement(shape) if isinstance(total, Affine) else total
-                warped = warp(moving, dense)
-                stages.append(Stage(own, dense, warped))
+                yield own, dense, warped
                 if isinstance(own, Affine):
                     break
-        return Registration(tuple(stages))

@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from methods.blocks.layers import SameConv3d, active, same_upconv3d, stack_pair
+from methods.blocks.layers import SLOPE, SameConv3d, SkipConv3d, UpConv3d, stack_pair
 
 
 class StridedUNet(nn.Module):
@@ -27,32 +26,31 @@ class StridedUNet(nn.Module):
 
     def __init__(self, encoder: Sequence[int], decoder: Sequence[int]) -> None:
         super().__init__()
-        down = [SameConv3d(a, b, stride=2) for a, b in zip([2, *encoder], encoder, strict=False)]
+        down = [SameConv3d(a, b, stride=2, slope=SLOPE) for a, b in zip([2, *encoder], encoder, strict=False)]
         bottom, eighth, quarter, half, half_1, full, full_1 = decoder
         skips = encoder[2::-1]
         self.down = nn.ModuleList(down)
-        self.bottom = SameConv3d(encoder[3], bottom)
+        self.bottom = SameConv3d(encoder[3], bottom, slope=SLOPE)
         self.up = nn.ModuleList(
-            SameConv3d(a + skip, b)
+            SkipConv3d(a, skip, b, slope=SLOPE)
             for a, skip, b in zip((bottom, eighth, quarter), skips, (eighth, quarter, half), strict=True)
         )
-        self.half_out = SameConv3d(half, half_1)
-        self.full_size = nn.ModuleList([SameConv3d(half_1 + 2, full), SameConv3d(full, full_1)])
-        self.displacement = SameConv3d(full_1, 3, std=1e-5)  # starts next to the identity
+        self.half_out = SameConv3d(half, half_1, slope=SLOPE)
+        self.full_size = nn.ModuleList(
+            [SkipConv3d(half_1, 2, full, slope=SLOPE), SameConv3d(full, full_1, slope=SLOPE)]
+        )
+        self.displacement = SameConv3d(full_1, 3, std=1e-5, exact=True)  # starts next to the identity
 
     def forward(self, fixed: Tensor, moving: Tensor) -> Tensor:
         """Return the displacement ``(n, 3, D, H, W)`` of two images ``(n, 1, D, H, W)``."""
         features = [stack_pair(fixed, moving)]
         for conv in self.down:
-            features.append(active(conv(features[-1])))
-        x = active(self.bottom(features.pop()))
+            features.append(conv(features[-1]))
+        x = self.bottom(features.pop())
         for conv in self.up:
-            x = active(conv(_up(x, features.pop())))
-        x = _up(active(self.half_out(x)), features.pop())
-        for conv in self.full_size:
-            x = active(conv(x))
-        with torch.autocast("cuda", enabled=False):  # bfloat16 would round displacements to a sixteenth of a voxel
-            return self.displacement(x.to(self.displacement.weight.dtype))
+            x = conv(x, features.pop())
+        first, second = self.full_size
+        return self.displacement(second(first(self.half_out(x), features.pop())))
 
 
 class DenseVTN(nn.Module):
@@ -71,32 +69,33 @@ class DenseVTN(nn.Module):
         super().__init__()
         widths = [channels * 2**level for level in range(6)]
         doubled = [False, extra, True, True, True, True]
-        self.down = nn.ModuleList(SameConv3d(a, b, stride=2) for a, b in zip([2, *widths], widths, strict=False))
+        self.down = nn.ModuleList(
+            SameConv3d(a, b, stride=2, slope=SLOPE) for a, b in zip([2, *widths], widths, strict=False)
+        )
         self.same = nn.ModuleList(
-            SameConv3d(width, width) if wanted else nn.Identity() for width, wanted in zip(widths, doubled, strict=True)
+            SameConv3d(width, width, slope=SLOPE) if wanted else nn.Identity()
+            for width, wanted in zip(widths, doubled, strict=True)
         )
         self.predict, self.carry, self.up = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
         features = widths[-1]
         for width in widths[-2::-1]:
             self.predict.append(SameConv3d(features, 3))
-            self.carry.append(same_upconv3d(3, 3))
-            self.up.append(same_upconv3d(features, width))
+            self.carry.append(UpConv3d(3, 3))
+            self.up.append(UpConv3d(features, width, slope=SLOPE))
             features = 2 * width + 3
-        self.displacement = same_upconv3d(features, 3)
+        self.displacement = UpConv3d(features, 3, exact=True)
 
     def forward(self, fixed: Tensor, moving: Tensor) -> Tensor:
         """Return the displacement ``(n, 3, D, H, W)`` of two images ``(n, 1, D, H, W)``."""
         x, skips = stack_pair(fixed, moving), []
         for strided, same in zip(self.down, self.same, strict=True):
-            x = active(strided(x))
-            x = x if isinstance(same, nn.Identity) else active(same(x))
+            x = same(strided(x))
             skips.append(x)
         skips.pop()
         for predict, carry, up in zip(self.predict, self.carry, self.up, strict=True):
             skip = skips.pop()
-            x = torch.cat([skip, _cut(active(up(x)), skip), _cut(carry(predict(x)), skip)], dim=1)
-        with torch.autocast("cuda", enabled=False):
-            return _cut(self.displacement(x.to(self.displacement.weight.dtype)), fixed)
+            x = torch.cat([skip, _cut(up(x), skip), _cut(carry(predict(x)), skip)], dim=1)
+        return _cut(self.displacement(x), fixed)
 
 
 class TextLDR(nn.Module):
@@ -109,27 +108,24 @@ class TextLDR(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         widths = [channels * 2**level for level in range(4)]
-        self.down = nn.ModuleList(SameConv3d(a, b, 4, stride=2) for a, b in zip([2, *widths], widths, strict=False))
+        self.down = nn.ModuleList(
+            SameConv3d(a, b, 4, stride=2, slope=0) for a, b in zip([2, *widths], widths, strict=False)
+        )
         inputs = [widths[3], 2 * widths[2], 2 * widths[1]]
-        self.up = nn.ModuleList(same_upconv3d(a, b) for a, b in zip(inputs, widths[2::-1], strict=True))
-        self.displacement = same_upconv3d(2 * widths[0], 3)
+        self.up = nn.ModuleList(UpConv3d(a, b, slope=0) for a, b in zip(inputs, widths[2::-1], strict=True))
+        self.displacement = UpConv3d(2 * widths[0], 3, exact=True)
 
     def forward(self, fixed: Tensor, moving: Tensor) -> Tensor:
         """Return the displacement ``(n, 3, D, H, W)`` of two images ``(n, 1, D, H, W)``."""
         x, skips = stack_pair(fixed, moving), []
         for conv in self.down:
-            x = conv(x).relu()
+            x = conv(x)
             skips.append(x)
         skips.pop()
         for up in self.up:
             skip = skips.pop()
-            x = torch.cat([_cut(up(x).relu(), skip), skip], dim=1)
-        with torch.autocast("cuda", enabled=False):
-            return _cut(self.displacement(x.to(self.displacement.weight.dtype)), fixed)
-
-
-def _up(x: Tensor, skip: Tensor) -> Tensor:
-    return torch.cat([F.interpolate(x, scale_factor=2, mode="nearest"), skip], dim=1)
+            x = torch.cat([_cut(up(x), skip), skip], dim=1)
+        return _cut(self.displacement(x), fixed)
 
 
 def _cut(x: Tensor, like: Tensor) -> Tensor:

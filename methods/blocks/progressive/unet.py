@@ -16,7 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from methods.blocks.layers import Conv3d, stack_pair
+from methods.blocks.convolution import PackedConv3d
+from methods.blocks.layers import Conv3d, UpConv3d, stack_pair
 from methods.blocks.options import positive
 from methods.blocks.progressive.growth import final, input_weights
 
@@ -68,11 +69,11 @@ class UNet(nn.Module):
             nn.Sequential(_block(before, a, norm), _block(a, b, norm))
             for before, a, b in zip([*last[1:], 2], first, last, strict=True)
         )
-        self.up = nn.ModuleList(nn.ConvTranspose3d(a, b, 2, stride=2) for a, b in zip(last[:-1], carried, strict=True))
+        self.up = nn.ModuleList(UpConv3d(a, b, 2) for a, b in zip(last[:-1], carried, strict=True))
         self.decoder = nn.ModuleList(
             nn.Sequential(_block(a + b, b, norm), _block(b, b, norm)) for a, b in zip(carried, last[1:], strict=True)
         )
-        self.displacement = nn.Conv3d(last[-1], 3, 1)
+        self.displacement = Conv3d(last[-1], 3, 1, exact=True)
 
     def forward(self, fixed: Tensor, moving: Tensor) -> Tensor:
         """Return the displacement ``(n, 3, D, H, W)`` of two images ``(n, 1, D, H, W)``."""
@@ -81,7 +82,7 @@ class UNet(nn.Module):
         for encoder in reversed(self.encoder):
             x = encoder(F.max_pool3d(x, 2) if skips else x)
             skips.insert(0, x)
-        return _linear(self.displacement, self._decode(skips)[-1])
+        return self.displacement(self._decode(skips)[-1])
 
     def _decode(self, skips: Sequence[Tensor]) -> list[Tensor]:
         """Return the last features of each level, from the coarsest as many levels up as there are ``skips``."""
@@ -128,7 +129,7 @@ class ProgressiveUNet(UNet):
     ) -> None:
         super().__init__(size, norm=norm)
         self.entries = nn.ModuleList(_entry(width, entry, entry_kernel, norm) for width in self.widths[1:])
-        self.outputs = nn.ModuleList(nn.Conv3d(width, 3, 1) for width in self.widths[:-1])
+        self.outputs = nn.ModuleList(Conv3d(width, 3, 1, exact=True) for width in self.widths[:-1])
 
     def forward(self, fixed: Tensor, moving: Tensor, *, alpha: Sequence[float] | None = None) -> Tensor:
         """Return the displacement of Eq. 1, ``(n, 3, D, H, W)``, the sum of the levels' weighted by ``alpha``.
@@ -174,10 +175,10 @@ class ProgressiveUNet(UNet):
 
     def _output(self, level: int, features: Tensor) -> Tensor:
         if level == self.levels - 1:
-            return _linear(self.displacement, features)
+            return self.displacement(features)
         # No factor for the resolution: every level predicts voxels of the full grid, as their sum needs one unit.
         scale = 2 ** (self.levels - 1 - level)
-        return F.interpolate(_linear(self.outputs[level], features), scale_factor=scale, mode="trilinear")
+        return F.interpolate(self.outputs[level](features), scale_factor=scale, mode="trilinear")
 
     def _checked(self, alpha: Sequence[float] | None) -> Sequence[float]:
         if alpha is None:
@@ -202,6 +203,15 @@ class Norm(nn.BatchNorm3d):
             return super().forward(x)
         return F.instance_norm(x, weight=self.weight, bias=self.bias, eps=self.eps)
 
+    def folded(self, conv: nn.Conv3d) -> tuple[Tensor, Tensor]:
+        """Return the weight and bias of the convolution that does what ``conv`` and then the running averages do."""
+        mean, variance, bias = self.running_mean, self.running_var, conv.bias
+        assert mean is not None
+        assert variance is not None
+        assert bias is not None
+        factor = self.weight / (variance + self.eps).sqrt()
+        return conv.weight * factor.view(-1, 1, 1, 1, 1), self.bias + (bias - mean) * factor
+
 
 class Block(nn.Module):
     """Convolution with zero padding, batch normalisation and leaky ReLU of slope 0.01; keeps the grid."""
@@ -216,6 +226,13 @@ class Block(nn.Module):
         """Return features ``(n, width, D, H, W)``."""
         return F.leaky_relu(self.norm(self.conv(x)), SLOPE)
 
+    def packed(self, dtype: torch.dtype) -> nn.Module:
+        """Return the block as it registers on the CPU, averages of training folded into its convolution."""
+        if self.norm.mode == "volume":
+            return nn.Sequential(self.conv.packed(dtype), self.norm, nn.LeakyReLU(SLOPE))
+        weight, bias = self.norm.folded(self.conv)
+        return PackedConv3d(weight, bias, self.conv.stride, slope=SLOPE, dtype=dtype)
+
 
 def _block(channels_in: int, width: int, norm: NormMode) -> Block:
     return Block(channels_in, width, 3, norm)
@@ -223,8 +240,3 @@ def _block(channels_in: int, width: int, norm: NormMode) -> Block:
 
 def _entry(width: int, entry: Entrance, kernel: int, norm: NormMode) -> nn.Module:
     return Block(2, width, kernel, norm) if entry == "block" else Conv3d(2, width, kernel)
-
-
-def _linear(conv: nn.Module, x: Tensor) -> Tensor:
-    with torch.autocast("cuda", enabled=False):  # bfloat16 would round displacements to a sixteenth of a voxel
-        return conv(x.to(next(conv.parameters()).dtype))
