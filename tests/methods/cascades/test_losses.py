@@ -40,6 +40,15 @@ def test_regularisation_of_a_linear_field_is_its_closed_form():
     assert losses.regularisation_loss(u.expand(2, -1, -1, -1, -1)).item() == pytest.approx(expected)
 
 
+def test_gradients_of_the_regularisation_are_those_of_finite_differences_in_either_layout():
+    u = displacement(dtype=torch.float64, shape=(3, 4, 5))
+    last = u.contiguous(memory_format=torch.channels_last_3d)
+    for each in (u, last):
+        torch.autograd.gradcheck(losses.regularisation_loss, each.clone().requires_grad_())
+    plain = sum(0.5 * u.diff(dim=axis).square().sum() for axis in (2, 3, 4)) / u.numel()
+    torch.testing.assert_close(losses.regularisation_loss(last), plain)
+
+
 def test_affine_losses_are_their_closed_forms_in_the_singular_values():
     w = (random(2, 3, 3, dtype=torch.float64) - 0.5) * 0.6
     linear = torch.eye(3) + w
