@@ -37,6 +37,7 @@ from methods.blocks.progressive.sampling import SyntheticSampler, to_print
 from methods.blocks.progressive.unet import ProgressiveUNet, UNet
 
 BIN_MM = 0.5
+BINS = 200  # to either side of zero: up to 100 mm
 PAIRS = 100  # iterations whose displacements are counted
 log = logging.getLogger(__name__)
 
@@ -83,19 +84,23 @@ def count_displacements(folder: Path, sampler: SyntheticSampler) -> None:
 
     if (folder / DISPLACEMENTS).exists():  # by an earlier start of the same training
         return
-    edges = np.arange(-100.0, 100.0 + BIN_MM, BIN_MM)
-    counts = np.zeros((3, len(edges) - 1), np.int64)
+    counts = np.zeros((3, 2 * BINS), np.int64)
     for iteration in range(min(PAIRS, sampler.options.iterations)):
-        batch = sampler.batch(iteration)
-        for case, u in zip(batch.cases, batch.pairs.displacement.cpu().numpy(), strict=True):
+        for case, u in zip(*sampler.displacements(iteration), strict=True):
             spacing, turn = voxel_sizes(sampler.affine(case)), io_orientation(sampler.affine(case)).astype(int)
-            for axis, (world, sign) in enumerate(turn):
-                mm = u[axis] * spacing[axis] * (sign if world == 2 else -sign)  # to the left, posterior, superior
-                counts[world] += np.histogram(mm, edges)[0]
+            for axis, (world, sign) in enumerate(turn):  # to the left, posterior, superior
+                counts[world] += _in_bins(u[axis] * float(spacing[axis] * (sign if world == 2 else -sign)))
     component, place = counts.nonzero()
-    columns = {"component": np.array(list("xyz"))[component], "low": edges[place], "high": edges[place + 1]}
+    low = BIN_MM * (place - BINS)
+    columns = {"component": np.array(list("xyz"))[component], "low": low, "high": low + BIN_MM}
     with replacing(folder / DISPLACEMENTS) as temporary:  # a file that a kill has cut short would never be made again
         pd.DataFrame({**columns, "count": counts[component, place]}).to_csv(temporary, index=False)
+
+
+def _in_bins(mm: Tensor) -> Array:
+    """Return how many values lie in each range of `BIN_MM`, ``BINS`` of them a side of zero; others count nowhere."""
+    place = (mm / BIN_MM).floor().clamp(-BINS - 1, BINS).long() + BINS + 1
+    return torch.bincount(place.flatten(), minlength=2 * BINS + 2)[1:-1].cpu().numpy()
 
 
 class Mapper:

@@ -13,7 +13,7 @@ from torch import Tensor
 from datasets.case import Dataset
 from datasets.files import DataError, Volume
 from datasets.geometry import Array
-from methods.blocks.progressive.synthesis import Bend, Pairs, Recipe, synthesise
+from methods.blocks.progressive.synthesis import Bend, Pairs, Recipe, draw_bends, synthesise, true_displacement
 from methods.blocks.training.sampling import iteration_seed
 from methods.blocks.training.settings import LoopOptions
 
@@ -53,8 +53,7 @@ class SyntheticSampler:
 
     def batch(self, iteration: int) -> SyntheticBatch:
         """Return the pairs of an iteration."""
-        generator = torch.Generator().manual_seed(iteration_seed(self.seed, iteration))
-        chosen = torch.randint(len(self.cases), (self.options.batch,), generator=generator)
+        generator, chosen = self._drawn(iteration)
         pairs = synthesise(
             self.images[chosen].float(),
             generator,
@@ -63,7 +62,13 @@ class SyntheticSampler:
             shape=self.shape,
             sigma=self.sigma,
         )
-        return SyntheticBatch(iteration, tuple(self.cases[k] for k in chosen.tolist()), pairs)
+        return SyntheticBatch(iteration, self._names(chosen), pairs)
+
+    def displacements(self, iteration: int) -> tuple[tuple[str, ...], Tensor]:
+        """Return the scans of an iteration's pairs and their displacements ``(n, 3, D, H, W)``, without the images."""
+        generator, chosen = self._drawn(iteration)
+        _, coarse, fine = draw_bends(len(chosen), self.shape, generator, self.recipe, device=self.images.device)
+        return self._names(chosen), true_displacement(coarse, fine, self.shape)
 
     def one(self) -> SyntheticBatch:
         """Return one pair that is in no batch, to look at."""
@@ -72,6 +77,14 @@ class SyntheticSampler:
     def affine(self, case: str) -> Array:
         """Return the voxel-to-world affine of the pairs made of a scan."""
         return self.affines[self.cases.index(case)]
+
+    def _drawn(self, iteration: int) -> tuple[torch.Generator, Tensor]:
+        """Return the generator of an iteration and the numbers of its scans, which are its first draws."""
+        generator = torch.Generator().manual_seed(iteration_seed(self.seed, iteration))
+        return generator, torch.randint(len(self.cases), (self.options.batch,), generator=generator)
+
+    def _names(self, chosen: Tensor) -> tuple[str, ...]:
+        return tuple(self.cases[k] for k in chosen.tolist())
 
 
 def make_synthetic_sampler(

@@ -24,4 +24,9 @@ def adam(parameters: Iterable[nn.Parameter], *, rate: float, factor: float = 1.0
 
 def descent(parameters: Iterable[nn.Parameter], *, rate: float, momentum: float) -> torch.optim.SGD:
     """Return gradient descent with momentum."""
-    return torch.optim.SGD(parameters, lr=rate, momentum=momentum, fused=True)
+    optimiser = torch.optim.SGD(parameters, lr=rate, momentum=momentum, fused=True)
+    for group in optimiser.param_groups:
+        for parameter in group["params"]:
+            # What a first step would store, had it a gradient: the fused one fails where some weights begin later.
+            optimiser.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+    return optimiser

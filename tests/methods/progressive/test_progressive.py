@@ -7,6 +7,8 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from nibabel.affines import voxel_sizes
+from nibabel.orientations import io_orientation
 from safetensors.torch import load_file
 from scipy import ndimage
 
@@ -208,6 +210,32 @@ def test_millimetres_are_those_of_the_scan_that_a_pair_is_made_of(scans, tmp_pat
     assert spread["mixed"] / spread["same"] == pytest.approx(float(expected), rel=0.02)
     about = left(tmp_path / "mixed").about("synthetic.json")
     assert (about["spacing"], about["spacings"]) == (None, [[3, 6], [2, 4], [4, 8]])
+
+
+def test_displacements_are_counted_as_those_of_the_pairs_of_the_first_iterations(scans, tmp_path, monkeypatch):
+    _, sampler = setup(monkeypatch, scans, tmp_path)
+    table = left(tmp_path).table("displacements.csv")
+    for iteration in range(sampler.options.iterations):
+        cases, found = sampler.displacements(iteration)
+        batch = sampler.batch(iteration)
+        assert cases == batch.cases
+        assert torch.equal(found, batch.pairs.displacement)
+    turn = io_orientation(sampler.affines[0]).astype(int)
+    edges = np.arange(-100, 100.5, 0.5)
+    for axis, (world, sign) in enumerate(turn):
+        factor = float(voxel_sizes(sampler.affines[0])[axis] * (sign if world == 2 else -sign))
+        values = [sampler.batch(k).pairs.displacement[:, axis].numpy() * factor for k in range(12)]
+        part = table[table.component == "xyz"[world]]
+        expected = np.histogram(np.concatenate(values), edges)[0]
+        np.testing.assert_array_equal(part["count"], expected[expected > 0])
+        np.testing.assert_array_equal(part.low, edges[:-1][expected > 0])
+        np.testing.assert_array_equal(part.high, edges[1:][expected > 0])
+
+
+def test_displacements_beyond_a_hundred_millimetres_count_nowhere():
+    found = record._in_bins(torch.tensor([[-1e9, -100.1, -100.0, -0.1], [0.0, 99.9, 100.0, 3e9]]))
+    assert found.sum() == 4
+    assert [*np.flatnonzero(found)] == [0, 199, 200, 399]
 
 
 @pytest.mark.parametrize(
