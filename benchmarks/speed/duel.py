@@ -1,7 +1,7 @@
 """Ours and its peers, called in turns: peer, ours, peer, ours, so that a drift of the machine hits all alike.
 
 pytest-benchmark times one function a test, which is ours. Everyone else runs, and is timed, in the set-up of each of
-its rounds; their seconds go into the measured's ``extra_info`` (`benchmarks.speed.measurement.Measurement`).
+its rounds; their seconds go into the test's ``extra_info`` (`benchmarks.speed.measurement.Measurement`).
 """
 
 from __future__ import annotations
