@@ -67,7 +67,7 @@ def drawn(params, seed=0):
     with torch.no_grad():
         for name, weight in network.named_parameters():
             if "displacement" in name and weight.ndim == 5 and weight.std() < 1e-4:
-                weight.mul_(1e3)
+                weight.mul_(3e4)
     return network
 
 
