@@ -12,8 +12,8 @@ from typing import Literal, TypedDict
 
 import numpy as np
 
-from benchmarks import deformation, landmarks, overlap
 from benchmarks.evidence import Compute, Evidence, Needs
+from benchmarks.measures import deformation, landmarks, overlap
 from datasets import geometry
 
 

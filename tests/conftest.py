@@ -7,12 +7,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import settings
 
 from datasets.case import Pair, Writer, open_dataset
 from datasets.description import Description, TrainingSplit
 from reports.reading.trainings import Training
 from tests.reports.report_inputs import build, small_metrics, timing_frame, write_dataset
 from workflows.planning.specs import MethodSpec, RegisterSpec, RunSpec
+
+settings.register_profile("calm", deadline=None)  # a first call may compile, and the machine may be busy
+settings.load_profile("calm")
 
 AFFINE = np.diag([-1.5, -1.0, 2.0, 1.0])
 SHAPE = (10, 12, 14)

@@ -8,8 +8,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import ndimage
 
-from benchmarks import overlap
 from benchmarks.evidence import Evidence
+from benchmarks.measures import overlap
 from benchmarks.metrics import evaluate
 from benchmarks.speed import threads
 from benchmarks.speed.duel import Contestant, run

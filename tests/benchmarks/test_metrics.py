@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from benchmarks import deformation, landmarks, overlap, statistics
+from benchmarks import statistics
 from benchmarks.evidence import Evidence
+from benchmarks.measures import deformation, landmarks, overlap
 from benchmarks.metrics import METRICS, evaluate
 from datasets import geometry
 from tests.benchmarks.judge_inputs import SHAPE, SPACING, label_blocks, smooth_displacement, values

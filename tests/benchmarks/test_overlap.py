@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
 
-from benchmarks import overlap
 from benchmarks.evidence import Evidence
+from benchmarks.measures import overlap
 from benchmarks.metrics import evaluate
 from datasets import geometry
 from tests.benchmarks.judge_inputs import SHAPE, SPACING, label_blocks, smooth_displacement, values

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.landmarks import tre
+from benchmarks.measures.landmarks import tre
 from datasets import dirlab
 from datasets.case import Pair, Truth, open_dataset
 from datasets.chest_ct import dirlab_packs

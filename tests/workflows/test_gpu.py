@@ -20,7 +20,7 @@ from workflows.gpu.networks import NETWORKS
 from workflows.running.options import build
 
 TINY = ["--device", "cpu", "--size", "16", "--calls", "2", "--networks", "ldr-1-text", "mobilenet-aldk"]
-ABSENT = "ants filelock itk jinja2 matplotlib msgspec pandas pooch psutil pyarrow requests SimpleITK tqdm yaml"
+ABSENT = "ants filelock itk jinja2 matplotlib msgspec numba pandas pooch psutil pyarrow requests SimpleITK tqdm yaml"
 
 
 def read(path):

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.landmarks import tre
+from benchmarks.measures.landmarks import tre
 from datasets.case import Pair, Truth, Writer, open_dataset
 from datasets.description import Description, TrainingSplit
 from datasets.files import DataError

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.landmarks import tre
+from benchmarks.measures.landmarks import tre
 from benchmarks.records import Snapshot, encode, keep_lines, read_lines
 from datasets.case import Dataset, Pair, Truth, check_same_grid, open_dataset
 from datasets.files import Array, DataError, Volume

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import Literal
 
 import numpy as np
@@ -25,9 +24,10 @@ PROTOCOLS: Mapping[Protocol, str] = {  # each with its meaning
     "nearest": "label map warped by nearest neighbour, border clamp",
 }
 NO_LABEL = -1  # a voxel where no label, and not the background either, passes the threshold
-_SHARE = 128 / 255
 _LARGEST = 65535  # what the uint16 of a prepared label map can hold
-_SLAB_VOXELS = 1 << 19  # bounds the memory for the eight corners to some tens of MiB
+_BINS = _LARGEST + 2  # bin 0 counts NO_LABEL, bin n + 1 the label n
+
+Counts = NDArray[np.int64]
 
 
 def warp_labels(labels: ArrayLike, displacement: ArrayLike, *, protocol: Protocol) -> NDArray[np.int32]:
@@ -36,16 +36,15 @@ def warp_labels(labels: ArrayLike, displacement: ArrayLike, *, protocol: Protoco
     The result is int32. Under ``linear_thr128`` at most one label can pass the threshold at a voxel, for it is above
     one half, so that the thresholded masks of all labels fit into one map; where none passes it is ``NO_LABEL``.
     """
-    labels, displacement = _label_map(labels, "labels"), np.asarray(displacement)
-    if protocol == "nearest":
-        return np.asarray(geometry.warp(labels, displacement, order=0), np.int32)
-    if protocol != "linear_thr128":
+    from benchmarks.measures import label_loops  # here, for Numba takes half a second to import
+
+    if protocol not in PROTOCOLS:
         raise ValueError(f"warp_labels: protocol must be one of {tuple(PROTOCOLS)}, got {protocol!r}")
-    warped = np.empty(displacement.shape[1:], np.int32)
-    for part in _slabs(warped.shape):
-        grid = geometry.identity_grid((part.stop - part.start, *warped.shape[1:]))
-        grid[0] += part.start
-        warped[part] = _majority(labels, (grid + displacement[:, part]).reshape(3, -1)).reshape(warped[part].shape)
+    labels, shape = _label_map(labels, "labels"), np.shape(displacement)[1:]
+    u = geometry.check_displacement(displacement, shape, where="warp_labels: displacement")
+    warped = np.empty(shape, np.int32)
+    warp = label_loops.warp_linear if protocol == "linear_thr128" else label_loops.warp_nearest
+    warp(labels, u, warped)
     return warped
 
 
@@ -54,13 +53,14 @@ def overlaps(fixed: ArrayLike, warped: ArrayLike, labels: Sequence[int]) -> tupl
 
     Dice is ``2 |A and B| / (|A| + |B|)``, Jaccard ``|A and B| / |A or B|``; a label that neither map has gives NaN.
     """
+    from benchmarks.measures import label_loops
+
     fixed, warped = _label_map(fixed, "fixed"), _label_map(warped, "warped")
     if fixed.shape != warped.shape:
         raise ValueError(f"overlaps: grids differ, fixed {fixed.shape} and warped {warped.shape}")
-    sizes = _count(fixed, labels) + _count(warped, labels)
-    common = _count(fixed[fixed == warped], labels)
-    with np.errstate(invalid="ignore"):
-        return 2 * common / sizes, common / (sizes - common)
+    bins = _pair_of_bins()
+    label_loops.count_pairs(fixed, warped, bins)
+    return _ratios(bins, labels)
 
 
 def dice_values(evidence: Evidence) -> Iterator[Value]:
@@ -97,6 +97,8 @@ class Scores:
 
 
 def _scores(evidence: Evidence) -> Scores:
+    from benchmarks.measures import label_loops
+
     fixed, moving = (
         _label_map(np.asarray(labels), f"{name} labels")
         for name, labels in (("fixed", evidence.fixed_labels), ("moving", evidence.moving_labels))
@@ -106,64 +108,43 @@ def _scores(evidence: Evidence) -> Scores:
             f"overlap: grids differ, displacement {evidence.displacement.shape[1:]}, fixed labels {fixed.shape}, "
             f"moving labels {moving.shape}"
         )
-    found = evidence.labels
-    if found is None:
-        found = [label for label in np.union1d(fixed, moving).tolist() if label != 0]
-    labels = list(dict.fromkeys(found))
-    shared = (_count(fixed, labels) > 0) & (_count(moving, labels) > 0)
-    dice: dict[Protocol, Array] = {}
-    jaccard: dict[Protocol, Array] = {}
-    for protocol in PROTOCOLS:
-        warped = warp_labels(moving, evidence.displacement, protocol=protocol)
-        dice[protocol], jaccard[protocol] = overlaps(fixed, warped, labels)
-    return Scores(labels, shared, dice, jaccard)
+    before = np.zeros(_BINS, np.int64)
+    label_loops.count(moving, before)
+    bins: dict[Protocol, Counts] = {"linear_thr128": _pair_of_bins(), "nearest": _pair_of_bins()}
+    label_loops.count_warped(fixed, moving, evidence.displacement, bins["linear_thr128"], bins["nearest"])
+    first = bins["nearest"][0]  # the fixed map's own
+    found = np.flatnonzero((first + before)[2:]) + 1 if evidence.labels is None else evidence.labels
+    labels = list(dict.fromkeys(int(label) for label in found))
+    shared = (_of(first, labels) > 0) & (_of(before, labels) > 0)
+    ratios = {protocol: _ratios(counted, labels) for protocol, counted in bins.items()}
+    return Scores(labels, shared, *({protocol: both[i] for protocol, both in ratios.items()} for i in (0, 1)))
 
 
-def _majority(labels: NDArray[np.int32], points: Array) -> NDArray[np.int32]:
-    """Return the label whose trilinear share at each of ``points`` ``(3, n)`` passes the threshold, or ``NO_LABEL``."""
-    last = np.asarray(labels.shape)[:, None] - 1
-    points = np.clip(points, 0, last)
-    low = np.minimum(points.astype(np.intp), np.maximum(last - 1, 0))
-    strides = np.asarray(labels.strides) // labels.itemsize * (last[:, 0] > 0)
-    flat, start = labels.ravel(), np.asarray(labels.strides) // labels.itemsize @ low
-    corners = np.stack([flat[start + np.dot(corner, strides)] for corner in product((0, 1), repeat=3)])
-    winner = corners[0].copy()
-    mixed = np.flatnonzero((corners != winner).any(axis=0))
-    winner[mixed] = _heaviest(corners[:, mixed], points[:, mixed] - low[:, mixed])
-    return winner
+def _pair_of_bins() -> Counts:
+    return np.zeros((3, _BINS), np.int64)  # of the first map, of the second, and of both at one voxel
 
 
-def _heaviest(corners: NDArray[np.int32], fraction: Array) -> NDArray[np.int32]:
-    weights = np.stack(
-        [
-            np.prod([f if side else 1 - f for side, f in zip(corner, fraction, strict=True)], axis=0)
-            for corner in product((0, 1), repeat=3)
-        ]
-    )
-    winner = np.full(corners.shape[1], NO_LABEL, np.int32)
-    for label in corners:
-        share = np.sum(weights * (corners == label), axis=0)
-        np.copyto(winner, label, where=share > _SHARE)
-    return winner
+def _ratios(bins: Counts, labels: Sequence[int]) -> tuple[Array, Array]:
+    first, second, common = (_of(each, labels) for each in bins)
+    sizes = first + second
+    with np.errstate(invalid="ignore"):
+        return 2 * common / sizes, common / (sizes - common)
 
 
-def _slabs(shape: Sequence[int]) -> Iterator[slice]:
-    thickness = max(1, _SLAB_VOXELS // max(1, shape[1] * shape[2]))
-    for start in range(0, shape[0], thickness):
-        yield slice(start, min(start + thickness, shape[0]))
-
-
-def _count(values: NDArray[np.int32], labels: Sequence[int]) -> NDArray[np.int64]:
+def _of(bins: Counts, labels: Sequence[int]) -> Counts:
     wanted = np.array([int(label) for label in labels], dtype=np.int64)
     if wanted.size and not 0 <= wanted.min() <= wanted.max() <= _LARGEST:
         raise ValueError(f"labels: expected numbers from 0 to {_LARGEST}, got {wanted.min()} to {wanted.max()}")
-    return np.bincount(values.ravel() + 1, minlength=_LARGEST + 2)[wanted + 1]  # + 1, for NO_LABEL
+    return bins[wanted + 1]
 
 
-def _label_map(array: ArrayLike, name: str) -> NDArray[np.int32]:
+def _label_map(array: ArrayLike, name: str) -> NDArray[np.uint16] | NDArray[np.int32]:
+    """Return a map as uint16, or as int32 where it has ``NO_LABEL``."""
     array = np.asarray(array)
     if array.ndim != 3 or not array.size or array.dtype.kind not in "iub":
         raise ValueError(f"{name}: expected an integer map (D, H, W), got shape {array.shape}, dtype {array.dtype}")
+    if array.dtype.kind == "b" or array.dtype in (np.uint8, np.uint16):
+        return np.ascontiguousarray(array, np.uint16)
     if not NO_LABEL <= (low := array.min()) <= (high := array.max()) <= _LARGEST:
         raise ValueError(f"{name}: expected labels from 0 to {_LARGEST}, got {low} to {high}")
-    return np.ascontiguousarray(array, dtype=np.int32)
+    return np.ascontiguousarray(array, np.int32 if low < 0 else np.uint16)

@@ -1,0 +1,162 @@
+"""Label maps warped and counted voxel by voxel, all labels in one pass (compiled, for `benchmarks.measures.overlap`).
+
+Under ``linear_thr128`` a label wins a voxel where its mask, times 255 and warped trilinearly, exceeds 128. Only labels
+of the eight corners around a point have a share in it, and a share above one half is the only one, so that one vote
+among the eight stands for the warps of all masks. Weights and sums are those of `scipy.ndimage.map_coordinates` to the
+last bit, its rounding to float32 included: the points are float32, the weights float64, the corners in C order.
+
+Maps are C-contiguous and integer, displacements ``(3, D, H, W)`` C-contiguous float32 in voxels, pull-back.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from datasets.compiled import compiled
+from datasets.files import Array
+
+NO_LABEL = -1  # bin 0 counts it, bin n + 1 the label n
+FULL, THRESHOLD = 255.0, np.float32(128)
+
+Corners = Any  # eight labels, in C order of the corners
+Fractions = Any  # three numbers from 0 to 1
+
+
+@compiled
+def count(values: Array, bins: Array) -> None:
+    """Add to ``bins`` ``(labels + 1,)`` how often each label occurs in a map."""
+    flat, run, last = values.ravel(), 0, 0
+    for i in range(flat.size):
+        label = np.int64(flat[i])
+        if label != last:  # labels come in runs, and adding to one bin again and again has to wait for memory
+            bins[last + 1] += run
+            last, run = label, 0
+        run += 1
+    bins[last + 1] += run
+
+
+@compiled
+def count_pairs(first: Array, second: Array, bins: Array) -> None:
+    """Add to ``bins`` ``(3, labels + 1)`` how often a label occurs in the first map, the second, and both at once."""
+    a, b, run = first.ravel(), second.ravel(), 0
+    here, there = 0, 0
+    for i in range(a.size):
+        if a[i] != here or b[i] != there:
+            _add(bins, here, there, run)
+            here, there, run = np.int64(a[i]), np.int64(b[i]), 0
+        run += 1
+    _add(bins, here, there, run)
+
+
+@compiled
+def warp_linear(labels: Array, displacement: Array, warped: Array) -> None:
+    """Write the labels that win under ``linear_thr128``, or ``NO_LABEL``, to ``warped`` ``(D, H, W)``."""
+    for z in range(warped.shape[0]):
+        for y in range(warped.shape[1]):
+            for x in range(warped.shape[2]):
+                warped[z, y, x] = _labels_of(labels, displacement, z, y, x)[0]
+
+
+@compiled
+def warp_nearest(labels: Array, displacement: Array, warped: Array) -> None:
+    """Write the labels of the nearest moving voxels to ``warped`` ``(D, H, W)``."""
+    for z in range(warped.shape[0]):
+        for y in range(warped.shape[1]):
+            for x in range(warped.shape[2]):
+                warped[z, y, x] = _labels_of(labels, displacement, z, y, x)[1]
+
+
+@compiled
+def count_warped(fixed: Array, moving: Array, displacement: Array, linear: Array, nearest: Array) -> None:
+    """Warp the moving map both ways and count it against the fixed one, as `count_pairs`, without keeping a map."""
+    before, run = (0, 0, 0), 0
+    for z in range(fixed.shape[0]):
+        for y in range(fixed.shape[1]):
+            for x in range(fixed.shape[2]):
+                winner, closest = _labels_of(moving, displacement, z, y, x)
+                now = np.int64(fixed[z, y, x]), winner, closest
+                if now != before:
+                    _add(linear, before[0], before[1], run)
+                    _add(nearest, before[0], before[2], run)
+                    before, run = now, 0
+                run += 1
+    _add(linear, before[0], before[1], run)
+    _add(nearest, before[0], before[2], run)
+
+
+@compiled
+def _add(bins: Array, first: int, second: int, times: int) -> None:
+    bins[0, first + 1] += times
+    bins[1, second + 1] += times
+    if first == second:
+        bins[2, first + 1] += times
+
+
+@compiled
+def _labels_of(labels: Array, displacement: Array, z: int, y: int, x: int) -> tuple[int, int]:
+    """Return the label that wins at the moved point of a voxel, or ``NO_LABEL``, and that of the nearest voxel."""
+    z0, z1, fz = _between(np.float32(z) + displacement[0, z, y, x], labels.shape[0] - 1)
+    y0, y1, fy = _between(np.float32(y) + displacement[1, z, y, x], labels.shape[1] - 1)
+    x0, x1, fx = _between(np.float32(x) + displacement[2, z, y, x], labels.shape[2] - 1)
+    corners = (
+        *(labels[z0, y0, x0], labels[z0, y0, x1], labels[z0, y1, x0], labels[z0, y1, x1]),
+        *(labels[z1, y0, x0], labels[z1, y0, x1], labels[z1, y1, x0], labels[z1, y1, x1]),
+    )
+    if _alike(corners):
+        return np.int64(corners[0]), np.int64(corners[0])
+    nearest = labels[z1 if fz >= 0.5 else z0, y1 if fy >= 0.5 else y0, x1 if fx >= 0.5 else x0]
+    return _winner(corners, (fz, fy, fx)), np.int64(nearest)
+
+
+@compiled
+def _between(point: float, last: int) -> tuple[int, int, float]:
+    """Return the two voxels around a point along an axis, and how far it is past the first; clamped to the grid."""
+    inside = min(np.float64(point), np.float64(last)) if point > 0 else 0.0
+    first = np.int64(inside)
+    return first, min(first + 1, last), inside - first
+
+
+@compiled
+def _alike(corners: Corners) -> bool:
+    alike = True
+    for i in range(1, 8):
+        alike &= corners[i] == corners[0]
+    return alike
+
+
+@compiled
+def _winner(corners: Corners, fractions: Fractions) -> int:
+    """Return the label whose share passes the threshold, or ``NO_LABEL``."""
+    weights = _weights(fractions)
+    label, lead = corners[0], weights[0]
+    for i in range(1, 8):  # whoever has more than half is left over when unlike votes cancel each other
+        if corners[i] == label:
+            lead += weights[i]
+        elif weights[i] > lead:
+            label, lead = corners[i], weights[i] - lead
+        else:
+            lead -= weights[i]
+    share = 0.0
+    for i in range(8):
+        if corners[i] == label:
+            share += weights[i]
+    return np.int64(label) if np.float32(share) > THRESHOLD else np.int64(NO_LABEL)
+
+
+@compiled
+def _weights(fractions: Fractions) -> Any:
+    """Return the weights of the eight corners, of a sum of 255."""
+    (z0, z1), (y0, y1), (x0, x1) = _sides(fractions[0]), _sides(fractions[1]), _sides(fractions[2])
+    near, far = FULL * z0, FULL * z1
+    return (
+        *(near * y0 * x0, near * y0 * x1, near * y1 * x0, near * y1 * x1),
+        *(far * y0 * x0, far * y0 * x1, far * y1 * x0, far * y1 * x1),
+    )
+
+
+@compiled
+def _sides(fraction: float) -> tuple[float, float]:
+    low = 1.0 - fraction
+    return low, 1.0 - low
