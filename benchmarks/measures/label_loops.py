@@ -29,7 +29,7 @@ def count(values: Array, bins: Array) -> None:
     """Add to ``bins`` ``(labels + 1,)`` how often each label occurs in a map."""
     flat, run, last = values.ravel(), 0, 0
     for i in range(flat.size):
-        label = np.int64(flat[i])
+        label = int(flat[i])
         if label != last:  # labels come in runs, and adding to one bin again and again has to wait for memory
             bins[last + 1] += run
             last, run = label, 0
@@ -45,7 +45,7 @@ def count_pairs(first: Array, second: Array, bins: Array) -> None:
     for i in range(a.size):
         if a[i] != here or b[i] != there:
             _add(bins, here, there, run)
-            here, there, run = np.int64(a[i]), np.int64(b[i]), 0
+            here, there, run = int(a[i]), int(b[i]), 0
         run += 1
     _add(bins, here, there, run)
 
@@ -69,14 +69,18 @@ def warp_nearest(labels: Array, displacement: Array, warped: Array) -> None:
 
 
 @compiled
-def count_warped(fixed: Array, moving: Array, displacement: Array, linear: Array, nearest: Array) -> None:
-    """Warp the moving map both ways and count it against the fixed one, as `count_pairs`, without keeping a map."""
+def count_warped(fixed: Array, moving: Array, displacement: Array, bins: Array) -> None:
+    """Warp the moving map both ways and count each against the fixed one, as `count_pairs`, without keeping a map.
+
+    ``bins`` is ``(2, 3, labels + 1)``, first of ``linear_thr128``, then of the nearest voxels.
+    """
+    linear, nearest = bins[0], bins[1]
     before, run = (0, 0, 0), 0
     for z in range(fixed.shape[0]):
         for y in range(fixed.shape[1]):
             for x in range(fixed.shape[2]):
                 winner, closest = _labels_of(moving, displacement, z, y, x)
-                now = np.int64(fixed[z, y, x]), winner, closest
+                now = int(fixed[z, y, x]), winner, closest
                 if now != before:
                     _add(linear, before[0], before[1], run)
                     _add(nearest, before[0], before[2], run)
@@ -105,16 +109,16 @@ def _labels_of(labels: Array, displacement: Array, z: int, y: int, x: int) -> tu
         *(labels[z1, y0, x0], labels[z1, y0, x1], labels[z1, y1, x0], labels[z1, y1, x1]),
     )
     if _alike(corners):
-        return np.int64(corners[0]), np.int64(corners[0])
+        return int(corners[0]), int(corners[0])
     nearest = labels[z1 if fz >= 0.5 else z0, y1 if fy >= 0.5 else y0, x1 if fx >= 0.5 else x0]
-    return _winner(corners, (fz, fy, fx)), np.int64(nearest)
+    return _winner(corners, (fz, fy, fx)), int(nearest)
 
 
 @compiled
 def _between(point: float, last: int) -> tuple[int, int, float]:
     """Return the two voxels around a point along an axis, and how far it is past the first; clamped to the grid."""
-    inside = min(np.float64(point), np.float64(last)) if point > 0 else 0.0
-    first = np.int64(inside)
+    inside = min(float(point), float(last)) if point > 0 else 0.0
+    first = int(inside)
     return first, min(first + 1, last), inside - first
 
 
@@ -142,7 +146,7 @@ def _winner(corners: Corners, fractions: Fractions) -> int:
     for i in range(8):
         if corners[i] == label:
             share += weights[i]
-    return np.int64(label) if np.float32(share) > THRESHOLD else np.int64(NO_LABEL)
+    return int(label) if np.float32(share) > THRESHOLD else NO_LABEL
 
 
 @compiled

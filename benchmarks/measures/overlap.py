@@ -110,14 +110,17 @@ def _scores(evidence: Evidence) -> Scores:
         )
     before = np.zeros(_BINS, np.int64)
     label_loops.count(moving, before)
-    bins: dict[Protocol, Counts] = {"linear_thr128": _pair_of_bins(), "nearest": _pair_of_bins()}
-    label_loops.count_warped(fixed, moving, evidence.displacement, bins["linear_thr128"], bins["nearest"])
-    first = bins["nearest"][0]  # the fixed map's own
+    bins = np.stack([_pair_of_bins() for _ in PROTOCOLS])
+    label_loops.count_warped(fixed, moving, evidence.displacement, bins)
+    first = bins[0, 0]  # the fixed map's own
     found = np.flatnonzero((first + before)[2:]) + 1 if evidence.labels is None else evidence.labels
     labels = list(dict.fromkeys(int(label) for label in found))
     shared = (_of(first, labels) > 0) & (_of(before, labels) > 0)
-    ratios = {protocol: _ratios(counted, labels) for protocol, counted in bins.items()}
-    return Scores(labels, shared, *({protocol: both[i] for protocol, both in ratios.items()} for i in (0, 1)))
+    dice: dict[Protocol, Array] = {}
+    jaccard: dict[Protocol, Array] = {}
+    for protocol, counted in zip(PROTOCOLS, bins, strict=True):
+        dice[protocol], jaccard[protocol] = _ratios(counted, labels)
+    return Scores(labels, shared, dice, jaccard)
 
 
 def _pair_of_bins() -> Counts:
@@ -138,12 +141,12 @@ def _of(bins: Counts, labels: Sequence[int]) -> Counts:
     return bins[wanted + 1]
 
 
-def _label_map(array: ArrayLike, name: str) -> NDArray[np.uint16] | NDArray[np.int32]:
+def _label_map(array: ArrayLike, name: str) -> NDArray[np.uint16 | np.int32]:
     """Return a map as uint16, or as int32 where it has ``NO_LABEL``."""
     array = np.asarray(array)
     if array.ndim != 3 or not array.size or array.dtype.kind not in "iub":
         raise ValueError(f"{name}: expected an integer map (D, H, W), got shape {array.shape}, dtype {array.dtype}")
-    if array.dtype.kind == "b" or array.dtype in (np.uint8, np.uint16):
+    if array.dtype.kind in "ub" and array.dtype.itemsize <= 2:
         return np.ascontiguousarray(array, np.uint16)
     if not NO_LABEL <= (low := array.min()) <= (high := array.max()) <= _LARGEST:
         raise ValueError(f"{name}: expected labels from 0 to {_LARGEST}, got {low} to {high}")
