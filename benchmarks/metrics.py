@@ -45,7 +45,9 @@ class Metric:
         return self.symbol or self.name
 
 
-_CLOCK = {"register": "one call, while accuracy was measured, other jobs perhaps beside it; for speed see the timing"}
+_CLOCK = {
+    "register": "one call while accuracy was measured, taken beside other work: contended; for speed see the timing"
+}
 _LDR = "light-weight deformable registration, arXiv:2110.01293"
 _PROGRESSIVE = "progressively trained networks, doi:10.1109/TMI.2019.2953788"
 
@@ -183,7 +185,7 @@ METRICS: Mapping[str, Metric] = {
     ),
     "peak_memory": Metric(
         name="Peak memory",
-        meaning="Largest memory in use during one registration.",
+        meaning="Most memory in one registration beyond libraries and weights; on CUDA the most that the device held.",
         unit="MiB",
         protocols=_CLOCK,
         decimals=0,

@@ -143,7 +143,8 @@ def test_collecting_imports_nothing():
 
 
 def test_interleaving_goes_round_the_tasks():
-    assert list(stopwatch.interleave("AB", 2)) == [(0, "A"), (0, "B"), (1, "A"), (1, "B")]
+    turns = stopwatch.interleave("ABC", {"A": 2, "B": 3, "C": 0}.__getitem__)
+    assert list(turns) == [(1, "A"), (1, "B"), (2, "A"), (2, "B"), (3, "B")]
 
 
 def test_measure_sees_a_big_array_and_forgets_it_afterwards():

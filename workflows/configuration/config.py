@@ -63,7 +63,7 @@ class MethodConfig(Adaptation):
 
 @dataclass(frozen=True, kw_only=True)
 class TimingConfig:
-    """The timing run: which data sets and methods (all, or by data set), how many pairs and rounds."""
+    """The timing run: which data sets and methods (all, or by data set), how many pairs, and rounds at most."""
 
     datasets: list[str] = field(default_factory=list)
     pairs: int = 1

@@ -18,12 +18,16 @@ MACHINE: Final = "machine"  # the status of a reply about a fault of the machine
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """The method that a child is to hold; ``shape`` is the grid for which the size of its network is counted."""
+    """The method that a child is to hold; ``shape`` is the grid for which the size of its network is counted.
+
+    Once it is loaded the child runs on ``cores`` alone; none is any.
+    """
 
     by: MethodSpec
     threads: int
     checkpoint: Path | None
     shape: tuple[int, int, int]
+    cores: tuple[int, ...] = ()
 
     @property
     def room(self) -> int:
@@ -54,7 +58,7 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """The outcome of one pair: a status with its reason, and seconds and MiB where the status is ok.
+    """The outcome of one pair: a status with its reason; seconds, CPU seconds over them, and MiB where that is ok.
 
     ``printed`` has the last lines of the method's output, where it did not survive.
     """
@@ -62,12 +66,15 @@ class Reply:
     status: str
     reason: str
     seconds: float | None = None
+    cpu: float | None = None
     peak_memory: float | None = None
     printed: list[str] = field(default_factory=list)
 
 
-def start(run: RunSpec, data: Dataset, training: TrainingOutcome | None, threads: int) -> Start:
-    """Return the message that starts the child of a run."""
+def start(
+    run: RunSpec, data: Dataset, training: TrainingOutcome | None, threads: int, cores: tuple[int, ...] = ()
+) -> Start:
+    """Return the message that starts the child of a run, on some ``cores`` alone or on any."""
     first = data.test_pairs[0].fixed
     depth, height, width = read_volume(data.image_path(first)).array.shape
     return Start(
@@ -75,6 +82,7 @@ def start(run: RunSpec, data: Dataset, training: TrainingOutcome | None, threads
         threads=threads,
         checkpoint=sound_weights(training, run.training) if training and run.training else None,
         shape=(depth, height, width),
+        cores=cores,
     )
 
 

@@ -16,13 +16,14 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.clock.stopwatch import measure
+from benchmarks.clock.stopwatch import measure, resident_memory
 from benchmarks.records import UNAVAILABLE, decode, encode
 from datasets import geometry
 from datasets.case import Pair, check_same_grid
@@ -49,7 +50,8 @@ def main() -> None:
         message = decode(requests.readline(), Start)
         try:
             started = time.perf_counter()
-            register, needs = _load(message)
+            method = _load(message)
+            _pin(message.cores)  # not before: those that are loaded at once would share a core
             ready = Greeting(status="ok", load_seconds=time.perf_counter() - started, cost=_cost(message))
         except Exception as error:
             traceback.print_exc()
@@ -58,15 +60,32 @@ def main() -> None:
             return
         replies.write(encode(ready) + b"\n")
         for line in requests:
-            replies.write(encode(_answer(register, needs, decode(line, Request), message.room)) + b"\n")
+            replies.write(encode(_answer(method, decode(line, Request))) + b"\n")
 
 
-def _load(message: Start) -> tuple[Register, tuple[str, ...]]:
+@dataclass(frozen=True)
+class Loaded:
+    """A method that is ready, what it needs beside two images, and the MiB that it and its libraries hold."""
+
+    register: Register
+    needs: tuple[str, ...]
+    message: Start
+    held: float
+
+
+def _load(message: Start) -> Loaded:
     by = message.by
     module = import_method(by.module)
     params = build(module.Params, by.params)
     register = module.load(params, device=by.device, seed=by.seed, checkpoint=message.checkpoint)
-    return register, tuple(getattr(module, "NEEDS", ()))
+    return Loaded(register, tuple(getattr(module, "NEEDS", ())), message, resident_memory())
+
+
+def _pin(cores: Collection[int]) -> None:
+    """Bind this process to some cores (Linux), threads that libraries have started already among it; none is any."""
+    if cores and hasattr(os, "sched_setaffinity"):
+        for thread in os.listdir("/proc/self/task"):
+            os.sched_setaffinity(int(thread), cores)
 
 
 def _cost(message: Start) -> dict[str, float]:
@@ -76,17 +95,17 @@ def _cost(message: Start) -> dict[str, float]:
     return dict(module.cost(message.shape, build(module.Params, message.by.params)))
 
 
-def _answer(register: Register, needs: tuple[str, ...], request: Request, room: int) -> Reply:
+def _answer(method: Loaded, request: Request) -> Reply:
     """Register one pair; every fault becomes a reply."""
     try:
-        fixed, moving, extras = _read(request, needs)
+        fixed, moving, extras = _read(request, method.needs)
     except (OSError, DataError) as error:  # our own work: what goes wrong with it says nothing of the method
         return Reply(status=MACHINE, reason=one_line(error))
-    if missing := [name for name in needs if name not in extras]:
+    if missing := [name for name in method.needs if name not in extras]:
         return Reply(status="not_applicable", reason=f"the data set has no {', '.join(missing)}")
     try:
-        with _own_surroundings(room), measure() as cost:
-            displacement = register(fixed.array, moving.array, fixed.spacing, **extras)
+        with _own_surroundings(method.message.room), measure(method.held, method.message.by.device) as cost:
+            displacement = method.register(fixed.array, moving.array, fixed.spacing, **extras)
         checked = _check(displacement, fixed.array.shape)
     except Exception as error:
         if not isinstance(error, InvalidOutputError):
@@ -98,7 +117,7 @@ def _answer(register: Register, needs: tuple[str, ...], request: Request, room: 
     except OSError as error:
         why = error.strerror or one_line(error)
         return Reply(status=MACHINE, reason=f"{request.out}: {why}; correct that and run again")
-    return Reply(status="ok", reason="", seconds=cost.seconds, peak_memory=cost.peak_memory)
+    return Reply(status="ok", reason="", seconds=cost.seconds, cpu=cost.cpu, peak_memory=cost.peak_memory)
 
 
 def _read(request: Request, needs: tuple[str, ...]) -> tuple[Volume, Volume, dict[str, Array]]:
