@@ -76,6 +76,11 @@ class Worker:
     child: Child | None = None
     greeting: Greeting | None = None
 
+    @property
+    def process(self) -> int:
+        """The number of the child's process, 0 while there is none."""
+        return self.child.process.pid if self.child else 0
+
     def start(self) -> Greeting:
         """Start the child unless it lives; return its greeting.
 

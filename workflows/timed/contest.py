@@ -8,9 +8,10 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Protocol
 
 from benchmarks.clock import cores
 from benchmarks.clock.disturbance import Disturbance, Watch
@@ -20,8 +21,7 @@ from benchmarks.provenance import load_average
 from benchmarks.rows import TimingRow
 from datasets.case import Dataset, Pair
 from workflows.planning.specs import RunSpec
-from workflows.running.messages import Reply, check_images, request
-from workflows.running.supervisor import Worker
+from workflows.running.messages import Reply, Request, check_images, request
 
 logger = logging.getLogger(__name__)
 ATTEMPTS = 3  # at one call, while it is contended
@@ -57,6 +57,27 @@ class Bench:
         return this_hardware(cores.choose(threads, cores.allowed()) if can_pin else (), self.build)
 
 
+class Held(Protocol):
+    """A method held by a process of its own: `workflows.running.supervisor.Worker`."""
+
+    @property
+    def process(self) -> int:
+        """The number of that process, 0 while there is none."""
+        ...
+
+    def start(self) -> object:
+        """Start the process unless it lives."""
+        ...
+
+    def call(self, request: Request, limit: float, check: Callable[[], None]) -> Reply:
+        """Register a pair within a ``limit`` of seconds."""
+        ...
+
+    def stop(self) -> None:
+        """End the process."""
+        ...
+
+
 @dataclass
 class Contestant:
     """A method to be timed: its worker, or the outcome of its training where that failed.
@@ -65,22 +86,22 @@ class Contestant:
     """
 
     run: RunSpec
-    worker: Worker | Reply
+    worker: Held | Reply
     wanted: int
 
     @property
     def process(self) -> int:
         """The number of its process, 0 for none."""
-        return self.worker.child.process.pid if isinstance(self.worker, Worker) and self.worker.child else 0
+        return 0 if isinstance(self.worker, Reply) else self.worker.process
 
     def start(self) -> None:
         """Start its process unless that lives; loading is not on the clock."""
-        if isinstance(self.worker, Worker):
+        if not isinstance(self.worker, Reply):
             self.worker.start()
 
     def stop(self) -> None:
         """Stop its process."""
-        if isinstance(self.worker, Worker):
+        if not isinstance(self.worker, Reply):
             self.worker.stop()
 
     def call(self, data: Dataset, pair: Pair) -> Reply:
