@@ -14,6 +14,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
@@ -21,7 +22,6 @@ import psutil
 from filelock import Timeout
 
 from benchmarks import results
-from benchmarks.clock.disturbance import Watch
 from benchmarks.clock.hardware import torch_build
 from benchmarks.records import TrainingOutcome, read
 from benchmarks.rows import TimingRow
@@ -33,7 +33,7 @@ from workflows.planning.specs import RunSpec, TimingSpec
 from workflows.running.command import job
 from workflows.running.messages import Reply, start
 from workflows.running.supervisor import Worker
-from workflows.timed.contest import Bench, Contest, Contestant, thread_counts, together
+from workflows.timed.contest import Bench, Contest, Contestant, benches_for, together
 
 logger = logging.getLogger(__name__)
 MACHINE_LOCK = Path(tempfile.gettempdir()) / "warpbench-timing.lock"
@@ -42,33 +42,31 @@ MACHINE_LOCK = Path(tempfile.gettempdir()) / "warpbench-timing.lock"
 def timing(spec: TimingSpec, threads: int) -> None:
     """Write timing.parquet: one row a call."""
     rows: list[TimingRow] = []
-    bench, counts = Bench(torch_build() if spec.runs else {}), thread_counts(threads)
+    benches = benches_for(threads, torch_build() if spec.runs else {})
     try:
         with locks.hold(MACHINE_LOCK, timeout=3600, mode=0o666):  # two checkouts on one machine must not overlap
             for _, runs in groupby(spec.runs, key=lambda run: run.dataset):
                 chosen = list(runs)
                 data = open_dataset(chosen[0].data)
                 data.check_files()
-                for count in counts:
-                    rows += _time(chosen, data, count, spec, bench)
+                for bench in benches:
+                    rows += _time(chosen, data, spec, bench)
     except Timeout as error:
         raise DataError(f"{MACHINE_LOCK}: another timing run held this machine for an hour; run again later") from error
     results.write(Layout(spec.folder).timing, rows, "timing")
 
 
-def _time(runs: list[RunSpec], data: Dataset, threads: int, spec: TimingSpec, bench: Bench) -> Iterator[TimingRow]:
+def _time(runs: list[RunSpec], data: Dataset, spec: TimingSpec, bench: Bench) -> Iterator[TimingRow]:
     """Yield the rows of some methods on a data set: ``spec.rounds`` warm calls of each at most, over ``spec.pairs``."""
-    pairs, hardware = data.test_pairs[: spec.pairs], bench.hardware(threads)
+    pairs = data.test_pairs[: spec.pairs]
     depth, height, width = data.image(pairs[0].fixed).array.shape
     for device, of_device in groupby(sorted(runs, key=_device), key=_device):
         waiting, on_a_gpu = list(of_device), device != "cpu"
         while waiting:
             room = together((depth, height, width), psutil.virtual_memory().available / 2**20, on_a_gpu=on_a_gpu)
             group, waiting = waiting[:room], waiting[room:]
-            chosen = [_contestant(run, data, threads, hardware.pinned, spec) for run in group]
-            watch = Watch(hardware.pinned)
-            grid = (depth, height, width)
-            yield from _rows(Contest(chosen, data, pairs, grid, threads, hardware, bench.patience, watch))
+            chosen = [_contestant(run, data, spec, bench) for run in group]
+            yield from _rows(Contest(chosen, data, pairs, (depth, height, width), bench))
 
 
 def _device(run: RunSpec) -> str:
@@ -86,13 +84,14 @@ def _rows(contest: Contest) -> Iterator[TimingRow]:
                 contestant.stop()
 
 
-def _contestant(run: RunSpec, data: Dataset, threads: int, pinned: tuple[int, ...], spec: TimingSpec) -> Contestant:
+def _contestant(run: RunSpec, data: Dataset, spec: TimingSpec, bench: Bench) -> Contestant:
     training = read(run.training, TrainingOutcome) if run.training else None
     if training and training.status != "ok":
         return Contestant(run, Reply(status=training.status, reason=training.reason), spec.rounds)
     printed = Layout(spec.folder).printed_while_timed(run.by.method, run.by.device)
     printed.parent.mkdir(parents=True, exist_ok=True)
-    return Contestant(run, Worker(start(run, data, training, threads, pinned), printed), spec.rounds)
+    message = replace(start(run, data, training, bench.threads), cores=bench.hardware.pinned)
+    return Contestant(run, Worker(message, printed), spec.rounds)
 
 
 if __name__ == "__main__":

@@ -71,10 +71,8 @@ class Reply:
     printed: list[str] = field(default_factory=list)
 
 
-def start(
-    run: RunSpec, data: Dataset, training: TrainingOutcome | None, threads: int, cores: tuple[int, ...] = ()
-) -> Start:
-    """Return the message that starts the child of a run, on some ``cores`` alone or on any."""
+def start(run: RunSpec, data: Dataset, training: TrainingOutcome | None, threads: int) -> Start:
+    """Return the message that starts the child of a run."""
     first = data.test_pairs[0].fixed
     depth, height, width = read_volume(data.image_path(first)).array.shape
     return Start(
@@ -82,7 +80,6 @@ def start(
         threads=threads,
         checkpoint=sound_weights(training, run.training) if training and run.training else None,
         shape=(depth, height, width),
-        cores=cores,
     )
 
 

@@ -9,7 +9,7 @@ import logging
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
@@ -46,15 +46,12 @@ class Patience:
 
 @dataclass(frozen=True)
 class Bench:
-    """What a timing run measures with: ``build`` has the versions in torch (`benchmarks.clock.hardware`)."""
+    """Where calls are timed: on so many ``threads``, on the cores that the ``hardware`` key names, under a watch."""
 
-    build: Mapping[str, str]
-    patience: Patience = field(default_factory=Patience)
-
-    def hardware(self, threads: int) -> Hardware:
-        """Return the hardware key of calls on some threads, with the cores that they are pinned to."""
-        can_pin = hasattr(os, "sched_setaffinity")
-        return this_hardware(cores.choose(threads, cores.allowed()) if can_pin else (), self.build)
+    threads: int
+    hardware: Hardware
+    watch: Watch
+    patience: Patience
 
 
 class Held(Protocol):
@@ -128,16 +125,13 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Contest:
-    """Methods that take turns on the pairs of a data set, all loaded, on the cores of the ``hardware`` key."""
+    """Methods that take turns on the pairs of a data set, all loaded."""
 
     contestants: Sequence[Contestant]
     data: Dataset
     pairs: Sequence[Pair]
     grid: tuple[int, int, int]
-    threads: int
-    hardware: Hardware
-    patience: Patience
-    watch: Watch
+    bench: Bench
 
     def rows(self) -> Iterator[TimingRow]:
         """Yield the first call of each method, which pays for caches and lazy imports, then warm calls in turn."""
@@ -164,7 +158,7 @@ class Contest:
             grid="x".join(map(str, self.grid)),
             precision=str(by.params.get("precision", "float32")),
             device=by.device,
-            threads=self.threads,
+            threads=self.bench.threads,
             round=number,
             phase="warm" if number else "first",
             seconds=reply.seconds,
@@ -175,7 +169,7 @@ class Contest:
             contended=seen.contended if good else None,
             attempts=len(attempts),
             memory=reply.peak_memory,
-            hardware=self.hardware.key,
+            hardware=self.bench.hardware.key,
             load_before=kept.load,
             status=reply.status,
             reason=reply.reason,
@@ -185,9 +179,9 @@ class Contest:
         """Call until a call is not contended, or has been made often enough, or patience is at its end."""
         made = [self._attempt(contestant, pair)]
         while made[-1].disturbance.contended and made[-1].reply.seconds is not None and len(made) < most:
-            if not self.patience.spend(made[-1].reply.seconds + 1):
+            if not self.bench.patience.spend(made[-1].reply.seconds + 1):
                 break
-            self.watch.forget()
+            self.bench.watch.forget()
             made.append(self._attempt(contestant, pair))
         return made
 
@@ -195,23 +189,26 @@ class Contest:
         if isinstance(contestant.worker, Reply):
             return Attempt(contestant.worker, Disturbance(alone=False), load_average())
         contestant.start()
-        before, load = self.watch.settle(self._processes()), load_average()
+        before, load = self.bench.watch.settle(self._processes()), load_average()
         reply = contestant.call(self.data, pair)
-        after = self.watch.look(self._processes())
-        alone = self.threads == 1 and contestant.run.by.device == "cpu"
-        return Attempt(reply, self.watch.judge(before, after, contestant.process, reply.cpu, alone=alone), load)
+        after = self.bench.watch.look(self._processes())
+        alone = self.bench.threads == 1 and contestant.run.by.device == "cpu"
+        return Attempt(reply, self.bench.watch.judge(before, after, contestant.process, reply.cpu, alone=alone), load)
 
     def _processes(self) -> list[int]:
         """Return the numbers of our processes that may take time: this one and every method's."""
         return [os.getpid(), *(process for each in self.contestants if (process := each.process))]
 
 
-def thread_counts(threads: int) -> list[int]:
-    """Return the numbers of threads to time: one and all that are granted, as far as there are cores for them."""
-    there = cores.usable(cores.allowed(), cores.limit())
+def benches_for(threads: int, build: Mapping[str, str]) -> list[Bench]:
+    """Return where to time: on one thread, and on as many as are granted, as far as there are cores for them.
+
+    ``build`` has the versions in torch (`benchmarks.clock.hardware.torch_build`).
+    """
+    there, patience = cores.usable(cores.allowed(), cores.limit()), Patience()
     if threads > there:
-        logger.warning("%d threads were asked for, but only %d cores may be used: timed with %d", threads, *[there] * 2)
-    return sorted({1, min(threads, there)})
+        logger.warning("%d threads were asked for: timed with %d, the cores that may be used", threads, there)
+    return [_bench(count, build, patience) for count in sorted({1, min(threads, there)})]
 
 
 def warm_calls(seconds: float, most: int) -> int:
@@ -229,6 +226,12 @@ def together(grid: Sequence[int], available: float, *, on_a_gpu: bool = False) -
     held, more = IDLE
     fit = int((available - BUSY * volume) // (held + more * volume))
     return max(2, min(fit, ON_A_GPU) if on_a_gpu else fit)
+
+
+def _bench(threads: int, build: Mapping[str, str], patience: Patience) -> Bench:
+    can_pin = hasattr(os, "sched_setaffinity")
+    pinned = cores.choose(threads, cores.allowed()) if can_pin else ()
+    return Bench(threads, this_hardware(pinned, build), Watch(pinned), patience)
 
 
 def _log(contestant: Contestant, dataset: str, number: int, reply: Reply, seen: Disturbance) -> None:
