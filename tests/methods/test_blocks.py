@@ -31,6 +31,14 @@ def displacement(seed=0, size=1.5, dtype=torch.float32, shape=SHAPE):
     return (random(2, 3, *shape, seed=seed, dtype=dtype) * 2 - 1) * size
 
 
+@pytest.fixture(params=["compiled", "torch"])
+def both_ways(request, monkeypatch):
+    """Images on the CPU are read by compiled loops, and by torch as where these cannot be used."""
+    if request.param == "torch":
+        monkeypatch.setattr(spatial, "_installed", lambda: False)
+
+
+@pytest.mark.usefixtures("both_ways")
 @pytest.mark.parametrize("shape", [(5, 7, 9), (24, 28, 32), (6, 13, 64)])
 @pytest.mark.parametrize("padding", ["border", "zeros"])
 @pytest.mark.parametrize("mode", ["bilinear", "nearest"])
@@ -39,6 +47,7 @@ def test_zero_displacement_is_the_identity_bit_for_bit(shape, padding, mode):
     assert torch.equal(spatial.warp(image, torch.zeros(1, 3, *shape), mode=mode, padding=padding), image)
 
 
+@pytest.mark.usefixtures("both_ways")
 @pytest.mark.parametrize(
     ("padding", "outside", "mode", "order"),
     [("border", "border", "bilinear", 1), ("border", "border", "nearest", 0), ("zeros", 0.0, "bilinear", 1)],
@@ -52,6 +61,7 @@ def test_warp_agrees_with_the_judge(padding, outside, mode, order):
             np.testing.assert_allclose(got[n, c], expected, atol=5e-6)
 
 
+@pytest.mark.usefixtures("both_ways")
 def test_a_sampler_is_used_again_and_again_and_passes_gradients():
     image, (one, other) = random(2, 1, *SHAPE).requires_grad_(), random(2, 2, 3, 4, 5, 6) * 8
     read = spatial.sampler(image, padding="zeros")
@@ -72,12 +82,14 @@ def test_warp_of_a_ramp_reads_the_named_axis(axis):
     torch.testing.assert_close(spatial.warp(ramp, u), expected, rtol=0, atol=1e-12)
 
 
+@pytest.mark.usefixtures("both_ways")
 def test_warp_reads_a_moving_image_of_another_grid():
     moving, u = random(2, 1, 11, 6, 8), displacement()
     expected = geometry.warp(moving[1, 0].numpy(), u[1].numpy())
     np.testing.assert_allclose(spatial.warp(moving, u)[1, 0], expected, atol=2e-6)
 
 
+@pytest.mark.usefixtures("both_ways")
 def test_nearest_voxels_reach_half_a_voxel_outside_before_zeros_begin():
     image, u = random(2, 1, *SHAPE), displacement(size=4.0)
     points = geometry.identity_grid(SHAPE) + u[1].numpy()
@@ -85,6 +97,7 @@ def test_nearest_voxels_reach_half_a_voxel_outside_before_zeros_begin():
     np.testing.assert_array_equal(spatial.warp(image, u, mode="nearest", padding="zeros")[1, 0], expected)
 
 
+@pytest.mark.usefixtures("both_ways")
 def test_warp_takes_non_contiguous_inputs():
     image = random(2, 1, 9, 7, 5).permute(0, 1, 4, 3, 2)
     u = displacement(shape=(9, 7, 5)).permute(0, 1, 4, 3, 2)
@@ -92,6 +105,7 @@ def test_warp_takes_non_contiguous_inputs():
     assert torch.equal(spatial.warp(image, u), spatial.warp(image.contiguous(), u.contiguous()))
 
 
+@pytest.mark.usefixtures("both_ways")
 def test_warp_agrees_with_voxelmorph():
     image, u = random(1, 1, *SHAPE), displacement(size=0.9)[:1]
     inside = (..., slice(1, -1), slice(1, -1), slice(1, -1))
@@ -105,6 +119,7 @@ def test_gradients_of_the_warp_are_those_of_finite_differences():
     assert torch.autograd.gradcheck(spatial.warp, (image, u))
 
 
+@pytest.mark.usefixtures("both_ways")
 def test_compose_agrees_with_the_judge_and_with_two_warps():
     first, then = displacement(1), displacement(2)
     expected = compose(first[1].numpy(), then[1].numpy())
