@@ -21,7 +21,7 @@ def change(values):
 
 @pytest.fixture(autouse=True)
 def own_folders(monkeypatch, tmp_path):
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # Python takes a file of the same second and size for the same
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # a file of the same second and size is taken for it
     monkeypatch.setattr(sys, "pycache_prefix", str(tmp_path / "python"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
 
