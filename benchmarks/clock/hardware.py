@@ -44,14 +44,20 @@ class Hardware:
 
     @property
     def words(self) -> str:
-        """The key as notes below tables print it."""
+        """The machine and its libraries as notes below tables print them, without the cores that calls had."""
         threads = ", two threads a core (SMT)" if self.smt else ""
         clock = f", governor {self.governor}" if self.governor else ""
         share = f", limited to {self.limit:g}" if self.limit is not None else ""
-        pinned = f", pinned to {', '.join(map(str, self.pinned))}" if self.pinned else ", not pinned"
         gpu = "" if self.gpu == "none" else f"; {self.gpu}, driver {self.driver}"
         libraries = ", ".join(f"{name} {version}" for name, version in self.versions.items())
-        return f"{self.cpu}, {self.cores} cores{share}{threads}{clock}{pinned}{gpu}; {libraries}"
+        return f"{self.cpu}, {self.cores} cores{share}{threads}{clock}{gpu}; {libraries}"
+
+    @property
+    def place(self) -> str:
+        """The cores that calls were pinned to, in words."""
+        if not self.pinned:
+            return "on any core"
+        return f"on core{'s' * (len(self.pinned) > 1)} {', '.join(map(str, self.pinned))}"
 
 
 def this_hardware(pinned: tuple[int, ...], build: Mapping[str, str]) -> Hardware:

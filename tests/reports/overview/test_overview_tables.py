@@ -19,7 +19,17 @@ from reports.overview.tables import dataset_table
 from reports.overview.timing import timing_table, timings
 from reports.tables import latex
 from reports.tables.numbers import MINUS, quantity
-from tests.reports.report_inputs import REASON, failed_row, frame, make_run, row, rows_of, timing_frame, write_dataset
+from tests.reports.report_inputs import (
+    HARDWARE,
+    REASON,
+    failed_row,
+    frame,
+    make_run,
+    row,
+    rows_of,
+    timing_frame,
+    write_dataset,
+)
 
 
 def test_overview_by_hand(built):
@@ -113,8 +123,43 @@ def test_a_device_that_was_lost_while_methods_were_timed_is_named(tmp_path):
     timing = pd.concat([timing_frame(), lost[lost.method == "net"]])
     run = make_run(frame(rows_of("shells", "identity", [0.5])), {"shells": data}, timing=timing)
     table = timing_table(run, timings(timing), data)
-    assert table.notes == ["Network & co on CUDA: not measured: no driver."]
+    assert table.notes == [
+        "Network & co on CUDA: not measured: no driver.",
+        "Hardware: Some CPU, 2 cores; torch 2.8. CPU, 1 thread on cores 0, 1; CPU, 2 threads on cores 0, 1.",
+    ]
     assert table.heads[-1].title.startswith("CUDA")
+
+
+def shells_table(folder, timing):
+    data = write_dataset(folder, "shells", phantom=True, n_pairs=1)
+    return timing_table(make_run(frame(rows_of("shells", "identity", [0.5])), {"shells": data}), timings(timing), data)
+
+
+def test_only_calls_known_to_be_undisturbed_are_called_alone(tmp_path):
+    timing = timing_frame()
+    assert "alone on the machine" in shells_table(tmp_path / "calm", timing).caption
+    nobody_knows = shells_table(tmp_path / "unknown", timing.assign(contended=None))
+    assert "alone" not in nobody_knows.caption
+    assert "for 24 of 24 calls it is not known whether they were contended" in nobody_knows.caption
+    timing.loc[(timing.method == "net") & (timing.threads == 1) & (timing["round"] == 2), "contended"] = True
+    table = shells_table(tmp_path / "one", timing)
+    assert table.caption.endswith("1 of 24 calls contended.")
+    assert "; 5, 1 contended)" in table.rows[1][1].text
+    assert table.notes[0].startswith("Contended: on one thread less than 97% of a core")
+
+
+def test_there_are_no_quartiles_of_fewer_than_five_calls(tmp_path):
+    timing = timing_frame()
+    table = shells_table(tmp_path, timing[timing["round"] <= 3])
+    assert table.rows[0][1].text == "9.01 (3)"
+
+
+def test_seconds_of_different_hardware_share_no_column(tmp_path):
+    elsewhere = timing_frame().assign(hardware=replace(HARDWARE, cpu="Other CPU").key, seconds=1.0)
+    table = shells_table(tmp_path, pd.concat([timing_frame(), elsewhere]))
+    titles = [head.title for head in table.heads if head.title.startswith("CPU")]
+    assert sorted(titles) == [f"CPU, {n} ↓" for n in ("1 thread [1]", "1 thread [2]", "2 threads [1]", "2 threads [2]")]
+    assert [note.split(",")[0] for note in table.notes] == ["Hardware [1]: Other CPU", "Hardware [2]: Some CPU"]
 
 
 def test_failures_of_several_seeds_name_the_seed():
