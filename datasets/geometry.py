@@ -12,6 +12,7 @@ Convention, everywhere in this project:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -68,8 +69,12 @@ def warp(image: ArrayLike, displacement: ArrayLike, *, order: Order = 1, outside
 
 def sample_displacement(displacement: ArrayLike, points: ArrayLike) -> Array:
     """Read a displacement ``(3, D, H, W)`` linearly, border clamp, at ``points`` ``(n, 3)``; gives ``(n, 3)``."""
-    coordinates = np.asarray(points, dtype=np.float64).T
-    return np.stack([sample(component, coordinates) for component in np.asarray(displacement, np.float64)], axis=-1)
+    from scipy import ndimage
+
+    points, u = np.asarray(points, dtype=np.float64).T, np.asarray(displacement)
+    # Into float64, and without a copy of the displacement in it.
+    read = partial(ndimage.map_coordinates, coordinates=points, output=np.float64, order=1, mode="nearest")
+    return np.stack([read(component) for component in u], axis=-1)
 
 
 def move_points(displacement: ArrayLike, points: ArrayLike) -> Array:

@@ -2,19 +2,21 @@
 
 Each number of this module goes by several names in the literature and several numbers go by one name, so that each has
 a name of its own here. The regularity functions take the Jacobian determinant, computed once by
-`datasets.geometry.jacobian_determinant`; the scheme it was computed with is part of the protocol.
+`jacobian_determinant`; the scheme it was computed with is part of the protocol. What they need beside it is of the size
+of a plane of voxels.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.evidence import Compute, Evidence, Value
-from datasets import geometry
 from datasets.files import Array
+from datasets.geometry import Scheme
 
 SMALLEST = 1e-9  # determinants are clipped to this before their logarithm is taken
 # Protocols, each with its meaning; where there are two, the first is of a mask, the second of the whole grid.
@@ -25,6 +27,25 @@ CENTRAL = {
 }
 ERROR = {"mask": "voxels of the fixed image's mask", "grid": "all voxels of the fixed grid"}
 _SHIFT, _CUT = 3, 2  # Learn2Reg's
+
+
+def jacobian_determinant(displacement: ArrayLike, *, scheme: Scheme) -> Array:
+    """Return the determinant of the Jacobian of ``x + u(x)``, in the precision of ``displacement`` ``(3, D, H, W)``.
+
+    The schemes and the numbers are those of `datasets.geometry.jacobian_determinant`.
+    """
+    from benchmarks.measures import determinant_loops  # here, for Numba takes half a second to import
+
+    u = np.ascontiguousarray(displacement, np.result_type(np.asarray(displacement), np.float32))
+    if u.ndim != 4 or u.shape[0] != 3 or min(u.shape[1:]) < 2:
+        raise ValueError(f"jacobian_determinant: expected (3, D, H, W) with every axis at least 2, got {u.shape}")
+    if scheme == "central":
+        determinant = np.empty(u.shape[1:], u.dtype)
+        determinant_loops.central(u, determinant)
+    else:
+        determinant = np.empty([n - 1 for n in u.shape[1:]], u.dtype)
+        determinant_loops.forward(u, determinant)
+    return determinant
 
 
 def folding_count(determinant: ArrayLike) -> int:
@@ -40,7 +61,7 @@ def folding_percent(determinant: ArrayLike, mask: ArrayLike | None = None) -> fl
 
 def jacobian_std(determinant: ArrayLike) -> float:
     """Return the standard deviation of the determinant: what the cascade papers' code calls ``jacobian_det``."""
-    return float(np.std(np.asarray(determinant), dtype=np.float64))
+    return _std(np.asarray(determinant), None, lambda values: values)
 
 
 def sdlogj(determinant: ArrayLike, mask: ArrayLike | None = None) -> float:
@@ -49,7 +70,7 @@ def sdlogj(determinant: ArrayLike, mask: ArrayLike | None = None) -> float:
     Determinants below 1e-9 are clipped to it, so that a folded voxel counts as an extreme contraction. NaN when the
     mask is empty. Leow et al. 2007, doi:10.1109/TMI.2007.892646.
     """
-    return _std_log(_inside(determinant, mask))
+    return _std(np.asarray(determinant), mask, _log)
 
 
 def sdlogj_l2r(determinant: ArrayLike, mask: ArrayLike | None = None) -> float:
@@ -61,7 +82,8 @@ def sdlogj_l2r(determinant: ArrayLike, mask: ArrayLike | None = None) -> float:
     NaN when nothing is left. Hering et al. 2022, doi:10.1109/TMI.2022.3213983.
     """
     inner = tuple(slice(_CUT, max(_CUT, n - _CUT)) for n in np.shape(determinant))
-    return _std_log(_inside(np.asarray(determinant)[inner], None if mask is None else np.asarray(mask)[inner]) + _SHIFT)
+    mask = None if mask is None else np.asarray(mask)[inner]
+    return _std(np.asarray(determinant)[inner], mask, lambda values: _log(values + _SHIFT))
 
 
 def displacement_error(
@@ -77,10 +99,11 @@ def displacement_error(
             f"displacement_error: expected two displacements (3, D, H, W) on one grid, got {displacement.shape} and "
             f"{truth.shape}"
         )
-    squared = np.zeros(displacement.shape[1:])
-    for axis, size in enumerate(spacing):
-        squared += ((displacement[axis].astype(np.float64) - truth[axis]) * size) ** 2
-    return np.sqrt(_inside(squared, mask))
+    distance = np.empty(displacement.shape[1:])
+    for z, plane in enumerate(distance):
+        parts = zip(displacement, truth, spacing, strict=True)
+        np.sqrt(sum(((u[z].astype(np.float64) - t[z]) * size) ** 2 for u, t, size in parts), out=plane)
+    return _inside(distance, mask)
 
 
 def forward(measure: Callable[[Array], float]) -> Compute:
@@ -107,18 +130,20 @@ def error_values(evidence: Evidence) -> Iterator[Value]:
     """Yield the mean and the 95th percentile of the distance to the true displacement, over the mask and the grid."""
     if evidence.true_displacement is None:
         return
+    everywhere = displacement_error(evidence.displacement, evidence.true_displacement, evidence.spacing)
+    everywhere = everywhere.reshape(evidence.displacement.shape[1:])
     for protocol, mask in _protocols(ERROR, evidence.mask):
-        error = displacement_error(evidence.displacement, evidence.true_displacement, evidence.spacing, mask)
+        error = _inside(everywhere, mask)
         yield Value(protocol, "mean", float(np.mean(error)) if error.size else float("nan"))
         yield Value(protocol, "p95", float(np.percentile(error, 95)) if error.size else float("nan"))
 
 
 def _forward(evidence: Evidence) -> Array:
-    return geometry.jacobian_determinant(evidence.displacement, scheme="forward")
+    return jacobian_determinant(evidence.displacement, scheme="forward")
 
 
 def _central(evidence: Evidence) -> Array:
-    return geometry.jacobian_determinant(evidence.displacement, scheme="central")
+    return jacobian_determinant(evidence.displacement, scheme="central")
 
 
 def _protocols(protocols: Iterable[str], mask: ArrayLike | None) -> list[tuple[str, ArrayLike | None]]:
@@ -134,13 +159,40 @@ def _inside(values: ArrayLike, mask: ArrayLike | None) -> Array:
     values = np.asarray(values)
     if mask is None:
         return values.ravel()
+    return values[_checked(mask, values.shape)]
+
+
+def _checked(mask: ArrayLike, shape: Sequence[int]) -> NDArray[np.bool_]:
     mask = np.asarray(mask)
-    if mask.shape != values.shape or mask.dtype != bool:
-        raise ValueError(f"mask: expected a boolean array {values.shape}, got {mask.shape} of dtype {mask.dtype}")
-    return values[mask]
+    if mask.shape != shape or mask.dtype != bool:
+        raise ValueError(f"mask: expected a boolean array {shape}, got {mask.shape} of dtype {mask.dtype}")
+    return mask
 
 
-def _std_log(values: Array) -> float:
-    if not values.size:
-        return float("nan")
-    return float(np.std(np.log(np.clip(values.astype(np.float64), SMALLEST, 1 / SMALLEST))))
+def _std(values: Array, mask: ArrayLike | None, of: Callable[[Array], Array]) -> float:
+    """Return the standard deviation of a function of the values, over a mask or all; NaN where there are none.
+
+    Planes are taken one by one in float64, and their means and squares joined (Chan et al. 1983,
+    doi:10.1080/00031305.1983.10483115).
+    """
+    count, mean, squares = 0, 0.0, 0.0
+    for plane in _planes(values, mask):
+        if plane.size:
+            found = of(plane.astype(np.float64))
+            own = float(np.mean(found))
+            step, both = own - mean, count + found.size
+            squares += float(np.sum((found - own) ** 2)) + step * step * count * found.size / both
+            count, mean = both, mean + step * found.size / both
+    return math.sqrt(squares / count) if count else float("nan")
+
+
+def _planes(values: Array, mask: ArrayLike | None) -> Iterator[Array]:
+    if mask is None:
+        yield from values
+        return
+    mask = _checked(mask, values.shape)
+    yield from (plane[kept] for plane, kept in zip(values, mask, strict=True))
+
+
+def _log(values: Array) -> Array:
+    return np.log(np.clip(values, SMALLEST, 1 / SMALLEST))
