@@ -32,9 +32,9 @@ def totals(stat: Path = STAT, cores: Collection[int] = ()) -> Totals | None:
         tick = os.sysconf("SC_CLK_TCK")
     except (OSError, ValueError):
         return None
-    if "cpu" not in lines or not lines["cpu"]:
+    if len(lines.get("cpu", ())) < 8:  # a kernel before 2.6.11, or something else that calls itself so
         return None
-    user, nice, system, idle, waiting, interrupts, soft, stolen, *_ = [*lines["cpu"], *[0] * 8]
+    user, nice, system, idle, waiting, interrupts, soft, stolen, *_ = lines["cpu"]
     busy = user + nice + system + interrupts + soft
     taken = [lines[name][7] for core in cores if len(lines.get(name := f"cpu{core}", ())) > 7]
     everything = busy + idle + waiting + stolen

@@ -1,15 +1,21 @@
 """Timing: methods take turns, first calls are kept apart, and an untrained network is never timed."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import pandas as pd
 import pytest
 
+from benchmarks.clock import cores, kernel
+from benchmarks.clock.hardware import parse
 from benchmarks.records import TrainingOutcome, text_of
 from workflows.configuration.resolve import resolve
 from workflows.planning import plan
 from workflows.planning.specs import TimingSpec
 from workflows.timed import contest
+from workflows.timed.contest import Patience
 from workflows.timing import timing
 
 
@@ -66,3 +72,61 @@ def test_a_failed_training_is_a_row_without_seconds(make_dataset, registration, 
     assert set(rows.status) == {"diverged"}
     assert set(rows.reason) == {reason}
     assert rows.seconds.isna().all()
+
+
+@pytest.fixture
+def neighbour():
+    """A process that keeps busy the core that one thread is pinned to."""
+    if kernel.totals() is None or not hasattr(os, "sched_setaffinity"):
+        pytest.skip("this system does not tell what its cores do")
+    (core,) = cores.choose(1, cores.allowed())
+    code = f"import os\nos.sched_setaffinity(0, [{core}])\nwhile True: pass"
+    busy = subprocess.Popen([sys.executable, "-c", code])
+    yield core
+    busy.kill()
+    busy.wait()
+
+
+def test_calls_beside_a_busy_neighbour_are_repeated_and_marked(
+    make_dataset, registration, tmp_path, neighbour, monkeypatch
+):
+    monkeypatch.setattr(contest, "ATTEMPTS", 2)
+    rows = run_timing(tmp_path, [registration(make_dataset()).run])
+    assert rows.contended.astype(bool).all()
+    assert (rows.others > 0.03).all()
+    assert rows.sort_values("round").attempts.tolist() == [1, 2, 2, 2]  # a first call cannot be repeated
+    assert {parse(key).pinned for key in rows.hardware} == {(neighbour,)}
+
+
+def test_repeats_end_with_the_patience(make_dataset, registration, tmp_path, neighbour, monkeypatch):
+    monkeypatch.setattr(contest, "ATTEMPTS", 3)
+    monkeypatch.setattr(contest, "Patience", lambda: Patience(1.5))
+    rows = run_timing(tmp_path, [registration(make_dataset()).run])
+    assert rows.attempts.sum() == len(rows) + 1  # a repeat takes a second and the call
+    assert rows.contended.astype(bool).all()
+
+
+def test_more_threads_than_cores_are_one_line_and_the_rows_that_are_possible(
+    make_dataset, registration, tmp_path, caplog
+):
+    timing(TimingSpec(runs=[registration(make_dataset()).run], pairs=1, rounds=1, folder=tmp_path), 4096)
+    rows = pd.read_parquet(tmp_path / "timing.parquet")
+    assert set(rows.threads) == {1, len(cores.allowed())}
+    assert set(rows.status) == {"ok"}
+    assert [record.message for record in caplog.records if "4096 threads" in record.message] == [
+        f"4096 threads were asked for: timed with {len(cores.allowed())}, the cores that may be used"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "most", "calls"), [(0.3, 10, 10), (0.3, 3, 3), (1.0, 10, 5), (40.0, 10, 5), (40.0, 1, 1)]
+)
+def test_ten_warm_calls_under_a_second_and_five_above(seconds, most, calls):
+    assert contest.warm_calls(seconds, most) == calls
+
+
+def test_as_many_methods_are_loaded_as_fit_the_memory():
+    assert contest.together((64, 64, 32), 20_000) >= 14  # the default profile on 20 GB
+    assert contest.together((128, 128, 128), 20_000) < contest.together((64, 64, 64), 20_000)
+    assert contest.together((512, 512, 512), 8_000) == 2
+    assert contest.together((64, 64, 32), 20_000, on_a_gpu=True) == 4
