@@ -27,8 +27,9 @@ from datasets.files import CURVE, clear_leftovers, one_line, replacing
 from datasets.progress import progress
 from methods.blocks.precision import single_precision
 from methods.blocks.training import parallel
-from methods.blocks.training.checkpoint import CheckpointError, newest_state, save_state
+from methods.blocks.training.checkpoint import CheckpointError, newest_state
 from methods.blocks.training.settings import LoopOptions, learning_rate
+from methods.blocks.training.states import StateWriter
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -162,9 +163,11 @@ def fit(
         clear_leftovers(folder)
     start, seconds = _resume(learner, folder, run)
     began, total = time.monotonic() - seconds, sampler.options.iterations
-    with single_precision(tuned=True), _curve(folder / CURVE, start) if alone else nullcontext() as curve:
+    books = _curve(folder / CURVE, start) if alone else nullcontext()
+    with single_precision(tuned=True), StateWriter(folder) as states, books as curve:
         for iteration in progress(range(start, total), done=start, show=alone):
             row = _iterate(learner, sampler, iteration)
+            states.check()
             spent = time.monotonic() - began
             if curve is not None:
                 curve.write(json.dumps({**row, "seconds": round(spent, 3)}) + "\n")
@@ -174,7 +177,7 @@ def fit(
             if (iteration + 1) % sampler.options.checkpoint_every == 0 or iteration + 1 == total:
                 _check_weights(learner, sampler, iteration)
                 if curve is not None:
-                    save_state(folder, _state(learner, iteration + 1, spent, run))
+                    states.write(_state(learner, iteration + 1, spent, run))
 
 
 def _iterate(learner: Learner, sampler: Stream, iteration: int) -> dict[str, float]:
@@ -240,8 +243,8 @@ def _curve(path: Path, start: int) -> IO[str]:
 
 def _check_weights(learner: Learner, sampler: Stream, iteration: int) -> None:
     for name, module in learner.modules.items():
-        state = (value for value in module.state_dict().values() if value.is_floating_point())  # running averages too
-        if not all(value.isfinite().all() for value in state):
+        state = [value for value in module.state_dict().values() if value.is_floating_point()]  # running averages too
+        if state and not torch.stack([value.isfinite().all() for value in state]).all():  # one answer from a GPU
             pairs = sampler.batch(iteration).names
             raise DivergedError(
                 f"weights of {name} are NaN or infinite after iteration {iteration}, pairs {pairs}; "
