@@ -47,6 +47,7 @@ from datasets.case import Dataset, Pair, open_dataset
 from datasets.description import IMAGES, MASKS, TRUTH, Description
 from datasets.files import DataError, sha256
 from workflows.evaluate import evaluate
+from workflows.planning.devices import assigned
 from workflows.planning.layout import ChunkFolder, pairs_of
 from workflows.planning.specs import RegisterSpec
 from workflows.running.command import job
@@ -67,7 +68,7 @@ def register(spec: RegisterSpec, threads: int) -> None:
     if not data.test_pairs:
         raise DataError(f"{data.folder}: has no test pairs, it is for training alone; take it out of run.datasets")
     training = read(spec.run.training, TrainingOutcome) if spec.run.training else None
-    with _alone(chunk):
+    with _alone(chunk), assigned(spec.run.by.device):
         session = Session(spec, threads, data, training)
         try:
             about, unavailable = session.register_all(), ""

@@ -16,6 +16,7 @@ from benchmarks.records import UNAVAILABLE, TrainingOutcome, read, write
 from datasets.case import Dataset, open_dataset
 from datasets.description import IMAGES, MASKS, Description
 from datasets.files import SNAPSHOTS, DataError, one_line, sha256
+from workflows.planning.devices import assigned
 from workflows.planning.layout import TrainingFolder
 from workflows.planning.specs import TrainSpec
 from workflows.running import machine
@@ -85,7 +86,8 @@ def _call(
     if spec.watch:
         others["watch"] = Watcher(spec.watch, state / SNAPSHOTS)
     params, training = build(module.Params, spec.by.params), build(module.Training, spec.training)
-    return module.train(data, state, params, training, device=spec.by.device, seed=spec.by.seed, **others)
+    with assigned(spec.by.device, getattr(training, "processes", 1)):
+        return module.train(data, state, params, training, device=spec.by.device, seed=spec.by.seed, **others)
 
 
 def _checkpoint_of(teacher: TrainingOutcome, outcome: Path) -> Path:

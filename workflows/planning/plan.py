@@ -10,7 +10,6 @@ from pathlib import Path
 from reports import PAGE
 from reports.reading.method import Method
 from workflows.configuration import sources
-from workflows.configuration.config import SettingsError
 from workflows.configuration.settings import Settings
 from workflows.planning.code import files_of
 from workflows.planning.layout import ChunkFolder, Layout, TrainingFolder
@@ -28,7 +27,6 @@ from workflows.planning.specs import (
     TrainSpec,
 )
 from workflows.planning.wildcards import Wildcards
-from workflows.running.machine import missing_device
 
 
 def _there(path: Path, specify: Callable[[Wildcards], Spec], where: Wildcards) -> Iterator[tuple[Path, Spec]]:
@@ -59,14 +57,6 @@ class Plan:
         """Return how many GPUs a training takes: one for each of its processes."""
         processes = self.settings.training(wildcards.method, wildcards.dataset).get("processes", 1)
         return processes * self.gpus(wildcards.method)
-
-    def check_device(self) -> None:
-        """Refuse a configuration whose networks are to run on a device that is not there."""
-        if any(map(self.gpus, self.settings.methods)) and (why := missing_device(self.settings.device)):
-            raise SettingsError(
-                f"configuration, device: {self.settings.device} cannot be used here ({why}); write `device: cpu`, or "
-                "install a PyTorch and a driver that see the GPU"
-            )
 
     def all_chunks(self) -> dict[ChunkFolder, Wildcards]:
         """Return every chunk of every selected run, with the names in its path."""

@@ -5,7 +5,7 @@ import reports
 from datasets.files import DataError
 from workflows.configuration.resolve import resolve
 from workflows.configuration.sources import ROOT
-from workflows.planning import code, marks, plan
+from workflows.planning import capacity, code, marks, plan
 from workflows.planning.spec_files import SpecFiles
 from workflows.running import guard, machine, runner, stale, unavailable
 
@@ -21,7 +21,7 @@ try:
         machine.check([guard.existing(LAYOUT.results)])
         CLAIM = guard.hold(Path("."))
         if workflow.local_exec:  # a cluster has its GPUs elsewhere
-            PLAN.check_device()
+            capacity.check(PLAN.settings)
         # Two working folders may have one disk for their results.
         SHARED_CLAIM = guard.hold_results(LAYOUT.results)
         unavailable.forget(PLAN)

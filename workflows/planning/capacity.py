@@ -1,0 +1,35 @@
+"""Whether this machine has the devices that a configuration asks for."""
+
+from __future__ import annotations
+
+import os
+
+from workflows.configuration.config import SettingsError
+from workflows.configuration.settings import Settings
+from workflows.planning.devices import gpus
+from workflows.running.machine import missing_device
+
+
+def check(settings: Settings) -> None:
+    """Refuse a configuration whose networks are to run on a device, or in more processes, than this machine has."""
+    if settings.device == "cuda" and any(map(settings.trains, settings.methods)):
+        if why := missing_device("cuda"):
+            raise SettingsError(
+                f"configuration, device: cuda cannot be used here ({why}); write `device: cpu`, or install a PyTorch "
+                "and a driver that see the GPU"
+            )
+        there, kind = len(gpus()), "GPUs"
+    else:
+        there, kind = len(os.sched_getaffinity(0)), "cores"
+    for method, dataset in settings.runs if there else ():
+        wanted = _processes(settings, method, dataset) if settings.trains(method) else 1
+        if wanted > there:
+            raise SettingsError(
+                f"configuration, methods: {method}: training, processes: {wanted} are more than the {there} {kind} "
+                f"here; write {there} or fewer"
+            )
+
+
+def _processes(settings: Settings, method: str, dataset: str) -> int:
+    wanted = settings.training(method, settings.train_on(method, dataset)).get("processes", 1)
+    return wanted if isinstance(wanted, int) else 1  # what is no number is refused elsewhere
