@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, Literal
+from functools import partial
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -27,10 +28,10 @@ def single_precision(*, tuned: bool = False) -> Generator[None]:
     matmul, newer = torch.backends.cuda.matmul, hasattr(torch.backends.cudnn, "conv")  # from torch 2.9 on
     allowed = matmul.fp32_precision == "tf32" if newer else matmul.allow_tf32
     # What the newer interface allows all of CUDA, the older one does not take back.
-    exact: dict[str, Any] = {"fp32_precision": "ieee"} if newer else {}
+    flags = partial(torch.backends.cudnn.flags, fp32_precision="ieee") if newer else torch.backends.cudnn.flags
     matmul.allow_tf32 = False
     try:
-        with torch.backends.cudnn.flags(enabled=True, benchmark=tuned, allow_tf32=False, **exact):
+        with flags(enabled=True, benchmark=tuned, allow_tf32=False):
             yield
     finally:
         matmul.allow_tf32 = allowed
