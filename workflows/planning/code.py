@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from functools import cache
-from pathlib import Path
 
 from reports import PAPERS
 from workflows.configuration import sources
@@ -12,12 +11,22 @@ from workflows.configuration import sources
 
 def files_of(*modules: str) -> list[str]:
     """Return the project's source files that some modules depend on: an edited file reruns what it touches."""
-    return [os.path.relpath(path) for path in _sources(*modules)]
+    return list(_sources(modules, os.getcwd()))
+
+
+def libraries_of(module: str) -> dict[str, str]:
+    """Return the libraries that a module of the project depends on, with their versions."""
+    return dict(_libraries(module))
 
 
 @cache  # thousands of jobs ask for the same few
-def _sources(*modules: str) -> tuple[Path, ...]:
-    return tuple(sources.sources_of(modules))
+def _sources(modules: tuple[str, ...], here: str) -> tuple[str, ...]:
+    return tuple(os.path.relpath(path, here) for path in sources.sources_of(modules))
+
+
+@cache
+def _libraries(module: str) -> dict[str, str]:
+    return sources.libraries_of([module])
 
 
 def templates() -> list[str]:

@@ -11,7 +11,7 @@ from reports import PAGE
 from reports.reading.method import Method
 from workflows.configuration import sources
 from workflows.configuration.settings import Settings
-from workflows.planning.code import files_of
+from workflows.planning.code import files_of, libraries_of
 from workflows.planning.layout import ChunkFolder, Layout, TrainingFolder
 from workflows.planning.specs import (
     CollectSpec,
@@ -265,7 +265,7 @@ class Plan:
             params=self.settings.params(method, dataset),
             device="cuda" if self.gpus(method) else "cpu",
             seed=int(seed),
-            libraries=sources.libraries_of([self.settings.module(method)]),
+            libraries=libraries_of(self.settings.module(method)),
         )
 
     def _run(self, method: str, dataset: str, seed: int | str) -> RunSpec:
