@@ -11,6 +11,7 @@ registering anew.
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
@@ -89,6 +90,7 @@ def _rows(
             **measured,
         )
 
+    known = _judged(before)
     if spec.chunk == 0:
         for metric, value in registrations.cost.items():
             yield row(RUN_LEVEL, _cost(metric, float(value)))
@@ -98,8 +100,8 @@ def _rows(
             yield row(record.pair, _cost("peak_memory", record.peak_memory))
             pair = Pair.from_name(record.pair)
             chunk = ChunkFolder(spec.folder)
-            known = [] if chunk.displacement(pair).exists() or before is None else _judged(before, record.pair)
-            measured = known or judge(_displacement(chunk, record, judged=before is not None), pair, data, truth)
+            earlier = [] if chunk.displacement(pair).exists() else known.get(record.pair, [])
+            measured = earlier or judge(_displacement(chunk, record, judged=before is not None), pair, data, truth)
             yield from (row(record.pair, each) for each in measured)
 
 
@@ -163,10 +165,14 @@ def _forget(chunk: ChunkFolder, lost: Pair, *, judged: bool) -> None:
     keep_lines(chunk.records, there)
 
 
-def _judged(before: pd.DataFrame, pair: str) -> list[Row]:
-    """Return what the judge found earlier of a pair; not its cost, which the registration gave."""
-    rows = before[(before.pair == pair) & ~before.metric.isin(["seconds", "peak_memory"])]
-    return [cast(Row, row) for row in rows[list(Row.__annotations__)].to_dict("records")]
+def _judged(before: pd.DataFrame | None) -> dict[str, list[Row]]:
+    """Return what the judge found earlier of each pair; not its cost, which the registration gave."""
+    found: dict[str, list[Row]] = defaultdict(list)
+    if before is not None:
+        rows = before[~before.metric.isin(["seconds", "peak_memory"])]
+        for pair, row in zip(rows.pair, rows[list(Row.__annotations__)].to_dict("records"), strict=True):
+            found[pair].append(cast(Row, row))
+    return found
 
 
 def _cost(name: str, value: float | None) -> Row:

@@ -20,10 +20,10 @@ def report(spec: ReportSpec) -> None:
     """Build the report from the rows and the displacements of a finished run."""
     layout = Layout(spec.folder)
     datasets = {name: open_dataset(folder) for name, folder in spec.datasets}
+    chunks = {name: chunk_of(data.test_pairs, spec.chunks[name]) for name, data in datasets.items()}
 
     def displacement_path(dataset: str, method: str, seed: int, pair: str) -> Path:
-        chunk = chunk_of(datasets[dataset].test_pairs, Pair.from_name(pair), spec.chunks[dataset])
-        return layout.chunk(dataset, method, seed, chunk).displacement(Pair.from_name(pair))
+        return layout.chunk(dataset, method, seed, chunks[dataset][pair]).displacement(Pair.from_name(pair))
 
     unavailable = records.read(layout.unavailable, list[records.Unavailable])
     run = Run(

@@ -2,20 +2,26 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from datasets.case import Writer, open_dataset
 from datasets.description import Description, TrainingSplit
 from methods import progressive, recursive, voxelmorph
 from methods.blocks.cascades.distillation import Aldk
+from methods.blocks.cost import count_macs
 from methods.blocks.progressive.unet import UNet
 from methods.blocks.training import loop
 from methods.blocks.training.checkpoint import newest_state, save_weights
 from tests.methods import calls
 from workflows.configuration.resolve import CATALOGUE, read_yaml, resolve
+from workflows.configuration.sources import ROOT
 
 PAPER = CATALOGUE.parent / "paper.yaml"
 SETTINGS = resolve(read_yaml(PAPER))
@@ -100,3 +106,25 @@ def ten_iterations(data, folder, **options):
     model = UNet()
     model.load_state_dict(shared)
     return save_weights(folder / "ten.safetensors", model, progressive._about(progressive.Params()))
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_multiply_accumulates_are_those_of_the_counter_of_torch(groups):
+    net = nn.Sequential(
+        nn.Conv3d(4, 6, (3, 2, 1), stride=2, padding=1, groups=groups),
+        nn.LeakyReLU(),
+        nn.ConvTranspose3d(6, 2, 4, stride=(2, 1, 3), padding=1, groups=groups),
+        nn.Conv3d(2, 2, 3, dilation=2, padding=3, bias=False, groups=groups),
+    )
+    image = torch.zeros(2, 4, 9, 10, 12)
+    with FlopCounterMode(display=False) as counter:
+        net(image)
+    assert 2 * count_macs(lambda: net(image)) == counter.get_total_flops() > 0
+
+
+def test_counting_imports_no_compiler():
+    code = "from methods.blocks.cost import registration_cost\nfrom torch import nn\nimport sys\n"
+    code += "class Net(nn.Conv3d):\n    def forward(self, fixed, moving):\n        return super().forward(fixed)\n"
+    code += "print(registration_cost(lambda: Net(1, 2, 3), (4, 5, 6)), 'torch._dynamo' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.strip() == "{'parameters': 56, 'macs': 1296} False"

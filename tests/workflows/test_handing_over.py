@@ -71,7 +71,7 @@ def test_a_pair_is_in_the_chunk_that_says_so():
     chunks = [pairs_of(pairs, chunk, 4) for chunk in range(4)]
     assert sorted(pair.moving for chunk in chunks for pair in chunk) == sorted(pair.moving for pair in pairs)
     assert max(map(len, chunks)) - min(map(len, chunks)) == 1
-    assert all(chunk_of(pairs, pair, 4) == number for number, chunk in enumerate(chunks) for pair in chunk)
+    assert chunk_of(pairs, 4) == {pair.name: number for number, chunk in enumerate(chunks) for pair in chunk}
 
 
 @pytest.mark.parametrize(

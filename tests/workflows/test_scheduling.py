@@ -1,5 +1,6 @@
 """What Snakemake's main process does beside the jobs, and that timing has the machine for itself."""
 
+import os
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import pytest
 
 from tests.workflows.pipeline_inputs import command
 from workflows.configuration.sources import ROOT
+from workflows.running.machine import MachineError, check_cores
 from workflows.running.runner import calm
 
 JOBS = 40
@@ -83,3 +85,32 @@ def test_timing_waits_for_all_jobs_and_the_report_for_timing(before):
         waiting = set().union(*(before[rule] for rule in waiting)) - done
     assert done == before.keys() - {"report"}
     assert "timing" in before["report"]
+
+
+def test_more_cores_than_the_machine_has_are_refused_before_work(tmp_path):
+    arguments = command(tmp_path)
+    arguments[arguments.index("--cores") + 1] = "4096"
+    done = subprocess.run(arguments, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode != 0
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("WarpBench: ")]
+    assert (
+        line
+        == f"WarpBench: --cores 4096: this machine has {os.cpu_count()}; use --cores {os.cpu_count()} or --cores all"
+    )
+    assert not (tmp_path / "results" / "tiny" / "specifications").exists()
+
+
+def test_more_threads_than_cores_are_told_in_a_line():
+    assert check_cores(1, {"register": 64, "train": 1}) == [
+        "--set-threads register=64: --cores grants 1, so it runs on 1"
+    ]
+    with pytest.raises(MachineError, match="--cores 4096"):
+        check_cores(4096, {})
+
+
+def test_a_step_by_hand_refuses_more_threads_than_cores(tmp_path):
+    step = [sys.executable, "-m", "workflows.register", str(tmp_path / "any.json"), "--threads", "4096"]
+    done = subprocess.run(step, capture_output=True, text=True, cwd=ROOT)
+    assert done.stderr == (
+        f"error: --threads: expected at most {os.cpu_count()}, the cores of this machine, got 4096\n"
+    )

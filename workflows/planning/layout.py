@@ -162,6 +162,6 @@ def pairs_of(pairs: Sequence[Pair], chunk: int, chunks: int) -> Sequence[Pair]:
     return pairs[chunk::chunks]
 
 
-def chunk_of(pairs: Sequence[Pair], pair: Pair, chunks: int) -> int:
-    """Return the chunk that a pair is in."""
-    return pairs.index(pair) % chunks
+def chunk_of(pairs: Sequence[Pair], chunks: int) -> dict[str, int]:
+    """Return the chunk that each pair is in, by the pair's name."""
+    return {pair.name: number % chunks for number, pair in enumerate(pairs)}

@@ -9,6 +9,14 @@ from workflows.planning import capacity, code, marks, plan
 from workflows.planning.spec_files import SpecFiles
 from workflows.running import guard, machine, runner, stale, unavailable
 
+
+def claimed_threads():
+    """Return the threads that --set-threads gives to rules, where it gives whole numbers."""
+    given = workflow.resource_settings.overwrite_threads or {}
+    counts = {rule: getattr(count, "raw", count) for rule, count in given.items()}
+    return {rule: int(count) for rule, count in counts.items() if str(count).isdigit()}
+
+
 LOOKING = guard.only_looking(sys.argv[1:])
 if "--unlock" in sys.argv:
     guard.unlock(Path("."))
@@ -20,8 +28,10 @@ try:
         guard.check_writable(LAYOUT.results)
         machine.check([guard.existing(LAYOUT.results)])
         CLAIM = guard.hold(Path("."))
-        if workflow.local_exec:  # a cluster has its GPUs elsewhere
+        if workflow.local_exec:  # a cluster has its GPUs and cores elsewhere
             capacity.check(PLAN.settings)
+            for line in machine.check_cores(workflow.cores, claimed_threads()):
+                sys.stderr.write(f"WarpBench: {line}\n")
         # Two working folders may have one disk for their results.
         SHARED_CLAIM = guard.hold_results(LAYOUT.results)
         unavailable.forget(PLAN)

@@ -41,6 +41,8 @@ def job(kind: type[T], usage: str | None) -> Iterator[Job[T]]:
     arguments = parser.parse_args()
     if arguments.threads < 1:
         sys.exit(f"error: --threads: expected a whole number of 1 or more, got {arguments.threads}")
+    if arguments.threads > (cores := os.cpu_count() or arguments.threads):
+        sys.exit(f"error: --threads: expected at most {cores}, the cores of this machine, got {arguments.threads}")
     end_with_runner()
     environment.adopt(environment.for_threads(arguments.threads))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # what a method starts must not wait for somebody to type

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from datasets.files import DataError, one_line
@@ -98,6 +98,21 @@ def check(folders: Iterable[Path], room: int = 0) -> None:
         except OSError as error:
             why = error.strerror or one_line(error)
             raise MachineError(f"{folder}: {why}; correct that and run again: what was finished is kept") from error
+
+
+def check_cores(cores: int, threads: Mapping[str, int]) -> list[str]:
+    """Refuse more cores than the machine has; return a line for each rule that is to have more threads than ``cores``.
+
+    Raises:
+        MachineError: steps would wait for each other, and every time that is measured would be of that.
+    """
+    if cores > (there := os.cpu_count() or cores):
+        raise MachineError(f"--cores {cores}: this machine has {there}; use --cores {there} or --cores all")
+    return [
+        f"--set-threads {rule}={count}: --cores grants {cores}, so it runs on {cores}"
+        for rule, count in threads.items()
+        if count > cores
+    ]
 
 
 def surroundings_fault(folder: Path) -> list[str]:
