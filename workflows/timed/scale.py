@@ -1,6 +1,6 @@
 """Measure how time and memory grow with the number of pairs: the steps of a run, for a method that does nothing.
 
-    python -m workflows.scale --most 10000
+    python -m workflows.timed.scale --most 10000
 
 Each step is a process, on tiny volumes. Registrations are judged by a second process, which starts no method.
 Writes ``scale.csv`` and ``scale.png`` to results/bench: seconds, CPU seconds and MiB of each step.
