@@ -29,7 +29,7 @@ class _Convolutions(TorchFunctionMode):
         self.macs = 0
 
     def __torch_function__(
-        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Tensor] | None = None
     ) -> Any:
         named = dict(kwargs or {})
         result = func(*args, **named)
