@@ -9,6 +9,7 @@ spline's coefficients are found from them), so a field may overshoot them: by a 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -22,7 +23,7 @@ def interpolation_weights(places: Tensor, controls: int) -> Tensor:
 
     At place k the weight of value k is one and those of the others are zero; a place's weights sum to one.
     """
-    return _weights(_mirror(places / (2 * (controls - 1)), controls - 1), _axis(controls, places))
+    return _weights(_mirror(places / (2 * (controls - 1)), controls - 1), _axis(controls, places.dtype, places.device))
 
 
 def on_grid(values: Tensor, shape: Sequence[int]) -> Tensor:
@@ -31,13 +32,15 @@ def on_grid(values: Tensor, shape: Sequence[int]) -> Tensor:
     One small matrix product an axis.
     """
     controls = _controls(values, "on_grid")
-    d, h, w = (_grid_weights(n, g, values) for n, g in zip(shape, controls, strict=True))
+    d, h, w = (_grid_weights(n, g, values.dtype, values.device) for n, g in zip(shape, controls, strict=True))
     return torch.einsum("ncijk,id,jh,kw->ncdhw", values, d, h, w).contiguous()  # whatever order einsum chose
 
 
-def _grid_weights(size: int, controls: int, like: Tensor) -> Tensor:
-    places = torch.arange(size, dtype=torch.float64, device=like.device) * (controls - 1) / size
-    return interpolation_weights(places, controls).to(like.dtype)
+@lru_cache(maxsize=64)
+@torch.inference_mode(False)  # what is kept serves training too
+def _grid_weights(size: int, controls: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    places = torch.arange(size, dtype=torch.float64, device=device) * (controls - 1) / size
+    return interpolation_weights(places, controls).to(dtype)
 
 
 def evaluator(values: Tensor, shape: Sequence[int]) -> Callable[[Tensor], Tensor]:
@@ -48,7 +51,7 @@ def evaluator(values: Tensor, shape: Sequence[int]) -> Callable[[Tensor], Tensor
     random transforms (2 to 8 an axis), since the work grows with the number of control values. No gradients.
     """
     controls = _controls(values, "evaluator")
-    axes = [_axis(g, values) for g in controls]
+    axes = [_axis(g, values.dtype, values.device) for g in controls]
     turns = values.new_tensor([1 / (2 * n) for n in shape])[:, None]
     last = values.new_tensor([g - 1 for g in controls])[:, None]
     return lambda points: _tensor_product(values, _mirror(points * turns, last), axes)
@@ -77,7 +80,9 @@ class _Axis(NamedTuple):
     sides: Tensor
 
 
-def _axis(controls: int, like: Tensor) -> _Axis:
+@lru_cache(maxsize=64)
+@torch.inference_mode(False)
+def _axis(controls: int, dtype: torch.dtype, device: torch.device) -> _Axis:
     """Return an axis' weights, fitted at four times as many places as the spline has terms."""
     inner = torch.arange(1, controls - 1, dtype=torch.float64)[:, None] - (controls - 1) / 2
     knots, sides = inner.abs(), torch.where(inner < 0, -1.0, 1.0).double()
@@ -87,7 +92,7 @@ def _axis(controls: int, like: Tensor) -> _Axis:
     exact = _from_values(controls).T @ cubic
     powers = _powers(places - (controls - 1) / 2, knots, sides)
     weights = torch.linalg.lstsq(powers.T, exact.T).solution.T
-    return _Axis(weights.to(like), knots.to(like), sides.to(like))
+    return _Axis(*(part.to(device, dtype) for part in (weights, knots, sides)))
 
 
 def _tensor_product(values: Tensor, places: Tensor, axes: Sequence[_Axis]) -> Tensor:

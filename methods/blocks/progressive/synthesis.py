@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -166,7 +167,7 @@ def gradient_magnitude(images: Tensor, sigma: float = 0.5) -> Tensor:
     As SciPy's ``gaussian_gradient_magnitude``: kernels cut at four sigma, borders reflected.
     """
     (d, along_d), (h, along_h), (w, along_w) = (
-        [matrix.to(images) for matrix in _gaussian(size, sigma)] for size in images.shape[2:]
+        _gaussian(size, sigma, images.dtype, images.device) for size in images.shape[2:]
     )
     out = torch.empty_like(images)
     for here, near in _slabs(images.shape[2], _reach(sigma)):
@@ -247,8 +248,10 @@ def _reach(sigma: float) -> int:
     return int(4 * sigma + 0.5)
 
 
-def _gaussian(size: int, sigma: float) -> tuple[Tensor, Tensor]:
-    """Return matrices ``(size, size)`` that smooth an axis by a Gaussian and take its derivative; float64."""
+@lru_cache(maxsize=16)
+@torch.inference_mode(False)  # what is kept serves training too
+def _gaussian(size: int, sigma: float, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return matrices ``(size, size)`` that smooth an axis by a Gaussian and take its derivative."""
     steps = torch.arange(-_reach(sigma), _reach(sigma) + 1)
     kernel = torch.exp(-0.5 * (steps.double() / sigma) ** 2)
     kernel /= kernel.sum()
@@ -258,4 +261,4 @@ def _gaussian(size: int, sigma: float) -> tuple[Tensor, Tensor]:
         torch.zeros(size, size, dtype=torch.float64).scatter_add_(1, columns, taps.expand(size, -1))
         for taps in (kernel, kernel * steps / sigma**2)
     )
-    return smooth, derivative
+    return smooth.to(device, dtype), derivative.to(device, dtype)

@@ -7,6 +7,7 @@ Control points on a 5^3 grid move by ``0.4 u^3`` cells along each axis, u unifor
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -49,5 +50,11 @@ def random_displacement(
     u = torch.rand(n, 3, CONTROLS, CONTROLS, CONTROLS, generator=generator) * 2 - 1
     cells = torch.tensor([size / (CONTROLS - 1) for size in shape]).view(3, 1, 1, 1)
     points = torch.nn.functional.pad(strength * STRENGTH * u**3 * cells, [1] * 6).to(device)
-    weights = (bspline_weights(size).to(device) for size in shape)
+    weights = (_weights(size, torch.device(device)) for size in shape)
     return torch.einsum("ncijk,di,hj,wk->ncdhw", points, *weights)
+
+
+@lru_cache(maxsize=16)
+@torch.inference_mode(False)  # what is kept serves training too
+def _weights(size: int, device: torch.device) -> Tensor:
+    return bspline_weights(size).to(device)
