@@ -227,6 +227,8 @@ def test_what_a_shell_has_set_does_not_reach_a_method(make_dataset, registration
         "ENVIRONMENT": "kept",
         "OMP_NUM_THREADS": "many",
         "OMP_SCHEDULE": "dynamic",
+        "NUMBA_OPT": "0",
+        "NUMBA_DISABLE_JIT": "1",
         "CUBLAS_WORKSPACE_CONFIG": ":0:0",
         "TMPDIR": str(tmp_path / "vanished"),
         "HOME": str(tmp_path / "none"),
@@ -237,7 +239,7 @@ def test_what_a_shell_has_set_does_not_reach_a_method(make_dataset, registration
     lines = (spec.folder / "method.log").read_text(encoding="utf-8").splitlines()
     seen = json.loads(next(line for line in lines if line.startswith("environment")).removeprefix("environment "))
     gone = {"PYTHONWARNINGS", "PYTHONOPTIMIZE", "ANTS_RANDOM_SEED", "OMP_SCHEDULE", "CUBLAS_WORKSPACE_CONFIG"}
-    assert not (gone | {"BASH_ENV", "ENV"}) & set(seen)
+    assert not (gone | {"BASH_ENV", "ENV", "NUMBA_OPT", "NUMBA_DISABLE_JIT"}) & set(seen)
     assert seen["ENVIRONMENT"] == "kept"
     assert seen["MPLBACKEND"] == "Agg"
     assert seen["OMP_NUM_THREADS"] == seen["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] == "1"

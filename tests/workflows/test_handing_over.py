@@ -85,6 +85,16 @@ def test_a_spoilt_file_is_written_anew(tmp_path, spoil):
     assert read(path, RegisterSpec) == plan.register(JOB)
 
 
+def test_threads_sleep_while_they_wait_unless_the_user_says_otherwise(tmp_path, monkeypatch):
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
+        monkeypatch.delenv(name, raising=False)
+    assert environment.for_child(2, tmp_path)["OMP_WAIT_POLICY"] == "passive"
+    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
+    monkeypatch.setenv("GOMP_SPINCOUNT", "1000")
+    variables = environment.for_child(2, tmp_path)
+    assert (variables["OMP_WAIT_POLICY"], variables["GOMP_SPINCOUNT"]) == ("active", "1000")
+
+
 def test_a_child_is_led_to_this_project_once(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{tmp_path}")
     assert environment.for_child(1, tmp_path)["PYTHONPATH"] == f"{ROOT}{os.pathsep}{tmp_path}"

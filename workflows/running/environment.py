@@ -17,7 +17,8 @@ from benchmarks.provenance import ROOT
 DROPPED = (
     *("PYTHON", "MPL", "MATPLOTLIB", "ITK_", "SITK_", "ANTS_", "OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "GOTO_"),
     *("BLIS_", "VECLIB_", "NUMEXPR_", "NPY_", "ATEN_", "DNNL_", "ONEDNN_", "TORCH", "PYTORCH_", "CUBLAS_", "CUDNN_"),
-    *("NVIDIA_TF32_OVERRIDE", "BASH", "SHELLOPTS", "ENV="),  # a shell reads the files and options that these name
+    *("NUMBA_", "NVIDIA_TF32_OVERRIDE"),
+    *("BASH", "SHELLOPTS", "ENV="),  # a shell reads the files and options that these name
 )
 KERNELS = (
     *("ATEN_CPU_CAPABILITY", "DNNL_MAX_CPU_ISA", "ONEDNN_MAX_CPU_ISA", "OPENBLAS_CORETYPE"),
@@ -29,6 +30,9 @@ KEPT = {
     *("PYTHONPATH", "PYTHONSAFEPATH", "PYTHONNOUSERSITE", "PYTHONHASHSEED", "PYTHONFAULTHANDLER"),
     *("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX"),
 }
+# A team of OpenMP threads meets thousands of times a second. Threads that spin until the last one comes take the cores
+# of what runs beside them, and of each other: with one busy neighbour that took up to fifty times as long.
+WAITING = {"OMP_WAIT_POLICY": "passive"}
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -46,8 +50,8 @@ def tidy(variables: Mapping[str, str]) -> dict[str, str]:
 
 
 def for_threads(threads: int) -> dict[str, str]:
-    """Return this process's variables, tidied, with one thread count for every library."""
-    return {**tidy(os.environ), **dict.fromkeys(THREAD_VARIABLES, str(threads))}
+    """Return this process's variables, tidied, with one thread count for every library; how they wait may be set."""
+    return {**WAITING, **tidy(os.environ), **dict.fromkeys(THREAD_VARIABLES, str(threads))}
 
 
 def search_path() -> dict[str, str]:
