@@ -24,7 +24,7 @@ test-all: env
 
 bench: env  ## speed beside peers, as ratios within one run, under 10 minutes on 2 cores
 	mkdir -p results/bench
-	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-json results/bench/speed.json
+	OMP_WAIT_POLICY=$${OMP_WAIT_POLICY:-passive} $(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-json results/bench/speed.json
 	$(BIN)/python -m benchmarks.speed results/bench/speed.json
 
 gpu:  ## times of the papers' networks on a CUDA device, and trainings: GPU="--train 300"; needs torch and little more

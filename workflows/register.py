@@ -170,8 +170,10 @@ class Session:
     def _record(self, pair: Pair, reply: Reply) -> PairRecord:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         digest = sha256(self.chunk.displacement(pair)) if reply.status == "ok" else ""
+        outcome = asdict(reply)
+        del outcome["cpu"]  # the clock's: registrations run beside each other, and are not timed
         return PairRecord(
-            run=self.run, pair=pair.name, finished_utc=now, process=os.getpid(), **asdict(reply), sha256=digest
+            run=self.run, pair=pair.name, finished_utc=now, process=os.getpid(), **outcome, sha256=digest
         )
 
     def _warn_of_space(self, needed: int) -> None:
