@@ -172,9 +172,7 @@ class Session:
         digest = sha256(self.chunk.displacement(pair)) if reply.status == "ok" else ""
         outcome = asdict(reply)
         del outcome["cpu"]  # the clock's: registrations run beside each other, and are not timed
-        return PairRecord(
-            run=self.run, pair=pair.name, finished_utc=now, process=os.getpid(), **outcome, sha256=digest
-        )
+        return PairRecord(run=self.run, pair=pair.name, finished_utc=now, process=os.getpid(), **outcome, sha256=digest)
 
     def _warn_of_space(self, needed: int) -> None:
         free = shutil.disk_usage(self.chunk.folder).free
