@@ -97,6 +97,19 @@ class Unavailable:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PaperNetwork:
+    """A method's network at its paper's size: the method that is timed for all that have it, and its exact size.
+
+    ``macs`` are the multiply-accumulates of one registration on the grid that it is timed on.
+    """
+
+    method: str
+    timed_as: str
+    parameters: int
+    macs: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Snapshot:
     """The error in mm at the ``count`` landmarks of a test pair after some updates of a network (``iteration``).
 

@@ -33,6 +33,9 @@ Optional members:
 ``cost(shape, params: Params) -> {"parameters": int, "macs": int}``
     Size of the network and multiply-accumulates of one registration at ``shape``, of the network actually run; beside
     them, where a profile may narrow it, ``full_parameters`` and ``full_macs`` at its paper's width and size.
+``full(params: Params) -> Params``
+    The same network at its paper's width and resolution, as it is timed at the paper's size. Networks of one module
+    whose ``full`` is equal are one network there.
 ``NEEDS: tuple[str, ...]``
     Extras the call needs: ``fixed_mask``, ``moving_mask`` (boolean arrays), or ``true_displacement`` (the positive
     control alone). Where a data set has none, the pair is recorded as ``not_applicable``.

@@ -149,10 +149,13 @@ def train(
 
 def cost(shape: Sequence[int], params: Params) -> dict[str, int]:
     """Return the parameters and multiply-accumulates of one registration, beside those of the paper's own network."""
-    full = Architecture(widths=params.widths)
-    return cost_beside_full(
-        partial(UNet, params), partial(UNet, full), shape=shape, multiple=params.multiple, shrink=params.shrink
-    )
+    run, whole = partial(UNet, params), partial(UNet, full(params))
+    return cost_beside_full(run, whole, shape=shape, multiple=params.multiple, shrink=params.shrink)
+
+
+def full(params: Params) -> Params:
+    """Return the same network at the paper's width, levels and resolution."""
+    return Params(widths=params.widths, sigma=params.sigma, norm=params.norm)
 
 
 @dataclass(frozen=True)

@@ -131,8 +131,13 @@ def train(
 
 def cost(shape: Sequence[int], params: Params) -> dict[str, int]:
     """Return the parameters and multiply-accumulates of one registration, beside those at the papers' width."""
-    run, full = (partial(build, each, repeat=params.repeat) for each in (params, full_width(params)))
-    return cost_beside_full(run, full, shape=shape, multiple=MULTIPLE, shrink=params.shrink)
+    run, whole = (partial(build, each, repeat=params.repeat) for each in (params, full(params)))
+    return cost_beside_full(run, whole, shape=shape, multiple=MULTIPLE, shrink=params.shrink)
+
+
+def full(params: Params) -> Params:
+    """Return the same network at the papers' width and resolution."""
+    return Params(**vars(full_width(params)), repeat=params.repeat)
 
 
 @dataclass(frozen=True)

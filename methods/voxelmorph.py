@@ -17,7 +17,7 @@ cropped back. The package's displacements are those of `datasets.geometry`; it r
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -118,9 +118,13 @@ def train(data: Dataset, folder: Path, params: Params, training: Training, *, de
 
 def cost(shape: Sequence[int], params: Params) -> dict[str, int]:
     """Return the parameters and multiply-accumulates of one registration, beside those at full width."""
-    full = Architecture(params.network, FULL_CHANNELS, params.integration_steps, params.integration_downsize)
     run, multiple = partial(_build, params), MULTIPLE[params.network]
-    return cost_beside_full(run, partial(_build, full), shape=shape, multiple=multiple, shrink=params.shrink)
+    return cost_beside_full(run, partial(_build, full(params)), shape=shape, multiple=multiple, shrink=params.shrink)
+
+
+def full(params: Params) -> Params:
+    """Return the same network at the authors' width and full resolution."""
+    return replace(params, channels=FULL_CHANNELS, shrink=1)
 
 
 class VelocityNet(nn.Module):

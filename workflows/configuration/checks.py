@@ -78,7 +78,7 @@ def _in_words(error: jsonschema.exceptions.ValidationError) -> str:
         return f"unknown key {unknown!r}; {nearest(unknown, known)}"
     hint = _number_hint(error.instance) if limit in ("number", "integer") else ""
     texts = {
-        "type": f"expected {TYPES.get(str(limit))}, got {got}{hint}",
+        "type": f"expected {TYPES.get(str(limit), 'a list, or null for none')}, got {got}{hint}",
         "enum": f"expected one of {', '.join(map(str, limit if isinstance(limit, list) else []))}, got {got}",
         "pattern": f"{got} is no name; use small letters, digits and hyphens, and begin with a letter or digit",
         "minItems": f"expected {limit} value or more, got an empty list",
@@ -127,6 +127,11 @@ def _check_timing(config: Config, data: Iterable[str]) -> None:
         _known(timing.methods, timing.datasets, "timing.methods", "data set of timing.datasets")
     for names in timing.methods.values() if isinstance(timing.methods, dict) else [timing.methods or []]:
         _known(names, config.methods, "timing.methods", "method")
+    for key in ("methods", "once", "all_threads"):
+        _known(getattr(timing.paper_size, key) or [], config.methods, f"timing.paper_size.{key}", "method")
+    grid = timing.paper_size.grid
+    if grid is not None and len(grid) != 3:
+        raise SettingsError(f"configuration, timing.paper_size.grid: expected three axes, got {_shown(grid)}")
 
 
 def _check_labels(config: Config) -> None:

@@ -62,6 +62,20 @@ class MethodConfig(Adaptation):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PaperSizeConfig:
+    """The timing of networks at their papers' size, whatever the profile cuts: which of them, on which ``grid``.
+
+    No grid: none. ``methods`` are all selected ones that have such a size where left out (the others have the seconds
+    of the network that they share); ``once`` are called once there, ``all_threads`` are not timed on one thread.
+    """
+
+    grid: list[int] | None = None
+    methods: list[str] | None = None
+    once: list[str] = field(default_factory=list)
+    all_threads: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
 class TimingConfig:
     """The timing run: which data sets and methods (all, or by data set), how many pairs, and rounds at most."""
 
@@ -69,6 +83,7 @@ class TimingConfig:
     pairs: int = 1
     rounds: int = 1
     methods: list[str] | dict[str, list[str]] | None = None
+    paper_size: PaperSizeConfig = field(default_factory=PaperSizeConfig)
 
 
 @dataclass(frozen=True, kw_only=True)

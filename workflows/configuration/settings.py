@@ -137,6 +137,10 @@ class Settings:
         chosen = methods.get(dataset) if isinstance(methods, dict) else methods
         return self.methods if chosen is None else chosen
 
+    def has_paper_size(self, method: str) -> bool:
+        """Return whether a method says how its network looks at its paper's size."""
+        return sources.has_function(self.module_path(method), "full")
+
     def time_limit(self, method: str, dataset: str) -> float:
         """Return the seconds that one pair may take in all."""
         return self.method(method).on(dataset).time_limit or self.config.time_limit

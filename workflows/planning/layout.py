@@ -102,6 +102,11 @@ class Layout:
         return self.results / "timing.parquet"
 
     @property
+    def networks(self) -> Path:
+        """The list of networks at the papers' size: which methods share one."""
+        return self.results / "networks.json"
+
+    @property
     def report(self) -> Path:
         """The folder of the report."""
         return self.results / "report"

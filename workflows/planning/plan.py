@@ -13,6 +13,7 @@ from workflows.configuration import sources
 from workflows.configuration.settings import Settings
 from workflows.planning.code import files_of, libraries_of
 from workflows.planning.layout import ChunkFolder, Layout, TrainingFolder
+from workflows.planning.paper_size import paper_size
 from workflows.planning.specs import (
     CollectSpec,
     EvaluateSpec,
@@ -203,6 +204,7 @@ class Plan:
             runs=list(self._timed_runs()),
             pairs=timing.pairs,
             rounds=timing.rounds,
+            paper=paper_size(self.settings, self._method),
             folder=self.layout.results,
         )
 

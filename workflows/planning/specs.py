@@ -143,12 +143,29 @@ class CollectSpec(Spec):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PaperSizeSpec:
+    """Networks to be timed at their papers' size on two images of a ``grid``, with weights drawn at random.
+
+    ``methods`` have their own options here; the step makes them the paper's (``full``) and times equal ones once, where
+    any of them is ``timed``. ``once`` are called once, ``all_threads`` are not timed on one thread.
+    """
+
+    grid: list[int]
+    methods: list[MethodSpec]
+    timed: list[str]
+    once: list[MethodSpec]
+    all_threads: list[str]
+    time_limit: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class TimingSpec(Spec):
-    """Runs to be timed on the first ``pairs`` of their data sets, ``rounds`` times."""
+    """Runs to be timed on the first ``pairs`` of their data sets, ``rounds`` times; ``paper`` at the papers' size."""
 
     runs: list[RunSpec]
     pairs: int
     rounds: int
+    paper: PaperSizeSpec | None = None
     folder: Path
 
 
