@@ -39,6 +39,7 @@ def report(spec: ReportSpec) -> None:
         profile=spec.profile,
         about=spec.about,
         unavailable={(each.dataset, each.method): each.reason for each in unavailable},
+        networks={each.method: each for each in records.read(layout.networks, list[records.PaperNetwork])},
     )
     papers = [PaperRun(load_paper(key), run, cast) for key, cast in spec.papers.items()]
     page.build(layout.report, run, papers)

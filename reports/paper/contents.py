@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,6 +32,7 @@ class Row:
 
     ``printed`` is False for a row of ours that the paper does not have. ``only`` names the columns that it has a cell
     in where it has not all, ``cells`` those that it says more of, ``gain_over`` the row that its gains are over.
+    ``claim`` is what the paper claims by it, which the report answers in a sentence for each column.
     """
 
     key: str
@@ -41,6 +43,7 @@ class Row:
     only: Sequence[str] = ()
     cells: Sequence[str] = ()
     gain_over: str = ""
+    claim: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,6 @@ class Cell:
     draws: bool = False  # whether there have to be several seeds
     pair: int | None = None  # one pair of the data set, from 1; None for all
     device: str = ""  # of seconds: cpu, cuda, or any
-    timed_as: str = ""  # a method that is the same network at registration and is timed in its place
     setting: str = ""  # path with dots of a number in a ``file`` that the method's training left
     file: str = ""  # name of that file, JSON
     not_run: str = ""  # why nothing is measured
@@ -97,6 +99,41 @@ class Cell:
     signed: bool = False  # whether a positive number has its sign, as a gain
     tolerance: float | None = None  # how far a measured number may be from the printed one, in printed units
     outcomes: Mapping[str, str] = field(default_factory=dict)  # printed words that say how a training ended
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A measured number in printed units, or the ``reason`` why there is none.
+
+    ``outcome`` says that there is none because training ended so (diverged), which is a result. ``narrow`` says that
+    the network that was run has another width than the paper's, ``learned`` what networks learned from where that is
+    not the paper's training data, which makes a stand-in as well; ``failed`` how many registrations a mean leaves out.
+    Seconds have their ``threads``, the ``grid`` and the ``hardware`` (`benchmarks.clock.hardware`) of their calls, and
+    whether there was but one (``once``); where another method was timed in the row's place, ``timed_as``; their
+    ``device`` where the cell leaves it open.
+    """
+
+    dataset: str
+    stand_in: bool
+    metric: str
+    protocol: str
+    statistic: str
+    value: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    n: int | None = None
+    failed: int = 0
+    narrow: bool = False
+    learned: str = ""
+    threads: int | None = None
+    device: str = ""
+    grid: str = ""
+    hardware: str = ""
+    once: bool = False
+    timed_as: str = ""
+    notes: tuple[str, ...] = ()
+    reason: str = ""
+    outcome: str = ""
 
 
 @dataclass(frozen=True)
@@ -145,6 +182,7 @@ class Paper:
     figures: Sequence[PaperFigure]
     cells: Sequence[Cell]
     training: TrainingData = TrainingData()
+    grid: Sequence[int] = ()  # voxels of the images that its networks see
 
     @property
     def beside(self) -> list[Cell]:

@@ -27,10 +27,10 @@ from reports.paper.printed import PaperError, read_printed, read_text
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "paper.schema.yaml"
 # said of rows and columns alone
-NOT_OF_CELLS = ("key", "label", "labels", "group", "only", "cells", "printed", "sd_of")
+NOT_OF_CELLS = ("key", "label", "labels", "group", "only", "cells", "printed", "sd_of", "claim")
 COMPARED = ("method", "less", "against")
 POOLED = ("mean", "sd", "reduction", "seeds_lower")  # statistics that there are over all landmarks
-AGAINST = ("reduction", "signed_rank", "signed_rank_p", "pairs_lower", "pairs_higher", "seeds_lower")  # of two methods
+AGAINST = ("ratio", "reduction", "signed_rank", "signed_rank_p", "pairs_lower", "pairs_higher", "seeds_lower")  # of two methods
 ROMAN = ("0", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X")
 DASHES = ("", "\N{EM DASH}")  # labels that name nothing
 
@@ -64,6 +64,7 @@ def load_paper(key: str, *, folder: Path = PAPERS) -> Paper:
         figures=figures,
         cells=list(printed.values()),
         training=msgspec.convert(layout.get("training", {}), TrainingData),
+        grid=tuple(layout.get("grid", ())),
     )
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from reports.paper.cast import PaperRun
-from reports.paper.contents import Cell, Paper
-from reports.paper.measured import Measured, Reader
+from reports.paper.contents import Cell, Measured, Paper
+from reports.paper.costs import OWN_SIZE
+from reports.paper.measured import Reader
 from reports.paper.printed import MULTIPLES, Number
 from reports.tables.numbers import MINUS, number
 from reports.tables.table import Head, Table, Text
@@ -21,6 +22,7 @@ COLUMNS = (
     "low", "high", "unit", "n", "difference", "verdict", "note",
 )  # fmt: skip
 # In order of display. "reproduced" and "differs" are said of the paper's own data and, of sizes, of its own networks;
+# seconds and their ratios at the paper's size have neither, for the paper's machine is another ("other hardware");
 # "incomplete" of its own data where registrations failed, for a mean over the others is another number.
 VERDICTS = (
     "reproduced", "differs", "incomplete", "other hardware", "stand-in", "diverged", "not measured", "not printed",
@@ -151,14 +153,24 @@ def _verdict(cell: Cell, measured: Measured, paper: Paper) -> tuple[str, str]:
     if measured.reason:
         return "not measured", measured.reason
     if measured.metric == "parameters":
-        return _size_verdict(printed, text, measured)
+        agrees, how = _prints_as(measured.value, printed, text)
+        size = f"{measured.value:.4g}" if cell.statistic == "ratio" else f"{measured.value:,.0f}"
+        return ("reproduced" if agrees else "differs"), f"{size} {how}"
     if measured.stand_in or measured.narrow:
         return "stand-in", ""
     if measured.metric == "seconds":
-        return "other hardware", f"printed: {paper.hardware}" if paper.hardware else ""
+        return "other hardware", "; ".join(_elsewhere(cell, printed, measured, paper))
     if measured.failed:
         return "incomplete", "not compared: the printed number leaves no registration out"
     return _number_verdict(printed, measured, cell.tolerance)
+
+
+def _elsewhere(cell: Cell, printed: Number, measured: Measured, paper: Paper) -> Iterator[str]:
+    """Yield what the printed seconds are of and, for a ratio, where the printed one lies: no verdict on either."""
+    if paper.hardware:
+        yield f"printed: {paper.hardware}"
+    if cell.statistic == "ratio" and not math.isnan(measured.low):
+        yield _within(printed, measured)[1]
 
 
 def _outcome_verdict(text: str, outcome: str, measured: Measured) -> tuple[str, str]:
@@ -172,15 +184,6 @@ def _outcome_verdict(text: str, outcome: str, measured: Measured) -> tuple[str, 
     if measured.stand_in or measured.narrow:
         return "stand-in", remark
     return ("reproduced" if measured.outcome == outcome else "differs"), remark
-
-
-def _size_verdict(printed: Number, text: str, measured: Measured) -> tuple[str, str]:
-    """Compare a size at the paper's width: it must round, or be cut, to the printed digits."""
-    if measured.narrow and measured.full is not None:
-        _, how = _prints_as(measured.full, printed, text)
-        return "stand-in", f"at the paper's width {measured.full:,}, which {how}"
-    agrees, how = _prints_as(measured.value, printed, text)
-    return ("reproduced" if agrees else "differs"), f"{measured.value:,.0f} {how}"
 
 
 def _prints_as(value: float, printed: Number, text: str) -> tuple[bool, str]:
@@ -198,13 +201,19 @@ def _number_verdict(printed: Number, measured: Measured, tolerance: float | None
     if tolerance is not None:
         inside = abs(measured.value - printed.value) <= tolerance + 1e-9
         return ("reproduced" if inside else "differs"), f"tolerance {tolerance:g}"
+    inside, where = _within(printed, measured)
+    return ("reproduced" if inside else "differs"), where
+
+
+def _within(printed: Number, measured: Measured) -> tuple[bool, str]:
+    """Return whether a printed number lies in the measured interval, or is the measured number, and say so."""
     half = printed.step / 2
     known = not math.isnan(measured.low)
     low, high = (measured.low, measured.high) if known else (measured.value, measured.value)
     inside = low - half - 1e-9 <= printed.value <= high + half + 1e-9
     what = "95 % interval" if known else "measured number"
     place = "inside" if inside else "outside"
-    return ("reproduced" if inside else "differs"), f"printed value {place} of the {what} ± {half:g}"
+    return inside, f"printed value {place} of the {what} ± {half:g}"
 
 
 def _circumstances(paper_run: PaperRun, cell: Cell, measured: Measured) -> list[str]:
@@ -213,17 +222,19 @@ def _circumstances(paper_run: PaperRun, cell: Cell, measured: Measured) -> list[
         return []
     notes = []
     if measured.stand_in:
-        played = [player for key in cell.datasets if (player := paper_run.players[key]).stand_in]
+        keys = cell.datasets if measured.dataset != OWN_SIZE else ()
+        played = [player for key in keys if (player := paper_run.players[key]).stand_in]
         notes += [f"on {'; '.join(player.in_ledger for player in played)}"] if played else []
         if cell.pair and any(player.note for player in played):
             notes.append(f"pair {cell.pair} of these may be another one of the paper's")
     if measured.learned:
         notes.append(f"trained on {measured.learned}, the paper's on {paper_run.paper.training.name}")
-    if measured.narrow and measured.metric != "parameters":
+    if measured.narrow:
         notes.append("a network narrower than the paper's")
     if measured.threads is not None:
         device = f" of {measured.device}" if measured.device else ""
-        notes.append(f"{measured.threads} thread{'s' if measured.threads > 1 else ''}{device}")
+        grid = f", {measured.grid.replace('x', ' x ')} voxels" if measured.grid else ""
+        notes.append(f"{measured.threads} thread{'s' if measured.threads > 1 else ''}{device}{grid}")
     if measured.timed_as:
         notes.append(f"timed as {measured.timed_as}, the same network at registration")
     return notes

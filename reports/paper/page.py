@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from markupsafe import Markup
 
+from benchmarks.clock.hardware import parse
 from reports import FIGURES, TABLES
 from reports.drawing import html
 from reports.paper.cast import PaperRun, Player
 from reports.paper.contents import Paper
 from reports.paper.draw import Drawn, draw_figures
-from reports.paper.ledger import Judged, beside, judge, ledger_table, verdict_counts
+from reports.paper.ledger import Judged, beside, judge, ledger_table, shown, verdict_counts
 from reports.paper.tables import write_paper_tables
 from reports.tables.table import Table
 
@@ -42,6 +44,7 @@ class PaperSection:
     ledger: Table
     printed: int
     verdicts: str
+    claims: Sequence[str]  # what becomes of what the paper claims, a sentence each
 
 
 def write_paper(folder: Path, paper_run: PaperRun) -> tuple[PaperSection, list[Judged]]:
@@ -52,7 +55,25 @@ def write_paper(folder: Path, paper_run: PaperRun) -> tuple[PaperSection, list[J
     caption = f"Ledger of {paper_run.paper.cite}: every printed number beside the measured one, in printed units."
     ledger, players = ledger_table(judged, caption), list(paper_run.players.values())
     counts = len(judged), verdict_counts(judged)
-    return PaperSection(paper_run.paper, players, tables, figures, ledger, *counts), judged
+    return PaperSection(paper_run.paper, players, tables, figures, ledger, *counts, claims(judged)), judged
+
+
+def claims(judged: Sequence[Judged]) -> list[str]:
+    """Return what becomes of the claims of a paper's rows: a sentence for each column, worked out of its numbers."""
+    return [_answer(each) for each in judged if each.cell.row.claim]
+
+
+def _answer(each: Judged) -> str:
+    cell, measured = each.cell, each.measured
+    said = f"Printed is that {cell.row.claim}, {cell.printed.text} times; {cell.column.label}"
+    if measured.reason:
+        return f"{said}: not measured, {measured.reason}."
+    times, known = shown(measured.value, cell), not math.isnan(measured.low)
+    interval = f"95 % interval {shown(measured.low, cell)} to {shown(measured.high, cell)}" if known else "no interval"
+    others = f", so it takes {shown(1 / measured.value, cell)} times as long" if measured.value < 1 else ""
+    grid, threads = measured.grid.replace("x", " x "), f"{measured.threads} thread{'s' * (measured.threads != 1)}"
+    where = f"{grid} voxels, {threads}, {parse(measured.hardware).cpu}"
+    return f"{said}: {times} times here ({interval}; {measured.n} calls each, {where}){others}."
 
 
 def _figure(paper_run: PaperRun, drawn: Drawn) -> PageFigure:

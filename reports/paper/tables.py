@@ -10,12 +10,17 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmarks.clock.hardware import parse
+from benchmarks.results import RUN_LEVEL
 from datasets.files import one_line
 from reports.paper.cast import PaperRun
-from reports.paper.contents import Column, PaperTable, Row
+from reports.paper.contents import Cell, Column, PaperTable, Row
+from reports.paper.costs import OWN_SIZE
 from reports.paper.ledger import OURS, Judged, exact, shown
 from reports.paper.printed import DASHES
 from reports.reading.elsewhere import gpu_seconds
+from reports.reading.run import Run
+from reports.reading.timed import Sought, same_network
 from reports.tables.numbers import MINUS
 from reports.tables.table import Group, Head, Table, Text
 from reports.tables.write import write_tables
@@ -146,19 +151,19 @@ def _notes(paper_run: PaperRun, judged: Cells, reasons: Reasons) -> Iterator[str
         yield f"† Without the registrations or calls that failed; {' and '.join(where)} {verb} them."
     if ours := _ours(judged):
         yield f"Notes on rows of ours, which the paper does not have: {ours}."
-    yield from _remarks(judged, reasons)
+    yield from _remarks(paper_run.run, judged, reasons)
 
 
-def _remarks(judged: Cells, reasons: Reasons) -> Iterator[str]:
+def _remarks(run: Run, judged: Cells, reasons: Reasons) -> Iterator[str]:
     if reasons.found:
         listed = "; ".join(f"[{number}] {reason}" for number, reason in enumerate(reasons.found, start=1))
         diverged = "; diverged: the training ended so" if any(each.measured.outcome for each in judged.values()) else ""
         yield f"n. m.: not measured{diverged}. {listed}."
     if narrow := _narrow(judged):
-        yield f"Networks narrower than the paper's: {narrow}."
-    if seconds := _clock(judged):
-        yield seconds
-    yield from _elsewhere(judged)
+        sizes = any(each.measured.dataset == OWN_SIZE for each in judged.values())
+        yield f"Networks narrower than the paper's{', but for their costs' * sizes}: {narrow}."
+    yield from _clock(judged)
+    yield from _elsewhere(run, judged)
     if unreadable := [each for each in judged.values() if each.verdict == "unreadable"]:
         listed = "; ".join(f"{each.cell.row.name}, “{each.cell.printed.text}”" for each in unreadable)
         yield f"Not readable in print: {listed}."
@@ -196,14 +201,9 @@ def _players(paper_run: PaperRun, judged: Cells) -> str:
 
 
 def _narrow(judged: Cells) -> str:
-    """Return the networks that are narrower, with their size at full width where the table has a column of sizes."""
+    """Return the networks that are narrower."""
     narrow = [each for each in judged.values() if each.measured.narrow and _is_of_one(each)]
-    sized = [each for each in narrow if each.measured.full is not None]
-    by_remark: dict[str, dict[str, None]] = {}
-    for each in sized or narrow:
-        remark = f": {each.remark}" if each.measured.full is not None else ""
-        by_remark.setdefault(remark, {})[_network(each)] = None
-    return "; ".join(f"{' and '.join(rows)}{remark}" for remark, rows in by_remark.items())
+    return " and ".join(dict.fromkeys(map(_network, narrow)))
 
 
 def _is_of_one(each: Judged) -> bool:
@@ -217,24 +217,41 @@ def _network(each: Judged) -> str:
     return (column.group or column.label) if column.method else each.cell.row.name
 
 
-def _clock(judged: Cells) -> str:
-    """Return what the seconds are, their threads, and which rows were timed as another method."""
+def _clock(judged: Cells) -> Iterator[str]:
+    """Yield what the seconds are, their threads, which rows were timed as another method, and the hardware."""
     timed = [each for each in judged.values() if each.measured.threads is not None]
     if not timed:
-        return ""
+        return
     threads = " and ".join(map(str, sorted({each.measured.threads or 0 for each in timed})))
     others = [f"{each.cell.row.name} as {each.measured.timed_as}" for each in timed if each.measured.timed_as]
     same = f"; the same network timed once: {', '.join(dict.fromkeys(others))}" if others else ""
     statistic = " and ".join(dict.fromkeys(each.measured.statistic for each in timed))
     devices = "".join(f", {device}" for device in dict.fromkeys(each.measured.device for each in timed) if device)
-    return f"Seconds: {statistic} of warm calls{devices}, threads: {threads}{same}."
+    grids = " and ".join(dict.fromkeys(each.measured.grid.replace("x", " x ") for each in timed))
+    own = any(each.measured.dataset == OWN_SIZE for each in timed)
+    where = f", on {'images drawn at random, ' * own}{grids} voxels"
+    yield f"Seconds: {statistic} of warm calls{devices}, threads: {threads}{where}{same}."
+    if once := dict.fromkeys(each.cell.row.name for each in timed if each.measured.once):
+        yield f"One call alone, with this profile's options: {', '.join(once)}."
+    if beside := dict.fromkeys(note for each in timed for note in each.measured.notes if "beside other work" in note):
+        yield f"Not alone on the machine: {'; '.join(beside)}."
+    for hardware in dict.fromkeys(each.measured.hardware for each in timed):
+        yield f"Hardware of the seconds: {parse(hardware).words}."
 
 
-def _elsewhere(judged: Cells) -> Iterator[str]:
+def _of_network(run: Run, cell: Cell, seconds: Mapping[str, float]) -> float | None:
+    """Return the seconds of a cell's network, which another method may have too."""
+    same = [cell.method]
+    for dataset in (RUN_LEVEL, *run.works):
+        same += same_network(run, Sought(cell.method, "cuda", dataset))
+    return next((seconds[name] for name in same if name in seconds), None)
+
+
+def _elsewhere(run: Run, judged: Cells) -> Iterator[str]:
     """Yield the seconds on another machine's GPU where this run has none; they are no part of the table."""
     lacking = [each.cell for each in judged.values() if each.cell.device == "cuda" and each.measured.reason]
     for gpu, seconds in gpu_seconds().items():
-        known = {cell.row.name: seconds.get(cell.method) or seconds.get(cell.timed_as) for cell in lacking}
+        known = {cell.row.name: _of_network(run, cell, seconds) for cell in lacking}
         if listed := "; ".join(f"{name} {value:.3f}" for name, value in known.items() if value):
             size = "128 x 128 x 128 voxels, full width, single precision"
             yield f"GPU seconds measured elsewhere, on one {gpu} ({size}; docs/gpu.md): {listed}."

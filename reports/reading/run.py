@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmarks.records import PaperNetwork
 from datasets.case import Dataset
 from datasets.files import Array
 from reports.reading.method import Methods
@@ -20,6 +21,7 @@ Landmarks = Callable[[str, str], tuple[Array, Array] | None]  # of data set and 
 
 # Why a method could not run on a data set for want of a library or a device, by data set and method.
 WhyUnavailable = Mapping[tuple[str, str], str]
+Work = tuple[str, float, float]  # of a network on a data set: module, parameters, multiply-accumulates
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Run:
     profile: str = ""  # its name
     about: str = ""  # what the profile is for and what it cuts
     unavailable: WhyUnavailable = field(default_factory=dict)
+    networks: Mapping[str, PaperNetwork] = field(default_factory=dict)  # at the papers' size, by method
 
     def label(self, method: str) -> str:
         """Return the label of a method, its name where the run does not have it."""
@@ -58,6 +61,20 @@ class Run:
     def titles(self) -> Mapping[str, str]:
         """The titles of the data sets for readers, by name."""
         return {name: data.description.display_title for name, data in self.datasets.items()}
+
+    @cached_property
+    def works(self) -> Mapping[str, Mapping[str, Work]]:
+        """What tells networks apart on each data set, by method: equal ones take the same time there."""
+        modules = dict(zip(self.runs.method, self.runs.module, strict=True)) if len(self.runs) else {}
+        sizes: dict[tuple[str, str], dict[str, float]] = {}
+        rows = self.metrics[self.metrics.metric.isin(["parameters", "macs"]) & (self.metrics.status == "ok")]
+        for dataset, method, metric, value in rows[["dataset", "method", "metric", "value"]].itertuples(index=False):
+            sizes.setdefault((dataset, method), {})[metric] = float(value)
+        found: dict[str, dict[str, Work]] = {}
+        for (dataset, method), size in sizes.items():
+            if method in modules and len(size) == 2:
+                found.setdefault(dataset, {})[method] = (modules[method], size["parameters"], size["macs"])
+        return found
 
     @property
     def ordered(self) -> list[str]:

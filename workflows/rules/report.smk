@@ -8,7 +8,8 @@ rule timing:
         others=ancient(LAYOUT.runs),  # waited for, not read: a judge that changes times nothing again
         code=code.files_of("workflows.timing"),
     output:
-        LAYOUT.timing,
+        timing=LAYOUT.timing,
+        networks=LAYOUT.networks,
     log:
         LAYOUT.log("timing"),
     threads: 1000  # every core that --cores grants
@@ -24,6 +25,7 @@ rule report:
         runs=LAYOUT.runs,
         unavailable=LAYOUT.unavailable,
         timing=LAYOUT.timing,
+        networks=LAYOUT.networks,
         trainings=PLAN.all_trainings(),
         code=code.files_of("workflows.report"),
         templates=code.templates(),

@@ -19,8 +19,9 @@ from matplotlib.ticker import MaxNLocator
 from benchmarks.metrics import METRICS
 from reports.drawing.style import INK, PAPER, SOFT, style
 from reports.paper.cast import PaperRun
-from reports.paper.contents import Cell
-from reports.paper.measured import Measured, Reader
+from reports.paper.contents import Cell, Measured
+from reports.paper.costs import OWN_SIZE
+from reports.paper.measured import Reader
 from reports.paper.printed import PaperError
 from reports.tables.numbers import direction, quantity
 
@@ -260,9 +261,12 @@ def _note(
         parts.append(f"Lines: mean over {pairs} pairs ({', '.join(protocols)}) with its 95 % bootstrap interval.")
     if clocks:
         threads = _span(cell.threads for cell in clocks)
-        parts.append(f"Bars: median of {_span(cell.n for cell in clocks)} warm calls, threads: {threads}.")
+        grids = " and ".join(dict.fromkeys(cell.grid.replace("x", " x ") for cell in clocks))
+        calls = f"median of {_span(cell.n for cell in clocks)} warm calls"
+        parts.append(f"Bars: {calls}, threads: {threads}, {grids} voxels.")
     if any(cell.narrow for cell in read.values()):
-        parts.append("The networks are narrower than the paper's.")
+        timed = ", but for the seconds" if any(cell.dataset == OWN_SIZE for cell in clocks) else ""
+        parts.append(f"The networks are narrower than the paper's{timed}.")
     for (method, _), cell in read.items():
         if cell.timed_as:
             parts.append(f"Seconds of {method} are those of {cell.timed_as}, the same network at registration.")

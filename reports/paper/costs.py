@@ -1,0 +1,205 @@
+"""Seconds and sizes in a paper's tables: at the paper's own size, which no data set and no training changes.
+
+Where nothing was timed at that size, seconds are those of the paper's data set as the profile has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from benchmarks.clock.hardware import parse
+from benchmarks.ranking import default_quote
+from benchmarks.results import RUN_LEVEL
+from benchmarks.statistics import Statistic, bootstrap_interval, ratio_interval
+from reports.paper.cast import PaperRun
+from reports.paper.contents import Cell, Measured
+from reports.paper.pair_values import NAN, RESAMPLES, Choice, PairValues, first_reason
+from reports.reading.timed import FEWEST, Calls, Sought, candidates, find, has_paper_size, why_none
+
+METRICS = ("seconds", "parameters")
+RATIO = "ratio"
+CALLS: Mapping[str, Statistic] = {"median": np.median, "mean": np.mean, "sd": np.std}  # of seconds
+OWN_SIZE = "the paper's size"
+Interval = Callable[[], tuple[float, float]]
+
+
+class Costs:
+    """Reads what a run left of costs; sizes are looked up once, at the start."""
+
+    def __init__(self, paper_run: PaperRun, pairs: PairValues) -> None:
+        run = paper_run.run
+        self._paper_run, self._pairs = paper_run, pairs
+        sizes = run.metrics[(run.metrics.pair == RUN_LEVEL) & (run.metrics.status == "ok")]
+        places = sizes[["dataset", "method", "metric"]].itertuples(index=False, name=None)
+        self._sizes: dict[tuple[str, str, str], float] = {}
+        for place, value in zip(places, sizes.value, strict=True):
+            self._sizes.setdefault(place, float(value))
+
+    def blank(self, cell: Cell, names: str, stand_in: bool) -> Measured:
+        """Return a cost without a number yet."""
+        if cell.metric == "parameters":
+            statistic = RATIO if cell.statistic == RATIO else "count"
+            return Measured(names, stand_in, "parameters", default_quote("parameters").protocol, statistic)
+        statistic = f"{RATIO} of medians" if cell.statistic == RATIO else cell.statistic
+        return Measured(names, stand_in, "seconds", "all threads", statistic)
+
+    def at_paper_size(self, blank: Measured, cell: Cell) -> Measured | None:
+        """Return a cost that is the paper's own; None where it depends on the data set here."""
+        own = replace(blank, dataset=OWN_SIZE, stand_in=False)
+        if cell.metric == "parameters":
+            sizes = [self._full(cell, method) for method in cell.methods]
+            if cell.statistic == RATIO:
+                return self._size_ratio(own, cell, sizes)
+            return None if sizes[0] is None else replace(own, value=sizes[0], notes=self._narrower(cell, sizes[0]))
+        if cell.statistic == RATIO:
+            return self._seconds_ratio(own, cell)
+        if not has_paper_size(self._paper_run.run):
+            return None
+        return self._of_device(own, cell, RUN_LEVEL)
+
+    def on_data(self, blank: Measured, dataset: str, cell: Cell) -> Measured:
+        """Return a cost on the data set that plays the paper's, of the network as this profile has it."""
+        if cell.metric == "parameters":
+            return self._size(blank, dataset, cell)
+        return self._of_device(blank, cell, dataset)
+
+    def narrow(self, dataset: str, method: str) -> bool:
+        """Return whether the network that was run is narrower than the paper's."""
+        size, full = (self._sizes.get((dataset, method, metric)) for metric in ("parameters", "full_parameters"))
+        return size is not None and full is not None and size != full
+
+    def _of_device(self, blank: Measured, cell: Cell, dataset: str) -> Measured:
+        """Return the seconds of the warm calls with the most threads."""
+        found: Calls | str = ""
+        for device in ("cuda", "cpu") if cell.device == "any" else (cell.device,):
+            found = find(self._paper_run.run, Sought(cell.method, device, dataset))
+            if not isinstance(found, str):
+                return self._seconds(blank, cell, found, dataset)
+        return replace(blank, reason=str(found))
+
+    def _seconds(self, blank: Measured, cell: Cell, calls: Calls, dataset: str) -> Measured:
+        good = calls.seconds
+        if not len(good):
+            return replace(blank, reason=f"no timed call finished: {first_reason(calls.rows)}")
+        if cell.statistic == "sd" and len(good) == 1:
+            return replace(blank, reason="one call has no standard deviation")
+        statistic = CALLS[cell.statistic]
+        low, high = _interval(
+            [calls], lambda: bootstrap_interval(good, statistic, RESAMPLES, np.random.default_rng(0))
+        )
+        own = dataset == RUN_LEVEL
+        return replace(
+            self._of_calls(blank, [calls], own=own),
+            value=float(statistic(good)),
+            low=low,
+            high=high,
+            narrow=not own and self.narrow(dataset, calls.method),
+            timed_as=calls.method if calls.method != cell.method else "",
+            notes=(*_notes(calls), *self._work(calls, dataset)),
+            device=calls.device if cell.device == "any" else "",
+        )
+
+    def _of_calls(self, blank: Measured, calls: Sequence[Calls], *, own: bool) -> Measured:
+        """Return a number over calls with all that holds of them; calls on another grid than the paper's stand in."""
+        grid = self._paper_run.paper.grid
+        return replace(
+            blank,
+            n=min(len(each.seconds) for each in calls),
+            failed=sum(each.failed for each in calls),
+            threads=calls[0].threads,
+            grid=calls[0].grid,
+            hardware=calls[0].hardware,
+            once=any(each.once for each in calls),
+            stand_in=(calls[0].grid != "x".join(map(str, grid))) if own and grid else blank.stand_in,
+        )
+
+    def _seconds_ratio(self, blank: Measured, cell: Cell) -> Measured:
+        """Return how many times the seconds of ``against`` a method takes, both on one machine."""
+        run, methods = self._paper_run.run, (cell.method, cell.against)
+        sought = [Sought(method, cell.device) for method in methods]
+        found = [{(each.threads, each.grid, each.hardware): each for each in candidates(run, one)} for one in sought]
+        for one, calls in zip(sought, found, strict=True):
+            if not calls:
+                return replace(blank, reason=why_none(run, one))
+        common = sorted(found[0].keys() & found[1].keys())
+        if not common:
+            keys = " against ".join(" and ".join(sorted({_place(each) for each in calls.values()})) for calls in found)
+            return replace(blank, reason=f"no ratio across hardware: {keys}")
+        above, below = (calls[common[-1]] for calls in found)
+        if not (len(above.seconds) and len(below.seconds)):
+            return replace(blank, reason="no timed call finished")
+        low, high = _interval(
+            [above, below],
+            lambda: ratio_interval(above.seconds, below.seconds, RESAMPLES, np.random.default_rng(0)),
+        )
+        medians = f"medians {above.median:.3g} and {below.median:.3g} s"
+        notes = dict.fromkeys([medians, *_notes(above), *_notes(below)])
+        whole = self._of_calls(blank, [above, below], own=True)
+        return replace(whole, value=above.median / below.median, low=low, high=high, notes=tuple(notes))
+
+    def _size_ratio(self, blank: Measured, cell: Cell, sizes: Sequence[float | None]) -> Measured:
+        for method, size in zip(cell.methods, sizes, strict=True):
+            if size is None:
+                return replace(blank, reason=f"the size of {method} at the paper's width is not on record")
+        above, below = (size or NAN for size in sizes)
+        return replace(blank, value=above / below, notes=(f"{above:,.0f} and {below:,.0f} parameters",))
+
+    def _size(self, blank: Measured, dataset: str, cell: Cell) -> Measured:
+        """Return the parameters of the network that was run, where those at the paper's width are not on record."""
+        size = self._sizes.get((dataset, cell.method, "parameters"))
+        if size is not None:
+            notes = ("the size at the paper's width is not on record",)
+            return replace(blank, value=size, stand_in=False, notes=notes)
+        if self._paper_run.run.methods[cell.method].kind != "learned":
+            return replace(blank, reason="no network", stand_in=False)
+        missing = self._pairs.why_none(dataset, Choice((dataset,), cell.method), default_quote("parameters"))
+        return replace(blank, reason=missing.reason, outcome=missing.outcome)
+
+    def _full(self, cell: Cell, method: str) -> float | None:
+        """Return the parameters of a method's network at the paper's width; None where they are not on record."""
+        for dataset in self._here(cell):
+            if (size := self._sizes.get((dataset, method, "full_parameters"))) is not None:
+                return size
+        network = self._paper_run.run.networks.get(method)
+        return None if network is None else float(network.parameters)
+
+    def _narrower(self, cell: Cell, full: float) -> tuple[str, ...]:
+        """Say how many parameters the network has that was run, where these are others."""
+        sizes = [self._sizes.get((dataset, cell.method, "parameters")) for dataset in self._here(cell)]
+        return tuple(f"{size:,.0f} in the network that was run" for size in sizes if size not in (None, full))
+
+    def _here(self, cell: Cell) -> list[str]:
+        return [self._paper_run.cast[key] for key in cell.datasets if key in self._paper_run.cast]
+
+    def _work(self, calls: Calls, dataset: str) -> Iterator[str]:
+        """Say how much arithmetic a registration is."""
+        network = self._paper_run.run.networks.get(calls.method)
+        if dataset == RUN_LEVEL and network is not None:
+            yield f"{network.macs / 1e9:.1f} GMAC"
+        elif macs := self._sizes.get((dataset, calls.method, "full_macs")):
+            yield f"{macs / 1e9:.1f} GMAC at the paper's width and grid"
+
+
+def _interval(calls: Sequence[Calls], interval: Interval) -> tuple[float, float]:
+    """Return an interval, none where there are too few calls for one."""
+    return interval() if all(len(each.seconds) >= FEWEST for each in calls) else (NAN, NAN)
+
+
+def _notes(calls: Calls) -> Iterator[str]:
+    """Say what a reader has to know of some calls."""
+    if calls.failed:
+        yield f"{calls.failed} of {len(calls.rows)} timed calls failed"
+    if calls.contended:
+        yield f"{calls.contended} of {len(calls.seconds)} calls of {calls.method} beside other work"
+    if calls.why_no_interval:
+        yield calls.why_no_interval
+    if calls.elsewhere:
+        yield f"without {calls.elsewhere} calls on other hardware"
+
+
+def _place(calls: Calls) -> str:
+    found = parse(calls.hardware)
+    return f"{found.cpu if calls.device == 'cpu' else found.gpu}, {calls.threads} threads"

@@ -1,0 +1,165 @@
+"""The timed calls of a run, as reports compare them: one network, one size, one device, one machine at a time.
+
+Networks of two methods may be the same: then one of them is timed for both. At the paper's size the timing stage has
+found out which (`benchmarks.records.PaperNetwork`); at the profile's they have one module, one size and one work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.clock.hardware import parse
+from benchmarks.records import UNAVAILABLE
+from benchmarks.results import RUN_LEVEL
+from datasets.files import Array
+from reports.reading.run import Run
+
+FEWEST = 5  # calls from which on an interval is shown
+NONE = "not measured"
+
+
+@dataclass(frozen=True)
+class Sought:
+    """Whose calls are looked for: of a method's network on a device, at the paper's size or on a data set."""
+
+    method: str
+    device: str
+    dataset: str = RUN_LEVEL  # the paper's size has no data set
+    threads: int | None = None  # None: as many as there are
+
+    @property
+    def size(self) -> str:
+        """The size of the rows: profile or paper."""
+        return "paper" if self.dataset == RUN_LEVEL else "profile"
+
+
+@dataclass(frozen=True)
+class Calls:
+    """Calls of one network that may be compared: one grid, one number of threads, one hardware key.
+
+    ``rows`` are its warm calls, or its only call (``once``) where it was called but once; ``elsewhere`` counts those
+    on other hardware, which are left out.
+    """
+
+    method: str  # that was timed
+    device: str
+    threads: int
+    grid: str
+    hardware: str
+    rows: pd.DataFrame
+    once: bool = False
+    elsewhere: int = 0
+
+    @cached_property
+    def seconds(self) -> Array:
+        """The seconds of the calls that finished."""
+        return self.rows[self.rows.status == "ok"].seconds.to_numpy(dtype=np.float64)
+
+    @property
+    def median(self) -> float:
+        """Their median; NaN where none finished."""
+        return float(np.median(self.seconds)) if len(self.seconds) else float("nan")
+
+    @property
+    def failed(self) -> int:
+        """How many calls did not finish."""
+        return len(self.rows) - len(self.seconds)
+
+    @property
+    def contended(self) -> int:
+        """How many of the calls that finished had other work beside them."""
+        return int(self.rows[self.rows.status == "ok"].contended.fillna(False).astype(bool).sum())
+
+    @property
+    def memory(self) -> float:
+        """The most MiB that a call took beyond what the libraries take; NaN where that is not on record."""
+        return float(self.rows.memory.astype(float).max())
+
+    @property
+    def machine(self) -> str:
+        """The processor, or the GPU, that the seconds are of."""
+        found = parse(self.hardware)
+        return found.cpu if self.device == "cpu" else found.gpu
+
+    @property
+    def why_no_interval(self) -> str:
+        """Why there is no interval; empty where there is one."""
+        if self.once:
+            return "one call, so no interval"
+        few = 0 < len(self.seconds) < FEWEST
+        return f"{len(self.seconds)} calls, too few for an interval (from {FEWEST} on)" if few else ""
+
+
+def has_paper_size(run: Run) -> bool:
+    """Return whether anything was timed at the papers' size."""
+    return run.timing is not None and bool((run.timing["size"] == "paper").any())
+
+
+def find(run: Run, sought: Sought) -> Calls | str:
+    """Return the calls of a method's network, of the method or of one that has the same; else why there are none."""
+    found = sorted(candidates(run, sought), key=lambda each: (each.threads, len(each.seconds)), reverse=True)
+    if not found:
+        return why_none(run, sought)
+    others = sum(len(each.rows) for each in found[1:] if each.hardware != found[0].hardware)
+    return replace(found[0], elsewhere=others)
+
+
+def candidates(run: Run, sought: Sought) -> Iterator[Calls]:
+    """Yield the calls of a network by what must not be mixed: grid, threads and hardware."""
+    rows = _rows(run, sought)
+    if rows.empty:
+        return
+    if sought.threads is not None:
+        rows = rows[rows.threads == sought.threads]
+    for (grid, threads, hardware), group in rows.groupby(["grid", "threads", "hardware"]):
+        warm = group[group.phase == "warm"]
+        method, once = str(group.method.iloc[0]), warm.empty
+        yield Calls(method, sought.device, int(threads), str(grid), str(hardware), group if once else warm, once)
+
+
+def why_none(run: Run, sought: Sought) -> str:
+    """Return why a network has no timed calls."""
+    if run.timing is None or run.timing.empty:
+        return "timing not run"
+    rows = run.timing[run.timing.device.str.startswith(sought.device)]
+    if rows.empty:
+        return "no CUDA device" if sought.device == "cuda" else f"no timing on {sought.device} in this run"
+    lost = _of_method(run, rows[rows.status == UNAVAILABLE], sought)
+    if len(lost):
+        return f"{sought.method} was not available: {lost.reason.iloc[0]}"
+    if sought.size == "paper":
+        return f"{sought.method} not timed at the paper's size"
+    if sought.dataset not in set(rows.dataset):
+        return f"timing not run on {run.titles.get(sought.dataset, sought.dataset)}"
+    return f"timing not run for {sought.method}"
+
+
+def _rows(run: Run, sought: Sought) -> pd.DataFrame:
+    """Return the rows of the method that is timed for the one sought; first that method itself."""
+    if run.timing is None:
+        return pd.DataFrame()
+    rows = run.timing[run.timing.device.str.startswith(sought.device) & (run.timing.status != UNAVAILABLE)]
+    return _of_method(run, rows, sought)
+
+
+def _of_method(run: Run, rows: pd.DataFrame, sought: Sought) -> pd.DataFrame:
+    rows = rows[(rows["size"] == sought.size) & (rows.dataset == sought.dataset)]
+    for name in (sought.method, *same_network(run, sought)):
+        if len(own := rows[rows.method == name]):
+            return own
+    return rows.iloc[:0]
+
+
+def same_network(run: Run, sought: Sought) -> list[str]:
+    """Return the other methods that have a method's network, at the size that is sought."""
+    if sought.size == "paper":
+        timed = {name: each.timed_as for name, each in run.networks.items()}
+    else:
+        timed = run.works.get(sought.dataset, {})
+    mine = timed.get(sought.method)
+    return [name for name, other in timed.items() if other == mine and name != sought.method and mine is not None]
