@@ -87,9 +87,7 @@ class Costs:
         if cell.statistic == "sd" and len(good) == 1:
             return replace(blank, reason="one call has no standard deviation")
         statistic = CALLS[cell.statistic]
-        low, high = _interval(
-            [calls], lambda: bootstrap_interval(good, statistic, RESAMPLES, np.random.default_rng(0))
-        )
+        low, high = _interval([calls], lambda: bootstrap_interval(good, statistic, RESAMPLES, np.random.default_rng(0)))
         own = dataset == RUN_LEVEL
         return replace(
             self._of_calls(blank, [calls], own=own),

@@ -30,7 +30,15 @@ SCHEMA = Path(__file__).parents[1] / "schemas" / "paper.schema.yaml"
 NOT_OF_CELLS = ("key", "label", "labels", "group", "only", "cells", "printed", "sd_of", "claim")
 COMPARED = ("method", "less", "against")
 POOLED = ("mean", "sd", "reduction", "seeds_lower")  # statistics that there are over all landmarks
-AGAINST = ("ratio", "reduction", "signed_rank", "signed_rank_p", "pairs_lower", "pairs_higher", "seeds_lower")  # of two methods
+AGAINST = (
+    "ratio",
+    "reduction",
+    "signed_rank",
+    "signed_rank_p",
+    "pairs_lower",
+    "pairs_higher",
+    "seeds_lower",
+)  # of two methods
 ROMAN = ("0", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X")
 DASHES = ("", "\N{EM DASH}")  # labels that name nothing
 

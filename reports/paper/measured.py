@@ -12,6 +12,7 @@ from reports.paper.contents import Cell, Measured
 from reports.paper.pair_values import Choice, Missing, PairValues, statistic_name, summarise
 from reports.reading import trainings
 
+
 class Reader:
     """Reads the rows of a run for cells of a paper; what many cells ask for is looked up once, at the start."""
 

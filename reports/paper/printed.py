@@ -20,7 +20,8 @@ COLUMNS = ("table", "row", "column", "printed", "value", "unit", "locator", "not
 DASHES = ("", "-", "\N{EN DASH}", "\N{MINUS SIGN}")
 BLANKS = (*DASHES, "N/A")
 MULTIPLES: Mapping[str, float] = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}
-_PRINTED = re.compile(r"(?:(?:\N{TILDE OPERATOR}|approximately) )?([+\-\u2212]?)(\d{1,3}(?:,\d{3})+|\d+)(?:\.(\d+))?([kMG]?)")
+_ABOUT = r"(?:(?:\N{TILDE OPERATOR}|approximately) )?"
+_PRINTED = re.compile(_ABOUT + r"([+\-\u2212]?)(\d{1,3}(?:,\d{3})+|\d+)(?:\.(\d+))?([kMG]?)")
 _RANGE = re.compile(r"\[[-\u2212]([\d.]+), \1\]")
 _CUBE = re.compile(r"(\d+)\N{MULTIPLICATION SIGN}\1\N{MULTIPLICATION SIGN}\1")
 

@@ -1,8 +1,8 @@
-"""Networks at their papers' size: which methods share one, what it counts, and the two images that it is timed on."""
+"""Networks at their papers' size: which methods share one, what they count, and how they are timed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,11 +11,16 @@ import numpy as np
 from scipy import ndimage
 
 from benchmarks.records import PaperNetwork, encode
+from benchmarks.results import RUN_LEVEL
 from datasets import geometry
-from datasets.files import one_line, write_volume
-from workflows.planning.specs import MethodSpec
+from datasets.case import Dataset, Pair, Writer, open_dataset
+from datasets.description import Description, TrainingSplit
+from datasets.files import one_line
+from workflows.planning.specs import MethodSpec, PaperSizeSpec, RunSpec
 from workflows.running.options import build, import_method
 
+TOGETHER = 8  # networks that are in memory at once, weights of 400 MB among them
+ROUNDS = 5  # warm calls
 SMOOTH = 16  # parts of an axis that the width of the images' blobs is one of
 LARGEST = 0.03  # displacement between the images, in parts of an axis
 
@@ -30,45 +35,84 @@ class Whole:
     reason: str = ""
 
     @property
-    def key(self) -> tuple[str, str, bytes]:
+    def key(self) -> tuple[str, ...]:
         """What equal networks share: module, device, and the options at the paper's size."""
-        return self.by.module, self.by.device, encode(self.by.params)
+        if self.reason:
+            return self.by.method, self.by.device, self.reason
+        return self.by.module, self.by.device, encode(self.by.params).decode()
 
 
-def wholes(methods: Iterable[MethodSpec], grid: Sequence[int]) -> list[Whole]:
-    """Return every method's network at its paper's size, whose registration is counted on a ``grid``."""
-    return [_whole(by, grid) for by in methods]
+@dataclass(frozen=True)
+class Session:
+    """Networks that take turns with a number of threads: a first call each, then ``rounds`` of them."""
+
+    runs: list[RunSpec]
+    threads: int
+    rounds: int
 
 
-def distinct(found: Iterable[Whole]) -> list[Whole]:
-    """Return the first of all that are the same network."""
-    first: dict[object, Whole] = {}
-    for each in found:
-        first.setdefault(each.by if each.reason else each.key, each)
-    return list(first.values())
+@dataclass(frozen=True)
+class Networks:
+    """The networks of some methods at their papers' size, those that are to be timed first."""
+
+    wholes: Sequence[Whole]
+
+    @classmethod
+    def of(cls, methods: Iterable[MethodSpec], grid: Sequence[int]) -> Networks:
+        """Lay them out, and count a registration on a ``grid``."""
+        return cls([_whole(by, grid) for by in methods])
+
+    @property
+    def distinct(self) -> list[Whole]:
+        """The first of all that are the same network."""
+        return list({each.key: each for each in reversed(self.wholes)}.values())[::-1]
+
+    @property
+    def failed(self) -> list[Whole]:
+        """Those that cannot be laid out here."""
+        return [each for each in self.wholes if each.reason]
+
+    def shared(self) -> list[PaperNetwork]:
+        """Return for each method which one is timed in its place, and the exact size of the network of both."""
+        timed = {each.key: each.by.method for each in self.distinct}
+        by_method = {each.by.method: each for each in reversed(self.wholes) if not each.reason}
+        return [
+            PaperNetwork(method=name, timed_as=timed[each.key], parameters=each.parameters, macs=each.macs)
+            for name, each in sorted(by_method.items())
+        ]
+
+    def named(self, names: Iterable[str]) -> list[MethodSpec]:
+        """Return the distinct networks of which any method has one of the names."""
+        wanted = {each.timed_as for each in self.shared() if each.method in set(names)}
+        return [each.by for each in self.distinct if not each.reason and each.by.method in wanted]
 
 
-def shared(found: Sequence[Whole]) -> list[PaperNetwork]:
-    """Return for each method which one is timed in its place, and the exact size of the network of both."""
-    timed = {each.key: each.by.method for each in reversed(distinct(found))}
-    networks = {each.by.method: each for each in reversed(found) if not each.reason}
-    return [
-        PaperNetwork(method=name, timed_as=timed[each.key], parameters=each.parameters, macs=each.macs)
-        for name, each in networks.items()
-    ]
+def sessions(spec: PaperSizeSpec, networks: Networks, data: Path, threads: int) -> Iterator[Session]:
+    """Yield what is timed on the pair in ``data``, at most `TOGETHER` networks at once."""
+    timed, not_single = networks.named(spec.timed), networks.named(spec.all_threads)
+    plans = [([by for by in timed if by not in not_single], 1, ROUNDS)] if threads > 1 else []
+    for chosen, count, rounds in [*plans, (timed, threads, ROUNDS), (spec.once, threads, 0)]:
+        runs = [_run(by, data, spec.time_limit) for by in chosen]
+        for start in range(0, len(runs), TOGETHER):
+            yield Session(runs[start : start + TOGETHER], count, rounds)
 
 
-def images(folder: Path, grid: Sequence[int], seed: int = 0) -> tuple[Path, Path]:
-    """Write a fixed and a moving image drawn by ``seed``: smooth blobs in [0, 1], one a gentle warp of the other."""
+def make_pair(folder: Path, grid: Sequence[int], seed: int = 0) -> Dataset:
+    """Write a data set of one pair drawn by ``seed``: smooth blobs in [0, 1], the fixed image a gentle warp of them."""
     rng = np.random.default_rng(seed)
     blobs = ndimage.gaussian_filter(rng.standard_normal(grid), [n / SMOOTH for n in grid], mode="wrap")
     moving = (blobs - blobs.min()) / np.ptp(blobs)
     x = geometry.identity_grid(grid)
-    waves = [LARGEST * n * np.sin(2 * np.pi * x[(axis + 1) % 3] / grid[(axis + 1) % 3]) for axis, n in enumerate(grid)]
-    paths = folder / "fixed.nii.gz", folder / "moving.nii.gz"
-    for path, image in zip(paths, (geometry.warp(moving, np.stack(waves)), moving), strict=True):
-        write_volume(path, image.astype(np.float32), np.eye(4))
-    return paths
+    waves = [LARGEST * n * np.sin(2 * np.pi * x[axis - 1] / grid[axis - 1]) for axis, n in enumerate(grid)]
+    writer = Writer(folder)
+    for case, image in (("fixed", geometry.warp(moving, np.stack(waves))), ("moving", moving)):
+        writer.image(case, image.astype(np.float32), np.eye(4))
+    writer.finish(Description(name="blobs", training=TrainingSplit(()), test=(Pair("fixed", "moving"),)))
+    return open_dataset(folder)
+
+
+def _run(by: MethodSpec, data: Path, time_limit: float) -> RunSpec:
+    return RunSpec(by=by, dataset=RUN_LEVEL, data=data, training=None, time_limit=time_limit)
 
 
 def _whole(by: MethodSpec, grid: Sequence[int]) -> Whole:
