@@ -14,29 +14,24 @@ from benchmarks.clock.hardware import parse
 from benchmarks.ranking import default_quote
 from benchmarks.results import RUN_LEVEL
 from benchmarks.statistics import Statistic, bootstrap_interval, ratio_interval
-from reports.paper.cast import PaperRun
-from reports.paper.contents import Cell, Measured
-from reports.paper.pair_values import NAN, RESAMPLES, Choice, PairValues, first_reason
-from reports.reading.timed import FEWEST, Calls, Sought, candidates, find, has_paper_size, why_none
+from reports.paper.contents import Cell, Measured, Paper
+from reports.reading.run import Run
+from reports.reading.summary import RESAMPLES, Sizes, first_reason
+from reports.reading.timed import FEWEST, Calls, Sought
 
 METRICS = ("seconds", "parameters")
 RATIO = "ratio"
+NAN = float("nan")
 CALLS: Mapping[str, Statistic] = {"median": np.median, "mean": np.mean, "sd": np.std}  # of seconds
 OWN_SIZE = "the paper's size"
 Interval = Callable[[], tuple[float, float]]
 
 
 class Costs:
-    """Reads what a run left of costs; sizes are looked up once, at the start."""
+    """Reads what a run left of costs; ``cast`` maps a paper's data set to the name of the one that plays it."""
 
-    def __init__(self, paper_run: PaperRun, pairs: PairValues) -> None:
-        run = paper_run.run
-        self._paper_run, self._pairs = paper_run, pairs
-        sizes = run.metrics[(run.metrics.pair == RUN_LEVEL) & (run.metrics.status == "ok")]
-        places = sizes[["dataset", "method", "metric"]].itertuples(index=False, name=None)
-        self._sizes: dict[tuple[str, str, str], float] = {}
-        for place, value in zip(places, sizes.value, strict=True):
-            self._sizes.setdefault(place, float(value))
+    def __init__(self, run: Run, paper: Paper, cast: Mapping[str, str], sizes: Sizes) -> None:
+        self._run, self._paper, self._cast, self._sizes = run, paper, cast, sizes
 
     def blank(self, cell: Cell, names: str, stand_in: bool) -> Measured:
         """Return a cost without a number yet."""
@@ -56,26 +51,30 @@ class Costs:
             return None if sizes[0] is None else replace(own, value=sizes[0], notes=self._narrower(cell, sizes[0]))
         if cell.statistic == RATIO:
             return self._seconds_ratio(own, cell)
-        if not has_paper_size(self._paper_run.run):
+        if not self._run.timed.at_paper_size:
             return None
         return self._of_device(own, cell, RUN_LEVEL)
 
-    def on_data(self, blank: Measured, dataset: str, cell: Cell) -> Measured:
-        """Return a cost on the data set that plays the paper's, of the network as this profile has it."""
-        if cell.metric == "parameters":
-            return self._size(blank, dataset, cell)
-        return self._of_device(blank, cell, dataset)
+    def on_data(self, blank: Measured, dataset: str, cell: Cell) -> Measured | None:
+        """Return a cost on the data set that plays the paper's, of the network as this profile has it.
 
-    def narrow(self, dataset: str, method: str) -> bool:
-        """Return whether the network that was run is narrower than the paper's."""
-        size, full = (self._sizes.get((dataset, method, metric)) for metric in ("parameters", "full_parameters"))
-        return size is not None and full is not None and size != full
+        None for a size that is not on record.
+        """
+        if cell.metric == "seconds":
+            return self._of_device(blank, cell, dataset)
+        size = self._sizes.get(dataset, cell.method, "parameters")
+        if size is not None:
+            notes = ("the size at the paper's width is not on record",)
+            return replace(blank, value=size, stand_in=False, notes=notes)
+        if self._run.methods[cell.method].kind != "learned":
+            return replace(blank, reason="no network", stand_in=False)
+        return None
 
     def _of_device(self, blank: Measured, cell: Cell, dataset: str) -> Measured:
         """Return the seconds of the warm calls with the most threads."""
         found: Calls | str = ""
         for device in ("cuda", "cpu") if cell.device == "any" else (cell.device,):
-            found = find(self._paper_run.run, Sought(cell.method, device, dataset))
+            found = self._run.timed.find(Sought(cell.method, device, dataset))
             if not isinstance(found, str):
                 return self._seconds(blank, cell, found, dataset)
         return replace(blank, reason=str(found))
@@ -94,7 +93,7 @@ class Costs:
             value=float(statistic(good)),
             low=low,
             high=high,
-            narrow=not own and self.narrow(dataset, calls.method),
+            narrow=not own and self._sizes.narrow(dataset, calls.method),
             timed_as=calls.method if calls.method != cell.method else "",
             notes=(*_notes(calls), *self._work(calls, dataset)),
             device=calls.device if cell.device == "any" else "",
@@ -102,7 +101,7 @@ class Costs:
 
     def _of_calls(self, blank: Measured, calls: Sequence[Calls], *, own: bool) -> Measured:
         """Return a number over calls with all that holds of them; calls on another grid than the paper's stand in."""
-        grid = self._paper_run.paper.grid
+        grid = self._paper.grid
         return replace(
             blank,
             n=min(len(each.seconds) for each in calls),
@@ -116,12 +115,12 @@ class Costs:
 
     def _seconds_ratio(self, blank: Measured, cell: Cell) -> Measured:
         """Return how many times the seconds of ``against`` a method takes, both on one machine."""
-        run, methods = self._paper_run.run, (cell.method, cell.against)
+        timed, methods = self._run.timed, (cell.method, cell.against)
         sought = [Sought(method, cell.device) for method in methods]
-        found = [{(each.threads, each.grid, each.hardware): each for each in candidates(run, one)} for one in sought]
+        found = [{(each.threads, each.grid, each.hardware): each for each in timed.candidates(one)} for one in sought]
         for one, calls in zip(sought, found, strict=True):
             if not calls:
-                return replace(blank, reason=why_none(run, one))
+                return replace(blank, reason=timed.why_none(one))
         common = sorted(found[0].keys() & found[1].keys())
         if not common:
             keys = " against ".join(" and ".join(sorted({_place(each) for each in calls.values()})) for calls in found)
@@ -145,39 +144,28 @@ class Costs:
         above, below = (size or NAN for size in sizes)
         return replace(blank, value=above / below, notes=(f"{above:,.0f} and {below:,.0f} parameters",))
 
-    def _size(self, blank: Measured, dataset: str, cell: Cell) -> Measured:
-        """Return the parameters of the network that was run, where those at the paper's width are not on record."""
-        size = self._sizes.get((dataset, cell.method, "parameters"))
-        if size is not None:
-            notes = ("the size at the paper's width is not on record",)
-            return replace(blank, value=size, stand_in=False, notes=notes)
-        if self._paper_run.run.methods[cell.method].kind != "learned":
-            return replace(blank, reason="no network", stand_in=False)
-        missing = self._pairs.why_none(dataset, Choice((dataset,), cell.method), default_quote("parameters"))
-        return replace(blank, reason=missing.reason, outcome=missing.outcome)
-
     def _full(self, cell: Cell, method: str) -> float | None:
         """Return the parameters of a method's network at the paper's width; None where they are not on record."""
         for dataset in self._here(cell):
-            if (size := self._sizes.get((dataset, method, "full_parameters"))) is not None:
+            if (size := self._sizes.get(dataset, method, "full_parameters")) is not None:
                 return size
-        network = self._paper_run.run.networks.get(method)
+        network = self._run.networks.get(method)
         return None if network is None else float(network.parameters)
 
     def _narrower(self, cell: Cell, full: float) -> tuple[str, ...]:
         """Say how many parameters the network has that was run, where these are others."""
-        sizes = [self._sizes.get((dataset, cell.method, "parameters")) for dataset in self._here(cell)]
+        sizes = [self._sizes.get(dataset, cell.method, "parameters") for dataset in self._here(cell)]
         return tuple(f"{size:,.0f} in the network that was run" for size in sizes if size not in (None, full))
 
     def _here(self, cell: Cell) -> list[str]:
-        return [self._paper_run.cast[key] for key in cell.datasets if key in self._paper_run.cast]
+        return [self._cast[key] for key in cell.datasets if key in self._cast]
 
     def _work(self, calls: Calls, dataset: str) -> Iterator[str]:
         """Say how much arithmetic a registration is."""
-        network = self._paper_run.run.networks.get(calls.method)
+        network = self._run.networks.get(calls.method)
         if dataset == RUN_LEVEL and network is not None:
             yield f"{network.macs / 1e9:.1f} GMAC"
-        elif macs := self._sizes.get((dataset, calls.method, "full_macs")):
+        elif macs := self._sizes.get(dataset, calls.method, "full_macs"):
             yield f"{macs / 1e9:.1f} GMAC at the paper's width and grid"
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 
-from benchmarks.ranking import Quote
+from benchmarks.ranking import Quote, default_quote
 from reports.paper import costs
 from reports.paper.cast import PaperRun
 from reports.paper.contents import Cell, Measured
 from reports.paper.pair_values import Choice, Missing, PairValues, statistic_name, summarise
 from reports.reading import trainings
+from reports.reading.summary import Sizes
 
 
 class Reader:
@@ -19,9 +21,12 @@ class Reader:
     def __init__(self, paper_run: PaperRun) -> None:
         run = paper_run.run
         self.paper_run = paper_run
-        self._pairs = PairValues(run)
+        self._pairs, self._sizes = PairValues(run), Sizes(run.metrics)
         self._learned = {method: paper_run.trained_elsewhere(method) for method in run.methods}
-        self._costs = costs.Costs(paper_run, self._pairs)
+
+    @cached_property
+    def _costs(self) -> costs.Costs:
+        return costs.Costs(self.paper_run.run, self.paper_run.paper, self.paper_run.cast, self._sizes)
 
     def read(self, cell: Cell) -> Measured:
         """Return what was measured for one cell."""
@@ -42,9 +47,12 @@ class Reader:
         for place in [(name, method) for name in names for method in cell.methods]:
             if place in run.unavailable:
                 return replace(blank, reason=f"{place[1]} was not available: {run.unavailable[place]}")
-        if cell.metric in costs.METRICS:
-            return self._costs.on_data(blank, names[0], cell)
+        if cell.metric in costs.METRICS and (here := self._costs.on_data(blank, names[0], cell)):
+            return here
         choices = [Choice(names, method, cell.seed, cell.pair) for method in cell.methods]
+        if cell.metric == "parameters":
+            missing = self._pairs.why_none(names[0], choices[0], default_quote("parameters"))
+            return replace(blank, reason=missing.reason, outcome=missing.outcome)
         if cell.statistic == "seeds_lower":
             return self._seeds(blank, choices, cell)
         return self._over_pairs(blank, choices, cell)
@@ -132,7 +140,7 @@ class Reader:
         return replace(blank, dataset=training.dataset, value=number * cell.factor)
 
     def _any_narrow(self, choices: Sequence[Choice]) -> bool:
-        return any(self._costs.narrow(dataset, choice.method) for choice in choices for dataset in choice.datasets)
+        return any(self._sizes.narrow(dataset, choice.method) for choice in choices for dataset in choice.datasets)
 
 
 def _look_up(about: object, path: str) -> float | None:

@@ -12,13 +12,13 @@ from benchmarks.ranking import Quote
 from benchmarks.results import RUN_LEVEL
 from benchmarks.statistics import bootstrap_interval, pooled, wilcoxon
 from datasets.case import Dataset, Pair
-from datasets.files import Array, one_line
+from datasets.files import Array
 from reports.reading import summary
 from reports.reading.run import Run
+from reports.reading.summary import RESAMPLES, first_reason
 
 POOLED = ("count", "mean", "sd")  # regions that a mean and sd over all landmarks are made of
 DIVERGED = "diverged"
-RESAMPLES = 1000
 NAN = float("nan")
 Rule = Callable[[Sequence[Array]], float]
 
@@ -185,13 +185,6 @@ def _subjects(name: str, dataset: Dataset, pair: str) -> list[tuple[str, str]]:
     """Return the subjects of a pair, for pairs that share one are not independent."""
     named, known = dataset.description.subjects, Pair.from_name(pair)
     return [(name, named.get(case, case)) for case in (known.fixed, known.moving)]
-
-
-def first_reason(rows: pd.DataFrame) -> str:
-    """Return the reason of the first row that did not succeed."""
-    failed = rows[rows.status != "ok"]
-    reason = one_line(failed.iloc[0].reason) if len(failed) else ""
-    return reason or "no reason recorded"
 
 
 def statistic_name(statistic: str, *, pooled: bool = False) -> str:

@@ -11,7 +11,6 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.clock.hardware import parse
-from benchmarks.results import RUN_LEVEL
 from datasets.files import one_line
 from reports.paper.cast import PaperRun
 from reports.paper.contents import Cell, Column, PaperTable, Row
@@ -20,7 +19,7 @@ from reports.paper.ledger import OURS, Judged, exact, shown
 from reports.paper.printed import DASHES
 from reports.reading.elsewhere import gpu_seconds
 from reports.reading.run import Run
-from reports.reading.timed import Sought, same_network
+from reports.reading.timed import Sought
 from reports.tables.numbers import MINUS
 from reports.tables.table import Group, Head, Table, Text
 from reports.tables.write import write_tables
@@ -241,9 +240,9 @@ def _clock(judged: Cells) -> Iterator[str]:
 
 def _of_network(run: Run, cell: Cell, seconds: Mapping[str, float]) -> float | None:
     """Return the seconds of a cell's network, which another method may have too."""
-    same = [cell.method]
-    for dataset in (RUN_LEVEL, *run.works):
-        same += same_network(run, Sought(cell.method, "cuda", dataset))
+    timed, same = run.timed, [cell.method]
+    for dataset in timed.same:
+        same += timed.same_network(Sought(cell.method, "cuda", dataset))
     return next((seconds[name] for name in same if name in seconds), None)
 
 

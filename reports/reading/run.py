@@ -10,9 +10,11 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.records import PaperNetwork
+from benchmarks.results import RUN_LEVEL
 from datasets.case import Dataset
 from datasets.files import Array
 from reports.reading.method import Methods
+from reports.reading.timed import Timed
 from reports.reading.trainings import Training
 
 DisplacementPath = Callable[[str, str, int, str], Path]  # of data set, method, seed and pair
@@ -63,8 +65,13 @@ class Run:
         return {name: data.description.display_title for name, data in self.datasets.items()}
 
     @cached_property
-    def works(self) -> Mapping[str, Mapping[str, Work]]:
-        """What tells networks apart on each data set, by method: equal ones take the same time there."""
+    def timed(self) -> Timed:
+        """The timed calls, with what says whose networks are the same."""
+        same = {RUN_LEVEL: {name: network.timed_as for name, network in self.networks.items()}}
+        return Timed(self.timing, {**same, **self._works()}, self.titles)
+
+    def _works(self) -> Mapping[str, Mapping[str, Work]]:
+        """Return what tells networks apart on each data set, by method: equal ones take the same time there."""
         modules = dict(zip(self.runs.method, self.runs.module, strict=True)) if len(self.runs) else {}
         sizes: dict[tuple[str, str], dict[str, float]] = {}
         rows = self.metrics[self.metrics.metric.isin(["parameters", "macs"]) & (self.metrics.status == "ok")]

@@ -12,7 +12,9 @@ import pandas as pd
 from benchmarks.metrics import CLOCK
 from benchmarks.ranking import Quote, values
 from benchmarks.results import RUN_LEVEL
+from datasets.files import one_line
 
+RESAMPLES = 1000  # of an interval
 KEY = ["dataset", "method", "pair", "seed"]
 
 
@@ -62,6 +64,32 @@ def parameters(metrics: pd.DataFrame, dataset: str, method: str) -> int | None:
     rows = metrics[(metrics.metric == "parameters") & (metrics.dataset == dataset) & (metrics.method == method)]
     found = rows[rows.status == "ok"].value
     return int(found.iloc[0]) if len(found) else None
+
+
+class Sizes:
+    """Numbers of networks by data set, method and metric, looked up once."""
+
+    def __init__(self, metrics: pd.DataFrame) -> None:
+        rows = metrics[(metrics.status == "ok") & (metrics.pair == RUN_LEVEL)]
+        self._found: dict[tuple[str, str, str], float] = {}
+        for *place, value in rows[["dataset", "method", "metric", "value"]].itertuples(index=False, name=None):
+            self._found.setdefault((place[0], place[1], place[2]), float(value))
+
+    def get(self, dataset: str, method: str, metric: str) -> float | None:
+        """Return a number, None where it is not on record."""
+        return self._found.get((dataset, method, metric))
+
+    def narrow(self, dataset: str, method: str) -> bool:
+        """Return whether the network that was run is narrower than the paper's."""
+        size, full = (self.get(dataset, method, metric) for metric in ("parameters", "full_parameters"))
+        return size is not None and full is not None and size != full
+
+
+def first_reason(rows: pd.DataFrame) -> str:
+    """Return the reason of the first row that did not succeed."""
+    failed = rows[rows.status != "ok"]
+    reason = one_line(failed.iloc[0].reason) if len(failed) else ""
+    return reason or "no reason recorded"
 
 
 def _tally(counts: pd.Series) -> Tally:

@@ -6,7 +6,7 @@ found out which (`benchmarks.records.PaperNetwork`); at the profile's they have 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -17,10 +17,8 @@ from benchmarks.clock.hardware import parse
 from benchmarks.records import UNAVAILABLE
 from benchmarks.results import RUN_LEVEL
 from datasets.files import Array
-from reports.reading.run import Run
 
 FEWEST = 5  # calls from which on an interval is shown
-NONE = "not measured"
 
 
 @dataclass(frozen=True)
@@ -86,7 +84,7 @@ class Calls:
         found = parse(self.hardware)
         return found.cpu if self.device == "cpu" else found.gpu
 
-    @property
+    @cached_property
     def why_no_interval(self) -> str:
         """Why there is no interval; empty where there is one."""
         if self.once:
@@ -95,71 +93,77 @@ class Calls:
         return f"{len(self.seconds)} calls, too few for an interval (from {FEWEST} on)" if few else ""
 
 
-def has_paper_size(run: Run) -> bool:
-    """Return whether anything was timed at the papers' size."""
-    return run.timing is not None and bool((run.timing["size"] == "paper").any())
+@dataclass(frozen=True)
+class Timed:
+    """All timed calls of a run; ``rows`` are None where nothing was timed.
+
+    ``same`` says of each data set (`RUN_LEVEL` for the papers' size) what methods with one network have in common.
+    """
+
+    rows: pd.DataFrame | None
+    same: Mapping[str, Mapping[str, Hashable]]
+    titles: Mapping[str, str]  # of data sets, for readers
+
+    @property
+    def at_paper_size(self) -> bool:
+        """Whether anything was timed at the papers' size."""
+        return self.rows is not None and bool((self.rows["size"] == "paper").any())
+
+    def find(self, sought: Sought) -> Calls | str:
+        """Return the calls of a method's network, of it or of one that has the same; else why there are none."""
+        found = sorted(self.candidates(sought), key=lambda each: (each.threads, len(each.seconds)), reverse=True)
+        if not found:
+            return self.why_none(sought)
+        others = sum(len(each.rows) for each in found[1:] if _elsewhere(each, found[0]))
+        return replace(found[0], elsewhere=others)
+
+    def candidates(self, sought: Sought) -> Iterator[Calls]:
+        """Yield the calls of a network by what must not be mixed: grid, threads and hardware."""
+        rows = self._rows(sought)
+        if sought.threads is not None:
+            rows = rows[rows.threads == sought.threads]
+        for (grid, threads, hardware), group in rows.groupby(["grid", "threads", "hardware"]) if len(rows) else ():
+            warm = group[group.phase == "warm"]
+            method, once = str(group.method.iloc[0]), warm.empty
+            yield Calls(method, sought.device, int(threads), str(grid), str(hardware), group if once else warm, once)
+
+    def why_none(self, sought: Sought) -> str:
+        """Return why a network has no timed calls."""
+        if self.rows is None or self.rows.empty:
+            return "timing not run"
+        rows = self.rows[self.rows.device.str.startswith(sought.device)]
+        if rows.empty:
+            return "no CUDA device" if sought.device == "cuda" else f"no timing on {sought.device} in this run"
+        lost = self._of_method(rows[rows.status == UNAVAILABLE], sought)
+        if len(lost):
+            return f"{sought.method} was not available: {lost.reason.iloc[0]}"
+        if sought.size == "paper":
+            return f"{sought.method} not timed at the paper's size"
+        if sought.dataset not in set(rows.dataset):
+            return f"timing not run on {self.titles.get(sought.dataset, sought.dataset)}"
+        return f"timing not run for {sought.method}"
+
+    def same_network(self, sought: Sought) -> list[str]:
+        """Return the other methods that have a method's network, at the size that is sought."""
+        common = self.same.get(sought.dataset, {})
+        mine = common.get(sought.method)
+        return [name for name, other in common.items() if other == mine and name != sought.method and mine is not None]
+
+    def _rows(self, sought: Sought) -> pd.DataFrame:
+        if self.rows is None or self.rows.empty:
+            return pd.DataFrame()
+        good = self.rows[self.rows.device.str.startswith(sought.device) & (self.rows.status != UNAVAILABLE)]
+        return self._of_method(good, sought)
+
+    def _of_method(self, rows: pd.DataFrame, sought: Sought) -> pd.DataFrame:
+        """Return the rows of the method that is timed for the one sought; first that method itself."""
+        rows = rows[(rows["size"] == sought.size) & (rows.dataset == sought.dataset)]
+        for name in (sought.method, *self.same_network(sought)):
+            if len(own := rows[rows.method == name]):
+                return own
+        return rows.iloc[:0]
 
 
-def find(run: Run, sought: Sought) -> Calls | str:
-    """Return the calls of a method's network, of the method or of one that has the same; else why there are none."""
-    found = sorted(candidates(run, sought), key=lambda each: (each.threads, len(each.seconds)), reverse=True)
-    if not found:
-        return why_none(run, sought)
-    others = sum(len(each.rows) for each in found[1:] if each.hardware != found[0].hardware)
-    return replace(found[0], elsewhere=others)
-
-
-def candidates(run: Run, sought: Sought) -> Iterator[Calls]:
-    """Yield the calls of a network by what must not be mixed: grid, threads and hardware."""
-    rows = _rows(run, sought)
-    if rows.empty:
-        return
-    if sought.threads is not None:
-        rows = rows[rows.threads == sought.threads]
-    for (grid, threads, hardware), group in rows.groupby(["grid", "threads", "hardware"]):
-        warm = group[group.phase == "warm"]
-        method, once = str(group.method.iloc[0]), warm.empty
-        yield Calls(method, sought.device, int(threads), str(grid), str(hardware), group if once else warm, once)
-
-
-def why_none(run: Run, sought: Sought) -> str:
-    """Return why a network has no timed calls."""
-    if run.timing is None or run.timing.empty:
-        return "timing not run"
-    rows = run.timing[run.timing.device.str.startswith(sought.device)]
-    if rows.empty:
-        return "no CUDA device" if sought.device == "cuda" else f"no timing on {sought.device} in this run"
-    lost = _of_method(run, rows[rows.status == UNAVAILABLE], sought)
-    if len(lost):
-        return f"{sought.method} was not available: {lost.reason.iloc[0]}"
-    if sought.size == "paper":
-        return f"{sought.method} not timed at the paper's size"
-    if sought.dataset not in set(rows.dataset):
-        return f"timing not run on {run.titles.get(sought.dataset, sought.dataset)}"
-    return f"timing not run for {sought.method}"
-
-
-def _rows(run: Run, sought: Sought) -> pd.DataFrame:
-    """Return the rows of the method that is timed for the one sought; first that method itself."""
-    if run.timing is None:
-        return pd.DataFrame()
-    rows = run.timing[run.timing.device.str.startswith(sought.device) & (run.timing.status != UNAVAILABLE)]
-    return _of_method(run, rows, sought)
-
-
-def _of_method(run: Run, rows: pd.DataFrame, sought: Sought) -> pd.DataFrame:
-    rows = rows[(rows["size"] == sought.size) & (rows.dataset == sought.dataset)]
-    for name in (sought.method, *same_network(run, sought)):
-        if len(own := rows[rows.method == name]):
-            return own
-    return rows.iloc[:0]
-
-
-def same_network(run: Run, sought: Sought) -> list[str]:
-    """Return the other methods that have a method's network, at the size that is sought."""
-    if sought.size == "paper":
-        timed = {name: each.timed_as for name, each in run.networks.items()}
-    else:
-        timed = run.works.get(sought.dataset, {})
-    mine = timed.get(sought.method)
-    return [name for name, other in timed.items() if other == mine and name != sought.method and mine is not None]
+def _elsewhere(one: Calls, other: Calls) -> bool:
+    """Return whether two sets of calls are of one question, but of two machines."""
+    return (one.grid, one.threads) == (other.grid, other.threads) and one.hardware != other.hardware

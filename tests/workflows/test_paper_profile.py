@@ -19,6 +19,7 @@ from workflows.configuration import sources
 from workflows.configuration.config import DatasetConfig
 from workflows.configuration.resolve import read_yaml, resolve
 from workflows.planning import plan
+from workflows.planning.networks import Networks
 
 CONFIG = sources.ROOT / "workflows" / "config" / "paper.yaml"
 TABLES = {
@@ -57,7 +58,7 @@ def test_every_method_of_every_table_runs_on_every_data_set_of_the_table(profile
 
 
 def test_the_methods_are_those_of_the_printed_tables(profile):
-    tables = {table.number: [row.method for row in table.rows] for table in load_paper("ldr-aldk").tables}
+    tables = {table.number: [row.method for row in table.rows] for table in load_paper("ldr-aldk").tables[:4]}
     assert {number: set(methods) for number, methods in tables.items()} == {n: set(m) for n, m in TABLES.items()}
 
 
@@ -135,10 +136,14 @@ def test_every_network_is_loaded_as_it_was_trained(profile):
 def test_each_network_of_the_paper_is_timed(profile):
     assert profile.config.timing.datasets == ["sliver", "dirlab"]
     assert "progressive" in profile.timed("dirlab")
-    timed = set(profile.timed("sliver"))
-    for table in load_paper("ldr-aldk").tables[:3]:
-        for cell in table.cells.values():
-            assert {cell.method, cell.timed_as} & timed, cell.row.key
+    assert {"ants-syn-mattes", "elastix-bspline"} <= set(profile.timed("sliver"))
+    paper = plan.Plan(profile).timing(None).paper
+    timed = {each.method: each.timed_as for each in Networks.of(paper.methods, paper.grid).shared()}
+    cells = [cell for cell in load_paper("ldr-aldk").cells if cell.metric == "seconds"]
+    networks = {name for cell in cells for name in cell.methods if profile.trains(name)}
+    assert {timed[name] for name in networks} <= set(paper.timed)
+    same = {"vtn-addd": "rcn-3", "rcn-1-aldk": "rcn-1", "ldr-3-aldk": "ldr-3", "progressive-baseline": "progressive"}
+    assert {name: timed[name] for name in same} == same
 
 
 SCHEDULES = {

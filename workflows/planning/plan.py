@@ -204,7 +204,7 @@ class Plan:
             runs=list(self._timed_runs()),
             pairs=timing.pairs,
             rounds=timing.rounds,
-            paper=paper_size(self.settings, self._method),
+            paper=paper_size(self.settings.config, self.settings.has_paper_size, self._everywhere),
             folder=self.layout.results,
         )
 
@@ -269,6 +269,9 @@ class Plan:
             seed=int(seed),
             libraries=libraries_of(self.settings.module(method)),
         )
+
+    def _everywhere(self, method: str) -> MethodSpec:
+        return self._method(method, "", self.settings.main_seed(method))
 
     def _run(self, method: str, dataset: str, seed: int | str) -> RunSpec:
         training = self._training(method, dataset, seed)

@@ -261,9 +261,8 @@ def _note(
         parts.append(f"Lines: mean over {pairs} pairs ({', '.join(protocols)}) with its 95 % bootstrap interval.")
     if clocks:
         threads = _span(cell.threads for cell in clocks)
-        grids = " and ".join(dict.fromkeys(cell.grid.replace("x", " x ") for cell in clocks))
-        calls = f"median of {_span(cell.n for cell in clocks)} warm calls"
-        parts.append(f"Bars: {calls}, threads: {threads}, {grids} voxels.")
+        grid, calls = clocks[0].grid.replace("x", " x "), _span(cell.n for cell in clocks)
+        parts.append(f"Bars: median of {calls} warm calls, threads: {threads}, {grid} voxels.")
     if any(cell.narrow for cell in read.values()):
         timed = ", but for the seconds" if any(cell.dataset == OWN_SIZE for cell in clocks) else ""
         parts.append(f"The networks are narrower than the paper's{timed}.")

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pandas as pd
 import yaml
 
+from benchmarks.records import PaperNetwork
 from benchmarks.rows import TimingRow
 from reports.paper.cast import PaperRun
 from reports.paper.contents import PaperFigure
@@ -42,8 +43,7 @@ LAYOUT = {
             ],
             "rows": [
                 {"key": "plain", "labels": ["Plain", "None"], "method": "syn"},
-                {"key": "taught", "labels": ["Taught", "Net_work"], "method": "net", "gain_over": "plain",
-                 "timed_as": "syn"},
+                {"key": "taught", "labels": ["Taught", "Net_work"], "method": "net", "gain_over": "plain"},
             ],
             "readings": [{"topic": "Dice", "run": "one way", "other": "the other way, 2 % more."}],
         }
@@ -115,7 +115,17 @@ def size_rows(dataset, method, size, full=None):
     return rows + more
 
 
-def timing(method, seconds, *, dataset="one", device="cpu", threads=2, status="ok", reason=""):
+def paper_size(method, seconds, **more):
+    """Calls at the paper's size, which have no data set."""
+    return timing(method, seconds, dataset="*", **{"size": "paper", "grid": "128x128x128", **more})
+
+
+def network(method, timed_as="", parameters=561_318, macs=110_330_118_144):
+    """What a run says of a method's network at the paper's size."""
+    return PaperNetwork(method=method, timed_as=timed_as or method, parameters=parameters, macs=macs)
+
+
+def timing(method, seconds, *, dataset="one", device="cpu", threads=2, status="ok", reason="", **more):
     first = TimingRow(
         dataset=dataset,
         pair="a__b0",
@@ -130,6 +140,7 @@ def timing(method, seconds, *, dataset="one", device="cpu", threads=2, status="o
         contended=False,
         hardware=HARDWARE.key,
     )
+    first = replace(first, **more)
     warm = [
         replace(first, round=i + 1, phase="warm", seconds=value, status=status, reason=reason)
         for i, value in enumerate(seconds)
@@ -137,7 +148,7 @@ def timing(method, seconds, *, dataset="one", device="cpu", threads=2, status="o
     return pd.DataFrame([first, *warm])
 
 
-def make_run(tmp_path, rows, *, plays, timing=None, methods=("syn", "net"), layout=None, cells=None):
+def make_run(tmp_path, rows, *, plays, timing=None, methods=("syn", "net"), layout=None, cells=None, networks=()):
     """What a run measured; ``plays`` maps a paper's key to the name of the prepared data set."""
     known = {
         "syn": Method("SyN", "classical"),
@@ -155,6 +166,7 @@ def make_run(tmp_path, rows, *, plays, timing=None, methods=("syn", "net"), layo
         datasets={},
         methods={name: known[name] for name in methods},
         displacement_path=lambda *_: tmp_path / "absent",
+        networks={each.method: each for each in networks},
     )
     return varied(PaperRun(paper, run, {}), plays=data)
 

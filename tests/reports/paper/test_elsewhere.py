@@ -8,7 +8,7 @@ from reports.paper import tables
 from reports.paper.ledger import judge
 from reports.paper.tables import write_paper_tables
 from reports.reading.elsewhere import gpu_seconds
-from tests.reports.paper.paper_inputs import dice_rows, make_run
+from tests.reports.paper.paper_inputs import dice_rows, make_run, network
 
 ROW = {"what": "registration", "network": "syn", "device": "cuda", "precision": "float32", "shape": [128] * 3}
 
@@ -38,7 +38,8 @@ def test_the_stored_archives_can_be_read():
 def test_they_are_a_note_with_the_card_and_no_cell(tmp_path, monkeypatch, known):
     archive(tmp_path / "gpu-old.jsonl", {"median_ms": 30.0, "network": "syn" if known else "else"})
     monkeypatch.setattr(tables, "gpu_seconds", lambda: gpu_seconds(tmp_path))
-    paper_run = make_run(tmp_path, dice_rows("one", "syn", [0.7, 0.7]), plays={"one": "one"})
+    networks = [network("net", "syn"), network("syn")]
+    paper_run = make_run(tmp_path, dice_rows("one", "syn", [0.7, 0.7]), plays={"one": "one"}, networks=networks)
     judged = judge(paper_run)
     table = write_paper_tables(tmp_path / "t", paper_run, judged)[0]
     notes = [note for note in table.notes if "elsewhere" in note]

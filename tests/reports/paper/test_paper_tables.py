@@ -14,7 +14,7 @@ from reports.tables.latex import latex
 from reports.tables.markdown import markdown
 from reports.tables.numbers import MINUS
 from reports.tables.table import Group, Head, Table, Text
-from tests.reports.paper.paper_inputs import dice_rows, make_run, size_rows, timing
+from tests.reports.paper.paper_inputs import dice_rows, make_run, network, paper_size, size_rows
 from tests.reports.report_inputs import METHODS, Links, runs_frame
 
 ROWS = [
@@ -26,8 +26,8 @@ ROWS = [
 
 @pytest.fixture(scope="module")
 def paper_run(tmp_path_factory):
-    times = timing("syn", [9.0, 9.5, 11.0], dataset="shells")
-    return make_run(tmp_path_factory.mktemp("run"), ROWS, plays={"one": "shells"}, timing=times)
+    folder, networks = tmp_path_factory.mktemp("run"), [network("net", "syn")]
+    return make_run(folder, ROWS, plays={"one": "shells"}, timing=paper_size("syn", [9, 9.5, 11]), networks=networks)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def test_measured_and_printed_stand_in_one_cell(written):
     shown = [(cell.text, cell.printed) for cell in taught]
     assert shown[:3] == [("Taught", ""), ("Net_work", ""), ("91.0, +21.5 †", "91.2, +3.4")]
     assert shown[3] == ("n. m. [1]", "80.0")
-    assert shown[4:] == [("9.50", "0.69"), ("n. m. [2]", "0.16"), ("0.04M", "0.56M")]
+    assert shown[4:] == [("9.50", "0.69"), ("n. m. [2]", "0.16"), ("0.56M", "0.56M")]
     assert [(cell.text, cell.printed) for cell in plain[2:]] == [
         ("70.3", "70.0"), ("n. m. [1]", "5 + 5"), ("9.50", "9.5"), ("n. m. [2]", MINUS),
         ("n. m. [3]", MINUS),
@@ -77,8 +77,9 @@ def test_notes_say_what_a_reader_must_know(written):
         "[1] no data set plays TWO in this profile; [2] no CUDA device; [3] no network.",
         "are no reproductions",
         "† Without the registrations or calls that failed",
-        "Taught, Net_work: at the paper's width 561,318, which rounds to the printed 0.56M.",
-        "threads: 2; the same network timed once: Taught, Net_work as syn.",
+        "Networks narrower than the paper's, but for their costs: Taught, Net_work.",
+        "threads: 2, on images drawn at random, 128 x 128 x 128 voxels; the same network timed once: Taught,",
+        "Hardware of the seconds: A CPU, 2 cores",
         "Not readable in print: Plain, None, “5 + 5”.",
         "Dice. Run: one way. Other reading: the other way, 2 % more.",
     ):
@@ -96,7 +97,7 @@ def test_a_table_of_the_papers_own_data_needs_no_warning(tmp_path):
 def test_the_csv_is_for_machines(written):
     found = pd.read_csv(written[0] / "toy-table1.csv").set_index("row")
     assert list(found.columns)[:5] == ["network", "teacher", "method", "one_dice", "one_dice_printed"]
-    assert found.loc["taught", ["method", "params", "params_printed"]].tolist() == ["net", 40000, 560000]
+    assert found.loc["taught", ["method", "params", "params_printed"]].tolist() == ["net", 561318, 560000]
     assert found.one_dice["plain"] == pytest.approx(100 * (0.69 + 0.70 + 0.72) / 3, abs=1e-7)  # not cut to the print
     assert found.one_dice_gain_printed["taught"] == 3.4
     missing = ["one_dice_gain", "one_dice_gain_printed", "gpu", "gpu_printed", "two_dice", "two_dice_printed"]
@@ -159,7 +160,7 @@ def test_the_page_shows_the_paper(report):
         "no data set plays TWO in this profile",
         '<span class="printed">(91.2, +3.4)</span>',
         "Other reading: the other way, 2 % more.",
-        "11 printed numbers and blanks: <strong>6 stand-in, 2 not measured, 2 not printed, 1 unreadable</strong>",
+        "11 printed numbers and blanks: <strong>1 reproduced, 2 other hardware, 3 stand-in, 2 not measured,",
         'colspan="2">Cost<small>ONE played by Shells &lt;b&gt; phantom</small>',
     ):
         assert words in text, words

@@ -12,7 +12,7 @@ from reports.paper.ledger import TIMES, beside, judge, ledger_frame
 from reports.paper.tables import write_paper_tables
 from reports.reading.trainings import Training
 from reports.tables.numbers import MINUS
-from tests.reports.paper.paper_inputs import size_rows, timing, varied
+from tests.reports.paper.paper_inputs import network, paper_size, size_rows, varied
 from tests.reports.paper.progressive_inputs import (
     BENDS,
     FRAME,
@@ -41,11 +41,12 @@ def _few_resamples():
 def own(tmp_path_factory):
     times = pd.concat(
         [
-            timing("progressive-baseline", [0.5, 0.6], dataset="dirlab"),
-            timing("demons", [20.0, 22.0], dataset="dirlab", device="cpu"),
+            paper_size("progressive-baseline", [0.5, 0.6]),
+            paper_size("demons", [20.0, 22.0]),
         ]
     )
-    return make_run(tmp_path_factory.mktemp("own"), all_rows(OWN), times=times)
+    networks = {name: network(name, "progressive-baseline") for name in ("progressive", "progressive-baseline")}
+    return varied(make_run(tmp_path_factory.mktemp("own"), all_rows(OWN), times=times), networks=networks)
 
 
 @pytest.fixture(scope="module")
