@@ -204,7 +204,7 @@ class Plan:
             runs=list(self._timed_runs()),
             pairs=timing.pairs,
             rounds=timing.rounds,
-            paper=paper_size(self.settings.config, self.settings.has_paper_size, self._everywhere),
+            paper=paper_size(self.settings.config, self.settings.has_paper_size, self._method),
             folder=self.layout.results,
         )
 
@@ -270,9 +270,6 @@ class Plan:
             libraries=libraries_of(self.settings.module(method)),
         )
 
-    def _everywhere(self, method: str) -> MethodSpec:
-        return self._method(method, "", self.settings.main_seed(method))
-
     def _run(self, method: str, dataset: str, seed: int | str) -> RunSpec:
         training = self._training(method, dataset, seed)
         return RunSpec(
@@ -285,11 +282,9 @@ class Plan:
         )
 
     def _timed_runs(self) -> Iterator[RunSpec]:
-        chosen = [d for d in self.settings.config.timing.datasets if d in self.settings.datasets]
-        for dataset in chosen:
+        for dataset in (d for d in self.settings.config.timing.datasets if d in self.settings.datasets):
             for method in (m for m in self.settings.timed(dataset) if m in self.settings.methods):
-                if (method, dataset) not in self.settings.runs or self.settings.method(method).kind == "control":
-                    continue
-                run = self._run(method, dataset, self.settings.main_seed(method))
-                for device in dict.fromkeys(["cpu", run.by.device]):
-                    yield replace(run, by=replace(run.by, device=device))
+                if (method, dataset) in self.settings.runs and self.settings.method(method).kind != "control":
+                    run = self._run(method, dataset, self.settings.main_seed(method))
+                    for device in dict.fromkeys(["cpu", run.by.device]):
+                        yield replace(run, by=replace(run.by, device=device))
