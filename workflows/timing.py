@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import groupby
@@ -23,13 +23,15 @@ from filelock import Timeout
 
 from benchmarks import results
 from benchmarks.clock.hardware import torch_build
-from benchmarks.records import TrainingOutcome, read
+from benchmarks.records import UNAVAILABLE, PaperNetwork, TrainingOutcome, read, write
+from benchmarks.results import RUN_LEVEL
 from benchmarks.rows import TimingRow
 from datasets import locks
 from datasets.case import Dataset, open_dataset
 from datasets.files import DataError
 from workflows.planning.layout import Layout
-from workflows.planning.specs import RunSpec, TimingSpec
+from workflows.planning.networks import Networks, make_pair, sessions
+from workflows.planning.specs import PaperSizeSpec, RunSpec, TimingSpec
 from workflows.running.command import job
 from workflows.running.messages import Reply, start
 from workflows.running.supervisor import Worker
@@ -42,7 +44,8 @@ MACHINE_LOCK = Path(tempfile.gettempdir()) / "warpbench-timing.lock"
 def timing(spec: TimingSpec, threads: int) -> None:
     """Write timing.parquet: one row a call."""
     rows: list[TimingRow] = []
-    benches = benches_for(threads, torch_build() if spec.runs else {})
+    networks: list[PaperNetwork] = []
+    benches = benches_for(threads, torch_build() if spec.runs or spec.paper else {})
     try:
         with locks.hold(MACHINE_LOCK, timeout=3600, mode=0o666):  # two checkouts on one machine must not overlap
             for _, runs in groupby(spec.runs, key=lambda run: run.dataset):
@@ -51,9 +54,13 @@ def timing(spec: TimingSpec, threads: int) -> None:
                 data.check_files()
                 for bench in benches:
                     rows += _time(chosen, data, spec, bench)
+            if spec.paper:
+                found = Networks.of(spec.paper.methods, spec.paper.grid)
+                networks, rows = found.shared(), [*rows, *_at_paper_size(spec, spec.paper, found, benches)]
     except Timeout as error:
         raise DataError(f"{MACHINE_LOCK}: another timing run held this machine for an hour; run again later") from error
     results.write(Layout(spec.folder).timing, rows, "timing")
+    write(Layout(spec.folder).networks, networks)
 
 
 def _time(runs: list[RunSpec], data: Dataset, spec: TimingSpec, bench: Bench) -> Iterator[TimingRow]:
@@ -67,6 +74,36 @@ def _time(runs: list[RunSpec], data: Dataset, spec: TimingSpec, bench: Bench) ->
             group, waiting = waiting[:room], waiting[room:]
             chosen = [_contestant(run, data, spec, bench) for run in group]
             yield from _rows(Contest(chosen, data, pairs, (depth, height, width), bench))
+
+
+def _at_paper_size(
+    spec: TimingSpec, paper: PaperSizeSpec, networks: Networks, benches: Sequence[Bench]
+) -> Iterator[TimingRow]:
+    """Yield the rows of networks at their papers' size, with weights drawn at random, which are of no data set."""
+    with tempfile.TemporaryDirectory(prefix="warpbench-") as folder:
+        data = make_pair(Path(folder), paper.grid)
+        for bench in benches:
+            for session in sessions(paper, networks, data.folder, all_threads=bench is benches[-1]):
+                asked = replace(spec, pairs=1, rounds=session.rounds)
+                for row in _time(session.runs, data, asked, bench):
+                    yield replace(row, size="paper", dataset=RUN_LEVEL, pair=RUN_LEVEL)
+    for lost in networks.failed:
+        yield TimingRow(
+            dataset=RUN_LEVEL,
+            pair=RUN_LEVEL,
+            method=lost.by.method,
+            seed=lost.by.seed,
+            size="paper",
+            grid="x".join(map(str, paper.grid)),
+            device=lost.by.device,
+            threads=benches[-1].threads,
+            round=0,
+            phase="first",
+            seconds=None,
+            hardware=benches[-1].hardware.key,
+            status=UNAVAILABLE,
+            reason=lost.reason,
+        )
 
 
 def _device(run: RunSpec) -> str:

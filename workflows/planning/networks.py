@@ -19,8 +19,7 @@ from datasets.files import one_line
 from workflows.planning.specs import MethodSpec, PaperSizeSpec, RunSpec
 from workflows.running.options import build, import_method
 
-TOGETHER = 8  # networks that are in memory at once, weights of 400 MB among them
-ROUNDS = 5  # warm calls
+ROUNDS = 10  # warm calls at most
 SMOOTH = 16  # parts of an axis that the width of the images' blobs is one of
 LARGEST = 0.03  # displacement between the images, in parts of an axis
 
@@ -44,10 +43,9 @@ class Whole:
 
 @dataclass(frozen=True)
 class Session:
-    """Networks that take turns with a number of threads: a first call each, then ``rounds`` of them."""
+    """Networks that take turns: a first call each, then ``rounds`` warm ones at most."""
 
     runs: list[RunSpec]
-    threads: int
     rounds: int
 
 
@@ -87,14 +85,12 @@ class Networks:
         return [each.by for each in self.distinct if not each.reason and each.by.method in wanted]
 
 
-def sessions(spec: PaperSizeSpec, networks: Networks, data: Path, threads: int) -> Iterator[Session]:
-    """Yield what is timed on the pair in ``data``, at most `TOGETHER` networks at once."""
+def sessions(spec: PaperSizeSpec, networks: Networks, data: Path, *, all_threads: bool) -> Iterator[Session]:
+    """Yield what is timed on the pair in ``data`` with one thread, or with all."""
     timed, not_single = networks.named(spec.timed), networks.named(spec.all_threads)
-    plans = [([by for by in timed if by not in not_single], 1, ROUNDS)] if threads > 1 else []
-    for chosen, count, rounds in [*plans, (timed, threads, ROUNDS), (spec.once, threads, 0)]:
-        runs = [_run(by, data, spec.time_limit) for by in chosen]
-        for start in range(0, len(runs), TOGETHER):
-            yield Session(runs[start : start + TOGETHER], count, rounds)
+    yield Session([_run(by, data, spec.time_limit) for by in timed if all_threads or by not in not_single], ROUNDS)
+    if all_threads:
+        yield Session([_run(by, data, spec.time_limit) for by in spec.once], 0)
 
 
 def make_pair(folder: Path, grid: Sequence[int], seed: int = 0) -> Dataset:
