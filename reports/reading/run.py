@@ -67,8 +67,9 @@ class Run:
     @cached_property
     def timed(self) -> Timed:
         """The timed calls, with what says whose networks are the same."""
-        same = {RUN_LEVEL: {name: network.timed_as for name, network in self.networks.items()}}
-        return Timed(self.timing, {**same, **self._works()}, self.titles)
+        timed = {name: network.timed_as for name, network in self.networks.items()}
+        themselves = {name: name for name in timed.values()}
+        return Timed(self.timing, {**self._works(), RUN_LEVEL: {**themselves, **timed}}, self.titles)
 
     def _works(self) -> Mapping[str, Mapping[str, Work]]:
         """Return what tells networks apart on each data set, by method: equal ones take the same time there."""

@@ -125,7 +125,9 @@ class Timed:
         for (grid, threads, hardware), group in rows.groupby(["grid", "threads", "hardware"]) if len(rows) else ():
             warm = group[group.phase == "warm"]
             method, once = str(group.method.iloc[0]), warm.empty
-            yield Calls(method, sought.device, int(threads), str(grid), str(hardware), group if once else warm, once)
+            yield Calls(
+                method, sought.device, int(str(threads)), str(grid), str(hardware), group if once else warm, once
+            )
 
     def why_none(self, sought: Sought) -> str:
         """Return why a network has no timed calls."""

@@ -79,7 +79,7 @@ def test_notes_say_what_a_reader_must_know(written):
         "† Without the registrations or calls that failed",
         "Networks narrower than the paper's, but for their costs: Taught, Net_work.",
         "threads: 2, on images drawn at random, 128 x 128 x 128 voxels; the same network timed once: Taught,",
-        "Hardware of the seconds: A CPU, 2 cores",
+        "Hardware of the seconds: Some CPU, ",
         "Not readable in print: Plain, None, “5 + 5”.",
         "Dice. Run: one way. Other reading: the other way, 2 % more.",
     ):
