@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -15,9 +16,21 @@ PAPERS_SHAPE = (128, 128, 128)
 
 @dataclass(frozen=True)
 class Machine:
-    """The part of an archive's hardware key that readers are shown."""
+    """The hardware key of an archive: seconds of two compare where all of it is the same."""
 
-    gpu: str
+    gpu: str = "unknown"
+    driver: str = "unknown"
+    cuda: str = "unknown"
+    cudnn: str = "unknown"
+    torch: str = "unknown"
+    cpu: str = "unknown"
+    cores: int = 0
+    threads: int = 0
+
+    @property
+    def words(self) -> str:
+        """What sets it apart from another machine with the same card."""
+        return f"{self.gpu} (driver {self.driver}, torch {self.torch}, {self.cores} cores of {self.cpu})"
 
 
 @dataclass(frozen=True)
@@ -45,17 +58,19 @@ class Line:
 def gpu_seconds(folder: Path = MEASURED) -> Mapping[str, Mapping[str, float]]:
     """Return seconds of a registration at 128^3, full width, in single precision, by GPU and network.
 
-    Where archives of one GPU have a network twice, the last one counts.
+    Archives of one machine are one, and where they have a network twice, the last one counts. Those of machines that
+    differ in anything stay apart, and are named in full where they have the same card.
     """
-    found: dict[str, dict[str, float]] = {}
+    found: dict[Machine, dict[str, float]] = {}
     for path in sorted(folder.glob("gpu-*.jsonl")):
-        gpu = "unknown"
+        machine = Machine()
         for text in path.read_bytes().splitlines():
             line = msgspec.json.decode(text, type=Line)
-            gpu = line.machine.gpu if line.machine else gpu
+            machine = line.machine or machine
             if (timing := line.timing) and timing.median_ms is not None and _counts(timing):
-                found.setdefault(gpu, {})[timing.network] = timing.median_ms / 1000
-    return found
+                found.setdefault(machine, {})[timing.network] = timing.median_ms / 1000
+    cards = Counter(machine.gpu for machine in found)
+    return {machine.gpu if cards[machine.gpu] == 1 else machine.words: each for machine, each in found.items()}
 
 
 def _counts(timing: Timing) -> bool:

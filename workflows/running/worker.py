@@ -105,7 +105,7 @@ def _answer(method: Loaded, request: Request) -> Reply:
         return Reply(status="not_applicable", reason=f"the data set has no {', '.join(missing)}")
     try:
         with _own_surroundings(method.message.room), measure(method.held, method.message.by.device) as cost:
-            displacement = method.register(fixed.array, moving.array, fixed.spacing, **extras)
+            displacement = _laid_out(method.register(fixed.array, moving.array, fixed.spacing, **extras))
         checked = _check(displacement, fixed.array.shape)
     except Exception as error:
         if not isinstance(error, InvalidOutputError):
@@ -131,6 +131,13 @@ def _read(request: Request, needs: tuple[str, ...]) -> tuple[Volume, Volume, dic
     for array in (fixed.array, moving.array, *extras.values()):
         array.flags.writeable = False  # a method that changed its input would spoil the next method's figures
     return fixed, moving, extras
+
+
+def _laid_out(displacement: Any) -> Any:
+    """Return a displacement in the form of all methods, float32 in order, which is on the clock of all alike."""
+    if isinstance(displacement, np.ndarray) and displacement.dtype.kind == "f":
+        return np.ascontiguousarray(displacement, np.float32)
+    return displacement
 
 
 def _check(displacement: Any, shape: tuple[int, ...]) -> np.ndarray:

@@ -13,8 +13,8 @@ from tests.reports.paper.paper_inputs import dice_rows, make_run, network
 ROW = {"what": "registration", "network": "syn", "device": "cuda", "precision": "float32", "shape": [128] * 3}
 
 
-def archive(path, *timings):
-    lines = [{"machine": {"device": "cuda", "gpu": "Old card", "cores": 2}}]
+def archive(path, *timings, **machine):
+    lines = [{"machine": {"device": "cuda", "gpu": "Old card", "cores": 2, **machine}}]
     lines += [{"timing": {**ROW, "tuned": False, "calls": 10, **timing}} for timing in timings]
     lines.append({"difference": {"network": "syn", "relative": 1e-6}})
     path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
@@ -26,6 +26,15 @@ def test_one_scope_size_and_precision_count_and_the_last_row_of_them(tmp_path):
     failed = {"median_ms": None, "status": "failed"}
     archive(tmp_path / "gpu-old-2.jsonl", {"median_ms": 30.0}, *({"median_ms": 1.0, **each} for each in others), failed)
     assert gpu_seconds(tmp_path) == {"Old card": {"syn": 0.03, "net": 0.031}}
+
+
+def test_archives_of_different_machines_are_never_one(tmp_path):
+    archive(tmp_path / "gpu-1.jsonl", {"median_ms": 70.0}, torch="2.8", commit="a")
+    archive(tmp_path / "gpu-2.jsonl", {"median_ms": 30.0, "network": "net"}, torch="2.9", commit="b")
+    archive(tmp_path / "gpu-3.jsonl", {"median_ms": 40.0, "network": "net"}, torch="2.8", commit="c")
+    seconds = gpu_seconds(tmp_path)
+    old, new = (f"Old card (driver unknown, torch {each}, 2 cores of unknown)" for each in ("2.8", "2.9"))
+    assert seconds == {old: {"syn": 0.07, "net": 0.04}, new: {"net": 0.03}}
 
 
 def test_the_stored_archives_can_be_read():
