@@ -204,7 +204,7 @@ def _about(params: Params) -> dict[str, object]:
 
 
 def _load_teacher(path: Path, device: str) -> Cascade:
-    """Return the network of a checkpoint, frozen."""
+    """Return the network of a checkpoint, frozen, as it registers."""
     about = read_metadata(path)
     if about.get("method") != "recursive":
         raise CheckpointError(
@@ -216,4 +216,4 @@ def _load_teacher(path: Path, device: str) -> Cascade:
         raise CheckpointError(f"{path}: its options name no network of this commit ({error}); train it anew") from error
     model = create(partial(build, composition), seed=0, device=device)
     load_checkpoint(path, model, expected={})
-    return model.eval().requires_grad_(False)
+    return prepared(model.requires_grad_(False), device)
