@@ -17,7 +17,7 @@ from workflows.configuration import sources
 from workflows.configuration.reading import read_yaml
 from workflows.running import guard, machine
 
-STEPS = ("prepare", "train", "register", "collect", "timing", "report", "running.worker")
+STEPS = ("prepare", "train", "register", "collect", "timing", "report", "regression.__main__", "running.worker")
 
 
 def refuse_early(arguments: Sequence[str]) -> None:
