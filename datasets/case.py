@@ -18,6 +18,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -46,16 +47,18 @@ from datasets.files import (
     one_line,
     read_displacement,
     read_landmarks,
+    read_placement,
     read_volume,
     sha256,
     write_displacement,
     write_landmarks,
     write_volume,
 )
-from datasets.placement import affine_fault
+from datasets.placement import Placement, affine_fault
 from datasets.values import LARGEST_LABEL, intensity_fault, name_fault, whole_numbers
 
 logger = logging.getLogger(__name__)
+KEPT = 4  # label maps in memory: pairs of one job share images, and come one after another
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,10 @@ class Dataset:
     def image(self, case: str) -> Volume:
         """Read the image of a case."""
         return read_volume(self.image_path(case))
+
+    def placement(self, case: str) -> Placement:
+        """Read how the image of a case lies in space, without its voxels."""
+        return read_placement(self.image_path(case))
 
     def image_path(self, case: str) -> Path:
         """Return the path of a case's image."""
@@ -131,7 +138,7 @@ class Truth:
     def labels(self, case: str) -> Array | None:
         """Return the label map ``(D, H, W)`` of a case, or None."""
         path = self.folder / labels_file(case)
-        return read_volume(path).array.astype(np.uint16) if path.exists() else None
+        return _labels(path, path.stat().st_mtime_ns) if path.exists() else None
 
     def landmarks(self, pair: Pair) -> tuple[Array, Array] | None:
         """Return the landmarks ``(n, 3)`` in voxels of the fixed and of the moving image, or None."""
@@ -151,6 +158,13 @@ class Truth:
         """Return the true displacement ``(3, D, H, W)`` in voxels, or None."""
         path = self.displacement_path(pair)
         return read_displacement(path) if path.exists() else None
+
+
+@lru_cache(maxsize=KEPT)
+def _labels(path: Path, changed: int) -> Array:
+    labels = read_volume(path).array.astype(np.uint16)
+    labels.flags.writeable = False
+    return labels
 
 
 def open_dataset(folder: Path) -> Dataset:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import io
 import math
@@ -23,6 +22,7 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import ArrayLike
 
+from datasets import deflate
 from datasets.geometry import Array
 from datasets.originals import note
 from datasets.placement import SPACING_TOLERANCE, Placement, affine_fault
@@ -95,7 +95,7 @@ def read_volume(path: Path) -> Volume:
         image, stored_sizes = _open(path)
         if fault := _form_fault(image) or _header_fault(image, stored_sizes):
             raise DataError(f"{path}: {fault}")
-        array = np.ascontiguousarray(image.dataobj, dtype=np.float32)
+        array = _in_c_order(np.asarray(image.dataobj, dtype=np.float32))
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
     except DataError:
@@ -107,6 +107,15 @@ def read_volume(path: Path) -> Volume:
     return Volume(array, np.asarray(image.affine, dtype=np.float64))
 
 
+def read_placement(path: Path) -> Placement:
+    """Read how a volume that is known to be sound lies in space, from its header alone."""
+    try:
+        image: Any = nib.load(path)
+        return Placement(image.shape, np.asarray(image.affine, dtype=np.float64))
+    except UNREADABLE as error:
+        raise DataError(f"{path}: not a readable NIfTI image ({one_line(error)})") from error
+
+
 def _open(path: Path) -> tuple[Any, Array]:
     """Return a NIfTI file as nibabel's image, and its voxel sizes as stored: nibabel repairs those that are no sizes.
 
@@ -114,7 +123,7 @@ def _open(path: Path) -> tuple[Any, Array]:
     """
     content = Path(path).read_bytes()
     if content[:2] == b"\x1f\x8b":
-        content = gzip.decompress(content)
+        content = deflate.decompress(content)
     for kind in (nib.Nifti1Image, nib.Nifti2Image):
         header = kind.header_class
         if header.may_contain_header(content[: header.sizeof_hdr]):
@@ -125,6 +134,14 @@ def _open(path: Path) -> tuple[Any, Array]:
             stored: Any = header.from_fileobj(io.BytesIO(content), check=False)
             return image, np.asarray(stored["pixdim"][1:4], dtype=np.float64)
     raise ValueError("no NIfTI header")
+
+
+def _in_c_order(array: Array) -> Array:
+    """Return an array ``(D, H, W)`` in C order; NIfTI files have the other one, and whole planes fit into a cache."""
+    turned = np.empty(array.shape, array.dtype)
+    for y in range(array.shape[1]):
+        turned[:, y] = array[:, y]
+    return turned
 
 
 def _form_fault(image: Any) -> str:
@@ -160,8 +177,9 @@ def one_line(text: object) -> str:
 
 def write_volume(path: Path, array: ArrayLike, affine: ArrayLike) -> None:
     """Write an array as NIfTI, whole or not at all."""
-    with replacing(Path(path)) as temporary:
-        nib.save(nib.Nifti1Image(np.asarray(array), np.asarray(affine)), temporary)
+    image: Any = nib.Nifti1Image(np.asarray(array), np.asarray(affine))
+    with replacing(Path(path)) as temporary, deflate.written(temporary) as stream:
+        image.to_stream(stream)
 
 
 def write_displacement(path: Path, displacement: ArrayLike, affine: ArrayLike) -> None:
@@ -178,7 +196,7 @@ def read_displacement(path: Path) -> Array:
         raise DataError(f"{path}: not a readable displacement ({one_line(error)})") from error
     if array.ndim != 4 or array.shape[-1] != 3:
         raise DataError(f"{path}: expected a displacement (D, H, W, 3), got shape {array.shape}")
-    return np.ascontiguousarray(np.moveaxis(array, -1, 0))
+    return np.stack([_in_c_order(component) for component in np.moveaxis(array, -1, 0)])
 
 
 def read_landmarks(path: Path) -> Array:

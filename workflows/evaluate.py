@@ -123,7 +123,7 @@ def judge(displacement: Array, pair: Pair, data: Dataset, truth: Truth) -> list[
     """Return all metrics that the truth of a pair allows."""
     evidence = Evidence(
         displacement,
-        spacing=data.image(pair.fixed).spacing,
+        spacing=data.placement(pair.fixed).spacing,
         fixed_labels=truth.labels(pair.fixed),
         moving_labels=truth.labels(pair.moving),
         labels=data.description.evaluated_labels or None,

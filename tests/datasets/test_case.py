@@ -2,14 +2,15 @@
 
 import gzip
 import json
+import os
 
 import nibabel as nib
 import numpy as np
 import pytest
 
 from datasets.case import Pair, Truth, Writer, open_dataset
-from datasets.description import Description, LungPair, TrainingSplit, Window, write_description
-from datasets.files import DataError, read_landmarks, read_volume, replacing
+from datasets.description import Description, LungPair, TrainingSplit, Window, labels_file, write_description
+from datasets.files import DataError, read_landmarks, read_volume, replacing, write_volume
 
 AFFINE = np.array([[-1.5, 0, 0, 4], [0, -1.0, 0, 5], [0, 0, 2.5, -6], [0, 0, 0, 1]])
 
@@ -244,3 +245,22 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
         temporary.write_bytes("half")
     assert path.read_text() == "first"
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_labels_are_read_once_and_again_when_they_change(make_dataset):
+    data = make_dataset()
+    truth = Truth(data.folder)
+    first = truth.labels("fixed")
+    assert truth.labels("fixed") is first
+    with pytest.raises(ValueError, match="read-only"):
+        first[0] = 0
+    path = data.folder / labels_file("fixed")
+    write_volume(path, np.full(first.shape, 2, np.uint16), np.eye(4))
+    os.utime(path, ns=(1, 1))
+    assert (truth.labels("fixed") == 2).all()
+
+
+def test_a_placement_is_that_of_the_image(make_dataset):
+    data = make_dataset()
+    found, image = data.placement("fixed"), data.image("fixed")
+    assert (found.shape, found.spacing) == (image.array.shape, image.spacing)
