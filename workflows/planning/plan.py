@@ -121,10 +121,11 @@ class Plan:
 
     def timed(self) -> list[str]:
         """Return what the timing run depends on: data, trainings and code of the methods that it times."""
-        runs = list(self._timed_runs())
-        names, trainings = {run.dataset for run in runs}, {str(run.training) for run in runs if run.training}
+        spec = self.timing(Wildcards("", "", "", ""))
+        methods = [run.by for run in spec.runs] + ([*spec.paper.methods, *spec.paper.once] if spec.paper else [])
+        names, trainings = {run.dataset for run in spec.runs}, {str(run.training) for run in spec.runs if run.training}
         data = [place(name) for name in names for place in (self.layout.description, self.layout.images)]
-        return sorted({*map(str, data), *trainings, *files_of(*(run.by.module for run in runs))})
+        return sorted({*map(str, data), *trainings, *files_of(*(by.module for by in methods))})
 
     def jobs(self) -> Iterator[tuple[Path, Spec]]:
         """Yield a result of every job, where it is there, and the specification that it should be made by."""

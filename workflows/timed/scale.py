@@ -55,6 +55,7 @@ def measure(pairs: int, folder: Path) -> Iterator[Cost]:
     registering = _registering(layout)
     judged = replace(registering, judging=_judging(layout, registering.folder))
     results.write(layout.timing, [], "timing")
+    write(layout.networks, [])
     steps: dict[str, tuple[str, Spec]] = {
         "register": ("register", registering),
         "judge": ("register", judged),
