@@ -17,6 +17,7 @@ from benchmarks.records import UNAVAILABLE
 from benchmarks.results import RUN_LEVEL
 from reports import FAILURES, FIGURES, LEDGER, PAGE, TABLES
 from reports.drawing.html import cite
+from reports.overview.costs import cost_frame, cost_table
 from reports.overview.failures import failure_frame, failure_table
 from reports.overview.figures import accuracy_time
 from reports.overview.rows import frame_of, label_rows, overview_rows
@@ -48,7 +49,6 @@ class Origin:
     machines: Sequence[str]
     python: Sequence[str]
     versions: Sequence[tuple[str, str]]
-    clock: str  # a sentence on what the seconds were measured on
     mixed: Sequence[str]  # such as numpy 2.1 and 2.2: what was not the same for all rows
 
 
@@ -64,6 +64,7 @@ class Page:
     sections: Sequence[Section]
     papers: Sequence[PaperSection]
     failures: Table
+    costs: Table
     failed: int
     not_applicable: int
     timed: Sequence[str]
@@ -110,10 +111,11 @@ def build(folder: Path, run: Run, papers: Sequence[PaperRun] = ()) -> None:
     write_text(folder / FAILURES, csv_text(failed))
     printed = [write_paper(folder, paper) for paper in papers]
     write_text(folder / LEDGER, csv_text(ledger_frame([each for _, judged in printed for each in judged])))
-    moved = spreads(run)
+    costs, moved = cost_table(run), spreads(run)
+    write_tables(folder / TABLES, "costs", cost_frame(run), [costs])
     write_text(folder / TABLES / "seeds.csv", csv_text(spread_frame(moved)))
     origin = _origin(run.runs)
-    scatter = accuracy_time(run, origin.clock)
+    scatter = accuracy_time(run)
     alt = "Accuracy against median seconds, one panel per data set"
     page = Page(
         run,
@@ -124,6 +126,7 @@ def build(folder: Path, run: Run, papers: Sequence[PaperRun] = ()) -> None:
         _embed_pictures(sections),
         [section for section, _ in printed],
         failures,
+        costs,
         int((~failed.status.isin(["not_applicable", UNAVAILABLE])).sum()),
         int((failed.status == "not_applicable").sum()),
         sorted({row.dataset for row in numbers.timing}),
@@ -180,7 +183,6 @@ def _origin(runs: pd.DataFrame) -> Origin:
         python=sorted({str(python) for python in runs.python if python}),
         versions=sorted(versions, key=lambda item: item[0].lower()),
         mixed=_mixed(runs, found),
-        clock=_clock(runs),
     )
 
 
@@ -191,18 +193,6 @@ def _mixed(runs: pd.DataFrame, versions: Iterable[tuple[str, str]]) -> list[str]
     for name, version in [*commits, *(("Python", str(python)) for python in runs.python if python), *versions]:
         seen.setdefault(name, set()).add(version)
     return [f"{name} {' and '.join(sorted(found))}" for name, found in sorted(seen.items()) if len(found) > 1]
-
-
-def _clock(runs: pd.DataFrame) -> str:
-    """Say in one line on which hardware the seconds of the run were measured."""
-    if runs.empty:
-        return "Seconds of the accuracy run; hardware not recorded."
-    where = runs[["device", "threads", "cpu", "gpu"]].drop_duplicates().sort_values(["device", "threads", "cpu"])
-    parts = []
-    for device, threads, cpu, gpu in where.itertuples(index=False):
-        chip = cpu if device == "cpu" or not gpu else gpu
-        parts.append(f"{device}, {threads} thread{'s' if threads != 1 else ''} ({chip})")
-    return f"Seconds of the accuracy run: {'; '.join(dict.fromkeys(parts))}."
 
 
 def _described(run: Run) -> pd.DataFrame:

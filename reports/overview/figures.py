@@ -15,22 +15,23 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from benchmarks.metrics import METRICS
-from benchmarks.ranking import Quote, primary, quote
+from benchmarks.ranking import Quote, primary
 from datasets.case import Dataset
 from datasets.files import Array
 from reports.drawing.labels import Cross, name_points
 from reports.drawing.style import INK, KINDS, PAPER, SOFT, constrained, style
 from reports.reading.run import Run
 from reports.reading.summary import per_pair
+from reports.reading.timed import Calls, Sought
 from reports.tables.numbers import direction
 
 NAMED = 10  # methods of a panel up to which names stand beside their points
 
 
-def accuracy_time(run: Run, clock: str) -> Figure | None:
-    """Draw accuracy against median seconds, a panel for each data set; None when no contestant has both anywhere.
+def accuracy_time(run: Run) -> Figure | None:
+    """Draw accuracy against median seconds of timed calls, a panel for each data set that was timed.
 
-    ``clock`` says where the seconds were measured. Bars: SD over pairs of the accuracy, quartiles of the seconds.
+    None when no contestant has both anywhere. Bars: SD over pairs of the accuracy, quartiles of the seconds.
     """
     ranked = {name: found for name, dataset in run.datasets.items() if (found := primary(run.metrics, dataset))}
     points = {name: found for name, accurate in ranked.items() if (found := _points(run, name, accurate))}
@@ -46,7 +47,7 @@ def accuracy_time(run: Run, clock: str) -> Figure | None:
             _panel(axes, run, run.datasets[name], ranked[name], points[name])
         for axes in grid[len(points) :]:
             axes.set_axis_off()
-        about = f"Squares: classical, circles: learned. Bars: SD over pairs, quartiles of time.\n{clock}"
+        about = f"Squares: classical, circles: learned. Bars: SD over pairs, quartiles of time.\n{clock(run)}"
         figure.supxlabel("\n".join([*key, about]), fontsize=8, color=SOFT)
         figure.canvas.draw()
         for axes, here in zip(grid, points.values(), strict=False):
@@ -93,17 +94,29 @@ def training(curve: pd.DataFrame, title: str) -> Figure:
 
 
 def _points(run: Run, dataset: str, accurate: Quote) -> dict[str, Cross]:
-    """Return for each contestant median seconds with quartiles, and mean accuracy with SD."""
-    clock = quote(run.metrics, dataset, "seconds")
-    if clock is None:
-        return {}
-    accuracy, seconds = per_pair(run.metrics, dataset, accurate), per_pair(run.metrics, dataset, clock)
-    return {
-        name: _cross(seconds[name], accuracy[name]) for name in run.contestants if name in accuracy and name in seconds
-    }
+    """Return for each contestant median seconds of its timed calls with quartiles, and mean accuracy with SD."""
+    accuracy, timed = per_pair(run.metrics, dataset, accurate), timed_calls(run, dataset)
+    return {name: _cross(each.seconds, accuracy[name]) for name, each in timed.items() if name in accuracy}
 
 
-def _cross(seconds: pd.Series, accuracy: pd.Series) -> Cross:
+def timed_calls(run: Run, dataset: str) -> dict[str, Calls]:
+    """Return the warm calls of each contestant's timing run on a data set, on the CPU with all threads."""
+    calls = {name: run.timed.find(Sought(name, "cpu", dataset)) for name in run.contestants}
+    return {name: each for name, each in calls.items() if isinstance(each, Calls) and len(each.seconds)}
+
+
+def clock(run: Run) -> str:
+    """Say in a sentence what the seconds of the timing run were measured on."""
+    calls = [each for dataset in run.datasets for each in timed_calls(run, dataset).values()]
+    places = dict.fromkeys(f"{each.threads} thread{'s' * (each.threads != 1)} ({each.machine})" for each in calls)
+    contended = sum(each.contended for each in calls)
+    beside = f" {contended} of {sum(len(each.seconds) for each in calls)} calls had other work beside." * bool(
+        contended
+    )
+    return f"Warm calls of the timing run: {'; '.join(places) or 'none'}.{beside}"
+
+
+def _cross(seconds: Array, accuracy: pd.Series) -> Cross:
     low, middle, high = map(float, np.percentile(seconds, [25, 50, 75]))
     sd = float(accuracy.std(ddof=1)) if len(accuracy) > 1 else 0.0
     return Cross(middle, low, high, float(accuracy.mean()), sd)
@@ -130,7 +143,7 @@ def _panel(axes: Axes, run: Run, dataset: Dataset, accurate: Quote, points: Mapp
     axes.margins(y=0.16)
     _control_lines(axes, per_pair(run.metrics, dataset.name, accurate))
     axes.set_title(dataset.description.display_title)
-    axes.set_xlabel("median seconds per pair")
+    axes.set_xlabel("median seconds of warm calls")
     axes.set_ylabel(_axis_label(accurate))
 
 

@@ -14,8 +14,10 @@ from benchmarks.ranking import Quote, default_quote, quote
 from datasets.case import Dataset
 from reports.reading.run import Run
 from reports.reading.summary import Tally, parameters, per_pair, tallies
+from reports.reading.timed import Calls, Sought
 
 NAN = float("nan")
+TIMED = Quote("seconds", "timed", "all")  # the calls of the timing run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +67,23 @@ def overview_rows(run: Run) -> list[Summary]:
     for dataset in run.datasets.values():
         columns = [name for name, metric in METRICS.items() if metric.column]
         quotes = [found for metric in columns if (found := quote(run.metrics, dataset.name, metric))]
-        rows += [*summarise(run, dataset, quotes), *_parameter_rows(run, dataset)]
+        found = summarise(run, dataset, quotes)
+        seconds = [row for row in found if row.metric == "seconds"]
+        others = [row for row in found if row.metric != "seconds"]
+        rows += [*others, *timed_rows(run, dataset), *seconds, *_parameter_rows(run, dataset)]
     return rows
+
+
+def timed_rows(run: Run, dataset: Dataset) -> list[Summary]:
+    """Return the warm seconds of each method's timed calls with all threads on the CPU; here ``n`` counts calls.
+
+    Methods whose calls had other work beside them take no part in the comparison.
+    """
+    calls = {name: run.timed.find(Sought(name, "cpu", dataset.name)) for name in run.contestants}
+    found = {name: each for name, each in calls.items() if isinstance(each, Calls) and len(each.seconds)}
+    values = {name: pd.Series(each.seconds) for name, each in found.items()}
+    rows = [_summary(dataset, name, TIMED, values, Tally(len(found[name].seconds))) for name in found]
+    return _mark_best(rows, [name for name, each in found.items() if not each.contended])
 
 
 def label_rows(run: Run) -> list[Summary]:
@@ -90,7 +107,8 @@ def summarise(run: Run, dataset: Dataset, quotes: Sequence[Quote]) -> list[Summa
     for wanted in quotes:
         values = per_pair(run.metrics, dataset.name, wanted)
         rows = [_summary(dataset, name, wanted, values, counts.get(name, Tally())) for name in run.ordered]
-        found += _mark_best(rows, run.contestants)
+        # Seconds of accuracy runs were taken beside other work: they are shown, and no method is best by them.
+        found += rows if wanted.metric == "seconds" else _mark_best(rows, run.contestants)
     return found
 
 

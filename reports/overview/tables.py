@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from benchmarks.metrics import METRICS
 from benchmarks.ranking import Quote, primary
 from datasets.case import Dataset
-from reports.overview.rows import Summary, find
+from reports.overview.rows import TIMED, Summary, find
 from reports.reading.run import Run
 from reports.reading.summary import Tally, parameters, still, tallies
 from reports.tables.numbers import direction, quantity
 from reports.tables.table import NOTHING, Head, Table, Text
 
+CLOCKS = {True: "timing run, warm, all threads", False: "accuracy run, beside other work"}
 PARTIAL = "† Mean over the pairs that did not fail; not compared with the others."
 
 
@@ -92,6 +93,8 @@ def _data_head(run: Run, dataset: str, quote: Quote | None) -> Head:
 def quote_head(quote: Quote) -> Head:
     """Return the head of a column: name, arrow, protocol and unit."""
     metric = METRICS[quote.metric]
+    if quote.metric == "seconds":
+        return Head(f"{metric.short} {direction(metric.higher_is_better)}", f"{CLOCKS[quote == TIMED]}, {metric.unit}")
     detail = quote.protocol if metric.unit == "1" else f"{quote.protocol}, {metric.unit}"
     return Head(f"{metric.short} {direction(metric.higher_is_better)}", detail)
 

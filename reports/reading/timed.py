@@ -120,7 +120,7 @@ class Timed:
     def candidates(self, sought: Sought) -> Iterator[Calls]:
         """Yield the calls of a network by what must not be mixed: grid, threads and hardware."""
         rows = self._rows(sought)
-        if sought.threads is not None:
+        if sought.threads is not None and len(rows):
             rows = rows[rows.threads == sought.threads]
         for (grid, threads, hardware), group in rows.groupby(["grid", "threads", "hardware"]) if len(rows) else ():
             warm = group[group.phase == "warm"]

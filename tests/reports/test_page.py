@@ -105,7 +105,7 @@ def test_page_without_a_single_success(tmp_path):
     datasets = {"d": write_dataset(tmp_path, "d", phantom=True, n_pairs=1)}
     report = build(tmp_path, frame([failed_row("d", "a__b0", "net", "oom")]), datasets)
     text = (report / "index.html").read_text(encoding="utf-8")
-    assert "No method finished a registration" in text
+    assert "No method was timed that has accuracy" in text
     assert "The timing stage was not run" in text
     assert "not measured: no CUDA device" in (report / "tables" / "timing.md").read_text(encoding="utf-8")
     assert pd.read_csv(report / "failures.csv").status.tolist() == ["oom"]

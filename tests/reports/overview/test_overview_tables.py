@@ -14,7 +14,7 @@ import pytest
 from benchmarks import ranking
 from reports import page
 from reports.overview.failures import failure_frame
-from reports.overview.rows import overview_rows, summarise
+from reports.overview.rows import overview_rows, summarise, timed_rows
 from reports.overview.tables import dataset_table
 from reports.overview.timing import timing_table, timings
 from reports.tables import latex
@@ -27,6 +27,7 @@ from tests.reports.report_inputs import (
     make_run,
     row,
     rows_of,
+    small_metrics,
     timing_frame,
     write_dataset,
 )
@@ -38,12 +39,30 @@ def test_overview_by_hand(built):
     # 0.70, 0.80, 0.84: mean 0.78, squared deviations 0.0064 + 0.0004 + 0.0036 over 2
     assert (syn["mean"], syn.sd, syn["median"], syn.n) == (0.78, 0.072111, 0.8, 3)
     assert syn.before == pytest.approx(0.6)
-    assert found.loc[("shells", "syn", "seconds"), "median"] == pytest.approx(13.2)
+    seconds = found.loc[("shells", "syn", "seconds")].set_index("protocol")["median"]
+    assert seconds.to_dict() == {"timed": pytest.approx(4.52), "register": pytest.approx(13.2)}
     net = found.loc[("shells", "net", "dice")]
     assert (net.n, net.failed, net.tried) == (2, 1, 3)
     assert net.before == pytest.approx(0.55)  # the same two pairs
     assert found.loc[("shells", "net", "parameters"), "mean"] == 1234567
     assert found.loc[("real", "truth", "dice"), ["n", "not_applicable", "failed"]].tolist() == [0, 1, 0]
+
+
+def test_seconds_are_compared_by_the_timing_run_alone(built):
+    found = pd.read_csv(built[0] / "tables" / "overview.csv")
+    best = found[found.best & (found.metric == "seconds")]
+    assert list(zip(best.dataset, best.method, best.protocol, strict=True)) == [("shells", "net", "timed")]
+    text = (built[0] / "tables" / "overview.md").read_text(encoding="utf-8")
+    assert "Time ↓<br>timing run, warm, all threads, s" in text
+    assert "Time ↓<br>accuracy run, beside other work, s" in text
+
+
+def test_calls_beside_other_work_are_not_the_best(tmp_path):
+    datasets = {"shells": write_dataset(tmp_path, "shells", phantom=True, n_pairs=3)}
+    metrics = small_metrics()
+    times = timing_frame().assign(contended=lambda rows: rows.method == "net")
+    run = make_run(metrics[metrics.dataset == "shells"], datasets, timing=times)
+    assert [row.method for row in timed_rows(run, datasets["shells"]) if row.best] == ["syn"]
 
 
 def test_best_leaves_out_controls_and_methods_that_failed(built):
@@ -217,7 +236,7 @@ except locale.Error:
 folder, out = Path(sys.argv[1]), Path(sys.argv[2])
 datasets = {name: open_dataset(folder / name) for name in ("shells", "real")}
 metrics = t.small_metrics().sample(frac=1, random_state=int(sys.argv[3])).reset_index(drop=True)
-run = t.make_run(metrics, datasets)
+run = t.make_run(metrics, datasets, timing=t.timing_frame())
 found, labels = rows.overview_rows(run), rows.label_rows(run)
 shown = [tables.accuracy_table(run, found), *(tables.dataset_table(run, found, d) for d in datasets.values())]
 write_tables(out, "overview", rows.frame_of(found), shown)

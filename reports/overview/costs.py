@@ -1,0 +1,82 @@
+"""What each method costs: size, work, seconds and memory, as the profile runs it and at its paper's size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from benchmarks.results import RUN_LEVEL
+from reports.overview.tables import name_cell
+from reports.reading.run import Run
+from reports.reading.summary import Sizes
+from reports.reading.timed import Calls, Sought
+from reports.tables.numbers import quantity
+from reports.tables.table import NOTHING, Head, Table, Text
+
+NOT_MEASURED = Text("not measured", muted=True)
+COLUMNS = ("Parameters", "GMAC", "CPU, 1 thread (s)", "CPU, all threads (s)", "Memory (MiB)")
+
+
+def cost_table(run: Run) -> Table:
+    """Return a row for each contestant: its costs on the first data set that was timed, and at its paper's size."""
+    here = next((name for name in run.datasets if _is_timed(run, name)), "")
+    places = {RUN_LEVEL: "at the paper's size", **({here: f"on {run.titles[here]}"} if here else {})}
+    heads = [Head("Method", number=False), *(Head(title, place) for place in places.values() for title in COLUMNS)]
+    sizes = Sizes(run.metrics)
+    rows = [
+        [name_cell(run, method), *(cell for place in places for cell in _cells(run, sizes, method, place))]
+        for method in run.contestants
+    ]
+    notes = [
+        f"The paper's size: full width, {_grids(run)}; weights and images do not matter.",
+        "Seconds: median of warm calls, or the only call (1 call); contended: some calls had other work beside them.",
+        "Memory: the most that a call took beyond what the libraries take, with all threads.",
+    ]
+    return Table("Cost of one registration.", heads, rows, notes)
+
+
+def cost_frame(run: Run) -> pd.DataFrame:
+    """Return the table for machines, as texts."""
+    table = cost_table(run)
+    names = [", ".join(filter(None, [head.title, head.detail])) for head in table.heads]
+    return pd.DataFrame([[cell.text for cell in row] for row in table.rows], columns=names)
+
+
+def _cells(run: Run, sizes: Sizes, method: str, dataset: str) -> Iterator[Text]:
+    """Yield the cells of a method at one size; ``dataset`` is `RUN_LEVEL` for the paper's."""
+    network = run.networks.get(method)
+    if dataset == RUN_LEVEL:
+        numbers = (network.parameters, network.macs) if network else (None, None)
+    else:
+        numbers = tuple(sizes.get(dataset, method, metric) for metric in ("parameters", "macs"))
+    parameters, macs = numbers
+    yield NOTHING if parameters is None else Text(f"{parameters:,.0f}".replace(",", "\u202f"))
+    yield NOTHING if macs is None else Text(f"{macs / 1e9:.2f}")
+    single = run.timed.find(Sought(method, "cpu", dataset, threads=1))
+    most = run.timed.find(Sought(method, "cpu", dataset))
+    yield _seconds(single)
+    yield _seconds(most)
+    known = isinstance(most, Calls) and most.memory == most.memory
+    yield Text(f"{most.memory:.0f}") if known and isinstance(most, Calls) else NOT_MEASURED
+
+
+def _seconds(calls: Calls | str) -> Text:
+    if isinstance(calls, str):
+        return NOT_MEASURED
+    if not len(calls.seconds):
+        return Text(f"failed ({calls.failed})", muted=True)
+    text = quantity("seconds", calls.median)
+    return Text(f"{text} (1 call)" if calls.once else f"{text}, contended" if calls.contended else text)
+
+
+def _is_timed(run: Run, dataset: str) -> bool:
+    return run.timing is not None and bool((run.timing.dataset == dataset).any())
+
+
+def _grids(run: Run) -> str:
+    """Return the grids of the calls at the papers' size."""
+    if run.timing is None:
+        return "not timed"
+    grids = run.timing[run.timing["size"] == "paper"].grid.unique()
+    return f"{' and '.join(sorted(grids)).replace('x', ' x ')} voxels" if len(grids) else "not timed"
