@@ -58,7 +58,7 @@ def paper_table(paper_run: PaperRun, printed: PaperTable, judged: Cells) -> Tabl
     """Return one table in the paper's layout; a gain or an SD stands in the cell of the number that it belongs to."""
     columns = [column for column in printed.columns if not (column.gain_of or column.sd_of)]
     heads = [Head(title, number=False) for title in printed.head]
-    heads += [_head(paper_run, column) for column in columns]
+    heads += [_head(paper_run, column, judged) for column in columns]
     reasons, rows = Reasons(), []
     for row in printed.rows:
         numbers = [_text_cell(_parts(printed, row, column, judged), reasons) for column in columns]
@@ -86,12 +86,14 @@ def table_frame(printed: PaperTable, judged: Cells) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _head(paper_run: PaperRun, column: Column) -> Head:
+def _head(paper_run: PaperRun, column: Column, judged: Cells) -> Head:
     """Return a column's head; its group says which data set was measured where that is the column's own."""
     played = ""
     if len(column.datasets) == 1:
         player = paper_run.players[column.datasets[0]]
         played = player.in_table(named=column.group != player.title)
+    if any(each.measured.dataset == OWN_SIZE for place, each in judged.items() if place[1] == column.key):
+        played = f"at {OWN_SIZE}"
     return Head(column.label, group=Group(column.group, played)) if column.group else Head(column.label, played)
 
 
@@ -194,7 +196,8 @@ def _ours(judged: Cells) -> str:
 
 def _players(paper_run: PaperRun, judged: Cells) -> str:
     """Return which data sets play those that no head names, because the rows or the whole table do."""
-    keys = [key for each in judged.values() if not each.cell.column.datasets for key in each.cell.datasets]
+    here = [each.cell for each in judged.values() if each.measured.dataset != OWN_SIZE]
+    keys = [key for cell in here if not cell.column.datasets for key in cell.datasets]
     played = [paper_run.players[key].in_table(named=True) for key in dict.fromkeys(keys)]
     return f"Data sets: {'; '.join(played)}." if played else ""
 

@@ -52,10 +52,10 @@ def test_the_layout_is_the_papers(written):
         (None, 2),
         (("ONE", "played by Shells <b> phantom"), 1),
         (("TWO", "no data set plays it"), 1),
-        (("Cost", "ONE played by Shells <b> phantom"), 2),
+        (("Cost", "at the paper's size"), 2),
         (None, 1),
     ]
-    assert table.heads[-1].detail == "ONE played by Shells <b> phantom"
+    assert table.heads[-1].detail == "at the paper's size"
     assert table.caption == "Table I of Nobody 2026, arXiv:2601.00001: Everything & more."
 
 
@@ -161,7 +161,7 @@ def test_the_page_shows_the_paper(report):
         '<span class="printed">(91.2, +3.4)</span>',
         "Other reading: the other way, 2 % more.",
         "11 printed numbers and blanks: <strong>1 reproduced, 2 other hardware, 3 stand-in, 2 not measured,",
-        'colspan="2">Cost<small>ONE played by Shells &lt;b&gt; phantom</small>',
+        'colspan="2">Cost<small>at the paper&#39;s size</small>',
     ):
         assert words in text, words
     assert "file:" not in text
