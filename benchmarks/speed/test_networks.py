@@ -1,10 +1,11 @@
 """Registrations and updates of the weights beside plain networks written apart (`tests.peers`), at full width.
 
 Arrays in memory to a displacement in memory. The peers are eager PyTorch in its default memory order, in
-`inference_mode`; where ours runs in mixed precision too, its row of that precision has the same peers, in single
-precision.
+`inference_mode`. Where the processor has bfloat16, ours is timed in mixed precision too, beside the same peer in single
+precision and beside it under `torch.autocast`.
 """
 
+import copy
 from functools import cache, partial
 
 import numpy as np
@@ -23,6 +24,8 @@ voxelmorph = pytest.importorskip("methods.voxelmorph")
 augmentation = pytest.importorskip("methods.blocks.training.augmentation")
 sampling = pytest.importorskip("methods.blocks.training.sampling")
 initial = pytest.importorskip("methods.blocks.initial")
+precision = pytest.importorskip("methods.blocks.precision")
+registering = pytest.importorskip("methods.blocks.registration")
 peers = pytest.importorskip("tests.peers.cascade")
 unet = pytest.importorskip("tests.peers.unet")
 weights = pytest.importorskip("tests.peers.weights")
@@ -30,6 +33,7 @@ weights = pytest.importorskip("tests.peers.weights")
 REGISTERED, TRAINED = (128, 128, 128), (64, 64, 64)
 SPACING = (1.0, 1.0, 1.0)
 NAME = "plain PyTorch"
+BFLOAT16 = torch.ops.mkldnn._is_mkldnn_bf16_supported()
 CASCADES = {
     "RCN-3": (recursive.Params(cascades=3), partial(peers.rcn, 3)),
     "LDR-3": (recursive.Params(base="ldr", cascades=3), partial(peers.ldr, 3)),
@@ -50,7 +54,7 @@ def eager(network, forward=lambda network, *images: network(*images)):
     def call(fixed, moving):
         with torch.inference_mode():
             pair = [torch.from_numpy(image)[None, None] for image in (fixed, moving)]
-            return forward(network, *pair)[0].numpy()
+            return forward(network, *pair)[0].float().numpy()
 
     return call
 
@@ -59,6 +63,31 @@ def close(ours, theirs):
     """The same but for rounding, next to the longest displacement."""
     assert np.abs(ours).max() > 0
     assert_allclose(theirs, ours, atol=2e-3 * np.abs(ours).max())
+
+
+def nearly(ours, theirs):
+    """The same but for convolutions in bfloat16, with 8 bits of mantissa."""
+    assert np.abs(theirs - ours).mean() < 0.03 * np.abs(ours).mean()
+
+
+def autocast(call):
+    """A plain call under torch's own choice of what to compute in bfloat16."""
+
+    def cast():
+        with torch.autocast("cpu", torch.bfloat16):
+            return call()
+
+    return cast
+
+
+def duel(benchmark, subject, ours, theirs, mixed):
+    """Time ours beside a plain peer, and where the processor has bfloat16 both in mixed precision too."""
+    others = [Contestant(theirs, NAME)]
+    if BFLOAT16:
+        others.append(Contestant(mixed, precision="mixed", same=nearly))
+        cast = Contestant(lambda: autocast(theirs()), f"{NAME}, autocast", precision="mixed", same=nearly)
+        others.append(cast)
+    run(benchmark, subject, ours, others=others, same=close)
 
 
 def drawn(params, seed=0):
@@ -83,8 +112,13 @@ def test_cascade(benchmark, count, name, tmp_path):
         weights.copy_weights(network, peer)
         return partial(eager(peer, lambda network, *pair: network(*pair)[0]), *pair)
 
+    def mixed():
+        packed = registering.prepared(copy.deepcopy(network), "cpu", mixed=True)
+        predict = partial(packed.displacement, mixed=True)
+        return partial(registering.register, *pair, SPACING, predict=predict, device="cpu", multiple=16)
+
     subject = Subject(f"{name} registers", REGISTERED, count)
-    run(benchmark, subject, partial(ours, *pair, SPACING), others=[Contestant(theirs, NAME)], same=close)
+    duel(benchmark, subject, partial(ours, *pair, SPACING), theirs, mixed)
 
 
 def registration(module, params, network, folder):
@@ -105,8 +139,17 @@ def test_unet(benchmark, tmp_path):
         weights.copy_weights(network, peer)
         return partial(eager(peer), *pair)
 
+    def mixed():
+        packed = registering.prepared(copy.deepcopy(network), "cpu", mixed=True)
+
+        def predict(fixed, moving):
+            with precision.mixed_precision(fixed, on=True):
+                return packed(fixed, moving)
+
+        return partial(registering.register, *pair, SPACING, predict=predict, device="cpu", multiple=16)
+
     subject = Subject("progressive U-Net registers", REGISTERED, threads.cores())
-    run(benchmark, subject, partial(ours, *pair, SPACING), others=[Contestant(theirs, NAME)], same=close)
+    duel(benchmark, subject, partial(ours, *pair, SPACING), theirs, mixed)
 
 
 def test_voxelmorph(benchmark, count):
@@ -138,27 +181,30 @@ def test_step(benchmark, count, name):
     params, plain = CASCADES[name]
     fixed, moving = (torch.from_numpy(image)[None, None] for image in images(TRAINED))
     batch = sampling.Batch(0, (Pair("a", "b"),), fixed, moving, moving, torch.Generator())
-    training = recursive.Training(batch=1, precision="float32")
-    network = drawn(params).train()
-    peer = plain().train()
-    weights.copy_weights(network, peer)
-    lesson = recursive.Lesson(network, network, training, False)
-    learner = lesson.alone()
+
+    def ours(mixed):
+        network = drawn(params).train()
+        training = recursive.Training(batch=1, precision="mixed" if mixed else "float32")
+        learner = recursive.Lesson(network, network, training, mixed).alone()
+        return lambda: float(learner.step(batch)["total"])
 
     def theirs():
-        optimiser = torch.optim.Adam(peer.parameters(), lr=training.learning_rate)
+        peer = plain().train()
+        weights.copy_weights(drawn(params), peer)
+        optimiser = torch.optim.Adam(peer.parameters(), lr=recursive.Training().learning_rate)
+        return lambda: plain_step(peer, optimiser, fixed, moving)
 
-        def step():
-            value = peers.loss(peer, fixed, moving)
-            optimiser.zero_grad()
-            value.backward()
-            optimiser.step()
-            return value.item()
-
-        return step
-
-    def ours():
-        return float(learner.step(batch)["total"])
-
+    others = [Contestant(theirs, NAME)]
+    if BFLOAT16:
+        others.append(Contestant(partial(ours, True), precision="mixed", same=partial(assert_allclose, rtol=0.05)))
     subject = Subject(f"{name}, one step of training", TRAINED, count)
-    run(benchmark, subject, ours, others=[Contestant(theirs, NAME)], same=partial(assert_allclose, rtol=1e-4))
+    run(benchmark, subject, ours(False), others=others, same=partial(assert_allclose, rtol=1e-4))
+
+
+def plain_step(network, optimiser, fixed, moving):
+    """One update of the weights, and the loss before it."""
+    value = peers.loss(network, fixed, moving)
+    optimiser.zero_grad()
+    value.backward()
+    optimiser.step()
+    return value.item()
