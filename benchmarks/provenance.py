@@ -58,7 +58,7 @@ def collect(
         gpu=gpu_model(),
         threads=threads,
         device=device,
-        precision="float32",
+        precision=str(params.get("precision", "float32")),
         python=platform.python_version(),
         platform=platform.platform(),
         load_average=load_average(),

@@ -24,7 +24,7 @@ from methods import Register
 from methods.blocks.cost import cost_beside_full
 from methods.blocks.initial import create, glorot
 from methods.blocks.options import Resolution, not_negative, part, positive
-from methods.blocks.precision import mixed_precision
+from methods.blocks.precision import Precision, is_mixed, mixed_precision
 from methods.blocks.progressive.growth import Growth
 from methods.blocks.progressive.losses import displacement_loss
 from methods.blocks.progressive.record import Mapper, Watch, count_displacements, describe_pairs, evaluating
@@ -35,7 +35,7 @@ from methods.blocks.registration import prepared, register
 from methods.blocks.training import loop
 from methods.blocks.training.checkpoint import WEIGHTS, load_checkpoint, save_weights
 from methods.blocks.training.optimisers import descent
-from methods.blocks.training.settings import MixedOptions, Precision
+from methods.blocks.training.settings import MixedOptions, TrainingPrecision
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,8 @@ class Params(Sight):
     """The options of the registration, beside those of the network."""
 
     norm: NormMode = "running"  # normalise by the averages of training, or by each volume's own statistics
+    # mixed runs convolutions in bfloat16, heads and warps in float32, and is refused where the device has none
+    precision: Precision = "float32"
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class Training(MixedOptions):
     loss_mask: Literal["moving", "fixed"] = "moving"
     reject_folding: bool = False  # draw transforms that fold anew
     pairs_seed: int | None = None  # draws scans and transforms; null takes the seed of the weights
-    precision: Precision = "float32"
+    precision: TrainingPrecision = "float32"
     snapshot_every: int = 50  # iterations from one judged snapshot to the next, where data sets are watched
     maps: int = 8  # how many times the displacement of one synthetic pair is kept to be looked at
 
@@ -98,7 +100,9 @@ def load(params: Params, *, device: str, seed: int, checkpoint: Path | None = No
     model = create(partial(UNet, params, norm=params.norm), seed=seed, device=device, fill=glorot)
     if checkpoint is not None:
         load_checkpoint(checkpoint, model, expected=_about(params))
-    return _registration(prepared(model, device), params, device)
+    mixed = is_mixed(params.precision, device)
+    predict = partial(_in_precision, prepared(model, device, mixed=mixed), mixed)
+    return _registration(predict, params, device)
 
 
 def train(
@@ -210,6 +214,11 @@ def _registration(predict: Callable[[Tensor, Tensor], Tensor], params: Params, d
 
 def _seeing(predict: Callable[[Tensor, Tensor], Tensor], sigma: float, fixed: Tensor, moving: Tensor) -> Tensor:
     return predict(gradient_magnitude(fixed, sigma), gradient_magnitude(moving, sigma))
+
+
+def _in_precision(model: UNet, mixed: bool, fixed: Tensor, moving: Tensor) -> Tensor:
+    with mixed_precision(fixed, on=mixed):
+        return model(fixed, moving)
 
 
 def _about(params: Params) -> dict[str, object]:

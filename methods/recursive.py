@@ -32,6 +32,7 @@ from methods.blocks.cascades.losses import ComparedStages, Weights, cascade_loss
 from methods.blocks.cost import cost_beside_full
 from methods.blocks.initial import create
 from methods.blocks.options import Resolution, part, positive
+from methods.blocks.precision import Precision, is_mixed
 from methods.blocks.registration import prepared, register
 from methods.blocks.training import loop, parallel
 from methods.blocks.training.checkpoint import WEIGHTS, CheckpointError, load_checkpoint, read_metadata, save_weights
@@ -47,6 +48,8 @@ class Params(Composition, Resolution):
     """The options of the registration, beside those of the cascade."""
 
     repeat: int = 1  # how often each dense network runs in sequence, with the same weights
+    # mixed runs convolutions in bfloat16, heads and warps in float32, and is refused where the device has none
+    precision: Precision = "float32"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -84,9 +87,9 @@ def load(params: Params, *, device: str, seed: int, checkpoint: Path | None = No
     model = create(partial(build, params, repeat=params.repeat), seed=seed, device=device)
     if checkpoint is not None:
         load_checkpoint(checkpoint, model, expected=_about(params))
-    return partial(
-        register, predict=prepared(model, device).displacement, device=device, multiple=MULTIPLE, shrink=params.shrink
-    )
+    mixed = is_mixed(params.precision, device)
+    predict = partial(prepared(model, device, mixed=mixed).displacement, mixed=mixed)
+    return partial(register, predict=predict, device=device, multiple=MULTIPLE, shrink=params.shrink)
 
 
 def train(

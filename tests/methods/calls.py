@@ -12,8 +12,8 @@ def cost(module, shape, **options):
 
 
 def train(module, data, folder, *, device="cpu", seed=0, teacher=None, watch=None, **options):
-    names = {field.name for field in fields(module.Params)}
-    chosen = module.Params(**{name: value for name, value in options.items() if name in names})
-    training = module.Training(**{name: value for name, value in options.items() if name not in names})
+    names = {field.name for field in fields(module.Training)}  # precision is an option of both: here, training's
+    chosen = module.Params(**{name: value for name, value in options.items() if name not in names})
+    training = module.Training(**{name: value for name, value in options.items() if name in names})
     others = {name: value for name, value in (("teacher", teacher), ("watch", watch)) if value is not None}
     return module.train(data, folder, chosen, training, device=device, seed=seed, **others)

@@ -131,6 +131,16 @@ class Settings:
         """Return the options of a method's training on a data set."""
         return self.method(method).on(dataset).training
 
+    @property
+    def mixed(self) -> list[str]:
+        """The places that ask for ``precision: mixed``, as ``method: params on data set``."""
+        return [
+            f"{method}: {place} on {dataset}"
+            for method, dataset in self.runs
+            for place, options in (("params", self.params), ("training", self.training))
+            if options(method, dataset).get("precision") == "mixed"
+        ]
+
     def timed(self, dataset: str) -> Sequence[str]:
         """Return the methods that are timed on a data set, as far as they run there."""
         methods = self.config.timing.methods

@@ -15,7 +15,7 @@ import torch
 
 from benchmarks.provenance import ROOT, cpu_model, git_state
 from datasets.files import DataError
-from methods.blocks.training.settings import Precision
+from methods.blocks.precision import Precision
 
 
 @dataclass(frozen=True)

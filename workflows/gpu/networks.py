@@ -21,13 +21,13 @@ from methods.blocks.cascades.composition import build
 from methods.blocks.cascades.distillation import Aldk
 from methods.blocks.cost import registration_cost
 from methods.blocks.initial import create, glorot
+from methods.blocks.precision import Precision, mixed_precision
 from methods.blocks.progressive.sampling import SyntheticSampler
 from methods.blocks.progressive.synthesis import Recipe, gradient_magnitude
 from methods.blocks.progressive.unet import UNet
 from methods.blocks.training import loop
 from methods.blocks.training.augmentation import random_displacement
 from methods.blocks.training.sampling import Sampler
-from methods.blocks.training.settings import Precision
 
 # In order of importance: what Table I compares, at the number of cascades that its text names, comes first.
 NETWORKS: Mapping[str, recursive.Params | progressive.Params] = {
@@ -144,7 +144,7 @@ def _cascade_call(model: Cascade, precision: Precision) -> Predict:
 def _unet_call(model: UNet, sigma: float | None, precision: Precision) -> Predict:
     def predict(fixed: Tensor, moving: Tensor) -> Tensor:
         seen = [image if sigma is None else gradient_magnitude(image, sigma) for image in (fixed, moving)]
-        with torch.autocast("cuda", torch.bfloat16, enabled=precision == "mixed"):
+        with mixed_precision(fixed, on=precision == "mixed"):
             return model(*seen)
 
     return predict

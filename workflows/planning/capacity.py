@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from methods.blocks.hardware import lacks_bfloat16
 from workflows.configuration.config import SettingsError
 from workflows.configuration.settings import Settings
 from workflows.planning.devices import gpus
@@ -11,7 +12,7 @@ from workflows.running.machine import missing_device
 
 
 def check(settings: Settings) -> None:
-    """Refuse a configuration whose networks are to run on a device, or in more processes, than this machine has."""
+    """Refuse what this machine has not: the device of networks, its bfloat16, or as many processes as they ask for."""
     if settings.device == "cuda" and any(map(settings.trains, settings.methods)):
         if why := missing_device("cuda"):
             raise SettingsError(
@@ -21,6 +22,11 @@ def check(settings: Settings) -> None:
         there, kind = len(gpus()), "GPUs"
     else:
         there, kind = len(os.sched_getaffinity(0)), "cores"
+    if settings.mixed and (why := lacks_bfloat16(settings.device)):
+        raise SettingsError(
+            f"configuration, methods: {settings.mixed[0]}: precision: mixed cannot be had here ({why}); write "
+            "`precision: float32`"
+        )
     for method, dataset in settings.runs if there else ():
         wanted = _processes(settings, method, dataset) if settings.trains(method) else 1
         if wanted > there:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from methods.blocks.options import positive
+from methods.blocks.precision import is_mixed
 
 Schedule = Literal["rcn_step", "released_ldr", "constant"]
-Precision = Literal["mixed", "float32"]
+TrainingPrecision = Literal["auto", "mixed", "float32"]
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,12 @@ class LoopOptions:
 class MixedOptions(LoopOptions):
     """The options of a training whose convolutions may run in half precision."""
 
-    precision: Precision = "mixed"  # mixed runs convolutions in bfloat16 on CUDA; it changes nothing on the CPU
+    # mixed runs convolutions in bfloat16, and is refused where the device has none; auto does so on CUDA alone
+    precision: TrainingPrecision = "auto"
 
     def mixed_on(self, device: str) -> bool:
-        """Return whether convolutions run in bfloat16 on a device."""
-        return self.precision == "mixed" and device.startswith("cuda")
+        """Return whether convolutions run in bfloat16 on a device; raise ValueError where it has none."""
+        return is_mixed(self.precision, device)
 
 
 def learning_rate(iteration: int, options: LoopOptions) -> float:

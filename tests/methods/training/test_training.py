@@ -134,8 +134,8 @@ def test_states_hold_plain_tensors_and_the_same_seed_gives_the_same_weights(nois
     assert torch.load(path, weights_only=True)["iteration"] == 2
 
 
-def test_precision_changes_nothing_on_the_cpu(noise, tmp_path):
-    mixed, single = (train(noise, tmp_path / name, iterations=2, precision=name) for name in ("mixed", "float32"))
+def test_what_is_left_to_the_device_is_float32_on_the_cpu(noise, tmp_path):
+    mixed, single = (train(noise, tmp_path / name, iterations=2, precision=name) for name in ("auto", "float32"))
     one, other = load_file(mixed), load_file(single)  # not the files: their headers name the precision
     assert one.keys() == other.keys()
     assert all(torch.equal(one[name], other[name]) for name in one)

@@ -1,0 +1,114 @@
+"""``precision: mixed``: near float32 on weights that were trained, and refused where there is no bfloat16."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from datasets.case import Writer, open_dataset
+from datasets.description import Description, TrainingSplit
+from methods import progressive, recursive
+from methods.blocks import hardware
+from methods.blocks.precision import is_mixed
+from tests.methods import calls
+from workflows.configuration.resolve import resolve
+from workflows.configuration.settings import SettingsError
+from workflows.planning import capacity
+
+SHAPE = (32, 48, 32)
+SPACING = (1.0, 1.5, 2.0)
+HAS = hardware.lacks_bfloat16("cpu") == ""
+needs_bfloat16 = pytest.mark.skipif(not HAS, reason="this CPU has no bfloat16 in hardware")
+
+
+def blob(centre):
+    """A smooth ball with a dent, brightest in the middle."""
+    grid = np.stack(np.meshgrid(*map(np.arange, SHAPE), indexing="ij"))
+    radius = np.sqrt(np.square((grid - np.reshape(centre, (3, 1, 1, 1))) / np.reshape((8, 12, 8), (3, 1, 1, 1))).sum(0))
+    return (1 / (1 + np.exp(4 * (radius - 1)))).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def balls(tmp_path_factory):
+    """Images that differ by a shift of several voxels."""
+    folder = tmp_path_factory.mktemp("balls")
+    writer, centres = Writer(folder), {"a": (13, 24, 16), "b": (17, 21, 14), "c": (16, 27, 18), "d": (14, 22, 17)}
+    for case, centre in centres.items():
+        writer.image(case, blob(centre), np.eye(4))
+    writer.finish(Description(name="balls", training=TrainingSplit(tuple(centres)), test=()))
+    return open_dataset(folder)
+
+
+FAST = {"iterations": 100, "learning_rate": 4e-3, "batch": 1}
+NETWORKS = {
+    "ldr": (recursive, {"base": "ldr", "cascades": 1, "channels": 16}, FAST),
+    "rcn": (recursive, {"cascades": 2, "channels": 4, "scale": 1.0}, FAST),
+    "u-net": (progressive, {"channels": 8, "levels": 3}, {"iterations": 40, "transition": 0, "duration": 0}),
+}
+
+
+@needs_bfloat16
+@pytest.mark.parametrize("name", NETWORKS)
+def test_mixed_registers_as_float32_does_with_trained_weights(name, balls, tmp_path):
+    module, params, training = NETWORKS[name]
+    path = calls.train(module, balls, tmp_path, **params, **training)
+    load = partial(calls.load, module, checkpoint=path, **params)
+    pair = [balls.image(case).array for case in ("a", "b")]
+    exact, mixed = (load(precision=precision)(*pair, SPACING) for precision in ("float32", "mixed"))
+    length, difference = (np.linalg.norm(u, axis=0).mean() for u in (exact, mixed - exact))
+    assert length > 0.3  # it has learned to move something
+    assert 0 < difference < max(0.02, 0.01 * length)
+
+
+@needs_bfloat16
+@pytest.mark.parametrize("module", [recursive, progressive], ids=["recursive", "progressive"])
+def test_a_mixed_training_moves_the_weights_as_float32_does(module, balls, tmp_path):
+    options = {"channels": 4, "iterations": 5, "batch": 1, "schedule": "constant", "learning_rate": 1e-3}
+    options |= {"cascades": 1, "scale": 1.0} if module is recursive else {"levels": 3, "transition": 0, "duration": 0}
+    paths = [calls.train(module, balls, tmp_path / name, **options, precision=name) for name in ("float32", "mixed")]
+    single, mixed = map(load_file, paths)
+    assert {value.dtype for value in mixed.values()} <= {torch.float32, torch.int64}
+    gap = {name: float((mixed[name] - single[name]).abs().max()) for name in single}
+    assert 0 < max(gap.values()) < 0.02
+
+
+@pytest.mark.parametrize(
+    ("lines", "lacking"),
+    [
+        ("processor : 0\nflags : fpu sse2 avx512f avx512_bf16", False),
+        ("flags\t\t: fpu amx_bf16 amx_tile", False),
+        ("Features : fp asimd bf16", False),
+        ("model name : avx512_bf16 by name\nflags : fpu avx2 avx512f", True),
+        ("", True),
+    ],
+)
+def test_the_cpu_says_whether_it_has_bfloat16(lines, lacking, tmp_path, monkeypatch):
+    (tmp_path / "cpuinfo").write_text(lines)
+    monkeypatch.setattr(hardware, "CPU", tmp_path / "cpuinfo")
+    assert bool(hardware.lacks_bfloat16("cpu")) == lacking
+    assert is_mixed("auto", "cpu") is False
+    assert is_mixed("auto", "cuda") is True
+    if lacking:
+        with pytest.raises(ValueError, match=r"mixed cannot be had here .*write `precision: float32`"):
+            is_mixed("mixed", "cpu")
+    else:
+        assert is_mixed("mixed", "cpu") is True
+
+
+def test_a_cpu_that_does_not_say_what_it_has_lacks_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(hardware, "CPU", tmp_path / "nothing")
+    assert "does not say" in hardware.lacks_bfloat16("cpu")
+
+
+@pytest.mark.parametrize("place", ["params", "training"])
+def test_a_configuration_is_refused_before_work(place, tmp_path, monkeypatch):
+    run = {"datasets": ["phantom-liver"], "methods": ["ldr-1"]}
+    asked = resolve({"run": run, "methods": {"ldr-1": {place: {"precision": "mixed"}}}})
+    (tmp_path / "cpuinfo").write_text("flags : avx2")
+    monkeypatch.setattr(hardware, "CPU", tmp_path / "cpuinfo")
+    with pytest.raises(SettingsError, match=f"ldr-1: {place} on phantom-liver: precision: mixed cannot be had here"):
+        capacity.check(asked)
+    (tmp_path / "cpuinfo").write_text("flags : avx512_bf16")
+    capacity.check(asked)
