@@ -95,6 +95,13 @@ def test_threads_sleep_while_they_wait_unless_the_user_says_otherwise(tmp_path, 
     assert (variables["OMP_WAIT_POLICY"], variables["GOMP_SPINCOUNT"]) == ("active", "1000")
 
 
+def test_torch_takes_large_pages_unless_the_user_says_otherwise(tmp_path, monkeypatch):
+    monkeypatch.delenv("THP_MEM_ALLOC_ENABLE", raising=False)
+    assert environment.for_child(1, tmp_path)["THP_MEM_ALLOC_ENABLE"] == "1"
+    monkeypatch.setenv("THP_MEM_ALLOC_ENABLE", "0")
+    assert environment.for_child(1, tmp_path)["THP_MEM_ALLOC_ENABLE"] == "0"
+
+
 def test_a_child_is_led_to_this_project_once(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{tmp_path}")
     assert environment.for_child(1, tmp_path)["PYTHONPATH"] == f"{ROOT}{os.pathsep}{tmp_path}"
