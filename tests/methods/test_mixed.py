@@ -13,11 +13,11 @@ from methods import progressive, recursive
 from methods.blocks import hardware
 from methods.blocks.precision import is_mixed
 from tests.methods import calls
+from workflows.configuration.config import SettingsError
 from workflows.configuration.resolve import resolve
-from workflows.configuration.settings import SettingsError
 from workflows.planning import capacity
 
-SHAPE = (32, 48, 32)
+SHAPE = (16, 32, 16)
 SPACING = (1.0, 1.5, 2.0)
 HAS = hardware.lacks_bfloat16("cpu") == ""
 needs_bfloat16 = pytest.mark.skipif(not HAS, reason="this CPU has no bfloat16 in hardware")
@@ -26,7 +26,7 @@ needs_bfloat16 = pytest.mark.skipif(not HAS, reason="this CPU has no bfloat16 in
 def blob(centre):
     """A smooth ball with a dent, brightest in the middle."""
     grid = np.stack(np.meshgrid(*map(np.arange, SHAPE), indexing="ij"))
-    radius = np.sqrt(np.square((grid - np.reshape(centre, (3, 1, 1, 1))) / np.reshape((8, 12, 8), (3, 1, 1, 1))).sum(0))
+    radius = np.sqrt(np.square((grid - np.reshape(centre, (3, 1, 1, 1))) / np.reshape((4, 8, 4), (3, 1, 1, 1))).sum(0))
     return (1 / (1 + np.exp(4 * (radius - 1)))).astype(np.float32)
 
 
@@ -34,18 +34,18 @@ def blob(centre):
 def balls(tmp_path_factory):
     """Images that differ by a shift of several voxels."""
     folder = tmp_path_factory.mktemp("balls")
-    writer, centres = Writer(folder), {"a": (13, 24, 16), "b": (17, 21, 14), "c": (16, 27, 18), "d": (14, 22, 17)}
+    writer, centres = Writer(folder), {"a": (6, 16, 8), "b": (9, 13, 7), "c": (8, 18, 9), "d": (7, 15, 8)}
     for case, centre in centres.items():
         writer.image(case, blob(centre), np.eye(4))
     writer.finish(Description(name="balls", training=TrainingSplit(tuple(centres)), test=()))
     return open_dataset(folder)
 
 
-FAST = {"iterations": 100, "learning_rate": 4e-3, "batch": 1}
+FAST = {"iterations": 40, "learning_rate": 1e-2, "batch": 1, "augmentation": 0.0}
 NETWORKS = {
-    "ldr": (recursive, {"base": "ldr", "cascades": 1, "channels": 16}, FAST),
-    "rcn": (recursive, {"cascades": 2, "channels": 4, "scale": 1.0}, FAST),
-    "u-net": (progressive, {"channels": 8, "levels": 3}, {"iterations": 40, "transition": 0, "duration": 0}),
+    "ldr": (recursive, {"base": "ldr", "cascades": 1, "channels": 8}, FAST),
+    "rcn": (recursive, {"cascades": 1, "channels": 4, "scale": 1.0}, FAST),
+    "u-net": (progressive, {"channels": 4, "levels": 3}, {"iterations": 20, "transition": 0, "duration": 0}),
 }
 
 
@@ -57,8 +57,9 @@ def test_mixed_registers_as_float32_does_with_trained_weights(name, balls, tmp_p
     load = partial(calls.load, module, checkpoint=path, **params)
     pair = [balls.image(case).array for case in ("a", "b")]
     exact, mixed = (load(precision=precision)(*pair, SPACING) for precision in ("float32", "mixed"))
-    length, difference = (np.linalg.norm(u, axis=0).mean() for u in (exact, mixed - exact))
-    assert length > 0.3  # it has learned to move something
+    start = calls.load(module, **params)(*pair, SPACING)
+    length, learned, difference = (np.linalg.norm(u, axis=0).mean() for u in (exact, exact - start, mixed - exact))
+    assert learned > 0.02  # training changed more than the difference may be
     assert 0 < difference < max(0.02, 0.01 * length)
 
 
