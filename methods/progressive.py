@@ -22,9 +22,10 @@ from torch import Tensor
 from datasets.case import Dataset
 from methods import Register
 from methods.blocks.cost import cost_beside_full
+from methods.blocks.hardware import is_mixed
 from methods.blocks.initial import create, glorot
 from methods.blocks.options import Resolution, not_negative, part, positive
-from methods.blocks.precision import Precision, is_mixed, mixed_precision
+from methods.blocks.precision import Precision, mixed_precision
 from methods.blocks.progressive.growth import Growth
 from methods.blocks.progressive.losses import displacement_loss
 from methods.blocks.progressive.record import Mapper, Watch, count_displacements, describe_pairs, evaluating

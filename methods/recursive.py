@@ -30,9 +30,10 @@ from methods.blocks.cascades.discriminator import build_discriminator
 from methods.blocks.cascades.distillation import Aldk, Distillation
 from methods.blocks.cascades.losses import ComparedStages, Weights, cascade_losses, invertibility_loss
 from methods.blocks.cost import cost_beside_full
+from methods.blocks.hardware import is_mixed
 from methods.blocks.initial import create
 from methods.blocks.options import Resolution, part, positive
-from methods.blocks.precision import Precision, is_mixed
+from methods.blocks.precision import Precision
 from methods.blocks.registration import prepared, register
 from methods.blocks.training import loop, parallel
 from methods.blocks.training.checkpoint import WEIGHTS, CheckpointError, load_checkpoint, read_metadata, save_weights

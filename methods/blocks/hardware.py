@@ -18,3 +18,21 @@ def lacks_bfloat16(device: str) -> str:
         return f"{CPU} does not say what this CPU has ({error.strerror})"
     flags = {flag for line in lines if line.lower().startswith(("flags", "features")) for flag in line.split()}
     return "" if flags & BFLOAT16 else f"this CPU has no bfloat16 in hardware (none of {', '.join(sorted(BFLOAT16))})"
+
+
+def is_mixed(precision: str, device: str) -> bool:
+    """Return whether convolutions run in bfloat16: where ``mixed`` is asked for, with ``auto`` on CUDA alone.
+
+    Raises ValueError where it is asked for and the device has no bfloat16.
+    """
+    cuda = device.startswith("cuda")
+    if precision == "mixed":
+        why = lacks_bfloat16(device)
+        if cuda:
+            import torch
+
+            if torch.cuda.is_available() and not torch.cuda.is_bf16_supported(including_emulation=False):
+                why = "this GPU has no bfloat16"
+        if why:
+            raise ValueError(f"precision: mixed cannot be had here ({why}); write `precision: float32`")
+    return precision == "mixed" or (precision == "auto" and cuda)

@@ -14,24 +14,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from methods.blocks.hardware import lacks_bfloat16
-
 Precision = Literal["float32", "mixed"]
-
-
-def is_mixed(precision: str, device: str) -> bool:
-    """Return whether convolutions run in bfloat16: where ``mixed`` is asked for, with ``auto`` on CUDA alone.
-
-    Raises ValueError where it is asked for and the device has no bfloat16.
-    """
-    cuda = device.startswith("cuda")
-    if precision == "mixed":
-        why = lacks_bfloat16(device)
-        if cuda and torch.cuda.is_available() and not torch.cuda.is_bf16_supported(including_emulation=False):
-            why = "this GPU has no bfloat16"
-        if why:
-            raise ValueError(f"precision: mixed cannot be had here ({why}); write `precision: float32`")
-    return precision == "mixed" or (precision == "auto" and cuda)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from datasets.case import Writer, open_dataset
 from datasets.description import Description, TrainingSplit
 from methods import progressive, recursive
 from methods.blocks import hardware
-from methods.blocks.precision import is_mixed
+from methods.blocks.hardware import is_mixed
 from tests.methods import calls
 from workflows.configuration.config import SettingsError
 from workflows.configuration.resolve import resolve

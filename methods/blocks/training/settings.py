@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from methods.blocks.hardware import is_mixed
 from methods.blocks.options import positive
-from methods.blocks.precision import is_mixed
 
 Schedule = Literal["rcn_step", "released_ldr", "constant"]
 TrainingPrecision = Literal["auto", "mixed", "float32"]
