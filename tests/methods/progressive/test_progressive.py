@@ -131,7 +131,10 @@ def test_watching_changes_nothing_and_sees_each_snapshot(scans, tmp_path):
     assert watched.read_bytes() == train(scans, tmp_path / "alone").read_bytes()
     assert [done for done, _ in seen] == [5, 10, 12]
     register = calls.load(progressive, device="cpu", seed=0, checkpoint=watched, channels=2, levels=2)
-    np.testing.assert_array_equal(seen[-1][1], register(scans.image("a").array, scans.image("b").array, (3, 2, 4)))
+    again = register(scans.image("a").array, scans.image("b").array, (3, 2, 4))
+    assert np.abs(again).max() > 1e-3
+    # Registration folds averages into the convolutions, which a network in training does not.
+    np.testing.assert_allclose(seen[-1][1], again, atol=1e-6)
 
 
 @pytest.mark.parametrize("at", [1, 6])
