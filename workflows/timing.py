@@ -19,26 +19,23 @@ from itertools import groupby
 from pathlib import Path
 
 import psutil
-from filelock import Timeout
 
 from benchmarks import results
 from benchmarks.clock.hardware import torch_build
 from benchmarks.records import UNAVAILABLE, PaperNetwork, TrainingOutcome, read, write
 from benchmarks.results import RUN_LEVEL
 from benchmarks.rows import TimingRow
-from datasets import locks
 from datasets.case import Dataset, open_dataset
-from datasets.files import DataError
 from workflows.planning.layout import Layout
 from workflows.planning.networks import Networks, make_pair, sessions
 from workflows.planning.specs import PaperSizeSpec, RunSpec, TimingSpec
 from workflows.running.command import job
 from workflows.running.messages import Reply, start
 from workflows.running.supervisor import Worker
+from workflows.timed.alone import alone
 from workflows.timed.contest import Bench, Contest, Contestant, benches_for, together
 
 logger = logging.getLogger(__name__)
-MACHINE_LOCK = Path(tempfile.gettempdir()) / "warpbench-timing.lock"
 
 
 def timing(spec: TimingSpec, threads: int) -> None:
@@ -46,19 +43,16 @@ def timing(spec: TimingSpec, threads: int) -> None:
     rows: list[TimingRow] = []
     networks: list[PaperNetwork] = []
     benches = benches_for(threads, torch_build() if spec.runs or spec.paper else {})
-    try:
-        with locks.hold(MACHINE_LOCK, timeout=3600, mode=0o666):  # two checkouts on one machine must not overlap
-            for _, runs in groupby(spec.runs, key=lambda run: run.dataset):
-                chosen = list(runs)
-                data = open_dataset(chosen[0].data)
-                data.check_files()
-                for bench in benches:
-                    rows += _time(chosen, data, spec, bench)
-            if spec.paper:
-                found = Networks.of(spec.paper.methods, spec.paper.grid)
-                networks, rows = found.shared(), [*rows, *_at_paper_size(spec, spec.paper, found, benches)]
-    except Timeout as error:
-        raise DataError(f"{MACHINE_LOCK}: another timing run held this machine for an hour; run again later") from error
+    with alone():
+        for _, runs in groupby(spec.runs, key=lambda run: run.dataset):
+            chosen = list(runs)
+            data = open_dataset(chosen[0].data)
+            data.check_files()
+            for bench in benches:
+                rows += _time(chosen, data, spec, bench)
+        if spec.paper:
+            found = Networks.of(spec.paper.methods, spec.paper.grid)
+            networks, rows = found.shared(), [*rows, *_at_paper_size(spec, spec.paper, found, benches)]
     results.write(Layout(spec.folder).timing, rows, "timing")
     write(Layout(spec.folder).networks, networks)
 

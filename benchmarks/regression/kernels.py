@@ -23,6 +23,10 @@ class BaseError(DataError):
     """An older state of the project that cannot be measured."""
 
 
+class BenchmarkError(DataError):
+    """Benchmarks that fail or do not end."""
+
+
 @dataclass(frozen=True)
 class Tree:
     """A state of the project: its folder, and where its benchmarks leave their files."""
@@ -33,18 +37,25 @@ class Tree:
     def measure(self, turn: int) -> pd.DataFrame | None:
         """Run the marked benchmarks once; return their table, None where this state has none.
 
-        Raises `DataError` where a benchmark fails, which is a kernel that computes something else than its peer.
+        Raises `BenchmarkError` where one fails, which is a kernel that computes something else than its peer, or all
+        take too long.
         """
         folder = self.results.resolve()  # the benchmarks run in their own root
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / f"speed-{turn}.json"
+        try:
+            return self._measured(folder, file)
+        except subprocess.TimeoutExpired as error:
+            raise BenchmarkError(f"the benchmarks in {self.root} took more than {LIMIT:.0f} s") from error
+
+    def _measured(self, folder: Path, file: Path) -> pd.DataFrame | None:
         done = self._run("pytest", "benchmarks", "-m", MARKER, "--benchmark-only", "-q", f"--benchmark-json={file}")
         if done.returncode == NO_TESTS:
             return None
         if done.returncode or self._run("benchmarks.speed", str(file)).returncode:
             log = folder / "speed.log"
             log.write_text(done.stdout + done.stderr, encoding="utf-8")
-            raise DataError(f"the benchmarks in {self.root} failed (see {log}); correct them and run again")
+            raise BenchmarkError(f"the benchmarks in {self.root} failed (see {log}); correct them and run again")
         table = pd.read_csv(file.with_suffix(".csv"))
         table["peer"] = table["peer"].fillna("")
         return table

@@ -40,7 +40,7 @@ def slower_than_before(head: pd.DataFrame, base: pd.DataFrame) -> list[Slower]:
 
 
 def slower_beside_peers(head: pd.DataFrame, accepted: pd.DataFrame) -> list[Slower]:
-    """Return the kernels whose lead over a peer shrank by more than a quarter, against accepted ratios."""
+    """Return the kernels that, measured against a peer, take more than a quarter longer than accepted."""
     joined = head.merge(accepted, on=PEER, suffixes=("", "_accepted")).dropna(subset=["ratio", "ratio_accepted"])
     joined["times"] = joined["ratio_accepted"] / joined["ratio"]
     return [

@@ -30,6 +30,7 @@ class Outcome:
     kernels: int
     speed: Sequence[Slower]
     notes: Sequence[str] = field(default_factory=tuple)
+    broken: str = ""  # why the kernels could not be measured
 
     @property
     def alarms(self) -> list[Finding]:
@@ -39,7 +40,7 @@ class Outcome:
     @property
     def red(self) -> bool:
         """Whether anything is alarming."""
-        return bool(self.alarms or self.speed)
+        return bool(self.alarms or self.speed or self.broken)
 
     @property
     def headline(self) -> str:
@@ -47,7 +48,8 @@ class Outcome:
         if not self.red:
             return f"{self.compared} numbers and {self.kernels} kernels are as accepted"
         parts = [(len(self.alarms), "number", "not as accepted"), (len(self.speed), "kernel", "slower")]
-        return "; ".join(f"{n} {what}{'s' * (n > 1)} {how}" for n, what, how in parts if n)
+        found = [f"{n} {what}{'s' * (n > 1)} {how}" for n, what, how in parts if n]
+        return "; ".join([*found, *([self.broken] if self.broken else [])])
 
 
 def markdown(outcome: Outcome, accept: str) -> str:
@@ -64,6 +66,8 @@ def markdown(outcome: Outcome, accept: str) -> str:
             head = ("data set", "method", "pair", "metric", "accepted", "measured", "tolerance")
             lines += [*_table(head, map(_accuracy_cells, found[:SHOWN]), numbers_from=4), ""]
             lines += [f"And {len(found) - SHOWN} more (accuracy.csv).", ""] * (len(found) > SHOWN)
+    if any(found.verdict == "too good" for found in outcome.accuracy):
+        return "\n".join([*lines, "Perfect numbers cannot be accepted.", ""])
     return "\n".join([*lines, f"To accept these numbers: `{accept}`", ""])
 
 

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,9 +11,9 @@ import pytest
 from benchmarks import results
 from benchmarks.regression import speed
 from benchmarks.regression.findings import BaselineError
+from benchmarks.regression.kernels import BenchmarkError
 from benchmarks.regression.places import Places
 from benchmarks.regression.summary import markdown
-from datasets.files import DataError
 from tests.benchmarks.regression_inputs import ROW
 from workflows.planning.specs import RegressionSpec
 from workflows.regression.__main__ import regression
@@ -116,8 +117,18 @@ def test_an_older_state_without_marked_benchmarks_is_said(project):
 
 def test_a_benchmark_that_fails_is_one_clear_line(project):
     (project / "benchmarks" / "wait").unlink()
-    with pytest.raises(DataError, match=r"the benchmarks in .*project failed \(see .*speed\.log\)"):
+    with pytest.raises(BenchmarkError, match=r"the benchmarks in .*project failed \(see .*speed\.log\)"):
         look(project)
+
+
+def test_an_older_state_whose_benchmarks_fail_is_said_and_peers_still_compared(project):
+    wait = (project / "benchmarks" / "wait").read_text()
+    (project / "benchmarks" / "wait").unlink()
+    commit(project, "broken")
+    (project / "benchmarks" / "wait").write_text(wait)
+    looked, notes = look(project, base="HEAD")
+    assert looked.kernels == 1
+    assert "Speed is not compared with an older state: HEAD: the benchmarks in" in notes[0]
 
 
 def frame(seconds, ratio, threads=1):
@@ -179,6 +190,16 @@ def test_a_perfect_first_run_is_red_and_not_stored(spec):
     write(spec, 1.0)
     assert [found.verdict for found in regression(spec).alarms] == ["too good"]
     assert not Places(spec.folder).stored.exists()
+
+
+def test_benchmarks_that_fail_are_red_and_take_no_finding_away(spec, monkeypatch):
+    regression(spec)
+    write(spec, 0.9)
+    look = Look(Places(spec.folder), "", [], root=spec.folder)  # no benchmarks there
+    monkeypatch.setattr("workflows.regression.__main__.Look", lambda *_: look)
+    outcome = regression(replace(spec, speed=True))
+    assert outcome.red
+    assert "1 number not as accepted; the benchmarks in" in Places(spec.folder).summary.read_text()
 
 
 def test_the_summary_says_what_differs_and_its_command_accepts_it(spec):

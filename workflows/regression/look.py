@@ -63,7 +63,10 @@ class Look:
         heads, bases = list[pd.DataFrame | None](), list[pd.DataFrame | None]()
         for turn in range(self.turns):
             logger.info("kernels, turn %d of %d: %s, then this state", turn + 1, self.turns, self.base)
-            bases.append(base.measure(turn))
+            try:
+                bases.append(base.measure(turn))
+            except kernels.BenchmarkError as error:  # perhaps a library that this state has moved on with
+                raise kernels.BaseError(f"{self.base}: {error}") from error
             heads.append(self._head(turn))
         return self._judge(heads, bases)
 
