@@ -52,7 +52,7 @@ class Evidence:
     landmarks: tuple[ArrayLike, ArrayLike] | None = None
     true_displacement: ArrayLike | None = None
     mask: ArrayLike | None = None
-    _made: dict[object, object] = field(default_factory=dict[object, object], repr=False)
+    _made: dict[object, object] = field(init=False, default_factory=dict[object, object], repr=False)
 
     def has(self, needs: Needs) -> bool:
         """Return whether the truth that a metric needs is here."""

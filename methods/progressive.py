@@ -137,7 +137,7 @@ def train(
     describe_pairs(folder, sampler)
     count_displacements(folder, sampler)
     mapper = Mapper(folder, sampler, times=training.maps)
-    exact = replace(pupil, mixed=False)  # as it will register
+    exact = replace(pupil, mixed=is_mixed(params.precision, device))  # as it will register
 
     def after(done: int) -> None:
         mapper.record(done, pupil.model, pupil.alpha(done - 1))

@@ -39,6 +39,8 @@ def jacobian_determinant(displacement: ArrayLike, *, scheme: Scheme) -> Array:
     u = np.ascontiguousarray(displacement, np.result_type(np.asarray(displacement), np.float32))
     if u.ndim != 4 or u.shape[0] != 3 or min(u.shape[1:]) < 2:
         raise ValueError(f"jacobian_determinant: expected (3, D, H, W) with every axis at least 2, got {u.shape}")
+    if scheme not in ("forward", "central"):
+        raise ValueError(f"jacobian_determinant: scheme must be 'forward' or 'central', got {scheme!r}")
     if scheme == "central":
         determinant = np.empty(u.shape[1:], u.dtype)
         determinant_loops.central(u, determinant)

@@ -7,6 +7,7 @@ turns on one machine. Of several runs the fastest counts, for nothing makes a ke
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,10 +40,20 @@ def slower_than_before(head: pd.DataFrame, base: pd.DataFrame) -> list[Slower]:
     ]
 
 
+def missing(head: pd.DataFrame, base: pd.DataFrame) -> list[str]:
+    """Return the kernels that the older state measured and this one does not."""
+    here = set(head[KERNEL].itertuples(index=False, name=None))
+    gone = [row for row in base.drop_duplicates(KERNEL).to_dict("records") if tuple(row[k] for k in KERNEL) not in here]
+    return [_name(row) for row in gone]
+
+
 def slower_beside_peers(head: pd.DataFrame, accepted: pd.DataFrame) -> list[Slower]:
-    """Return the kernels that, measured against a peer, take more than a quarter longer than accepted."""
-    joined = head.merge(accepted, on=PEER, suffixes=("", "_accepted")).dropna(subset=["ratio", "ratio_accepted"])
-    joined["times"] = joined["ratio_accepted"] / joined["ratio"]
+    """Return the kernels that, measured against a peer, take more than a quarter longer than accepted.
+
+    One that is not measured any more, or whose peer is not, takes infinitely long.
+    """
+    joined = head.merge(accepted, on=PEER, how="right", suffixes=("", "_accepted")).dropna(subset="ratio_accepted")
+    joined["times"] = (joined["ratio_accepted"] / joined["ratio"]).fillna(math.inf)
     return [
         Slower(_name(row), str(row["peer"]), row["times"], row["ratio_accepted"], row["ratio"])
         for row in joined[joined["times"] > SLOWER].to_dict("records")

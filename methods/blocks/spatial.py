@@ -9,6 +9,7 @@ On the CPU and in single precision images are read by compiled loops (`compiled.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -58,6 +59,8 @@ def sampler(image: Tensor, *, mode: Mode = "bilinear", padding: Padding = "borde
     def at(points: Tensor) -> Tensor:
         if compilable(image, points):
             return _read(image, points, how)
+        if image.requires_grad:  # what is laid out without gradients would have none later
+            return torch_sampler(image, mode=mode, border=how.border)(points)
         by_torch.extend([] if by_torch else [torch_sampler(image, mode=mode, border=how.border)])
         return by_torch[0](points)
 
@@ -184,7 +187,7 @@ class _Read(torch.autograd.Function):
         if ctx is not None:
             ctx.save_for_backward(image, points)
             ctx.how = how
-        n, planes, out = len(image), points.shape[2], torch.empty(*image.shape[:2], *points.shape[2:])
+        n, planes, out = len(image), points.shape[2], image.new_empty(*image.shape[:2], *points.shape[2:])
         _run("read", (_memory(image), _array(points), _array(out)), how, n * planes, out.numel())
         return out
 
@@ -195,11 +198,11 @@ class _Read(torch.autograd.Function):
         (image, points), [gradient] = ctx.saved_tensors, gradients
         size, by_image, by_points = gradient.numel(), None, None
         if ctx.needs_input_grad[0]:
-            by_image = torch.zeros(image.shape)
+            by_image = image.new_zeros(image.shape)
             arrays = (_memory(by_image), _array(points), _array(gradient))
             _run("image_gradient", arrays, ctx.how, len(image) * image.shape[2], size, parts=1)  # each reads all points
         if ctx.needs_input_grad[1]:
-            by_points = torch.empty(points.shape)
+            by_points = points.new_empty(points.shape)
             arrays = (_memory(image), _array(points), (_array(gradient), _array(by_points)))
             _run("point_gradient", arrays, ctx.how, len(points) * points.shape[2], size)
         return by_image, by_points, None
@@ -220,7 +223,14 @@ def _loop(name: str) -> tuple[Any, Callable[..., None]]:
 
 @cache
 def _installed() -> bool:
-    return find_spec("numba") is not None
+    if find_spec("numba") is None:
+        return False
+    try:
+        import numba
+    except ImportError as error:  # of a NumPy that it does not know yet, for one
+        logging.getLogger(__name__).warning("numba cannot be loaded (%s); torch warps in its place", error)
+        return False
+    return not numba.config.DISABLE_JIT
 
 
 def _plain(tensor: Tensor) -> bool:

@@ -145,6 +145,13 @@ def test_a_quarter_longer_is_slower_and_the_fastest_of_several_runs_counts(times
     assert speed.slower_than_before(speed.fastest([frame(9.0, 1, threads=2)]), base) == []
 
 
+def test_a_kernel_that_is_not_measured_any_more_is_slower_and_said():
+    both = pd.concat([frame(0.1, 4), frame(0.1, 4, threads=2)])
+    assert [slow.times for slow in speed.slower_beside_peers(frame(0.1, 4), both)] == [np.inf]
+    assert speed.missing(frame(0.1, 4), both) == ["warp, 8x9x10, 2 threads, float32, cpu"]
+    assert speed.slower_beside_peers(both, frame(0.1, 4)) == []
+
+
 def test_ratios_of_one_processor_are_not_those_of_another(tmp_path):
     path = tmp_path / "speed.csv"
     speed.write(path, "Old", frame(1, 2), beside=path)

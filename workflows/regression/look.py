@@ -79,10 +79,16 @@ class Look:
             self.notes.append("No benchmark is marked for the gate: speed is not compared.")
             return Looked(0, [])
         head = speed.fastest(here)
-        slower = speed.slower_than_before(head, speed.fastest(there)) if there else []
+        slower = self._slower_than_before(head, speed.fastest(there)) if there else []
         if bases and not there:
             self.notes.append(f"{self.base} has no benchmarks that the gate can run.")
         return Looked(len(head), [*slower, *self._slower_beside_peers(head)])
+
+    def _slower_than_before(self, head: pd.DataFrame, base: pd.DataFrame) -> list[Slower]:
+        for kernel in speed.missing(head, base):
+            note = f"{kernel}: measured in {self.base}, not in this state."
+            self.notes.extend([note] if note not in self.notes else [])
+        return speed.slower_than_before(head, base)
 
     def _slower_beside_peers(self, head: pd.DataFrame) -> list[Slower]:
         cpu = cpu_model()

@@ -94,7 +94,7 @@ def _axis(places, n, step, task, offsets, weights):
         weights[1, x] = behind if (place == place and j <= last) else ZERO
         i = i if i > N(0) else N(0)
         i = i if i < last else last
-        j = j if j < last else last
+        j = (j if j < last else last) if linear else i  # what has no weight is not read
         offsets[0, x] = i * step
         offsets[1, x] = j * step
 
