@@ -9,6 +9,8 @@ Loops release the interpreter and take one thread. Sums and products are taken i
 or regrouped, so that results do not depend on the processor.
 """
 
+# pyright: basic, reportIncompatibleMethodOverride=false, reportMissingTypeStubs=false
+# (numba has no types, and its classes of caches none that fit)
 from __future__ import annotations
 
 import hashlib
@@ -38,7 +40,7 @@ def compiled(function: Loop) -> Loop:
     return cast(Loop, dispatcher(function))
 
 
-def dispatcher(function: Callable[..., Any], **options: object) -> Any:
+def dispatcher(function: Callable[..., Any], **options: Any) -> Any:
     """Return numba's dispatcher of a function, with ``options`` of numba's, whose machine code is kept on disk."""
     made: Any = numba.njit(nogil=True, **options)(function)
     made._cache = Cache(function, options)

@@ -230,7 +230,7 @@ def _installed() -> bool:
     except ImportError as error:  # of a NumPy that it does not know yet, for one
         logging.getLogger(__name__).warning("numba cannot be loaded (%s); torch warps in its place", error)
         return False
-    return not numba.config.DISABLE_JIT
+    return not getattr(numba, "config").DISABLE_JIT  # noqa: B009 - its stubs lack it
 
 
 def _plain(tensor: Tensor) -> bool:
