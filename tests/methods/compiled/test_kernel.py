@@ -1,12 +1,14 @@
 """Machine code on disk: found again, never trusted, never in the way."""
 
+import os
+import subprocess
 import sys
-from importlib.util import module_from_spec, spec_from_file_location
 
-import numpy as np
 import pytest
 
-kernel = pytest.importorskip("methods.blocks.compiled.kernel")
+from workflows.configuration.sources import ROOT
+
+pytest.importorskip("numba")
 
 SOURCE = """
 from numba import types
@@ -19,22 +21,30 @@ def change(values):
 """
 
 
-@pytest.fixture(autouse=True)
-def own_folders(monkeypatch, tmp_path):
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # a file of the same second and size is taken for it
-    monkeypatch.setattr(sys, "pycache_prefix", str(tmp_path / "python"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
+PROCESS = """
+import numpy as np
+import small
+from methods.blocks.compiled import kernel
+
+values = np.full(2, 3, np.float32)
+loop = kernel.compiled(small.change, small.CHANGE)
+loop(values)
+print(values[1], sum(loop.stats.cache_hits.values()))
+"""
 
 
 def changed(path) -> tuple[float, bool]:
     """What the loop of a new process makes of 3, and whether its code was on disk."""
-    spec = spec_from_file_location("small", path)
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    values = np.full(2, 3, np.float32)
-    loop = kernel.compiled(module.change, module.CHANGE)
-    loop(values)
-    return float(values[1]), bool(sum(loop.stats.cache_hits.values()))
+    folder = path.parent
+    variables = {"PYTHONPATH": f"{ROOT}:{folder}", "XDG_CACHE_HOME": str(folder / "user")}
+    # Of two texts of the same second and size, Python takes its own file of the first for that of the second.
+    options = ["-B", "-X", f"pycache_prefix={folder / 'python'}"]
+    done = subprocess.run(
+        [sys.executable, *options, "-c", PROCESS], env={**os.environ, **variables}, capture_output=True
+    )
+    assert done.returncode == 0, done.stderr
+    value, hits = done.stdout.split()
+    return float(value), bool(int(hits))
 
 
 @pytest.fixture
