@@ -22,7 +22,7 @@ import psutil
 
 from benchmarks import results
 from benchmarks.clock.hardware import torch_build
-from benchmarks.records import UNAVAILABLE, PaperNetwork, TrainingOutcome, read, write
+from benchmarks.records import PaperNetwork, TrainingOutcome, read, write
 from benchmarks.results import RUN_LEVEL
 from benchmarks.rows import TimingRow
 from datasets.case import Dataset, open_dataset
@@ -95,7 +95,7 @@ def _at_paper_size(
             phase="first",
             seconds=None,
             hardware=benches[-1].hardware.key,
-            status=UNAVAILABLE,
+            status=lost.status,
             reason=lost.reason,
         )
 

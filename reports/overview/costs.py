@@ -31,6 +31,7 @@ def cost_table(run: Run) -> Table:
     notes = [
         f"The paper's size: full width, {_grids(run)}; weights and images do not matter.",
         "Seconds: median of warm calls, or the only call (1 call); contended: some calls had other work beside them.",
+        "Not known: it is not known of some calls whether they had.",
         "Memory: the most that a call took beyond what the libraries take, with all threads.",
     ]
     return Table("Cost of one registration.", heads, rows, notes)
@@ -66,8 +67,8 @@ def _seconds(calls: Calls | str) -> Text:
         return NOT_MEASURED
     if not len(calls.seconds):
         return Text(f"failed ({calls.failed})", muted=True)
-    text = quantity("seconds", calls.median)
-    return Text(f"{text} (1 call)" if calls.once else f"{text}, contended" if calls.contended else text)
+    text = quantity("seconds", calls.median) + " (1 call)" * calls.once
+    return Text(f"{text}, contended" if calls.contended else f"{text}, not known" if calls.unknown else text)
 
 
 def _is_timed(run: Run, dataset: str) -> bool:

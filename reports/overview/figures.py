@@ -109,11 +109,11 @@ def clock(run: Run) -> str:
     """Say in a sentence what the seconds of the timing run were measured on."""
     calls = [each for dataset in run.datasets for each in timed_calls(run, dataset).values()]
     places = dict.fromkeys(f"{each.threads} thread{'s' * (each.threads != 1)} ({each.machine})" for each in calls)
-    contended = sum(each.contended for each in calls)
-    beside = f" {contended} of {sum(len(each.seconds) for each in calls)} calls had other work beside." * bool(
-        contended
-    )
-    return f"Warm calls of the timing run: {'; '.join(places) or 'none'}.{beside}"
+    n, contended = sum(len(each.seconds) for each in calls), sum(each.contended for each in calls)
+    unknown = sum(each.unknown for each in calls)
+    beside = f" {contended} of {n} calls had other work beside." if contended else ""
+    unclear = f" For {unknown} of {n} calls it is not known whether they had other work beside." if unknown else ""
+    return f"Warm calls of the timing run: {'; '.join(places) or 'none'}.{beside}{unclear}"
 
 
 def _cross(seconds: Array, accuracy: pd.Series) -> Cross:

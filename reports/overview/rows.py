@@ -77,13 +77,13 @@ def overview_rows(run: Run) -> list[Summary]:
 def timed_rows(run: Run, dataset: Dataset) -> list[Summary]:
     """Return the warm seconds of each method's timed calls with all threads on the CPU; here ``n`` counts calls.
 
-    Methods whose calls had other work beside them take no part in the comparison.
+    Only methods whose calls all finished, and are known to have been alone on the machine, take part in the comparison.
     """
     calls = {name: run.timed.find(Sought(name, "cpu", dataset.name)) for name in run.contestants}
     found = {name: each for name, each in calls.items() if isinstance(each, Calls) and len(each.seconds)}
     values = {name: pd.Series(each.seconds) for name, each in found.items()}
-    rows = [_summary(dataset, name, TIMED, values, Tally(len(found[name].seconds))) for name in found]
-    return _mark_best(rows, [name for name, each in found.items() if not each.contended])
+    rows = [_summary(dataset, name, TIMED, values, Tally(len(each.rows), each.failed)) for name, each in found.items()]
+    return _mark_best(rows, [name for name, each in found.items() if each.undisturbed])
 
 
 def label_rows(run: Run) -> list[Summary]:

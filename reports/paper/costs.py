@@ -1,6 +1,7 @@
 """Seconds and sizes in a paper's tables: at the paper's own size, which no data set and no training changes.
 
-Where nothing was timed at that size, seconds are those of the paper's data set as the profile has it.
+Where nothing was timed at that size, seconds are those of the paper's data set as the profile has it; so are those of a
+method without a network that was not called at that size, or has other options on that data set.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ RATIO = "ratio"
 NAN = float("nan")
 CALLS: Mapping[str, Statistic] = {"median": np.median, "mean": np.mean, "sd": np.std}  # of seconds
 OWN_SIZE = "the paper's size"
+BESIDE, NOT_KNOWN = "beside other work", "not known to be alone on the machine"  # what notes say of calls
 Interval = Callable[[], tuple[float, float]]
 
 
@@ -51,7 +53,7 @@ class Costs:
             return None if sizes[0] is None else replace(own, value=sizes[0], notes=self._narrower(cell, sizes[0]))
         if cell.statistic == RATIO:
             return self._seconds_ratio(own, cell)
-        if not self._run.timed.at_paper_size:
+        if not self._run.timed.at_paper_size or self._is_of_data(cell):
             return None
         return self._of_device(own, cell, RUN_LEVEL)
 
@@ -70,10 +72,18 @@ class Costs:
             return replace(blank, reason="no network", stand_in=False)
         return None
 
+    def _is_of_data(self, cell: Cell) -> bool:
+        """Return whether a method has no network, and no call at the paper's size by the options of the cell's data."""
+        method = self._run.methods[cell.method]
+        if method.kind == "learned":
+            return False
+        calls = (self._run.timed.candidates(Sought(cell.method, device)) for device in _devices(cell))
+        return bool(set(self._here(cell)) & set(method.adapted)) or not any(map(list, calls))
+
     def _of_device(self, blank: Measured, cell: Cell, dataset: str) -> Measured:
         """Return the seconds of the warm calls with the most threads."""
         found: Calls | str = ""
-        for device in ("cuda", "cpu") if cell.device == "any" else (cell.device,):
+        for device in _devices(cell):
             found = self._run.timed.find(Sought(cell.method, device, dataset))
             if not isinstance(found, str):
                 return self._seconds(blank, cell, found, dataset)
@@ -95,7 +105,7 @@ class Costs:
             high=high,
             narrow=not own and self._sizes.narrow(dataset, calls.method),
             timed_as=calls.method if calls.method != cell.method else "",
-            notes=(*_notes(calls), *self._work(calls, dataset)),
+            notes=(*_notes(calls), *self._size(calls, own=own), *self._work(calls, dataset)),
             device=calls.device if cell.device == "any" else "",
         )
 
@@ -160,6 +170,12 @@ class Costs:
     def _here(self, cell: Cell) -> list[str]:
         return [self._cast[key] for key in cell.datasets if key in self._cast]
 
+    def _size(self, calls: Calls, *, own: bool) -> Iterator[str]:
+        """Say that seconds are not of the size that others in the table are of."""
+        same = calls.grid == "x".join(map(str, self._paper.grid))
+        if not (own or same) and self._run.timed.at_paper_size:
+            yield "on the data set as this profile has it, not at the paper's size"
+
     def _work(self, calls: Calls, dataset: str) -> Iterator[str]:
         """Say how much arithmetic a registration is."""
         network = self._run.networks.get(calls.method)
@@ -167,6 +183,10 @@ class Costs:
             yield f"{network.macs / 1e9:.1f} GMAC"
         elif macs := self._sizes.get(dataset, calls.method, "full_macs"):
             yield f"{macs / 1e9:.1f} GMAC at the paper's width and grid"
+
+
+def _devices(cell: Cell) -> Sequence[str]:
+    return ("cuda", "cpu") if cell.device == "any" else (cell.device,)
 
 
 def _interval(calls: Sequence[Calls], interval: Interval) -> tuple[float, float]:
@@ -179,7 +199,9 @@ def _notes(calls: Calls) -> Iterator[str]:
     if calls.failed:
         yield f"{calls.failed} of {len(calls.rows)} timed calls failed"
     if calls.contended:
-        yield f"{calls.contended} of {len(calls.seconds)} calls of {calls.method} beside other work"
+        yield f"{calls.contended} of {len(calls.seconds)} calls of {calls.method} {BESIDE}"
+    if calls.unknown:
+        yield f"{calls.unknown} of {len(calls.seconds)} calls of {calls.method} {NOT_KNOWN}"
     if calls.why_no_interval:
         yield calls.why_no_interval
     if calls.elsewhere:

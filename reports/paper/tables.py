@@ -14,7 +14,7 @@ from benchmarks.clock.hardware import parse
 from datasets.files import one_line
 from reports.paper.cast import PaperRun
 from reports.paper.contents import Cell, Column, PaperTable, Row
-from reports.paper.costs import OWN_SIZE
+from reports.paper.costs import BESIDE, NOT_KNOWN, OWN_SIZE
 from reports.paper.ledger import OURS, Judged, exact, shown
 from reports.paper.printed import DASHES
 from reports.reading.elsewhere import gpu_seconds
@@ -229,16 +229,26 @@ def _clock(judged: Cells) -> Iterator[str]:
     same = f"; the same network timed once: {', '.join(dict.fromkeys(others))}" if others else ""
     statistic = " and ".join(dict.fromkeys(each.measured.statistic for each in timed))
     devices = "".join(f", {device}" for device in dict.fromkeys(each.measured.device for each in timed) if device)
-    grids = " and ".join(dict.fromkeys(each.measured.grid.replace("x", " x ") for each in timed))
-    own = any(each.measured.dataset == OWN_SIZE for each in timed)
-    where = f", on {'images drawn at random, ' * own}{grids} voxels"
-    yield f"Seconds: {statistic} of warm calls{devices}, threads: {threads}{where}{same}."
+    yield f"Seconds: {statistic} of warm calls{devices}, threads: {threads}, on {_images(timed)}{same}."
     if once := dict.fromkeys(each.cell.row.name for each in timed if each.measured.once):
-        yield f"One call alone, with this profile's options: {', '.join(once)}."
-    if beside := dict.fromkeys(note for each in timed for note in each.measured.notes if "beside other work" in note):
-        yield f"Not alone on the machine: {'; '.join(beside)}."
+        yield f"One call alone, with the options that hold on every data set: {', '.join(once)}."
+    said = dict.fromkeys(note for each in timed for note in each.measured.notes)
+    for lead, words in (("Not alone on the machine", BESIDE), ("Other work", NOT_KNOWN)):
+        if found := [note for note in said if words in note]:
+            yield f"{lead}: {'; '.join(found)}."
     for hardware in dict.fromkeys(each.measured.hardware for each in timed):
         yield f"Hardware of the seconds: {parse(hardware).words}."
+
+
+def _images(timed: Sequence[Judged]) -> str:
+    """Return what images seconds are of: those drawn at random for the paper's size, then those of data sets."""
+    found = []
+    for own, what in ((True, "images drawn at random, "), (False, "")):
+        here = [each for each in timed if (each.measured.dataset == OWN_SIZE) is own]
+        if grids := " and ".join(dict.fromkeys(each.measured.grid.replace("x", " x ") for each in here)):
+            names = ", ".join(dict.fromkeys(each.cell.row.name for each in here))
+            found.append(f"data of this profile ({names}), {grids} voxels" if found else f"{what}{grids} voxels")
+    return ", and on ".join(found)
 
 
 def _of_network(run: Run, cell: Cell, seconds: Mapping[str, float]) -> float | None:

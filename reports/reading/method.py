@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Method:
-    """How a method is named on the page: ``kind`` is classical, learned or control, ``cite`` its source."""
+    """How a method is named on the page: ``kind`` is classical, learned or control, ``cite`` its source.
+
+    ``adapted`` names the data sets on which it registers by other options than everywhere else.
+    """
 
     label: str
     kind: str
     cite: str = ""
+    adapted: Sequence[str] = ()
 
 
 Methods = Mapping[str, Method]

@@ -71,7 +71,21 @@ class Calls:
     @property
     def contended(self) -> int:
         """How many of the calls that finished had other work beside them."""
-        return int(self.rows[self.rows.status == "ok"].contended.fillna(False).astype(bool).sum())
+        return int(self._judged.dropna().astype(bool).sum())
+
+    @property
+    def unknown(self) -> int:
+        """Of how many of the calls that finished it is not known whether they had other work beside them."""
+        return int(self._judged.isna().sum())
+
+    @property
+    def undisturbed(self) -> bool:
+        """Whether all calls finished, and all are known to have been alone on the machine."""
+        return not (self.failed or self.contended or self.unknown)
+
+    @property
+    def _judged(self) -> pd.Series:
+        return self.rows[self.rows.status == "ok"].contended
 
     @property
     def memory(self) -> float:

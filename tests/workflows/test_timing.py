@@ -1,19 +1,23 @@
 """Timing: methods take turns, first calls are kept apart, and an untrained network is never timed."""
 
+import importlib
 import os
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
 from benchmarks.clock import cores, kernel
 from benchmarks.clock.hardware import parse
-from benchmarks.records import TrainingOutcome, text_of
+from benchmarks.records import UNAVAILABLE, TrainingOutcome, text_of
 from workflows.configuration.resolve import resolve
-from workflows.planning import plan
-from workflows.planning.specs import TimingSpec
+from workflows.planning import networks, plan
+from workflows.planning.layout import Layout
+from workflows.planning.specs import PaperSizeSpec, TimingSpec
+from workflows.running import unavailable
 from workflows.timed import contest
 from workflows.timed.contest import Patience
 from workflows.timing import timing
@@ -72,6 +76,31 @@ def test_a_failed_training_is_a_row_without_seconds(make_dataset, registration, 
     assert set(rows.status) == {"diverged"}
     assert set(rows.reason) == {reason}
     assert rows.seconds.isna().all()
+
+
+@dataclass
+class NoOptions:
+    """Of a method that has none."""
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [(lambda *_: importlib.import_module("no_such_library"), UNAVAILABLE), (lambda *_: 1 / 0, "failed")],
+)
+def test_a_network_that_cannot_be_laid_out_is_a_failure_unless_a_library_is_missing(
+    registration, make_dataset, tmp_path, monkeypatch, fault, status
+):
+    run = registration(make_dataset()).run
+    module = SimpleNamespace(Params=NoOptions, full=lambda params: params, cost=fault)
+    monkeypatch.setattr(networks, "import_method", lambda name: module)
+    by = replace(run.by, params={})
+    paper = PaperSizeSpec(grid=[8, 8, 8], timed=[by.method], methods=[by], once=[], all_threads=[], time_limit=60)
+    timing(TimingSpec(runs=[], pairs=1, rounds=1, folder=tmp_path, paper=paper), 1)
+    [row] = pd.read_parquet(tmp_path / "timing.parquet").itertuples()
+    assert (row.status, row.size) == (status, "paper")
+    assert row.reason.startswith(("ModuleNotFoundError: ", "ZeroDivisionError: "))
+    unavailable.forget(SimpleNamespace(layout=Layout(tmp_path), all_chunks=list, trainings=list))
+    assert (tmp_path / "timing.parquet").exists() == (status == "failed")
 
 
 @pytest.fixture

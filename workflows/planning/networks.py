@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import numpy as np
 from scipy import ndimage
 
-from benchmarks.records import PaperNetwork, encode
+from benchmarks.records import UNAVAILABLE, PaperNetwork, encode
 from benchmarks.results import RUN_LEVEL
 from datasets import geometry
 from datasets.case import Dataset, Pair, Writer, open_dataset
 from datasets.description import Description, TrainingSplit
 from datasets.files import one_line
 from workflows.planning.specs import MethodSpec, PaperSizeSpec, RunSpec
+from workflows.running import machine
 from workflows.running.options import build, import_method
 
 ROUNDS = 10  # warm calls at most
@@ -26,12 +28,16 @@ LARGEST = 0.03  # displacement between the images, in parts of an axis
 
 @dataclass(frozen=True)
 class Whole:
-    """A method's network with the paper's options, or the ``reason`` why it cannot be laid out here."""
+    """A method's network with the paper's options, or the ``reason`` why it cannot be laid out here.
+
+    The ``status`` is then unavailable where a library is missing, which may be mended, and failed for a fault of the method.
+    """
 
     by: MethodSpec
     parameters: int = 0
     macs: int = 0
     reason: str = ""
+    status: Literal["ok", "failed", "unavailable"] = "ok"
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -118,5 +124,6 @@ def _whole(by: MethodSpec, grid: Sequence[int]) -> Whole:
         params = module.full(build(module.Params, by.params))
         size = module.cost(tuple(grid), params)
     except Exception as error:
-        return Whole(by, reason=f"{type(error).__name__}: {one_line(error)}")
+        status = UNAVAILABLE if machine.is_missing(error, causes_only=True) else "failed"
+        return Whole(by, reason=f"{type(error).__name__}: {one_line(error)}", status=status)
     return Whole(replace(by, params=msgspec.to_builtins(params)), size["parameters"], size["macs"])

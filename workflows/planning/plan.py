@@ -235,8 +235,9 @@ class Plan:
         )
 
     def _shown(self, method: str) -> Method:
-        entry = self.settings.method(method)
-        return Method(label=entry.label, kind=entry.kind, cite=entry.cite)
+        entry, params = self.settings.method(method), self.settings.params
+        adapted = [name for name in self.settings.datasets if params(method, name) != params(method, "")]
+        return Method(label=entry.label, kind=entry.kind, cite=entry.cite, adapted=adapted)
 
     def _cast(self, paper: str) -> dict[str, str]:
         """Return which selected data set plays each one of a paper's."""

@@ -13,7 +13,9 @@ import pytest
 
 from benchmarks import ranking
 from reports import page
+from reports.overview.costs import cost_table
 from reports.overview.failures import failure_frame
+from reports.overview.figures import clock
 from reports.overview.rows import overview_rows, summarise, timed_rows
 from reports.overview.tables import dataset_table
 from reports.overview.timing import timing_table, timings
@@ -57,12 +59,27 @@ def test_seconds_are_compared_by_the_timing_run_alone(built):
     assert "Time ↓<br>accuracy run, beside other work, s" in text
 
 
-def test_calls_beside_other_work_are_not_the_best(tmp_path):
+def test_only_calls_that_are_known_to_be_alone_and_all_finished_are_the_best(tmp_path):
     datasets = {"shells": write_dataset(tmp_path, "shells", phantom=True, n_pairs=3)}
     metrics = small_metrics()
-    times = timing_frame().assign(contended=lambda rows: rows.method == "net")
-    run = make_run(metrics[metrics.dataset == "shells"], datasets, timing=times)
-    assert [row.method for row in timed_rows(run, datasets["shells"]) if row.best] == ["syn"]
+    times = timing_frame()
+    second = (times.method == "net") & (times["round"] == 2)  # of five warm calls
+    for change in ({"contended": True}, {"contended": None}, {"status": "failed", "seconds": float("nan")}):
+        changed = times.astype({"contended": object})
+        changed.loc[second, list(change)] = list(change.values())
+        run = make_run(metrics[metrics.dataset == "shells"], datasets, timing=changed)
+        rows = timed_rows(run, datasets["shells"])
+        assert [row.method for row in rows if row.best] == ["syn"], change
+        assert [(row.tried, row.failed) for row in rows] == [(5, 0), (5, int("status" in change))]
+
+
+def test_a_cell_says_that_it_is_not_known_whether_calls_were_alone(tmp_path):
+    data, times = write_dataset(tmp_path, "shells", phantom=True, n_pairs=1), timing_frame()
+    times = times.assign(contended=times.contended.where(times.method == "syn", None))
+    run = make_run(frame(rows_of("shells", "identity", [0.5])), {"shells": data}, timing=times)
+    texts = {row[0].text: [cell.text for cell in row if "not known" in cell.text] for row in cost_table(run).rows}
+    assert {name: len(found) for name, found in texts.items()} == {"ANTs SyN": 0, "Network & co": 2}
+    assert clock(run).endswith(" For 5 of 10 calls it is not known whether they had other work beside.")
 
 
 def test_best_leaves_out_controls_and_methods_that_failed(built):

@@ -7,7 +7,17 @@ import pytest
 
 from reports.paper.ledger import judge
 from reports.paper.page import claims
-from tests.reports.paper.paper_inputs import csv_frame, layout, make_run, network, paper_size, size_rows, timing
+from reports.paper.tables import write_paper_tables
+from tests.reports.paper.paper_inputs import (
+    csv_frame,
+    layout,
+    make_run,
+    network,
+    paper_size,
+    size_rows,
+    timing,
+    varied,
+)
 from tests.reports.report_inputs import HARDWARE
 
 RATIO = {
@@ -71,6 +81,26 @@ def test_a_method_that_was_not_timed_at_that_size_is_not_measured(tmp_path):
     assert found["seconds", "ratio"].note == "net not timed at the paper's size"
 
 
+def test_a_method_without_a_network_has_the_seconds_of_its_data(tmp_path):
+    times = paper_size("net", FAST), timing("syn", SLOW, dataset="shells")
+    paper_run = run_of(tmp_path, *times)
+    found = cells_of(paper_run)["plain", "cpu"]
+    assert (found.measured.value, found.measured.grid, found.verdict) == (4.0, "16x16x16", "stand-in")
+    assert "on the data set as this profile has it, not at the paper's size" in found.note
+    [clock] = [note for note in write_paper_tables(tmp_path / "t", paper_run, judge(paper_run))[0].notes
+               if note.startswith("Seconds:")]  # fmt: skip
+    assert "on images drawn at random, 128 x 128 x 128 voxels, and on data of this profile (Plain, None), 16" in clock
+
+
+def test_a_call_by_other_options_than_those_of_the_data_is_not_used(tmp_path):
+    times = paper_size("syn", []).assign(seconds=60.0), timing("syn", SLOW, dataset="shells")
+    whole = run_of(tmp_path, *times)
+    assert cells_of(whole)["plain", "cpu"].measured.value == 60.0
+    for adapted, seconds in ((["elsewhere"], 60.0), (["shells"], 4.0)):
+        methods = {**whole.run.methods, "syn": replace(whole.run.methods["syn"], adapted=adapted)}
+        assert cells_of(varied(whole, methods=methods))["plain", "cpu"].measured.value == seconds
+
+
 def test_a_device_that_is_not_there_harms_no_other_row(tmp_path):
     why = {"status": "unavailable", "reason": "device cuda cannot be used: no driver", "seconds": float("nan")}
     lost = paper_size("net", [], device="cuda").assign(**why)
@@ -123,6 +153,9 @@ def test_calls_beside_other_work_are_counted(tmp_path):
     times = paper_size("syn", SLOW).assign(contended=[False, True, True, False, False, False])
     found = cells_of(run_of(tmp_path, times))["plain", "cpu"]
     assert "2 of 5 calls of syn beside other work" in found.note
+    times = paper_size("syn", SLOW).assign(contended=[None, None, True, False, False, None])
+    found = cells_of(run_of(tmp_path / "2", times))["plain", "cpu"]
+    assert "1 of 5 calls of syn beside other work; 2 of 5 calls of syn not known to be alone" in found.note
 
 
 def test_a_ratio_of_sizes_is_judged(tmp_path):
