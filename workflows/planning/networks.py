@@ -30,7 +30,7 @@ LARGEST = 0.03  # displacement between the images, in parts of an axis
 class Whole:
     """A method's network with the paper's options, or the ``reason`` why it cannot be laid out here.
 
-    The ``status`` is then unavailable where a library is missing, which may be mended, and failed for a fault of the method.
+    The ``status`` is then unavailable where a library is missing, which may be mended, and failed for any other fault.
     """
 
     by: MethodSpec
