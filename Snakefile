@@ -14,7 +14,7 @@ include: "workflows/rules/regression.smk"
 
 onstart:
     runner.stop_steps_when_stopped()
-    unavailable.forget_failures(forced_registrations())
+    forget_forced()
     if workflow.local_exec:  # a cluster may want its limit
         runner.calm(workflow.scheduler)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import zip_longest
 from pathlib import Path
 from typing import cast
@@ -48,7 +48,7 @@ def evaluate(spec: EvaluateSpec) -> None:
     data, truth = open_dataset(spec.data), Truth(spec.data)
     data.check_files()
     _check_pairs(registrations, data, spec)
-    judged = chunk.judged(_judgement(spec, registrations, data.description))
+    judged = chunk.judged(_judgement(spec, registrations.run.run, data.description))
     before = results.read(judged, "metrics") if judged.exists() else None
     found = list(_rows(spec, registrations, data, truth, before))
     rows = results.validate(found, "metrics", where=str(chunk.registrations))
@@ -101,14 +101,14 @@ def _rows(
             pair = Pair.from_name(record.pair)
             chunk = ChunkFolder(spec.folder)
             earlier = [] if chunk.displacement(pair).exists() else known.get(record.pair, [])
-            measured = earlier or judge(_displacement(chunk, record, judged=before is not None), pair, data, truth)
+            measured = earlier or judge(_displacement(chunk, record), pair, data, truth)
             yield from (row(record.pair, each) for each in measured)
 
 
-def _judgement(spec: EvaluateSpec, registrations: Registrations, about: Description) -> str:
+def _judgement(spec: EvaluateSpec, run: str, about: Description) -> str:
     """Identify what determines the rows: the run, the data with their truth, and the judge's code; never a title."""
     values = {name: getattr(spec, name) for name in ("dataset", "method", "seed", "chunk")}
-    values["run"] = registrations.run.run
+    values["run"] = run
     values["data"] = [about.digest(IMAGES, MASKS, TRUTH), about.evaluated_labels]
     return fingerprint(spec.judge, values)
 
@@ -139,7 +139,7 @@ def judge(displacement: Array, pair: Pair, data: Dataset, truth: Truth) -> list[
         ) from error
 
 
-def _displacement(chunk: ChunkFolder, record: PairRecord, *, judged: bool) -> Array:
+def _displacement(chunk: ChunkFolder, record: PairRecord) -> Array:
     pair = Pair.from_name(record.pair)
     path = chunk.displacement(pair)
     fault = (
@@ -153,16 +153,42 @@ def _displacement(chunk: ChunkFolder, record: PairRecord, *, judged: bool) -> Ar
             return read_displacement(path)
         except DataError as error:
             fault = str(error)
-    _forget(chunk, pair, judged=judged)
+    # A plain rerun must not register thousands of pairs for an edit of the judge: that is the user's to ask for.
+    if path.exists() or pair.name not in judged_pairs(chunk, record.run):
+        forget(chunk, {pair.name})
     raise DataError(f"{fault}; {_again(chunk.registrations)}")
 
 
-def _forget(chunk: ChunkFolder, lost: Pair, *, judged: bool) -> None:
-    """Remove the record of a pair so that it is registered again, and of all that are gone unless they are judged."""
-    records = [each for each in read_lines(chunk.records, PairRecord) if each.pair != lost.name]
-    sound = [each for each in records if each.pair.count("__") == 1]
-    there = [each for each in sound if judged or chunk.displacement(Pair.from_name(each.pair)).exists()]
-    keep_lines(chunk.records, there)
+def judged_pairs(chunk: ChunkFolder, run: str) -> set[str]:
+    """Return the pairs of a run that any judge, today's or an earlier one, has left rows of."""
+    tables = [results.read(path, "metrics") for path in chunk.folder.glob(chunk.judged("*").name)]
+    return {pair for table in tables for pair in table.pair[(table.run == run) & (table.status == "ok")]}
+
+
+def lost_pairs(spec: EvaluateSpec) -> set[str]:
+    """Return the registered pairs that cannot be judged: their displacements are gone, and so are today's rows.
+
+    Raises:
+        DataError: the data set or the rows cannot be read.
+    """
+    chunk = ChunkFolder(spec.folder)
+    records = [each for each in read_lines(chunk.records, PairRecord) if _gone(each, chunk)]
+    if not records:
+        return set()
+    about = open_dataset(spec.data).description
+    tables = {run: chunk.judged(_judgement(spec, run, about)) for run in {each.run for each in records}}
+    known = {run: _judged(results.read(path, "metrics")) for run, path in tables.items() if path.exists()}
+    return {each.pair for each in records if each.pair not in known.get(each.run, {})}
+
+
+def _gone(record: PairRecord, chunk: ChunkFolder) -> bool:
+    named = record.status == "ok" and record.pair.count("__") == 1
+    return named and not chunk.displacement(Pair.from_name(record.pair)).exists()
+
+
+def forget(chunk: ChunkFolder, pairs: Collection[str]) -> None:
+    """Remove the records of some pairs, so that they are registered again."""
+    keep_lines(chunk.records, [each for each in read_lines(chunk.records, PairRecord) if each.pair not in pairs])
 
 
 def _judged(before: pd.DataFrame | None) -> dict[str, list[Row]]:

@@ -27,7 +27,6 @@ from typing import TypeVar
 
 from filelock import Timeout
 
-from benchmarks import results
 from benchmarks.provenance import collect, fingerprint
 from benchmarks.records import (
     UNAVAILABLE,
@@ -46,7 +45,7 @@ from datasets import locks
 from datasets.case import Dataset, Pair, open_dataset
 from datasets.description import IMAGES, MASKS, TRUTH, Description
 from datasets.files import DataError, sha256
-from workflows.evaluate import evaluate
+from workflows.evaluate import evaluate, judged_pairs
 from workflows.planning.devices import assigned
 from workflows.planning.layout import ChunkFolder, pairs_of
 from workflows.planning.specs import RegisterSpec
@@ -222,8 +221,7 @@ def _own_records(run: str, pairs: Sequence[Pair], chunk: ChunkFolder) -> list[Pa
     registered = {record.pair for record in own if record.status == "ok"}
     gone = {pair.name for pair in pairs if pair.name in registered and not chunk.displacement(pair).exists()}
     if gone:
-        tables = [results.read(path, "metrics") for path in chunk.folder.glob(chunk.judged("*").name)]
-        gone -= {pair for table in tables for pair in table.pair[table.run == run]}
+        gone -= judged_pairs(chunk, run)
         own = [record for record in own if record.pair not in gone]
     return own
 

@@ -186,6 +186,13 @@ def test_timing_takes_the_methods_of_each_data_set():
     assert ("phantom-liver", "elastix-bspline") in timed
 
 
+def test_timing_depends_on_the_masks_and_on_the_code_of_the_worker():
+    made = plan.Plan(resolve({}))
+    needed = made.timed()
+    assert str(made.layout.masks("phantom-liver")) in needed
+    assert {"worker.py", "demons.py"} <= {Path(path).name for path in needed}
+
+
 def test_what_lies_beside_the_states_of_a_training_stays_and_is_no_failure(folder):
     states = folder / "net" / "seed0" / "state"
     (states / "other code").mkdir(parents=True)

@@ -120,12 +120,14 @@ class Plan:
         return [str(found.outcome)] if (found := self._teacher(wildcards)) else []
 
     def timed(self) -> list[str]:
-        """Return what the timing run depends on: data, trainings and code of the methods that it times."""
+        """Return what the timing run depends on: data, trainings, and code of the methods and their worker."""
         spec = self.timing(Wildcards("", "", "", ""))
         methods = [run.by for run in spec.runs] + ([*spec.paper.methods, *spec.paper.once] if spec.paper else [])
-        names, trainings = {run.dataset for run in spec.runs}, {str(run.training) for run in spec.runs if run.training}
-        data = [place(name) for name in names for place in (self.layout.description, self.layout.images)]
-        return sorted({*map(str, data), *trainings, *files_of(*(by.module for by in methods))})
+        names, about = {run.dataset for run in spec.runs}, self.layout
+        trainings = {str(run.training) for run in spec.runs if run.training}
+        data = [place(name) for name in names for place in (about.description, about.images, about.masks)]
+        code = files_of("workflows.running.worker", *(by.module for by in methods))  # started by name, not imported
+        return sorted({*map(str, data), *trainings, *code})
 
     def jobs(self) -> Iterator[tuple[Path, Spec]]:
         """Yield a result of every job, where it is there, and the specification that it should be made by."""

@@ -1,3 +1,4 @@
+import os
 import sys
 from pathlib import Path
 
@@ -67,15 +68,23 @@ def dataset_code(wildcards):
     return PLAN.dataset_code(wildcards)
 
 
-def forced_registrations():
-    """Return the registrations that the user wants again, by --forcerun and the like."""
+def asked_for(job):
+    """Return whether the user forces a job; Snakemake also forces incomplete ones, and `dataset_code` some."""
+    settings = workflow.dag_settings
+    named = {*settings.forcerun, *(settings.targets if settings.forcetargets else ())}
+    paths = {os.path.relpath(each) for each in named}
+    by_path = any(os.path.relpath(path) in paths for path in job.output)
+    return workflow.dag.reason(job).forced and (
+        by_path or job.rule in workflow.dag.forcerules
+    )
+
+
+def forget_forced():
+    """Forget the failed pairs, and those lost for the judge, of the chunks that the user forces."""
     again = [job for job in workflow.dag.needrun_jobs() if job.rule.name == "register"]
-    paths = [
-        Path(job.output.registrations)
-        for job in again
-        if workflow.dag.reason(job).forced
-    ]
-    return [path for path in paths if path not in OTHERS]
+    forced = [job for job in again if asked_for(job)]
+    unavailable.forget_failures(Path(job.output.registrations) for job in forced)
+    unavailable.forget_lost(PLAN.evaluate(job.wildcards) for job in forced)
 
 
 # The patterns of the rules: paths with wildcards in place of names.

@@ -1,7 +1,8 @@
-"""What goes so that it is tried again: all of methods that lacked a library or a device, and failures on request."""
+"""What goes to be tried again: methods that lacked a library or a device, and on request failed and lost pairs."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -9,8 +10,11 @@ from typing import TypeVar
 from benchmarks import results
 from benchmarks.records import UNAVAILABLE, PairRecord, Registrations, TrainingOutcome, keep_lines, read, read_lines
 from datasets.files import DataError, one_line
+from workflows.evaluate import forget as forget_records
+from workflows.evaluate import lost_pairs
 from workflows.planning.layout import ChunkFolder, Layout
 from workflows.planning.plan import Plan
+from workflows.planning.specs import EvaluateSpec
 
 T = TypeVar("T")
 
@@ -45,6 +49,14 @@ def forget_failures(registrations: Iterable[Path]) -> None:
             keep_lines(records, sound)
         else:
             records.unlink(missing_ok=True)
+
+
+def forget_lost(judging: Iterable[EvaluateSpec]) -> None:
+    """Remove the records of pairs that cannot be judged any more: an earlier judge's rows are all that is left."""
+    for spec in judging:
+        with contextlib.suppress(DataError):  # the step itself says what cannot be read
+            if lost := lost_pairs(spec):
+                forget_records(ChunkFolder(spec.folder), lost)
 
 
 def _of_training(path: Path) -> str:
