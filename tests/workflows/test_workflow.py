@@ -70,15 +70,16 @@ def test_failed_pairs_are_tried_again_on_request_alone(finished):
     keep_lines(chunk / "records.jsonl", [failed, *others])
     timed = (finished / "results" / "tiny" / "timing.parquet").stat().st_mtime_ns
 
-    def statuses(*arguments: str) -> dict[str, int]:
-        done = run(finished, *arguments, config={**TINY, "keep": "extremes"})
+    def statuses(*arguments: str, keep: str) -> dict[str, int]:
+        done = run(finished, *arguments, config={**TINY, "keep": keep})
         assert done.returncode == 0, done.stdout + done.stderr
         rows = pd.read_parquet(chunk / "metrics.parquet")
         return rows[rows.metric == "seconds"].status.value_counts().to_dict()
 
-    assert statuses() == {"ok": len(others), "failed": 1}  # judged again, as other displacements are kept
+    # Judged again, as other displacements are kept.
+    assert statuses(keep="extremes") == {"ok": len(others), "failed": 1}
     forced = str((chunk / "registrations.json").relative_to(finished))
-    assert statuses("--forcerun", forced) == {"ok": len(others) + 1}
+    assert statuses("--forcerun", forced, keep="all") == {"ok": len(others) + 1}  # other settings too
     after = {record.pair: record for record in read_lines(chunk / "records.jsonl", PairRecord)}
     assert all(after[each.pair] == each for each in others)
     assert after[first.pair].finished_utc > first.finished_utc
