@@ -171,7 +171,7 @@ def _box(axes: Axes, values: Array, row: float, kind: str) -> None:
         place = {"positions": [row], "orientation": "horizontal", "widths": 0.5, "showfliers": False}
         axes.boxplot(values, **place, medianprops=middle, boxprops=soft, whiskerprops=soft, capprops=soft)
     else:
-        axes.plot([np.median(values)] * 2, [row - 0.25, row + 0.25], color=INK, linewidth=1.6)
+        axes.plot([float(np.median(values))] * 2, [row - 0.25, row + 0.25], color=INK, linewidth=1.6)
     offsets = 0.16 * np.sin(2.4 * np.arange(len(values)))  # spread by order, so that equal input gives an equal figure
     axes.plot(values, row + offsets, marker, color=colour, markersize=3.4, alpha=0.75, markeredgewidth=0)
 
