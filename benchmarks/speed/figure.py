@@ -36,6 +36,9 @@ def draw(rows: Sequence[SpeedRow], path: Path) -> None:
     axes = figure.subplots()
     _points(axes, rows, lines)
     _scale(axes, rows, lines)
+    if lines:
+        figure.legend(loc="outside upper center", ncols=4, frameon=False, fontsize="small")
+    figure.supxlabel("the peer's median time over ours (right of 1: ours is faster)", fontsize="medium")
     figure.savefig(path)
 
 
@@ -60,8 +63,6 @@ def _points(axes: Axes, rows: Sequence[SpeedRow], lines: Sequence[str]) -> None:
             label="_" if name in legend else name,
         )
         legend[name] = None
-    if legend:
-        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=4, frameon=False, fontsize="small")
 
 
 def _scale(axes: Axes, rows: Sequence[SpeedRow], lines: Sequence[str]) -> None:
@@ -77,4 +78,3 @@ def _scale(axes: Axes, rows: Sequence[SpeedRow], lines: Sequence[str]) -> None:
     axes.set_axisbelow(True)
     axes.set_yticks(range(len(lines)), lines, fontsize="small")
     axes.set_ylim(max(1, len(lines)) - 0.5, -0.5)
-    axes.set_xlabel("the peer's median time over ours (right of 1: ours is faster)")
