@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import lru_cache
 from itertools import pairwise
 
@@ -50,8 +50,9 @@ def in_parts(work: Callable[[int, int], object], size: int, *, values: int, part
         take()
     finally:
         todo.clear()
-        for other in others:
-            other.result()
+        wait(others)  # none may still write where the caller goes on
+    for other in others:
+        other.result()
 
 
 @lru_cache

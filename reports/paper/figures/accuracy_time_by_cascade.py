@@ -166,7 +166,8 @@ def _draw(
 
 
 def _measured_title(paper_run: PaperRun, key: str) -> str:
-    return f"measured ({paper_run.players[key].in_figure}; {'; '.join(_chips(paper_run)) or 'hardware not recorded'})"
+    player = paper_run.players[key]
+    return f"measured ({player.in_figure or player.absent}; {'; '.join(_chips(paper_run)) or 'hardware not recorded'})"
 
 
 def _block(part: SubFigure, title: str, series: Sequence[Series], cells: Cells, hollow: bool) -> None:

@@ -1,6 +1,7 @@
 """Loops in parts: every part once, faults told, nothing left to do for a thread that comes late."""
 
 import threading
+import time
 
 import pytest
 import torch
@@ -42,3 +43,18 @@ def test_a_fault_of_any_part_is_told():
 
     with pytest.raises(ZeroDivisionError):
         in_parts(work, 100, values=10 * AT_ONCE)
+
+
+def test_after_a_fault_no_part_is_still_at_work():
+    started, ended = threading.Barrier(2, timeout=60), []
+
+    def work(low, high):
+        started.wait()
+        if low == 0:
+            raise ZeroDivisionError
+        time.sleep(0.2)
+        ended.append(low)
+
+    with pytest.raises(ZeroDivisionError):
+        in_parts(work, 2, values=10 * AT_ONCE, parts=1)
+    assert ended == [1]
