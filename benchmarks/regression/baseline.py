@@ -53,7 +53,8 @@ def with_spread(baseline: pd.DataFrame, seeds: pd.DataFrame) -> pd.DataFrame:
     """Return a baseline whose tolerances are four standard deviations over seeds, where ``seeds`` has them.
 
     The variance over seeds is taken for each pair and averaged over the pairs of a group. A tolerance never
-    shrinks: what no seed moves may still be rounded otherwise by another processor. Raises `BaselineError` for two to four seeds.
+    shrinks: what no seed moves may still be rounded otherwise by another processor. Raises `BaselineError` for two to
+    four seeds.
     """
     counts = seeds.groupby("method")["seed"].nunique()
     if len(few := counts[(counts > 1) & (counts < SEEDS)]):

@@ -31,6 +31,19 @@ def test_wilcoxon_agrees_with_scipy(alternative):
     assert_allclose(ours.p_value, stats.wilcoxon(many, alternative=alternative, method="approx").pvalue)
 
 
+@pytest.mark.parametrize("alternative", ["two-sided", "greater", "less"])
+def test_the_normal_approximation_is_scipys_without_continuity_correction(alternative):
+    differences = np.round(np.random.default_rng(11).normal(0.3, 1, 23), 1)  # with ties
+    ours = statistics.wilcoxon(differences, alternative=alternative, method="normal")
+    theirs = stats.wilcoxon(differences, alternative=alternative, method="asymptotic", correction=False)
+    assert (ours.method, ours.p_value) == ("normal", pytest.approx(theirs.pvalue))
+
+
+def test_seventeen_of_seventeen_has_the_printed_p():
+    ours = statistics.wilcoxon(np.arange(1, 18) / 10, method="normal")
+    assert (ours.statistic, round(ours.p_value, 6)) == (153, 0.000293)
+
+
 def test_wilcoxon_with_ties_and_zeros_counts_all_sign_patterns():
     differences = np.array([1, 1, -1, 2, 3, 0, 0, -2, 4.0])
     values = differences[differences != 0]
