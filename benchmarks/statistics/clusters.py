@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -35,10 +36,10 @@ def variance_of_mean(values: Array, shares: Array, members: Sequence[Sequence[Ha
         shares: ``(n,)``, of each value in the mean, sum 1.
         members: for each value its clusters.
     """
-    among = _memberships(members)
+    among = _memberships(tuple(tuple(each) for each in members))
     scores = among.T @ (shares * (values - shares @ values))
     weights = shares @ among
-    spread = among.T @ (shares[:, None] * among) - np.outer(weights, weights)  # scores = spread @ effects
+    spread = among.T @ (shares[:, None] * among) - np.outer(weights, weights)  # scores are spread @ effects
     squared = spread @ spread
     expected, twice = np.trace(squared), float(np.sum(squared**2))
     if expected <= 1e-12 * float(weights @ weights) or not len(weights):
@@ -54,11 +55,14 @@ def together(first: Variance, second: Variance) -> Variance:
     return Variance(value, value**2 / (first.value**2 / first.df + second.value**2 / second.df))
 
 
-def _memberships(members: Sequence[Sequence[Hashable]]) -> Array:
+@lru_cache(maxsize=64)  # the cells of a table share their pairs
+def _memberships(members: tuple[tuple[Hashable, ...], ...]) -> Array:
     """Return a 1 for each value (row) and cluster (column) of it, without the clusters that all values share."""
     uses = Counter(name for each in members for name in set(each))
     column = {name: at for at, name in enumerate(name for name, count in uses.items() if count < len(members))}
+    places = [(row, column[name]) for row, each in enumerate(members) for name in each if name in column]
     among = np.zeros((len(members), len(column)))
-    for row, each in enumerate(members):
-        among[row, [column[name] for name in each if name in column]] = 1
+    if places:
+        among[tuple(np.transpose(places))] = 1
+    among.setflags(write=False)
     return among

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -74,7 +75,7 @@ class Sample:
         """The distinct subjects."""
         return list(dict.fromkeys(name for members in self.subjects for name in members))
 
-    @property
+    @cached_property
     def seeds(self) -> list[Hashable]:
         """The distinct trainings; none where the method is repeatable."""
         return [] if self.repeatable else list(dict.fromkeys(self.trainings))
@@ -84,7 +85,7 @@ class Sample:
         """The number of distinct pairs: of subjects, and, where a training has several of the same ones, of these."""
         return len(set(self.keys))
 
-    @property
+    @cached_property
     def keys(self) -> list[Hashable]:
         """What tells the pairs of one training apart, the same in each: its subjects, and its number among theirs."""
         met: dict[Hashable, int] = {}
