@@ -238,8 +238,7 @@ def _missing(axes: Axes, series: Sequence[Sequence[Value]]) -> None:
         return
     for text in list(axes.texts):
         text.remove()
-    reasons = _reasons(values)
-    shown = "not measured: " * (reasons != ["not printed"]) + "; ".join(reasons)
+    shown = "not measured: " * ((reasons := _reasons(values)) != ["not printed"]) + "; ".join(reasons)
     text = textwrap.fill(textwrap.shorten(shown, 170, placeholder=" …"), 46)
     axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes, fontsize=8, color=SOFT)
     axes.set(ylim=(0, 1), yticks=[])
