@@ -57,6 +57,8 @@ class Tree:
             log.write_text(done.stdout + done.stderr, encoding="utf-8")
             raise BenchmarkError(f"the benchmarks in {self.root} failed (see {log}); correct them and run again")
         table = pd.read_csv(file.with_suffix(".csv"))
+        if "ours_cpu_s" not in table:
+            raise BenchmarkError(f"the benchmarks in {self.root} are of before CPU seconds were kept")
         table["peer"] = table["peer"].fillna("")
         return table
 

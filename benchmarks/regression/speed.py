@@ -2,7 +2,8 @@
 
 Seconds do not carry over to another machine, and on one machine not to another hour. Two things do: how many times
 longer a peer took in the same run, as long as the processor is the same; and two states of the project whose runs take
-turns on one machine. Of several runs the fastest counts, for nothing makes a kernel faster than it is.
+turns on one machine. Of several runs the fastest counts, for nothing makes a kernel faster than it is; and CPU seconds
+count, on one thread, for a busy neighbour takes time away from the wall's.
 """
 
 from __future__ import annotations
@@ -23,19 +24,20 @@ SLOWER = 1.25  # how many times as long a kernel may take
 
 
 def fastest(runs: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Return one table of several runs of the same benchmarks (`benchmarks.speed`): the best of each number."""
+    """Return one table of several runs of the same benchmarks (`benchmarks.speed`): everyone's fewest CPU seconds."""
     table = pd.concat(runs, ignore_index=True)
     table["peer"] = table["peer"].fillna("")
-    return table.groupby(PEER, as_index=False, sort=False).agg(ours_s=("ours_s", "min"), ratio=("ratio", "max"))
+    table = table.groupby(PEER, as_index=False, sort=False)[["ours_cpu_s", "peer_cpu_s"]].min()
+    return table.assign(ratio=table.peer_cpu_s / table.ours_cpu_s)
 
 
 def slower_than_before(head: pd.DataFrame, base: pd.DataFrame) -> list[Slower]:
     """Return the kernels that take more than a quarter longer than in the older state, both by `fastest`."""
-    here, there = (table.groupby(KERNEL, as_index=False, sort=False)["ours_s"].min() for table in (head, base))
+    here, there = (table.groupby(KERNEL, as_index=False, sort=False)["ours_cpu_s"].min() for table in (head, base))
     joined = here.merge(there, on=KERNEL, suffixes=("", "_base"))
-    joined["times"] = joined["ours_s"] / joined["ours_s_base"]
+    joined["times"] = joined["ours_cpu_s"] / joined["ours_cpu_s_base"]
     return [
-        Slower(_name(row), BEFORE, row["times"], row["ours_s_base"], row["ours_s"])
+        Slower(_name(row), BEFORE, row["times"], row["ours_cpu_s_base"], row["ours_cpu_s"])
         for row in joined[joined["times"] > SLOWER].to_dict("records")
     ]
 

@@ -60,7 +60,8 @@ def run(benchmark: Fixture, subject: Subject, ours: Call, *, others: Sequence[Co
         same: called with our result and each of theirs.
     """
     load = load_average()
-    took, expected = _timed(ours, subject.threads)
+    threads.use(subject.threads)
+    took, expected = _timed(ours)
     ready, missing = list[_Ready](), list[Series]()
     for each in others:
         count = each.threads or subject.threads
@@ -69,23 +70,35 @@ def run(benchmark: Fixture, subject: Subject, ours: Call, *, others: Sequence[Co
         except ModuleNotFoundError as error:
             missing.append(Series(each.who, count, each.precision, reason=f"not installed ({one_line(error)})"))
             continue
-        seconds, got = _timed(call, count)
+        threads.use(count)
+        spent, got = _timed(call)
         (each.same or same)(expected, got)
         ready.append(_Ready(each, call, count, []))
-        took += seconds
+        took = took + spent
     del expected
-    rounds = min(MOST, max(FEWEST, math.floor(BUDGET / took)))
+    rounds, own = min(MOST, max(FEWEST, math.floor(BUDGET / took.seconds))), list[_Spent]()
 
     def everyone_else() -> None:
         for each in ready:
-            each.seconds.append(_timed(each.call, each.threads)[0])
+            threads.use(each.threads)
+            each.spent.append(_timed(each.call)[0])
         threads.use(subject.threads)
 
-    measured = Measurement(subject.name, subject.grid, math.prod(subject.grid), subject.threads, load)
     benchmark.group = f"{subject.name} {'x'.join(map(str, subject.grid))}"
-    benchmark.pedantic(ours, setup=everyone_else, rounds=rounds)
+    benchmark.pedantic(lambda: own.append(_timed(ours)[0]), setup=everyone_else, rounds=rounds)
+    about = (subject.name, subject.grid, math.prod(subject.grid), subject.threads, load)
+    measured = Measurement(*about, cpu=tuple(spent.cpu for spent in own))
     measured.others.extend([*(each.series() for each in ready), *missing])
     benchmark.extra_info.update(asdict(measured))
+
+
+@dataclass(frozen=True)
+class _Spent:
+    seconds: float
+    cpu: float  # seconds that this process computed
+
+    def __add__(self, other: _Spent) -> _Spent:
+        return _Spent(self.seconds + other.seconds, self.cpu + other.cpu)
 
 
 @dataclass(frozen=True)
@@ -93,14 +106,14 @@ class _Ready:
     about: Contestant
     call: Call
     threads: int
-    seconds: list[float]
+    spent: list[_Spent]
 
     def series(self) -> Series:
-        return Series(self.about.who, self.threads, self.about.precision, tuple(self.seconds))
+        seconds, cpu = (tuple(getattr(each, name) for each in self.spent) for name in ("seconds", "cpu"))
+        return Series(self.about.who, self.threads, self.about.precision, seconds, cpu)
 
 
-def _timed(call: Call, count: int) -> tuple[float, Any]:
-    threads.use(count)
-    began = time.perf_counter()
+def _timed(call: Call) -> tuple[_Spent, Any]:
+    began, computed = time.perf_counter(), time.process_time()
     result = call()
-    return time.perf_counter() - began, result
+    return _Spent(time.perf_counter() - began, time.process_time() - computed), result

@@ -12,12 +12,16 @@ OURS = "ours"
 
 @dataclass(frozen=True)
 class Series:
-    """The seconds of one contestant, one of each round; no seconds but a ``reason`` where it could not take part."""
+    """The seconds of one contestant, one of each round; no seconds but a ``reason`` where it could not take part.
+
+    ``cpu`` are those that this process computed meanwhile, which a busy neighbour hardly changes.
+    """
 
     who: str
     threads: int
     precision: Precision = "float32"
     seconds: tuple[float, ...] = ()
+    cpu: tuple[float, ...] = ()
     reason: str = ""
 
 
@@ -35,7 +39,7 @@ class Measurement:
     """One test: what was measured, and everyone beside the one whose seconds pytest-benchmark has itself.
 
     ``name``, ``who``, ``threads``, ``voxels``, ``device`` and ``precision`` say what was timed, ``load`` is the
-    machine's one-minute load average before the first round.
+    machine's one-minute load average before the first round; ``cpu`` are our CPU seconds, see `Series`.
     """
 
     name: str
@@ -46,6 +50,7 @@ class Measurement:
     who: str = OURS
     device: str = "cpu"
     precision: Precision = "float32"
+    cpu: tuple[float, ...] = ()
     others: list[Series] = field(default_factory=list[Series])
 
     def peers(self) -> Iterator[Series]:
@@ -54,5 +59,5 @@ class Measurement:
 
     def own(self, seconds: tuple[float, ...]) -> Iterator[Series]:
         """Yield ours, the one that has ``seconds`` in pytest-benchmark's file first."""
-        yield Series(self.who, self.threads, self.precision, seconds)
+        yield Series(self.who, self.threads, self.precision, seconds, self.cpu)
         yield from (series for series in self.others if series.who == OURS)

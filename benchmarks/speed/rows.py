@@ -19,6 +19,8 @@ from datasets.files import DataError, one_line
 class SpeedRow:
     """Ours beside one peer: medians in seconds of ``n`` rounds in turns, and how many times longer the peer took.
 
+    ``ours_cpu_s`` and ``peer_cpu_s`` are the fewest CPU seconds of a round, which other work hardly changes.
+
     ``threads`` and ``precision`` are ours; a peer of another kind says so in its name. A peer that is not there has no
     seconds, and ``note`` says why; a kernel without peers has an empty ``peer``.
     """
@@ -34,6 +36,8 @@ class SpeedRow:
     ratio: float | None
     n: int
     load: float
+    ours_cpu_s: float | None = None
+    peer_cpu_s: float | None = None
     note: str = ""
 
 
@@ -70,6 +74,8 @@ def _row(measured: Measurement, own: Series, ours: float, peer: Series | None, r
         ratio=None if theirs is None else theirs / ours,
         n=rounds,
         load=measured.load,
+        ours_cpu_s=min(own.cpu, default=None),
+        peer_cpu_s=min(peer.cpu, default=None) if peer else None,
         note=peer.reason if peer else "",
     )
 

@@ -16,7 +16,7 @@ from benchmarks.speed.rows import SpeedRow, rows_of
 
 COLUMNS = [
     *("name", "grid", "threads", "precision", "device"),
-    *("ours_s", "peer", "peer_s", "ratio", "n", "load", "note"),
+    *("ours_s", "peer", "peer_s", "ratio", "n", "load", "ours_cpu_s", "peer_cpu_s", "note"),
 ]
 
 
@@ -68,6 +68,12 @@ class TestDuel:
         (series,) = clock.extra_info["others"]
         assert clock.rounds == MOST == len(series["seconds"])
         assert min(series["seconds"]) >= 0.02
+        assert len(series["cpu"]) == len(clock.extra_info["cpu"]) == clock.rounds
+
+    def test_cpu_seconds_leave_waiting_out(self):
+        clock = duel([Contestant(lambda: lambda: (time.sleep(0.05), 7)[1], "asleep")])
+        (series,) = clock.extra_info["others"]
+        assert max(series["cpu"]) < min(series["seconds"]) / 5
 
     def test_another_result_is_never_timed(self):
         clock, wrong = Clock(), Contestant(lambda: lambda: 8, "wrong")
