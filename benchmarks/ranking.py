@@ -13,7 +13,7 @@ import pandas as pd
 
 from benchmarks.metrics import METRICS
 from benchmarks.results import RUN_LEVEL
-from datasets.case import Dataset
+from datasets.case import Described
 
 Rank = Literal["worst", "median", "best"]
 RANKS: tuple[Rank, ...] = ("worst", "median", "best")
@@ -57,7 +57,7 @@ def quote(metrics: pd.DataFrame, dataset: str, metric: str) -> Quote | None:
     return next((found for found in quotes if len(values(metrics, dataset, found))), None)
 
 
-def primary(metrics: pd.DataFrame, dataset: Dataset) -> Quote | None:
+def primary(metrics: pd.DataFrame, dataset: Described) -> Quote | None:
     """Return the quote that figures and ranks go by, or None where the data set has no values to rank by.
 
     It is the data set's own ``primary`` metric, else the first metric of the table that ranks and has values.
@@ -90,7 +90,7 @@ def ranked(metrics: pd.DataFrame, dataset: str, method: str, quote: Quote) -> li
     return [Ranked(rank, str(r.pair), int(r.seed), float(r.value)) for rank, r in zip(RANKS, chosen, strict=True)]
 
 
-def shown_pairs(metrics: pd.DataFrame, dataset: Dataset, method: str) -> set[str]:
+def shown_pairs(metrics: pd.DataFrame, dataset: Described, method: str) -> set[str]:
     """Return the names of the pairs a report may show of a method: its ranked ones, and a few with one fixed image.
 
     The worst and the best of a whole run are the worst and the best of some part of it; its median need not be the

@@ -4,6 +4,7 @@
 # (the stubs of pyarrow leave members half typed)
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, get_args, get_type_hints
@@ -27,7 +28,10 @@ ROWS: Mapping[Kind, type] = {"metrics": MetricRow, "runs": RunRow, "timing": Tim
 KEYS: Mapping[Kind, tuple[str, ...]] = {
     "metrics": ("dataset", "pair", "method", "seed", "metric", "protocol", "region"),
     "runs": ("run",),
-    "timing": ("dataset", "pair", "method", "seed", "size", "grid", "precision", "device", "threads", "round"),
+    "timing": (
+        *("dataset", "pair", "method", "seed", "size", "grid", "precision", "device", "threads", "round"),
+        "hardware",  # rows of two machines may stand in one table
+    ),
 }
 RUN_LEVEL = "*"  # the pair of a row that is of a whole run, such as the size of a network
 VALUE: Mapping[Kind, str] = {"metrics": "value", "timing": "seconds"}  # what a failed row lacks
@@ -65,16 +69,31 @@ def write(path: Path, rows: Rows, kind: Kind) -> None:
         pq.write_table(table, temporary, compression="zstd")
 
 
+def encode(rows: Rows, kind: Kind) -> bytes:
+    """Return what `write` writes."""
+    buffer = io.BytesIO()
+    pq.write_table(_table(validate(rows, kind), kind, kind), buffer, compression="zstd")
+    return buffer.getvalue()
+
+
 def read(path: Path, kind: Kind) -> pd.DataFrame:
     """Read a table written by `write`; raise `ResultsError` when it is missing, damaged or of another kind."""
     try:
-        table = pq.read_table(path)
+        return decode(Path(path).read_bytes(), kind, where=str(path))
     except FileNotFoundError as error:
         raise ResultsError(f"{path}: no such file") from error
+    except OSError as error:
+        raise ResultsError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def decode(content: bytes, kind: Kind, *, where: str) -> pd.DataFrame:
+    """Return the table that `encode` made into bytes; raise `ResultsError` when they are damaged or of another kind."""
+    try:
+        table = pq.read_table(pa.BufferReader(content))
     except (OSError, pa.ArrowException) as error:
-        raise ResultsError(f"{path}: not a readable Parquet file, perhaps truncated ({error})") from error
+        raise ResultsError(f"{where}: not a readable Parquet file, perhaps truncated ({error})") from error
     if table.column_names != list(COLUMNS[kind]):
-        raise ResultsError(f"{path}: not a {kind} table, its columns are {', '.join(table.column_names)}")
+        raise ResultsError(f"{where}: not a {kind} table, its columns are {', '.join(table.column_names)}")
     return table.to_pandas()
 
 

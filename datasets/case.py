@@ -62,10 +62,9 @@ KEPT = 4  # label maps in memory: pairs of one job share images, and come one af
 
 
 @dataclass(frozen=True)
-class Dataset:
-    """The side of a prepared data set that methods and training may read: images and masks, never the truth."""
+class Described:
+    """What a data set says about itself, wherever its files are: all that a report knows of it beside rows."""
 
-    folder: Path
     description: Description
 
     @property
@@ -77,6 +76,13 @@ class Dataset:
     def test_pairs(self) -> list[Pair]:
         """The pairs to register, in order."""
         return list(self.description.test)
+
+
+@dataclass(frozen=True)
+class Dataset(Described):
+    """The side of a prepared data set that methods and training may read: images and masks, never the truth."""
+
+    folder: Path
 
     @property
     def training_cases(self) -> list[str]:
@@ -172,7 +178,7 @@ def open_dataset(folder: Path) -> Dataset:
     about = read_description(folder)
     if problems := described_problems(about):  # somebody has edited it
         raise DataError(f"{UnfitError(folder, problems)}; {anew(folder)}")
-    return Dataset(Path(folder), about)
+    return Dataset(about, Path(folder))
 
 
 def check_same_grid(fixed: Volume, moving: Volume, pair: Pair) -> None:

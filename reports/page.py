@@ -12,11 +12,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from benchmarks.evidence import NEEDS
 from benchmarks.metrics import METRICS, Metric
-from benchmarks.ranking import RANKS, Rank
+from benchmarks.ranking import Rank
 from benchmarks.records import UNAVAILABLE
 from benchmarks.results import RUN_LEVEL
 from reports import FAILURES, FIGURES, LEDGER, PAGE, TABLES
 from reports.drawing.html import cite
+from reports.overview.cases import shown_ranks
 from reports.overview.costs import cost_frame, cost_table
 from reports.overview.failures import failure_frame, failure_table
 from reports.overview.figures import accuracy_time
@@ -36,7 +37,6 @@ from reports.tables.write import csv_text, write_tables, write_text
 
 TEMPLATES = Path(__file__).parent / "templates"
 WEIGHT = 15_000_000  # bytes of pictures on the page
-MANY = 40  # combinations of method and data set from which only the worst case of each is drawn
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def build(folder: Path, run: Run, papers: Sequence[PaperRun] = ()) -> None:
     _check_names(run)
     (folder / FIGURES).mkdir(parents=True, exist_ok=True)
     numbers = Numbers(overview_rows(run), label_rows(run), timings(run.timing), loss_curves(run.trainings))
-    ranks = RANKS if len(run.methods) * len(run.datasets) <= MANY else RANKS[:1]
+    ranks = shown_ranks(run)
     sections = [make_section(folder / FIGURES, run, data, numbers, ranks=ranks) for data in run.datasets.values()]
     failed, overview = failure_frame(run.metrics, run.unavailable), accuracy_table(run, numbers.overview)
     failures = failure_table(run, failed)

@@ -1,4 +1,4 @@
-"""Picture files of single registrations: read a pair, cut its planes, draw them, keep the file small."""
+"""Picture files of single registrations: draw the planes of one and keep the file small."""
 
 from __future__ import annotations
 
@@ -11,26 +11,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from datasets import geometry
-from datasets.case import Dataset, Pair
-from datasets.files import Array
-from reports.drawing.planes import planes
-from reports.drawing.registration import DPI, colours, draw_registration
+from reports.drawing.registration import DPI, colours
 from reports.drawing.style import style
-from reports.reading.run import Labels
 
 LIMIT = 150_000  # bytes
 SCALES = (1.0, 0.85, 0.7, 0.55, 0.45, 0.35)
-
-
-def draw_picture(
-    dataset: Dataset, pair: Pair, displacement: Array, path: Path, *, title: str, labels: Labels | None
-) -> None:
-    """Draw one registration of a data set into ``path``; ``labels`` gives label maps or None."""
-    fixed, moving = dataset.image(pair.fixed), dataset.image(pair.moving)
-    geometry.check_displacement(displacement, fixed.array.shape, where=f"picture: {path.stem} of {pair.name}")
-    maps = [_evaluated(dataset, labels(dataset.name, case)) if labels else None for case in (pair.fixed, pair.moving)]
-    write_picture(draw_registration(planes(fixed, moving, displacement, (maps[0], maps[1])), title), path)
 
 
 def write_picture(figure: Figure, path: Path) -> None:
@@ -68,12 +53,3 @@ def _palette(image: Image.Image, limit: int, scales: Sequence[float]) -> bytes:
         if buffer.tell() <= limit:
             break
     return buffer.getvalue()
-
-
-def _evaluated(dataset: Dataset, labels: Array | None) -> Array | None:
-    if labels is None:
-        return None
-    wanted = [label for label in dataset.description.evaluated_labels if label <= int(labels.max())]
-    kept = np.zeros(int(labels.max()) + 1, dtype=np.uint16)
-    kept[wanted] = wanted
-    return kept[labels]

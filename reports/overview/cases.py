@@ -1,20 +1,41 @@
-"""The worst, the median and the best registration of each method, as pictures."""
+"""The worst, the median and the best registration of each method, as pictures.
+
+`requests` names what these pictures are made of, `draw_cases` draws it.
+"""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+
+import numpy as np
 
 from benchmarks.metrics import METRICS
 from benchmarks.ranking import RANKS, Quote, Rank, Ranked, primary, ranked
-from datasets.case import Dataset, Pair
-from datasets.files import read_displacement
+from datasets import geometry
+from datasets.case import Dataset, Described, Pair
+from datasets.files import Array, read_displacement
+from reports.drawing.compact import CompactPlane, pack, unpack
 from reports.drawing.html import data_uri
-from reports.drawing.pictures import draw_picture
+from reports.drawing.pictures import write_picture
+from reports.drawing.planes import planes
+from reports.drawing.registration import draw_registration
+from reports.reading.pictures import Request, Volumes
 from reports.reading.run import Run
 from reports.tables.numbers import quantity
+
+MANY = 40  # combinations of method and data set from which only the worst case of each is drawn
+Registration = tuple[str, int]  # pair and seed
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is drawn of one registration: its axial and its coronal plane."""
+
+    planes: Sequence[CompactPlane]
 
 
 @dataclass(frozen=True)
@@ -42,35 +63,87 @@ class Gallery:
         return replace(self, pictures=[replace(each, data=data_uri(each.path, limit)) for each in self.pictures])
 
 
-def draw_cases(folder: Path, run: Run, dataset: Dataset, *, ranks: Sequence[Rank] = RANKS) -> list[Gallery]:
+def shown_ranks(run: Run) -> Sequence[Rank]:
+    """Return which registrations of each method are shown."""
+    return RANKS if len(run.methods) * len(run.datasets) <= MANY else RANKS[:1]
+
+
+def requests(run: Run) -> Iterator[Request[Case]]:
+    """Yield what the pictures of a run are made of."""
+    for dataset in run.datasets.values():
+        quote = primary(run.metrics, dataset)
+        if quote is None:
+            continue
+        for method in run.ordered:
+            for pair, seed in _chosen(run, dataset, method, quote, shown_ranks(run)):
+                yield _request(dataset, method, pair, seed)
+
+
+def draw_cases(folder: Path, run: Run, dataset: Described, *, ranks: Sequence[Rank] = RANKS) -> list[Gallery]:
     """Write ``<folder>/<dataset>/<method>-<rank>.png``; a registration with several of the ``ranks`` is shown once."""
     quote = primary(run.metrics, dataset)
     if quote is None:
         return []
     galleries = []
     for method in run.ordered:
-        by_registration: dict[tuple[str, int], list[Ranked]] = {}
-        for each in ranked(run.metrics, dataset.name, method, quote):
-            if each.rank in ranks:
-                by_registration.setdefault((each.pair, each.seed), []).append(each)
-        pictures = [_draw(folder, run, dataset, method, quote, same) for same in by_registration.values()]
+        found = _chosen(run, dataset, method, quote, ranks).values()
+        pictures = [_draw(folder, run, dataset, method, quote, same) for same in found]
         galleries += [Gallery(run.label(method), pictures)] if pictures else []
     return galleries
 
 
-def _draw(folder: Path, run: Run, dataset: Dataset, method: str, quote: Quote, same: Sequence[Ranked]) -> RankedPicture:
+def take_case(volumes: Volumes, *, dataset: str, method: str, pair: Pair, seed: int) -> Case | str:
+    """Cut the planes of one registration, with the outlines of evaluated labels where there are any."""
+    source, data = volumes.displacement_path(dataset, method, seed, pair.name), volumes.datasets[dataset]
+    if not source.exists():
+        return "not kept"
+    fixed, moving = data.image(pair.fixed), data.image(pair.moving)
+    where = f"picture: {method} of {pair.name}"
+    u = geometry.check_displacement(read_displacement(source), fixed.array.shape, where=where)
+    first, second = (_evaluated(volumes, data, case) for case in (pair.fixed, pair.moving))
+    return Case([pack(plane) for plane in planes(fixed, moving, u, (first, second))])
+
+
+def _chosen(
+    run: Run, dataset: Described, method: str, quote: Quote, ranks: Sequence[Rank]
+) -> Mapping[Registration, Sequence[Ranked]]:
+    """Return the registrations of a method that are shown, each with all of its ranks."""
+    found: dict[Registration, list[Ranked]] = {}
+    for each in ranked(run.metrics, dataset.name, method, quote):
+        if each.rank in ranks:
+            found.setdefault((each.pair, each.seed), []).append(each)
+    return found
+
+
+def _request(dataset: Described, method: str, pair: str, seed: int) -> Request[Case]:
+    take = partial(take_case, dataset=dataset.name, method=method, pair=Pair.from_name(pair), seed=seed)
+    return Request(f"cases/{dataset.name}/{method}-seed{seed}-{pair}", Case, take)
+
+
+def _draw(
+    folder: Path, run: Run, dataset: Described, method: str, quote: Quote, same: Sequence[Ranked]
+) -> RankedPicture:
     """Draw one registration, once for each of its ranks."""
     first, label = same[0], run.label(method)
-    source = run.displacement_path(dataset.name, method, first.seed, first.pair)
+    case = run.pictures.get(_request(dataset, method, first.pair, first.seed))
     paths = [folder / dataset.name / f"{method}-{each.rank}.png" for each in same]
     value = f"{METRICS[quote.metric].short} {quantity(quote.metric, first.value)}"
-    if source.exists():
+    if isinstance(case, Case):
         title = f"{label} on {dataset.description.display_title}: {first.pair}, {value}"
-        displacement = read_displacement(source)
-        draw_picture(dataset, Pair.from_name(first.pair), displacement, paths[0], title=title, labels=run.labels)
+        write_picture(draw_registration([unpack(plane) for plane in case.planes], title), paths[0])
         for path in paths[1:]:
             shutil.copyfile(paths[0], path)
     panels = "fixed, moving, warped, differences, grid, Jacobian determinant"
     alt = f"{label}, {first.rank} case, pair {first.pair}: {panels}"
     ranks: tuple[Rank, ...] = tuple(each.rank for each in same)
-    return RankedPicture(ranks, first.pair, first.seed, value, alt, paths[0] if source.exists() else None)
+    return RankedPicture(ranks, first.pair, first.seed, value, alt, paths[0] if isinstance(case, Case) else None)
+
+
+def _evaluated(volumes: Volumes, dataset: Dataset, case: str) -> Array | None:
+    labels = volumes.labels(dataset.name, case) if volumes.labels else None
+    if labels is None:
+        return None
+    wanted = [label for label in dataset.description.evaluated_labels if label <= int(labels.max())]
+    kept = np.zeros(int(labels.max()) + 1, dtype=np.uint16)
+    kept[wanted] = wanted
+    return kept[labels]

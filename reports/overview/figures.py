@@ -16,7 +16,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from benchmarks.metrics import METRICS
 from benchmarks.ranking import Quote, primary
-from datasets.case import Dataset
+from datasets.case import Described
 from datasets.files import Array
 from reports.drawing.labels import Cross, name_points
 from reports.drawing.style import INK, KINDS, PAPER, SOFT, constrained, style
@@ -55,7 +55,7 @@ def accuracy_time(run: Run) -> Figure | None:
     return figure
 
 
-def spread(run: Run, dataset: Dataset, quoted: Quote) -> Figure | None:
+def spread(run: Run, dataset: Described, quoted: Quote) -> Figure | None:
     """Draw box and dots of one metric over pairs, a row for each method; None when there are no values."""
     by_method = per_pair(run.metrics, dataset.name, quoted)
     names = [name for name in run.ordered if name in by_method]
@@ -132,7 +132,7 @@ def _marks(run: Run, points: Sequence[Mapping[str, Cross]], width: int) -> tuple
     return numbers, textwrap.wrap("   ".join(entries), width, break_long_words=False, break_on_hyphens=False)
 
 
-def _panel(axes: Axes, run: Run, dataset: Dataset, accurate: Quote, points: Mapping[str, Cross]) -> None:
+def _panel(axes: Axes, run: Run, dataset: Described, accurate: Quote, points: Mapping[str, Cross]) -> None:
     for name, point in points.items():
         _mark(axes, point, run.methods[name].kind)
     axes.set_xscale("log")

@@ -11,7 +11,7 @@ import pandas as pd
 
 from benchmarks.metrics import METRICS
 from benchmarks.ranking import Quote, default_quote, quote
-from datasets.case import Dataset
+from datasets.case import Described
 from reports.reading.run import Run
 from reports.reading.summary import Tally, parameters, per_pair, tallies
 from reports.reading.timed import Calls, Sought
@@ -74,7 +74,7 @@ def overview_rows(run: Run) -> list[Summary]:
     return rows
 
 
-def timed_rows(run: Run, dataset: Dataset) -> list[Summary]:
+def timed_rows(run: Run, dataset: Described) -> list[Summary]:
     """Return the warm seconds of each method's timed calls with all threads on the CPU; here ``n`` counts calls.
 
     Only methods whose calls all finished, and are known to have been alone on the machine, take part in the comparison.
@@ -101,7 +101,7 @@ def frame_of(rows: Iterable[Summary], *, labels: bool = False) -> pd.DataFrame:
     return pd.DataFrame([[getattr(row, name) for name in names] for row in rows], columns=names)
 
 
-def summarise(run: Run, dataset: Dataset, quotes: Sequence[Quote]) -> list[Summary]:
+def summarise(run: Run, dataset: Described, quotes: Sequence[Quote]) -> list[Summary]:
     """Return a row for each quote and method on one data set."""
     found, counts = [], tallies(run.metrics, dataset.name)
     for wanted in quotes:
@@ -117,7 +117,9 @@ def find(rows: Iterable[Summary], method: str, wanted: Quote) -> Summary | None:
     return next((row for row in rows if row.method == method and row.quote == wanted), None)
 
 
-def _summary(dataset: Dataset, method: str, wanted: Quote, by_method: Mapping[str, pd.Series], tally: Tally) -> Summary:
+def _summary(
+    dataset: Described, method: str, wanted: Quote, by_method: Mapping[str, pd.Series], tally: Tally
+) -> Summary:
     values = by_method.get(method, pd.Series(dtype=float))
     identity = by_method.get("identity", values.iloc[:0])
     before, metric = identity[identity.index.isin(values.index)], METRICS[wanted.metric]
@@ -156,7 +158,7 @@ def _mark_best(rows: Sequence[Summary], eligible: Sequence[str]) -> list[Summary
     return [replace(row, best=row.method in shown and shown[row.method] == best) for row in rows]
 
 
-def _parameter_rows(run: Run, dataset: Dataset) -> Iterator[Summary]:
+def _parameter_rows(run: Run, dataset: Described) -> Iterator[Summary]:
     counts = tallies(run.metrics, dataset.name)
     for method in run.ordered:
         if (size := parameters(run.metrics, dataset.name, method)) is not None:
@@ -165,7 +167,7 @@ def _parameter_rows(run: Run, dataset: Dataset) -> Iterator[Summary]:
             yield replace(row, median=NAN, q1=NAN, q3=NAN)  # one number has no spread
 
 
-def _label_quotes(metrics: pd.DataFrame, dataset: Dataset) -> dict[Quote, str]:
+def _label_quotes(metrics: pd.DataFrame, dataset: Described) -> dict[Quote, str]:
     """Return the quote of each evaluated label's Dice, and the label's name; the region is ``label_<n>`` or ``<n>``."""
     wanted = quote(metrics, dataset.name, "dice")
     present = set(metrics[(metrics.dataset == dataset.name) & (metrics.metric == "dice")].region.astype(str))

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.metrics import METRICS
 from benchmarks.ranking import Rank, quote, ranking_metrics
-from datasets.case import Dataset
+from datasets.case import Described
 from datasets.description import Description
 from reports.drawing.html import inline_svg
 from reports.drawing.style import save
@@ -71,7 +71,7 @@ class Section:
         return " \N{MULTIPLICATION SIGN} ".join(" to ".join(each) for each in ends)
 
 
-def make_section(folder: Path, run: Run, dataset: Dataset, numbers: Numbers, *, ranks: Sequence[Rank]) -> Section:
+def make_section(folder: Path, run: Run, dataset: Described, numbers: Numbers, *, ranks: Sequence[Rank]) -> Section:
     """Draw the figures and pictures of a data set into a folder; return them with its tables.
 
     Args:
@@ -99,7 +99,7 @@ def keep_drawing(figure: Figure, folder: Path, name: str, alt: str) -> Drawing:
     return Drawing(alt, inline_svg((folder / f"{name}.svg").read_text(encoding="utf-8"), name, alt))
 
 
-def _spreads(folder: Path, run: Run, dataset: Dataset) -> Iterator[Drawing]:
+def _spreads(folder: Path, run: Run, dataset: Described) -> Iterator[Drawing]:
     for metric in ranking_metrics():
         quoted = quote(run.metrics, dataset.name, metric)
         figure = None if quoted is None else figures.spread(run, dataset, quoted)
@@ -109,7 +109,7 @@ def _spreads(folder: Path, run: Run, dataset: Dataset) -> Iterator[Drawing]:
             yield keep_drawing(figure, folder, f"{metric.replace('_', '-')}-{dataset.name}", alt)
 
 
-def _curves(folder: Path, run: Run, dataset: Dataset, curves: Curves) -> Iterator[Drawing]:
+def _curves(folder: Path, run: Run, dataset: Described, curves: Curves) -> Iterator[Drawing]:
     for method in run.ordered:
         curve = curves.get((method, dataset.name))
         if curve is not None and len(curve):

@@ -9,7 +9,7 @@ import pandas as pd
 
 from benchmarks.metrics import METRICS
 from benchmarks.ranking import Quote, primary, values
-from datasets.case import Dataset
+from datasets.case import Described
 from reports.reading.run import Run
 from reports.tables.numbers import quantity
 
@@ -61,7 +61,7 @@ def movable(run: Run, rows: Sequence[Spread]) -> list[str]:
     ]
 
 
-def _of_dataset(run: Run, dataset: Dataset, wanted: Quote) -> Iterator[Spread]:
+def _of_dataset(run: Run, dataset: Described, wanted: Quote) -> Iterator[Spread]:
     found = values(run.metrics, dataset.name, wanted)
     for method in run.contestants:
         table = found[found.method == method].pivot_table(index="pair", columns="seed", values="value").dropna()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from benchmarks.metrics import METRICS
 from benchmarks.ranking import Quote, primary
-from datasets.case import Dataset
+from datasets.case import Described
 from reports.overview.rows import TIMED, Summary, find
 from reports.reading.run import Run
 from reports.reading.summary import Tally, parameters, still, tallies
@@ -33,7 +33,7 @@ def accuracy_table(run: Run, rows: Sequence[Summary]) -> Table:
     return Table(caption, heads, lines, (*_partial_note(rows), *run.unavailable_notes()))
 
 
-def dataset_table(run: Run, rows: Sequence[Summary], dataset: Dataset) -> Table:
+def dataset_table(run: Run, rows: Sequence[Summary], dataset: Described) -> Table:
     """Return all quoted metrics of one data set, cost and failures: a row for each method."""
     here = [row for row in rows if row.dataset == dataset.name and row.metric != "parameters"]
     quotes, counts = list(dict.fromkeys(row.quote for row in here)), tallies(run.metrics, dataset.name)
@@ -57,7 +57,7 @@ def dataset_table(run: Run, rows: Sequence[Summary], dataset: Dataset) -> Table:
     )
 
 
-def label_table(run: Run, rows: Sequence[Summary], dataset: Dataset) -> Table | None:
+def label_table(run: Run, rows: Sequence[Summary], dataset: Described) -> Table | None:
     """Return the Dice of each structure (rows) by each method (columns), None where the data set has no labels."""
     here = [row for row in rows if row.dataset == dataset.name]
     if not here:
@@ -74,7 +74,7 @@ def label_table(run: Run, rows: Sequence[Summary], dataset: Dataset) -> Table | 
     return Table(caption, heads, lines, _partial_note(here))
 
 
-def _still_notes(run: Run, dataset: Dataset) -> list[str]:
+def _still_notes(run: Run, dataset: Described) -> list[str]:
     """Say which methods have, on some pairs, exactly the numbers of no registration: they moved nothing there."""
     counts = still(run.metrics, dataset.name)
     return [

@@ -11,7 +11,7 @@ import pandas as pd
 from benchmarks.clock.disturbance import WORDS
 from benchmarks.clock.hardware import parse
 from benchmarks.records import UNAVAILABLE
-from datasets.case import Dataset
+from datasets.case import Described
 from reports.overview.tables import name_cell
 from reports.reading.run import Run
 from reports.tables.numbers import quantity
@@ -61,7 +61,7 @@ def timing_frame(rows: Sequence[Timing]) -> pd.DataFrame:
     return pd.DataFrame([vars(row) for row in rows], columns=[each.name for each in fields(Timing)])
 
 
-def timing_table(run: Run, rows: Sequence[Timing], dataset: Dataset) -> Table:
+def timing_table(run: Run, rows: Sequence[Timing], dataset: Described) -> Table:
     """Return warm median with quartiles and first call, for each device and thread count; always a column for CUDA.
 
     Seconds of different hardware never share a column.
@@ -107,7 +107,7 @@ def _notes(rows: Sequence[Timing], machines: Sequence[str]) -> list[str]:
     return notes
 
 
-def _unavailable_notes(run: Run, dataset: Dataset) -> list[str]:
+def _unavailable_notes(run: Run, dataset: Described) -> list[str]:
     """Say which methods could not be timed for want of a library or a device."""
     if run.timing is None:
         return []

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from datasets.case import Dataset
+from datasets.case import Described
 from reports.paper.contents import Paper
 from reports.reading.run import Run
 from reports.reading.trainings import Training
@@ -17,7 +17,7 @@ class Player:
     """A data set of the paper by its ``title``, the prepared one that plays it, and what readers are told of both."""
 
     title: str  # the paper's title of it
-    dataset: Dataset | None  # what plays it; None where nothing does
+    dataset: Described | None  # what plays it; None where nothing does
     here: str  # the title of what plays it; empty where nothing does
     # how many of the paper's test pairs its own data set has here; empty where it has all, or where another data set
     # plays it
@@ -56,7 +56,7 @@ class PaperRun:
         return {key: self._player(key) for key in self.paper.datasets}
 
     @cached_property
-    def datasets(self) -> Mapping[str, Dataset]:
+    def datasets(self) -> Mapping[str, Described]:
         """The prepared data sets by the key that each plays."""
         return {key: player.dataset for key, player in self.players.items() if player.dataset}
 

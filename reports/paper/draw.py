@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import MISSING, fields
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -16,16 +18,29 @@ from reports.drawing.style import save
 from reports.paper.cast import PaperRun
 from reports.paper.contents import PaperFigure
 from reports.paper.printed import PaperError
+from reports.reading.pictures import Request
 
 LOADS = "reports.paper.figures"  # what runs depend on is read from here (`workflows.configuration.sources`)
 
 
 class Draw(Protocol):
-    """How a module draws its kind of figure from the options that an entry of the YAML gives it."""
+    """How a module draws its kind of figure from the options that an entry of the YAML gives it.
 
-    def __call__(self, paper_run: PaperRun, options: Any, /) -> tuple[Figure | None, str]:
+    A module that draws images has a type ``Taken`` of what it draws of them, and a function ``take`` that takes it from
+    volumes (`reports.reading.pictures`), or says why there is nothing; ``draw`` is given it as its third argument.
+    """
+
+    def __call__(self, paper_run: PaperRun, options: Any, /, *taken: Any) -> tuple[Figure | None, str]:
         """Return the figure and what the run adds to its caption, or None and why nothing can be drawn."""
         ...
+
+
+class Kind(NamedTuple):
+    """A kind of figure as an entry of the YAML wants it: how it is drawn, its options, what it takes of volumes."""
+
+    draw: Draw
+    options: object
+    request: Request[object] | None
 
 
 class Drawn(NamedTuple):
@@ -67,15 +82,46 @@ def draw_figure(paper_run: PaperRun, entry: PaperFigure) -> tuple[Figure | None,
     Raises:
         PaperError: the entry has an unknown kind or names what the paper does not have.
     """
+    with _naming(paper_run, entry):
+        kind = _kind(paper_run, entry)
+        if kind.request is None:
+            return kind.draw(paper_run, kind.options)
+        taken = paper_run.run.pictures.get(kind.request)
+        return (None, taken) if isinstance(taken, str) else kind.draw(paper_run, kind.options, taken)
+
+
+def requests(paper_run: PaperRun) -> Iterator[Request[object]]:
+    """Yield what the figures of a paper take of volumes.
+
+    Raises:
+        PaperError: an entry of the paper's YAML has an unknown kind or names what the paper does not have.
+    """
+    for entry in paper_run.paper.figures:
+        with _naming(paper_run, entry):
+            request = _kind(paper_run, entry).request
+        if request is not None:
+            yield request
+
+
+@contextmanager
+def _naming(paper_run: PaperRun, entry: PaperFigure) -> Iterator[None]:
+    """Name the figure in errors."""
     try:
-        draw, options = _kind(entry, paper_run.paper.datasets)
-        return draw(paper_run, options)
+        yield
     except PaperError as error:
         raise PaperError(f"{paper_run.paper.key}: figure {entry.number}: {error}") from error
 
 
-def _kind(entry: PaperFigure, datasets: Mapping[str, object]) -> tuple[Draw, object]:
+def _kind(paper_run: PaperRun, entry: PaperFigure) -> Kind:
     """Return how a figure is drawn, and what its entry says to that, checked against the module's ``Options``."""
+    module, options = _checked(entry, paper_run.paper.datasets)
+    if not hasattr(module, "take"):
+        return Kind(module.draw, options, None)
+    name = f"figures/{paper_run.paper.key}-fig{entry.number}"
+    return Kind(module.draw, options, Request(name, module.Taken, partial(module.take, paper_run, options)))
+
+
+def _checked(entry: PaperFigure, datasets: Mapping[str, object]) -> tuple[Any, object]:
     if entry.kind not in kinds():
         raise PaperError(f"kind must be one of {', '.join(kinds())}, got {entry.kind!r}")
     module = importlib.import_module(f"{LOADS}.{entry.kind}")
@@ -83,7 +129,7 @@ def _kind(entry: PaperFigure, datasets: Mapping[str, object]) -> tuple[Draw, obj
     for key in (getattr(options, "dataset", None), *getattr(options, "datasets", ())):
         if key is not None and key not in datasets:
             raise PaperError(f"dataset {key!r} is none of {', '.join(datasets)}")
-    return module.draw, options
+    return module, options
 
 
 def _options(entry: PaperFigure, kind: Any) -> object:

@@ -11,7 +11,7 @@ import pandas as pd
 from benchmarks.ranking import Quote
 from benchmarks.results import RUN_LEVEL
 from benchmarks.statistics import bootstrap_interval, pooled, wilcoxon
-from datasets.case import Dataset, Pair
+from datasets.case import Described, Pair
 from datasets.files import Array
 from reports.reading import summary
 from reports.reading.run import Run
@@ -181,7 +181,7 @@ class PairValues:
         return chosen if choice.pair is None else chosen[chosen.pair.isin(self._names(dataset, choice))]
 
 
-def _subjects(name: str, dataset: Dataset, pair: str) -> list[tuple[str, str]]:
+def _subjects(name: str, dataset: Described, pair: str) -> list[tuple[str, str]]:
     """Return the subjects of a pair, for pairs that share one are not independent."""
     named, known = dataset.description.subjects, Pair.from_name(pair)
     return [(name, named.get(case, case)) for case in (known.fixed, known.moving)]

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from benchmarks.ranking import quote, values
 from datasets import geometry
-from datasets.case import Dataset, Pair
+from datasets.case import Dataset, Described, Pair
 from datasets.files import Array, DataError, read_displacement
 from reports.reading import summary, trainings
+from reports.reading.pictures import Volumes
 from reports.reading.run import Run
 
 
@@ -24,24 +25,24 @@ class Kept:
     why: str = ""
 
 
-def first_seed(run: Run, dataset: Dataset, method: str) -> int | None:
+def first_seed(run: Run, dataset: Described, method: str) -> int | None:
     """Return the first seed of a method on a data set, whatever came of it; None where it was not run."""
     rows = summary.registrations(run.metrics)
     seeds = rows[(rows.dataset == dataset.name) & (rows.method == method)].seed
     return trainings.first_seed(seeds)
 
 
-def kept(run: Run, dataset: Dataset, method: str, pair: Pair) -> Kept:
+def kept(run: Run, volumes: Volumes, pair: Pair, *, dataset: str, method: str) -> Kept:
     """Read the displacement of a pair by a method's first seed, checked against the grid of the fixed image."""
-    seed = first_seed(run, dataset, method)
+    seed = first_seed(run, run.datasets[dataset], method)
     rows = summary.registrations(run.metrics)
-    rows = rows[(rows.dataset == dataset.name) & (rows.method == method) & (rows.pair == pair.name)]
+    rows = rows[(rows.dataset == dataset) & (rows.method == method) & (rows.pair == pair.name)]
     rows = rows[rows.seed == seed]
     if seed is None or rows.empty:
         return Kept(None, "not registered")
     if rows.status.iloc[0] != "ok":
         return Kept(None, str(rows.status.iloc[0]).replace("_", " "))
-    return _read(run.displacement_path(dataset.name, method, seed, pair.name), dataset, pair)
+    return _read(volumes.displacement_path(dataset, method, seed, pair.name), volumes.datasets[dataset], pair)
 
 
 def _read(path: Path, dataset: Dataset, pair: Pair) -> Kept:
@@ -56,7 +57,7 @@ def _read(path: Path, dataset: Dataset, pair: Pair) -> Kept:
         return Kept(None, str(error))
 
 
-def quoted_value(run: Run, dataset: Dataset, method: str, pair: Pair, *, metric: str) -> float | None:
+def quoted_value(run: Run, dataset: Described, method: str, pair: Pair, *, metric: str) -> float | None:
     """Return a metric of a pair by a method's first seed, as tables quote it; None where it was not measured."""
     quoted = quote(run.metrics, dataset.name, metric)
     if quoted is None:

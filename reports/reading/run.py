@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 
 import pandas as pd
 
 from benchmarks.records import PaperNetwork
 from benchmarks.results import RUN_LEVEL
-from datasets.case import Dataset
-from datasets.files import Array
+from datasets.case import Described
 from reports.reading.method import Methods
+from reports.reading.pictures import Pictures, Stored
 from reports.reading.timed import Timed
 from reports.reading.trainings import Training
-
-DisplacementPath = Callable[[str, str, int, str], Path]  # of data set, method, seed and pair
-Labels = Callable[[str, str], Array | None]  # of data set and case: the label map
-Landmarks = Callable[[str, str], tuple[Array, Array] | None]  # of data set and pair: fixed and moving, voxels (n, 3)
 
 # Why a method could not run on a data set for want of a library or a device, by data set and method.
 WhyUnavailable = Mapping[tuple[str, str], str]
@@ -28,16 +23,14 @@ Work = tuple[str, float, float]  # of a network on a data set: module, parameter
 
 @dataclass(frozen=True)
 class Run:
-    """Everything that one run of a profile left."""
+    """Everything that a report is made of: what one run of a profile left, or its archive."""
 
     metrics: pd.DataFrame  # result rows (`benchmarks.results`)
     timing: pd.DataFrame | None  # rows of the timing stage, or None when it was not run
     runs: pd.DataFrame  # provenance rows, one per run
-    datasets: Mapping[str, Dataset]  # prepared data sets by name, in display order
+    datasets: Mapping[str, Described]  # prepared data sets by name, in display order
     methods: Methods  # by name, in display order
-    displacement_path: DisplacementPath  # a file that is not there leaves out its picture
-    labels: Labels | None = None  # for outlines in pictures; None draws none
-    landmarks: Landmarks | None = None
+    pictures: Pictures = field(default_factory=Stored)  # what is drawn of images; one that is not there is left out
     trainings: Sequence[Training] = ()
     profile: str = ""  # its name
     about: str = ""  # what the profile is for and what it cuts

@@ -13,12 +13,13 @@ A method may have been trained on several data sets: `choose` says whose trainin
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -30,6 +31,26 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
+class File(Protocol):
+    """A file, on disk or in an archive."""
+
+    def exists(self) -> bool:
+        """Return whether it is there."""
+        ...
+
+    def read_bytes(self) -> bytes:
+        """Return its content."""
+        ...
+
+
+class Folder(Protocol):
+    """A folder, on disk or in an archive."""
+
+    def __truediv__(self, name: str, /) -> File:
+        """Return the file of a name, which need not be there."""
+        ...
+
+
 @dataclass(frozen=True)
 class Training:
     """One training: ``status`` is ok, diverged or failed; ``folder`` is None where nothing was left."""
@@ -39,11 +60,11 @@ class Training:
     seed: int
     status: str
     reason: str
-    folder: Path | None
+    folder: Folder | None
 
     def rows(self, name: str) -> pd.DataFrame | None:
         """Read a file of lines of JSON, such as ``curve.jsonl``; None where there is none or it is empty."""
-        return self._read(name, lambda path: pd.read_json(path, lines=True) if path.stat().st_size else None)
+        return self._read(name, lambda text: pd.read_json(io.BytesIO(text), lines=True) if text else None)
 
     def arrays(self, name: str) -> Mapping[str, Array] | None:
         """Read a file of arrays, such as ``maps.npz``."""
@@ -51,26 +72,30 @@ class Training:
 
     def table(self, name: str) -> pd.DataFrame | None:
         """Read a CSV file, such as ``displacements.csv``."""
-        return self._read(name, pd.read_csv)
+        return self._read(name, lambda text: pd.read_csv(io.BytesIO(text)))
 
     def about(self, name: str) -> Mapping[str, Any] | None:
         """Read a JSON file, such as ``synthetic.json``."""
-        return self._read(name, lambda path: json.loads(path.read_text(encoding="utf-8")))
+        return self._read(name, json.loads)
 
-    def _read(self, name: str, reader: Callable[[Path], T]) -> T | None:
+    def content(self, name: str, made: Callable[[bytes], bytes]) -> bytes | None:
+        """Return what is ``made`` of a file's content; None where there is none or it is damaged."""
+        return self._read(name, made)
+
+    def _read(self, name: str, reader: Callable[[bytes], T]) -> T | None:
         """Return a file as its reader has it; None, with a warning, where it was damaged: a report has to go on."""
         path = self.folder / name if self.folder else None
         if path is None or not path.exists():
             return None
         try:
-            return reader(path)
+            return reader(path.read_bytes())
         except Exception as error:  # whatever the byte that is wrong makes of the file
             logger.warning("warning: %s: cannot be read and is left out of the report (%s)", path, one_line(error))
             return None
 
 
-def _arrays(path: Path) -> Mapping[str, Array]:
-    with np.load(path) as stored:
+def _arrays(content: bytes) -> Mapping[str, Array]:
+    with np.load(io.BytesIO(content)) as stored:
         return {key: stored[key] for key in stored.files}
 
 

@@ -2,7 +2,9 @@
 
 import json
 import re
+from dataclasses import fields, replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,6 +18,7 @@ from datasets.description import Description, TrainingSplit
 from datasets.files import write_displacement
 from reports import page
 from reports.reading.method import Method
+from reports.reading.pictures import Live, Volumes
 from reports.reading.run import Run
 
 AFFINES = {
@@ -163,9 +166,19 @@ def timing_frame():
     )
 
 
-def make_run(metrics, datasets, displacement_path=lambda *_: None, *, runs=None, timing=None, **more):
-    """What a run of `METHODS` left."""
-    return Run(metrics, timing, runs_frame() if runs is None else runs, datasets, METHODS, displacement_path, **more)
+def make_run(metrics, datasets, displacement_path=lambda *_: Path("absent"), *, runs=None, timing=None, **more):
+    """What a run of `METHODS` left; ``more`` are parts of the run or of its volumes."""
+    run = Run(metrics, timing, runs_frame() if runs is None else runs, datasets, METHODS)
+    return changed(run, datasets=datasets, displacement_path=displacement_path, **more)
+
+
+def changed(run, **parts):
+    """The run with parts of it, or of the volumes that its pictures are taken from, changed."""
+    volumes = run.pictures.volumes if isinstance(run.pictures, Live) else Volumes({}, lambda *_: Path("absent"))
+    names = [each.name for each in fields(Volumes)]
+    volumes = replace(volumes, **{name: part for name, part in parts.items() if name in names})
+    parts = {name: part for name, part in parts.items() if name not in names or name == "datasets"}
+    return replace(run, pictures=Live(volumes), **parts)
 
 
 def build(folder, metrics, datasets, *, runs=None, timing=None, trainings=()):

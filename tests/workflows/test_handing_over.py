@@ -13,7 +13,7 @@ from workflows.configuration.sources import ROOT
 from workflows.planning.layout import Layout, chunk_of, pairs_of
 from workflows.planning.plan import Plan
 from workflows.planning.spec_files import SpecFiles
-from workflows.planning.specs import RegisterSpec, ReportSpec, TimingSpec
+from workflows.planning.specs import ExportSpec, RegisterSpec, TimingSpec
 from workflows.running import environment
 
 JOB = SimpleNamespace(dataset="phantom-liver", method="demons", seed="0", chunk="1")
@@ -45,10 +45,10 @@ def test_a_file_is_named_by_its_job_and_content(tmp_path):
     )  # no time limit concerns it
 
 
-def test_the_report_keeps_the_order_of_display(tmp_path):
+def test_the_archive_keeps_the_order_of_display(tmp_path):
     plan = Plan(resolve({}))
-    path = SpecFiles(Layout(tmp_path), writes=True).path_function(plan.report)(SimpleNamespace())
-    spec = read(tmp_path / path, ReportSpec)
+    path = SpecFiles(Layout(tmp_path), writes=True).path_function(plan.export)(SimpleNamespace())
+    spec = read(tmp_path / path, ExportSpec)
     assert [name for name, _ in spec.datasets] == plan.settings.datasets != sorted(plan.settings.datasets)
     assert [name for name, _ in spec.methods] == plan.settings.methods != sorted(plan.settings.methods)
 

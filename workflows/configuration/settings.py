@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.records import Keep, Options
+from reports.reading.method import Method
 from workflows.configuration import sources
 from workflows.configuration.config import Config, DatasetConfig, MethodConfig
 
@@ -140,6 +141,16 @@ class Settings:
             for place, options in (("params", self.params), ("training", self.training))
             if options(method, dataset).get("precision") == "mixed"
         ]
+
+    def shown(self, method: str) -> Method:
+        """Return how a report names a method."""
+        entry = self.method(method)
+        adapted = [name for name in self.datasets if self.params(method, name) != self.params(method, "")]
+        return Method(label=entry.label, kind=entry.kind, cite=entry.cite, adapted=adapted)
+
+    def cast(self, paper: str) -> dict[str, str]:
+        """Return which selected data set plays each one of a paper's."""
+        return {role: name for role, name in self.config.papers[paper].items() if name in self.datasets}
 
     def timed(self, dataset: str) -> Sequence[str]:
         """Return the methods that are timed on a data set, as far as they run there."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import cache
+from pathlib import Path
 
 from reports import PAPERS
 from workflows.configuration import sources
@@ -27,6 +28,11 @@ def _sources(modules: tuple[str, ...], here: str) -> tuple[str, ...]:
 @cache
 def _libraries(module: str) -> dict[str, str]:
     return sources.libraries_of([module])
+
+
+def papers() -> list[str]:
+    """Return the papers as data, with the schema that they are checked by."""
+    return [path for path in templates() if Path(path).parent.name in (PAPERS.name, "schemas")]
 
 
 def templates() -> list[str]:

@@ -107,6 +107,11 @@ class Layout:
         return self.results / "networks.json"
 
     @property
+    def archive(self) -> Path:
+        """The archive of the run, which the report is made of."""
+        return self.results / "archive.zip"
+
+    @property
     def report(self) -> Path:
         """The folder of the report."""
         return self.results / "report"

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from reports import PAGE
-from reports.reading.method import Method
 from workflows.configuration import sources
 from workflows.configuration.settings import Settings
 from workflows.planning.code import files_of, libraries_of
@@ -17,6 +16,7 @@ from workflows.planning.paper_size import paper_size
 from workflows.planning.specs import (
     CollectSpec,
     EvaluateSpec,
+    ExportSpec,
     MethodSpec,
     PrepareSpec,
     RegisterSpec,
@@ -39,16 +39,19 @@ def _there(path: Path, specify: Callable[[Wildcards], Spec], where: Wildcards) -
 class Plan:
     """All that one configuration makes, below ``results/<profile>``.
 
-    ``changes`` says of data sets how often their original files have changed.
+    ``changes`` says of data sets how often their original files have changed. An archive that is ``given`` is reported
+    in a folder of its own.
     """
 
     settings: Settings
     changes: Mapping[str, int] = field(default_factory=dict[str, int])
+    given: Path | None = None
 
     @property
     def layout(self) -> Layout:
         """The paths of the results."""
-        return Layout(Path("results") / self.settings.profile)
+        results = Path("results")
+        return Layout(results / f"from-{self.given.stem}" if self.given else results / self.settings.profile)
 
     def gpus(self, method: str) -> int:
         """Return how many GPUs a job takes: one for a network where the configuration says cuda, else none."""
@@ -132,7 +135,8 @@ class Plan:
     def jobs(self) -> Iterator[tuple[Path, Spec]]:
         """Yield a result of every job, where it is there, and the specification that it should be made by."""
         single = {self.layout.timing: self.timing, self.layout.metrics: self.collect}
-        for path, specify in {**single, self.layout.report / PAGE: self.report}.items():
+        reported = {self.layout.archive: self.export, self.layout.report / PAGE: self.report}
+        for path, specify in {**single, **reported}.items():
             yield from _there(path, specify, Wildcards("", "", "", ""))
         for name in self.settings.prepared:
             yield from _there(self.layout.description(name), self.prepare, Wildcards(name, "", "", ""))
@@ -222,29 +226,23 @@ class Plan:
             speed=settings.config.regression.speed,
         )
 
-    def report(self, wildcards: Wildcards) -> ReportSpec:
-        """Return the specification of the report."""
+    def export(self, wildcards: Wildcards) -> ExportSpec:
+        """Return the specification of the archive."""
         settings = self.settings
-        return ReportSpec(
+        return ExportSpec(
             profile=settings.profile,
             about=settings.config.about,
             folder=self.layout.results,
             trainings=list(map(Path, self.all_trainings())),
             datasets=[(name, self.layout.data(name)) for name in settings.datasets],
             chunks={name: self._chunks(name) for name in settings.datasets},
-            papers={paper: self._cast(paper) for paper in settings.config.papers},
-            methods=[(name, self._shown(name)) for name in settings.methods],
+            papers={paper: settings.cast(paper) for paper in settings.config.papers},
+            methods=[(name, settings.shown(name)) for name in settings.methods],
         )
 
-    def _shown(self, method: str) -> Method:
-        entry, params = self.settings.method(method), self.settings.params
-        adapted = [name for name in self.settings.datasets if params(method, name) != params(method, "")]
-        return Method(label=entry.label, kind=entry.kind, cite=entry.cite, adapted=adapted)
-
-    def _cast(self, paper: str) -> dict[str, str]:
-        """Return which selected data set plays each one of a paper's."""
-        cast = self.settings.config.papers[paper]
-        return {role: name for role, name in cast.items() if name in self.settings.datasets}
+    def report(self, wildcards: Wildcards) -> ReportSpec:
+        """Return the specification of the report."""
+        return ReportSpec(archive=self.given or self.layout.archive, folder=self.layout.results)
 
     def _chunk(self, wildcards: Wildcards) -> ChunkFolder:
         return self.layout.chunk(wildcards.dataset, wildcards.method, wildcards.seed, wildcards.chunk)

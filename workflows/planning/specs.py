@@ -185,8 +185,8 @@ class RegressionSpec(Spec):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReportSpec(Spec):
-    """The finished run to be reported; data sets and methods are lists, which keep the order of display.
+class ExportSpec(Spec):
+    """The finished run to be archived; data sets and methods are lists, which keep the order of display.
 
     ``about`` says what the profile cuts, ``chunks`` into how many parts each data set was divided, ``papers`` which of
     its data sets plays each one of a paper's.
@@ -200,3 +200,11 @@ class ReportSpec(Spec):
     chunks: dict[str, int]
     papers: dict[str, dict[str, str]]
     methods: list[tuple[str, Method]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportSpec(Spec):
+    """The archive to be reported; the report lies in ``folder``."""
+
+    archive: Path
+    folder: Path

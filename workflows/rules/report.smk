@@ -19,7 +19,7 @@ rule timing:
         '"$WARPBENCH_PYTHON" -m workflows.timing {params.spec:q} --threads {threads} 2>&1 | tee {log}'
 
 
-rule report:
+rule export:
     input:
         metrics=LAYOUT.metrics,
         runs=LAYOUT.runs,
@@ -27,7 +27,22 @@ rule report:
         timing=LAYOUT.timing,
         networks=LAYOUT.networks,
         trainings=PLAN.all_trainings(),
-        code=code.files_of("workflows.report"),
+        code=code.files_of("workflows.archive.export"),
+        papers=code.papers(),
+    output:
+        archive=LAYOUT.archive,
+    log:
+        LAYOUT.log("export"),
+    params:
+        spec=SPEC_FILES.path_function(PLAN.export),
+    shell:
+        '"$WARPBENCH_PYTHON" -m workflows.archive.export {params.spec:q} > {log} 2>&1'
+
+
+rule report:
+    input:
+        archive=PLAN.given or LAYOUT.archive,
+        code=code.files_of("workflows.archive.report"),
         templates=code.templates(),
     output:
         page=LAYOUT.report / reports.PAGE,
@@ -41,4 +56,4 @@ rule report:
     params:
         spec=SPEC_FILES.path_function(PLAN.report),
     shell:
-        '"$WARPBENCH_PYTHON" -m workflows.report {params.spec:q} > {log} 2>&1'
+        '"$WARPBENCH_PYTHON" -m workflows.archive.report {params.spec:q} > {log} 2>&1'

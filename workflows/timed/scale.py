@@ -30,7 +30,16 @@ from reports.reading.method import Method
 from workflows.configuration import sources
 from workflows.planning.code import files_of
 from workflows.planning.layout import Layout
-from workflows.planning.specs import CollectSpec, EvaluateSpec, MethodSpec, RegisterSpec, ReportSpec, RunSpec, Spec
+from workflows.planning.specs import (
+    CollectSpec,
+    EvaluateSpec,
+    ExportSpec,
+    MethodSpec,
+    RegisterSpec,
+    ReportSpec,
+    RunSpec,
+    Spec,
+)
 
 SHAPE, AFFINE = (8, 9, 10), np.diag([-1.0, -1.0, 1.5, 1.0])
 METHOD, DATASET = "identity", "scale"
@@ -60,7 +69,8 @@ def measure(pairs: int, folder: Path) -> Iterator[Cost]:
         "register": ("register", registering),
         "judge": ("register", judged),
         "collect": ("collect", CollectSpec(chunks=[registering.folder], folder=folder)),
-        "report": ("report", _reporting(layout)),
+        "export": ("archive.export", _exporting(layout)),
+        "report": ("archive.report", ReportSpec(archive=layout.archive, folder=layout.results)),
     }
     for name, (step, spec) in steps.items():
         write(folder / f"{name}.json", spec)
@@ -116,8 +126,8 @@ def _judging(layout: Layout, folder: Path) -> EvaluateSpec:
     )
 
 
-def _reporting(layout: Layout) -> ReportSpec:
-    return ReportSpec(
+def _exporting(layout: Layout) -> ExportSpec:
+    return ExportSpec(
         profile=DATASET,
         about="",
         folder=layout.results,

@@ -22,6 +22,7 @@ from datasets import geometry
 from datasets.files import Array
 from reports.drawing.style import INK, KINDS, PAPER, SOFT, style
 from reports.paper.cast import PaperRun
+from reports.reading.pictures import Volumes
 from reports.reading.registrations import kept
 from reports.tables.numbers import number
 
@@ -41,6 +42,13 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class Taken:
+    """What the figure is drawn of: a sample of each method."""
+
+    samples: Mapping[str, Sample]
+
+
+@dataclass(frozen=True)
 class Options:
     """The options of an entry of this kind in a paper's YAML."""
 
@@ -48,27 +56,36 @@ class Options:
     methods: tuple[str, ...]
 
 
-def draw(paper_run: PaperRun, options: Options) -> tuple[Figure | None, str]:
+def take(paper_run: PaperRun, options: Options, volumes: Volumes) -> Taken | str:
+    """Read the displacements at all landmarks; or say why there are none."""
+    cast, (methods, absent) = _cast(paper_run, options), paper_run.chosen(options.methods)
+    if not cast or not methods:
+        return absent if cast else paper_run.unplayed(options.datasets)
+    return Taken({method: read_sample(paper_run, volumes, cast, method) for method in methods})
+
+
+def draw(paper_run: PaperRun, options: Options, taken: Taken) -> tuple[Figure | None, str]:
     """Draw the figure; return it with what the run adds to its caption, or None and why nothing can be drawn."""
-    cast = [key for key in options.datasets if key in paper_run.datasets]
-    if not cast:
-        return None, paper_run.unplayed(options.datasets)
-    methods, absent = paper_run.chosen(options.methods)
-    if not methods:
-        return None, absent
-    samples = {method: read_sample(paper_run, cast, method) for method in methods}
+    cast = _cast(paper_run, options)
+    methods, _ = paper_run.chosen(options.methods)
+    samples = {method: taken.samples[method] for method in methods if method in taken.samples}
     if not any(len(sample.true) for sample in samples.values()):
         return None, "; ".join(dict.fromkeys(why for sample in samples.values() for why in sample.missing))
     return _draw(paper_run, cast, samples), _note(paper_run, options, cast, samples)
 
 
-def read_sample(paper_run: PaperRun, keys: Sequence[str], method: str) -> Sample:
+def _cast(paper_run: PaperRun, options: Options) -> list[str]:
+    """Return those of the paper's data sets that something plays."""
+    return [key for key in options.datasets if key in paper_run.datasets]
+
+
+def read_sample(paper_run: PaperRun, volumes: Volumes, keys: Sequence[str], method: str) -> Sample:
     """Read the displacements of all landmarks of the data sets that play ``keys``, by a method's first seed."""
     true, estimated, missing = [np.empty((0, 3))], [np.empty((0, 3))], {}
-    for dataset in (paper_run.datasets[key] for key in keys):
+    for dataset in (volumes.datasets[paper_run.datasets[key].name] for key in keys):
         for pair in dataset.test_pairs:
-            landmarks = paper_run.run.landmarks(dataset.name, pair.name) if paper_run.run.landmarks else None
-            found = kept(paper_run.run, dataset, method, pair) if landmarks else None
+            landmarks = volumes.landmarks(dataset.name, pair.name) if volumes.landmarks else None
+            found = kept(paper_run.run, volumes, pair, dataset=dataset.name, method=method) if landmarks else None
             if landmarks is None or found is None or found.displacement is None:
                 why = found.why if found else "no landmarks"
                 missing[why] = missing.get(why, 0) + 1
@@ -77,7 +94,12 @@ def read_sample(paper_run: PaperRun, keys: Sequence[str], method: str) -> Sample
             fixed, moving = landmarks
             true.append(to_patient(np.asarray(moving) - fixed, affine))
             estimated.append(to_patient(geometry.move_points(found.displacement, fixed) - fixed, affine))
-    return Sample(np.concatenate(true), np.concatenate(estimated), missing)
+    return Sample(_fine(np.concatenate(true)), _fine(np.concatenate(estimated)), missing)
+
+
+def _fine(steps: Array) -> Array:
+    """Return steps in mm rounded to 1/1024 mm: finer than landmarks are set, and small in an archive."""
+    return (np.round(1024 * steps) / 1024).astype(np.float32)
 
 
 def to_patient(steps: ArrayLike, affine: Array) -> Array:

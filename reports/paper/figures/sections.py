@@ -6,7 +6,7 @@ the warped label is the fixed one, mismatched where they differ, black where nei
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -18,9 +18,11 @@ from benchmarks.ranking import quote
 from datasets import geometry
 from datasets.case import Dataset, Pair
 from datasets.files import Array
+from reports.drawing.compact import grey, lit, small
 from reports.drawing.planes import Turned, oriented, oriented_displacement, oriented_spacing
 from reports.drawing.sections import AGREE, EMPTY, MISMATCH, Panel, Row, draw_rows
 from reports.paper.cast import PaperRun
+from reports.reading.pictures import Volumes
 from reports.reading.registrations import kept, quoted_value
 from reports.tables.numbers import number
 
@@ -45,6 +47,36 @@ class TurnedCase:
 
 
 @dataclass(frozen=True)
+class Shown:
+    """The images of a column, grey, and the labels of its fixed one; all ``(rows, columns)`` of a print."""
+
+    pair: Pair
+    title: str
+    moving: Array
+    fixed: Array
+    labels: Array | None
+
+
+@dataclass(frozen=True)
+class Warped:
+    """The warped image of a column, grey, and its warped labels; or why there is none."""
+
+    image: Array | None
+    labels: Array | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What the figure is drawn of; ``chosen`` says how its columns were, ``ratio`` is height over width in mm."""
+
+    columns: Sequence[Shown]
+    methods: Mapping[str, Sequence[Warped]]
+    chosen: str
+    ratio: float
+
+
+@dataclass(frozen=True)
 class Options:
     """The options of an entry of this kind in a paper's YAML."""
 
@@ -53,34 +85,42 @@ class Options:
     moving: int  # how many moving images to show
 
 
-def draw(paper_run: PaperRun, options: Options) -> tuple[Figure | None, str]:
-    """Draw the figure; return it with what the run adds to its caption, or None and why nothing can be drawn."""
-    dataset = paper_run.datasets.get(options.dataset)
-    if dataset is None:
-        return None, paper_run.players[options.dataset].absent
+def take(paper_run: PaperRun, options: Options, volumes: Volumes) -> Taken | str:
+    """Cut the sections out of a run's volumes; or say why there are none."""
+    player = paper_run.players[options.dataset]
     methods, absent = paper_run.chosen(options.methods)
-    if not methods:
-        return None, absent
+    if player.dataset is None or not methods:
+        return player.absent or absent
+    dataset = volumes.datasets[player.dataset.name]
 
     @cache
     def scan(case: str) -> TurnedCase:
-        return _scan(paper_run, dataset, case)
+        return _scan(volumes, dataset, case)
 
     columns, chosen = _choose(dataset, options.moving, scan)
+    warped = {
+        method: [_warp(paper_run, volumes, dataset, method, column, scan) for column in columns] for method in methods
+    }
+    return Taken([_shown(column, scan) for column in columns], warped, chosen, _ratio(dataset, columns[0].pair.fixed))
+
+
+def draw(paper_run: PaperRun, options: Options, taken: Taken) -> tuple[Figure | None, str]:
+    """Draw the figure; return it with what the run adds to its caption, or None and why nothing can be drawn."""
+    here, _ = paper_run.chosen(options.methods)
+    methods = {method: taken.methods[method] for method in here if method in taken.methods}
     rows = [
-        Row("moving", [Panel(_cut(scan(column.pair.moving).image, column.index)) for column in columns]),
-        Row("fixed", [Panel(_cut(scan(column.pair.fixed).image, column.index)) for column in columns]),
+        Row("moving", [Panel(lit(column.moving)) for column in taken.columns]),
+        Row("fixed", [Panel(lit(column.fixed)) for column in taken.columns]),
     ]
-    for place, method in enumerate(methods):
+    for place, (method, found) in enumerate(methods.items()):
         title = f"({chr(ord('a') + place)}) {paper_run.run.methods[method].label}"
-        rows += _method_rows(paper_run, dataset, method, columns, scan, title)
+        rows += _method_rows(paper_run, options, method, taken.columns, found, title)
     if all(panel.image is None for row in rows[2:] for panel in row.panels):
         return None, "; ".join(dict.fromkeys(panel.why for row in rows[2:] for panel in row.panels))
-    lit = [float(panel.image.max()) for panel in rows[1].panels if panel.image is not None]
-    top = max(lit) or 1.0  # one grey scale, that of the fixed image
-    ratio, title = _ratio(dataset, columns[0].pair.fixed), paper_run.players[options.dataset].in_figure
-    figure = draw_rows(rows, [column.title for column in columns], title, ratio=ratio, top=top)
-    return figure, _note(paper_run, options, chosen, absent)
+    top = max(float(lit(column.fixed).max()) for column in taken.columns) or 1.0  # one grey scale, the fixed image's
+    title = paper_run.players[options.dataset].in_figure
+    figure = draw_rows(rows, [column.title for column in taken.columns], title, ratio=taken.ratio, top=top)
+    return figure, _note(paper_run, options, taken.chosen)
 
 
 def overlay(fixed: Array, warped: Array) -> Array:
@@ -136,9 +176,9 @@ def _spread(occupied: Array, wanted: int) -> list[int]:
     return sorted({int(occupied[round(place)]) for place in places})
 
 
-def _scan(paper_run: PaperRun, dataset: Dataset, case: str) -> TurnedCase:
+def _scan(volumes: Volumes, dataset: Dataset, case: str) -> TurnedCase:
     volume = dataset.image(case)
-    labels = paper_run.run.labels(dataset.name, case) if paper_run.run.labels else None
+    labels = volumes.labels(dataset.name, case) if volumes.labels else None
     if labels is not None:
         wanted = dataset.description.evaluated_labels or np.unique(labels[labels > 0])
         labels = oriented(np.where(np.isin(labels, wanted), labels, 0), volume.affine)
@@ -155,36 +195,52 @@ def _cut(volume: Array, index: int) -> Array:
     return volume[..., index].T
 
 
-def _method_rows(
+def _shown(column: Column, scan: Callable[[str], TurnedCase]) -> Shown:
+    fixed, moving = scan(column.pair.fixed), scan(column.pair.moving)
+    labels = None if fixed.labels is None or moving.labels is None else small(_cut(fixed.labels, column.index))
+    images = [grey(_cut(each.image, column.index)) for each in (moving, fixed)]
+    return Shown(column.pair, column.title, images[0], images[1], labels)
+
+
+def _warp(
     paper_run: PaperRun,
+    volumes: Volumes,
     dataset: Dataset,
     method: str,
-    columns: Sequence[Column],
+    column: Column,
     scan: Callable[[str], TurnedCase],
-    title: str,
+) -> Warped:
+    """Return the warped section of one registration, image and labels, or why there is none."""
+    found = kept(paper_run.run, volumes, column.pair, dataset=dataset.name, method=method)
+    if found.displacement is None:
+        return Warped(None, why=found.why)
+    moving = scan(column.pair.moving)
+    turned = oriented_displacement(found.displacement, dataset.image(column.pair.fixed).affine)
+    image = grey(warped_section(moving.image, turned, column.index, order=1))
+    labels = None if moving.labels is None else warped_section(moving.labels, turned, column.index, order=0)
+    return Warped(image, None if labels is None else small(labels))
+
+
+def _method_rows(
+    paper_run: PaperRun, options: Options, method: str, columns: Sequence[Shown], found: Sequence[Warped], title: str
 ) -> list[Row]:
-    panels = [_method_panels(paper_run, dataset, method, column, scan) for column in columns]
+    dataset = paper_run.datasets[options.dataset]
+    panels = []
+    for column, warped in zip(columns, found, strict=True):
+        dice = quoted_value(paper_run.run, dataset, method, column.pair, metric="dice")
+        panels.append(_panels(column, warped, "no Dice" if dice is None else f"Dice {number(100 * dice, 1)} %"))
     warped, overlays = zip(*panels, strict=True)
     return [Row(title, warped), Row("overlap", overlays, text=True)]
 
 
-def _method_panels(
-    paper_run: PaperRun, dataset: Dataset, method: str, column: Column, scan: Callable[[str], TurnedCase]
-) -> tuple[Panel, Panel]:
+def _panels(column: Shown, warped: Warped, below: str) -> tuple[Panel, Panel]:
     """Return the warped section and the overlap of one registration, or twice why there is none."""
-    found = kept(paper_run.run, dataset, method, column.pair)
-    if found.displacement is None:
-        nothing = Panel(None, why=found.why)
+    if warped.image is None:
+        nothing = Panel(None, why=warped.why)
         return nothing, nothing
-    fixed, moving = scan(column.pair.fixed), scan(column.pair.moving)
-    turned = oriented_displacement(found.displacement, dataset.image(column.pair.fixed).affine)
-    warped = Panel(warped_section(moving.image, turned, column.index, order=1))
-    if fixed.labels is None or moving.labels is None:
-        return warped, Panel(None, why="no labels")
-    labels = warped_section(moving.labels, turned, column.index, order=0)
-    dice = quoted_value(paper_run.run, dataset, method, column.pair, metric="dice")
-    below = "no Dice" if dice is None else f"Dice {number(100 * dice, 1)} %"
-    return warped, Panel(overlay(_cut(fixed.labels, column.index), labels), below)
+    if column.labels is None or warped.labels is None:
+        return Panel(lit(warped.image)), Panel(None, why="no labels")
+    return Panel(lit(warped.image)), Panel(overlay(column.labels, warped.labels), below)
 
 
 def _ratio(dataset: Dataset, case: str) -> float:
@@ -195,8 +251,9 @@ def _ratio(dataset: Dataset, case: str) -> float:
     return rows * down / (columns * right)
 
 
-def _note(paper_run: PaperRun, options: Options, chosen: str, absent: str) -> str:
+def _note(paper_run: PaperRun, options: Options, chosen: str) -> str:
     """Return what a reader has to know: which sections these are, how labels were warped, what the Dice is of."""
+    _, absent = paper_run.chosen(options.methods)
     dataset = paper_run.datasets[options.dataset]
     quoted = quote(paper_run.run.metrics, dataset.name, "dice")
     parts = [f"{paper_run.players[options.dataset].in_figure}.", chosen, "Patient's right on the left, front on top."]

@@ -15,7 +15,7 @@ from reports.paper.layout import load_paper
 from reports.paper.printed import COLUMNS
 from reports.reading.method import Method
 from reports.reading.run import Run
-from tests.reports.report_inputs import HARDWARE, failed_row, frame, row, write_dataset
+from tests.reports.report_inputs import HARDWARE, changed, failed_row, frame, row, write_dataset
 
 DICE = {"metric": "dice", "protocol": "linear_thr128", "unit": "%", "factor": 100, "decimals": 1}
 LAYOUT = {
@@ -165,7 +165,6 @@ def make_run(tmp_path, rows, *, plays, timing=None, methods=("syn", "net"), layo
         runs=pd.DataFrame(),
         datasets={},
         methods={name: known[name] for name in methods},
-        displacement_path=lambda *_: tmp_path / "absent",
         networks={each.method: each for each in networks},
     )
     return varied(PaperRun(paper, run, {}), plays=data)
@@ -178,8 +177,8 @@ def drawn(paper_run, entry):
 
 
 def varied(paper_run, *, paper=None, plays=None, **parts):
-    """The same with ``parts`` of its run changed, or its paper, or the data sets by the key that each plays."""
+    """The same with ``parts`` of its run or volumes changed, or its paper, or the data sets by the key each plays."""
     cast = paper_run.cast if plays is None else {key: data.name for key, data in plays.items()}
     if plays is not None:
         parts["datasets"] = {data.name: data for data in plays.values()}
-    return PaperRun(paper or paper_run.paper, replace(paper_run.run, **parts), cast)
+    return PaperRun(paper or paper_run.paper, changed(paper_run.run, **parts), cast)

@@ -105,7 +105,6 @@ def make_run(folder, rows, plays=None, *, bends=BENDS, times=None, methods=METHO
         runs=pd.DataFrame(),
         datasets={one.name: one for one in data.values()},
         methods=methods,
-        displacement_path=lambda *_: folder / "absent",
         about="Cut: less of everything.",
         trainings=[Training("progressive", "lidc", 0, "ok", "", training)],
     )

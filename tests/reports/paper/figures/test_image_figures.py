@@ -16,6 +16,7 @@ from reports.paper.draw import draw_figures
 from reports.paper.figures import colour_overlays as overlay_figure
 from reports.paper.figures import landmark_correlation as correlation_figure
 from reports.reading import registrations
+from reports.reading.pictures import Volumes
 from reports.reading.trainings import Training
 from tests.reports.paper.paper_inputs import layout, make_run, varied
 from tests.reports.report_inputs import AFFINES, extreme, failed_row, frame, row
@@ -121,19 +122,23 @@ def test_what_networks_learned_from_is_told_where_it_is_not_the_papers(tmp_path)
 # What is kept
 
 
+def kept(paper_run, method, pair):
+    return registrations.kept(paper_run.run, paper_run.run.pictures.volumes, pair, dataset="lungs", method=method)
+
+
 def test_only_the_first_seed_counts_even_where_it_failed(tmp_path):
     rows = block_rows("syn", 5, (1,)) + block_rows("net", 5)
     diverged = failed_row("lungs", PAIRS[0].name, "syn", status="diverged")
     paper_run = block_run(tmp_path, rows=[*rows, diverged, failed_row("lungs", PAIRS[1].name, "syn", "invalid_output")])
     data = paper_run.datasets["one"]
-    assert [registrations.kept(paper_run.run, data, "syn", pair).why for pair in PAIRS] == [
+    assert [kept(paper_run, "syn", pair).why for pair in PAIRS] == [
         "diverged",
         "invalid output",
     ]
     assert registrations.quoted_value(paper_run.run, data, "syn", PAIRS[0], metric="tre") is None
     assert registrations.quoted_value(paper_run.run, data, "net", PAIRS[0], metric="tre") == 5
-    assert registrations.kept(paper_run.run, data, "net", PAIRS[0]).displacement.shape == (3, *SHAPE)
-    assert registrations.kept(paper_run.run, data, "absent", PAIRS[0]).why == "not registered"
+    assert kept(paper_run, "net", PAIRS[0]).displacement.shape == (3, *SHAPE)
+    assert kept(paper_run, "absent", PAIRS[0]).why == "not registered"
 
 
 @pytest.mark.parametrize(("write", "why"), [
@@ -148,7 +153,7 @@ def test_displacements_that_cannot_be_drawn_say_why(tmp_path, write, why):
     paper_run = block_run(tmp_path, (OVERLAYS, CORRELATION))
     write(tmp_path / "u.nii.gz")
     paper_run = varied(paper_run, displacement_path=lambda *_: tmp_path / "u.nii.gz")
-    found = registrations.kept(paper_run.run, paper_run.datasets["one"], "net", PAIRS[0])
+    found = kept(paper_run, "net", PAIRS[0])
     assert (found.displacement, found.why) == (None, why)
     assert [(path, told) for _, _, path, told in draw_figures(paper_run, tmp_path / "figures")] == [(None, why)] * 2
 
@@ -216,16 +221,19 @@ def test_overlays_show_left_on_the_right_and_the_head_on_top(tmp_path, name, wor
     image[tuple(index)] = 1
     for case in ("f0", "m0"):
         writer.image(case, image, affine)
-    writer.finish(Description(name="spots", training=TrainingSplit(("f0", "m0")), test=()))
-    shown = overlay_figure._row(varied(paper_run, landmarks=None), open_dataset(tmp_path / "spots"), [], PAIRS[0], "")
-    bright = shown.panels[0].colours[..., 1]
+    writer.finish(Description(name="spots", training=TrainingSplit(()), test=(PAIRS[0],)))
+    data = open_dataset(tmp_path / "spots")
+    taken = overlay_figure._take_pair(paper_run, Volumes({"spots": data}, lambda *_: tmp_path), data, [], number=1)
+    bright = overlay_figure._row(paper_run, data, [], taken).panels[0].colours[..., 1]
     (y, x), (rows, columns) = np.argwhere(bright == bright.max())[0], bright.shape
     assert (x, y) == ((columns - 1, 0) if place == "right top" else (0, rows - 1))
 
 
 def test_registered_images_agree_and_unregistered_ones_do_not(tmp_path):
     paper_run = block_run(tmp_path)
-    shown = overlay_figure._row(paper_run, paper_run.datasets["one"], ["syn", "net"], PAIRS[0], "pair 1")
+    data, methods = paper_run.datasets["one"], ["syn", "net"]
+    taken = overlay_figure._take_pair(paper_run, paper_run.run.pictures.volumes, data, methods, number=1)
+    shown = overlay_figure._row(paper_run, data, methods, taken)
     before, unmoved, aligned = (panel.colours for panel in shown.panels)
     orange = np.isclose(before, to_rgb(overlay_figure.FIXED), atol=0.01).all(axis=-1)
     blue = np.isclose(before, to_rgb(overlay_figure.MOVING), atol=0.01).all(axis=-1)
@@ -292,10 +300,10 @@ def test_agreement_against_a_line_and_where_it_is_undefined():
 
 def test_displacements_of_landmarks_are_pooled_over_pairs(tmp_path):
     paper_run = block_run(tmp_path)
-    sample = correlation_figure.read_sample(paper_run, ["one"], "net")
+    sample = correlation_figure.read_sample(paper_run, paper_run.run.pictures.volumes, ["one"], "net")
     mm = STEPS * [-1.0, -1.5, 2.0]  # axes point to the right, to the front, to the head
-    np.testing.assert_allclose(sample.true, np.concatenate([mm, mm]))
-    np.testing.assert_allclose(sample.estimated, np.tile(SHIFT * [-1.0, -1.5, 2.0], (8, 1)), atol=1e-5)
+    np.testing.assert_allclose(sample.true, np.concatenate([mm, mm]), atol=1e-3)
+    np.testing.assert_allclose(sample.estimated, np.tile(SHIFT * [-1.0, -1.5, 2.0], (8, 1)), atol=1e-3)
     assert sample.missing == {}
 
 

@@ -62,6 +62,6 @@ def test_options_are_checked_in_one_line(tmp_path, one_file, entry, message):
 
 
 def test_the_report_depends_on_every_figure():
-    known = files_of("workflows.report")
+    known = files_of("workflows.archive.report")
     assert {f"reports/paper/figures/{kind}.py" for kind in kinds()} <= set(known)
     assert "reports/drawing/level_sketch.py" in known  # which a figure alone imports

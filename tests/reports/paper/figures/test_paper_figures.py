@@ -16,6 +16,7 @@ from reports.drawing.sections import AGREE, DPI, EMPTY, MISMATCH
 from reports.paper.draw import draw_figures, kinds
 from reports.paper.figures import sections as section_figure
 from reports.paper.layout import PaperError, load_paper
+from reports.reading.pictures import Volumes
 from tests.reports.paper.paper_inputs import dice_rows, drawn, layout, make_run, timing, varied
 from tests.reports.report_inputs import AFFINES, extreme, failed_row, row
 
@@ -248,7 +249,7 @@ def test_sections_show_the_largest_plane_and_mark_the_mismatch_in_red(tmp_path):
 
 def test_only_evaluated_labels_count(tmp_path):
     paper_run = block_run(tmp_path, [Pair("fixed", "moving"), Pair("fixed", "more")])
-    (scan,) = [section_figure._scan(paper_run, paper_run.datasets["one"], "fixed")]
+    (scan,) = [section_figure._scan(paper_run.run.pictures.volumes, paper_run.datasets["one"], "fixed")]
     assert set(np.unique(scan.labels)) == {0, 1}
     assert np.count_nonzero(scan.labels) == np.count_nonzero(blocks() == 1)
 
@@ -256,14 +257,15 @@ def test_only_evaluated_labels_count(tmp_path):
 @pytest.mark.parametrize("name", AFFINES)
 @pytest.mark.parametrize(("world", "place"), [((-1, 2, 0.1), "right top"), ((1, -2, 0.1), "left bottom")])
 def test_sections_show_left_on_the_right_and_the_front_on_top(tmp_path, name, world, place):
-    affine, shape, paper_run = AFFINES[name], (6, 5, 7), toy(tmp_path, [])
+    affine, shape = AFFINES[name], (6, 5, 7)
     image = np.zeros(shape)
     spot = extreme(affine, shape, world)
     image[spot] = 1
     writer = Writer(tmp_path / "spots")
     writer.image("a", image, affine)
     writer.finish(Description(name="spots", training=TrainingSplit(("a",)), test=()))
-    scan = section_figure._scan(paper_run, open_dataset(tmp_path / "spots"), "a")
+    data = open_dataset(tmp_path / "spots")
+    scan = section_figure._scan(Volumes({"spots": data}, lambda *_: tmp_path), data, "a")
     shown = section_figure._cut(scan.image, section_figure.section_of_largest_area(scan.image > 0))
     (y, x), (rows, columns) = np.argwhere(shown)[0], shown.shape
     assert (x, y) == ((columns - 1, 0) if place == "right top" else (0, rows - 1))
@@ -288,7 +290,7 @@ def test_five_sections_where_no_pairs_share_a_fixed_image(tmp_path):
 def test_what_is_missing_from_the_sections_is_told(tmp_path):
     pairs = [Pair("fixed", "m0"), Pair("fixed", "m1")]
     paper_run = block_run(tmp_path, pairs, [{**SECTIONS, "methods": ["syn", "absent", "net"]}])
-    kept = paper_run.run.displacement_path
+    kept = paper_run.run.pictures.volumes.displacement_path
 
     def some(dataset, method, seed, pair):
         return tmp_path / "nowhere" if (method, pair) == ("net", "fixed__m1") else kept(dataset, method, seed, pair)

@@ -1,0 +1,68 @@
+"""From a run to the contents of its archive: rows, provenance, what is told of it, lean curves, small pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+
+from benchmarks import records, results
+from reports.archive import told as tell
+from reports.archive.lean import lean_files
+from reports.archive.packed import Manifest
+from reports.archive.told import Told, told_data, told_training
+from reports.overview import cases
+from reports.paper import draw
+from reports.paper.cast import PaperRun
+from reports.reading.pictures import NOT_ARCHIVED, encode
+from reports.reading.run import Run
+
+ROWS: dict[results.Kind, str] = {
+    "metrics": "rows/metrics.parquet",
+    "runs": "rows/runs.parquet",
+    "timing": "rows/timing.parquet",
+}
+PICTURES = "pictures"  # the folder of all that is drawn of images
+
+
+def manifest(run: Run) -> Manifest:
+    """Return what the archive of a run says of itself."""
+    commits = sorted({str(commit) for commit in run.runs.commit if commit}) if len(run.runs) else []
+    return Manifest(profile=run.profile, commits=commits)
+
+
+def contents(run: Run, papers: Sequence[PaperRun]) -> dict[str, bytes]:
+    """Return the contents of a run's archive by name; ``run`` takes its pictures from volumes."""
+    found = {tell.NAME: tell.encode(_told(run, papers)), **dict(_rows(run)), **dict(_pictures(run, papers))}
+    for training, name, content in lean_files(run.trainings):
+        found[f"{told_training(training).folder}/{name}"] = content
+    return found
+
+
+def _told(run: Run, papers: Sequence[PaperRun]) -> Told:
+    lost = run.unavailable.items()
+    return Told(
+        profile=run.profile,
+        about=run.about,
+        datasets=[told_data(each) for each in run.datasets.values()],
+        methods=list(run.methods.items()),
+        papers={each.paper.key: dict(each.cast) for each in papers},
+        trainings=[told_training(each) for each in run.trainings],
+        unavailable=[records.Unavailable(dataset=d, method=m, seed=0, reason=why) for (d, m), why in lost],
+        networks=list(run.networks.values()),
+    )
+
+
+def _rows(run: Run) -> Iterator[tuple[str, bytes]]:
+    yield ROWS["metrics"], results.encode(run.metrics, "metrics")
+    yield ROWS["runs"], results.encode(run.runs, "runs")
+    if run.timing is not None:
+        yield ROWS["timing"], results.encode(run.timing, "timing")
+
+
+def _pictures(run: Run, papers: Sequence[PaperRun]) -> Iterator[tuple[str, bytes]]:
+    """Yield what is drawn of images, encoded; what there is nothing of only where the reason is more than that."""
+    figures = (each for paper in papers for each in draw.requests(paper))
+    for request in chain(cases.requests(run), figures):
+        taken = run.pictures.get(request)
+        if taken != NOT_ARCHIVED:
+            yield f"{PICTURES}/{request.name}", encode(taken)

@@ -1,0 +1,1 @@
+"""Archives of runs: written from a run, reported, compared and merged (`reports.archive`)."""

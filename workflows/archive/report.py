@@ -1,0 +1,21 @@
+"""Write the report of an archive: tables, figures, pictures and the page."""
+
+from __future__ import annotations
+
+from reports import page
+from reports.archive.load import load
+from reports.archive.packed import read
+from workflows.planning.layout import Layout
+from workflows.planning.specs import ReportSpec
+from workflows.running.command import job
+
+
+def report(spec: ReportSpec) -> None:
+    """Build the report of an archive, from nothing else."""
+    found = load(read(spec.archive))
+    page.build(Layout(spec.folder).report, found.run, found.papers)
+
+
+if __name__ == "__main__":
+    with job(ReportSpec, __doc__) as this:
+        report(this.spec)
