@@ -111,7 +111,7 @@ def describe(settings: Settings, method: str, dataset: str) -> Iterator[str]:
         ("module", f"methods/{entry.module}.py", where("module")),
         ("kind", entry.kind, where("kind")),
         ("cite", entry.cite, where("cite")),
-        ("seeds", ", ".join(map(str, settings.seeds(method))), where("seeds", "all methods")),
+        ("seeds", ", ".join(map(str, settings.seeds(method, dataset))), where("seeds", "all methods")),
         ("time limit", f"{settings.time_limit(method, dataset):g} s", where("time_limit", "all methods")),
     ]
     if settings.trains(method):
@@ -152,7 +152,7 @@ def _meaning(option: sources.Option) -> str:
 def _specifications(settings: Settings, method: str, dataset: str) -> Iterator[str]:
     """Yield the specifications of the jobs of a method's first seed and of the first chunk of a data set."""
     plan = Plan(settings)
-    job = Wildcards(dataset, method, str(settings.main_seed(method)), "0")
+    job = Wildcards(dataset, method, str(settings.main_seed(method, dataset)), "0")
     learned = replace(job, dataset=settings.train_on(method, dataset))
     steps = {"prepare": plan.prepare(job), "register": plan.register(job)}
     if settings.trains(method):

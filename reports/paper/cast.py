@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from statistics import median
 
 from datasets.case import Described
 from reports.paper.contents import Paper
 from reports.reading.run import Run
-from reports.reading.trainings import Training
+from reports.reading.trainings import Training, teacher_shares
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,18 @@ class PaperRun:
                 learned.setdefault(names, []).append(self.run.label(method))
         paper = f"the paper's on {self.paper.training.name}"
         return [f"Trained on {names}, {paper}: {' and '.join(who)}." for names, who in learned.items()]
+
+    def taught(self, methods: Iterable[str]) -> str:
+        """Return how much of their gradient these methods had from their teachers; empty where none logged it."""
+        found = {self.run.label(method): teacher_shares(self.run.trainings, method) for method in methods}
+        listed = "; ".join(
+            f"{name} {min(shares):.1g} to {max(shares):.1g}, median {median(shares):.1g} of {len(shares)} steps"
+            for name, shares in found.items()
+            if shares
+        )
+        return (
+            f"Logged in training, gradient from the teacher over gradient of the base loss: {listed}." if listed else ""
+        )
 
     def trained_on(self, training: Training) -> str:
         """Return what a training learned from; other data than the paper's are named as its stand-in."""

@@ -144,6 +144,8 @@ def _notes(paper_run: PaperRun, judged: Cells, reasons: Reasons) -> Iterator[str
         yield "Stand-ins: numbers of other data or narrower networks than the paper's are no reproductions."
     if learned := _learned(judged):
         yield f"Trained on other data than the paper's ({paper_run.paper.training.name}): {learned}."
+    if taught := paper_run.taught(dict.fromkeys(each.cell.method for each in judged.values())):
+        yield taught
     if paper_run.run.about:
         yield paper_run.run.about
     if failed := [each.verdict == OURS for each in judged.values() if each.measured.failed]:

@@ -125,6 +125,19 @@ def loss_curves(trainings: Sequence[Training]) -> dict[tuple[str, str], pd.DataF
     return curves
 
 
+def teacher_shares(trainings: Iterable[Training], method: str) -> list[float]:
+    """Return every ``teacher_share`` that the trainings of a method logged, all seeds and data sets together.
+
+    It is the norm of the gradient that the teacher adds, over that of the base loss, at some steps of a training.
+    """
+    shares: list[float] = []
+    for training in trainings:
+        rows = training.rows("curve.jsonl") if (training.method, training.status) == (method, "ok") else None
+        if rows is not None and "teacher_share" in rows:
+            shares += map(float, rows["teacher_share"].dropna())
+    return shares
+
+
 def choose(trainings: Sequence[Training], methods: Sequence[str], own: str = "") -> str:
     """Return the data set whose trainings are read: ``own`` if any method learned on it, else the first listed."""
     names = [each.dataset for each in trainings if each.method in methods]

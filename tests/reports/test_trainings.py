@@ -6,7 +6,7 @@ import os
 import numpy as np
 import pytest
 
-from reports.reading.trainings import Training, find, first_seed
+from reports.reading.trainings import Training, find, first_seed, teacher_shares
 
 
 @pytest.mark.parametrize("seeds", [[3, 1], [1, 3]])
@@ -20,6 +20,24 @@ def test_a_method_is_shown_by_its_lowest_seed(seeds):
 def test_no_other_seed_steps_in_for_the_main_run_that_failed():
     failed = Training("net", "shells", 1, "diverged", "loss is not a number", None)
     assert find([Training("net", "shells", 3, "ok", "", None), failed], "net") == failed
+
+
+def test_the_teachers_share_is_read_from_all_that_ended_well(tmp_path):
+    def curve(name, *shares):
+        (tmp_path / name).mkdir()
+        rows = [{"iteration": n, "total": 1.0, **({"teacher_share": s} if s else {})} for n, s in enumerate(shares)]
+        (tmp_path / name / "curve.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        return tmp_path / name
+
+    trainings = [
+        Training("student", "shells", 0, "ok", "", curve("a", None, 0.25, None, 0.5)),
+        Training("student", "shells", 1, "ok", "", curve("b", 0.125)),
+        Training("student", "shells", 2, "diverged", "loss is nan", curve("c", 9.0)),
+        Training("student", "shells", 3, "ok", "", None),
+        Training("plain", "shells", 0, "ok", "", curve("d", None, None)),
+    ]
+    assert teacher_shares(trainings, "student") == [0.25, 0.5, 0.125]
+    assert teacher_shares(trainings, "plain") == []
 
 
 @pytest.fixture

@@ -169,7 +169,7 @@ def test_progressive_training_is_the_papers(profile):
 
 def test_the_initial_weights_are_drawn_five_times_for_the_same_pairs(profile):
     for method in ("progressive-baseline", "progressive"):
-        assert profile.seeds(method) == [0, 1, 2, 3, 4]
+        assert profile.seeds(method, "dirlab") == [0, 1, 2, 3, 4]
         assert profile.training(method, "dirlab")["pairs_seed"] == 0
 
 
@@ -194,8 +194,10 @@ def test_the_whole_job_graph_is_planned(tmp_path, profile):
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     counts = dict(re.findall(r"^(\w+) +(\d+)$", done.stdout + done.stderr, re.MULTILINE))
-    chunks = sum(profile.dataset(d).chunks * len(profile.seeds(m)) for m, d in profile.runs)
-    trainings = {(m, profile.train_on(m, d), s) for m, d in profile.runs if profile.trains(m) for s in profile.seeds(m)}
+    chunks = sum(profile.dataset(d).chunks * len(profile.seeds(m, d)) for m, d in profile.runs)
+    trainings = {
+        (m, profile.train_on(m, d), s) for m, d in profile.runs if profile.trains(m) for s in profile.seeds(m, d)
+    }
     expected = {
         "prepare": 10,
         "train": len(trainings),

@@ -64,6 +64,11 @@ BAD = [
     ({"methods": {"ldr-1": {"watch": ["phantom-dirlab"]}}}, "ldr-1.watch: recursive keeps no snapshots"),
     ({"methods": {"ldr-1": {"seeds": []}}}, "methods.ldr-1.seeds"),
     ({"methods": {"ldr-1-aldk": {"seeds": [0, 3]}}}, "'rcn-3' is not trained with seed 3"),
+    (
+        {"methods": {"ldr-1-aldk": {"by_dataset": {"phantom-brain": {"seeds": [0, 1]}}}}},
+        "'rcn-3' is not trained with seed 1 on phantom-brain",
+    ),
+    ({"methods": {"ldr-1": {"by_dataset": {"phantom-brain": {"seeds": []}}}}}, "by_dataset.phantom-brain.seeds"),
     ({"timing": {"methods": {"phantom-brain": []}}}, "unknown data set of timing.datasets 'phantom-brain'"),
     ({"timing": {"methods": {"phantom-liver": ["deamons"]}}}, "unknown method 'deamons'; did you mean 'demons'"),
     ({"datasets": {"phantom-liver": {"keep": "some"}}}, 'keep: expected one of all, extremes, got "some"'),
@@ -155,7 +160,9 @@ def test_annotations(annotation, good, bad, words):
 
 def test_the_main_run_is_that_of_the_smallest_seed():
     profile = Plan(resolve({"seeds": [3, 1], "methods": {"demons": {"seeds": [5, 4]}}}))
-    assert [profile.settings.seeds(method) for method in ("rcn-1", "demons")] == [[1, 3], [4, 5]]
+    assert [profile.settings.seeds(method, "phantom-liver") for method in ("rcn-1", "demons")] == [[1, 3], [4, 5]]
     timed = {run.by.method: run.by.seed for run in profile.timing(Wildcards("", "", "", "")).runs}
     assert (timed["rcn-1"], timed["demons"]) == (1, 4)
-    assert first_seed([3, 1]) == profile.settings.main_seed("rcn-1")  # the report draws the run that is timed
+    assert first_seed([3, 1]) == profile.settings.main_seed(
+        "rcn-1", "phantom-liver"
+    )  # the report draws the run that is timed

@@ -139,10 +139,12 @@ def test_a_diverged_training_keeps_its_curve(folder):
 def test_a_plan_runs_each_method_with_its_own_seeds():
     chosen = plan.Plan(resolve({}))
     trainings = chosen.all_trainings()
-    for name, seeds in (("progressive", [0, 1, 2]), ("progressive-long", [0]), ("ldr-1", [0])):
+    for name, seeds in (("progressive", [0, 1, 2]), ("progressive-long", [0]), ("ldr-1", [0, 1, 2]), ("ldr-2", [0])):
         found = sorted(Path(path).parent.name for path in trainings if Path(path).parts[-3] == name)
         assert set(found) == {f"seed{seed}" for seed in seeds}
     assert sum("/progressive/seed2/" in path for path in chosen.all_metrics()) == 3
+    brains = [path for path in chosen.all_metrics() if "/phantom-brain/" in path and "/ldr-1/" in path]
+    assert [Path(path).parts[-3] for path in brains] == ["seed0"]  # by_dataset
     specification = chosen.train(SimpleNamespace(method="progressive", dataset="phantom-lidc", seed="1"))
     assert [path.name for path in specification.watch] == ["phantom-dirlab", "phantom-creatis", "phantom-popi"]
     assert specification.training["pairs_seed"] == 0

@@ -34,6 +34,7 @@ class Adaptation:
     training: Options = field(default_factory=dict)
     train_on: str | None = None
     time_limit: float | None = None
+    seeds: list[int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +45,6 @@ class MethodConfig(Adaptation):
     label: str
     kind: str
     cite: str = ""
-    seeds: list[int] | None = None
     watch: list[str] = field(default_factory=list)
     teacher: str | None = None
     datasets: list[str] | None = None
@@ -58,6 +58,7 @@ class MethodConfig(Adaptation):
             training=merge(self.training, own.training),
             train_on=own.train_on or self.train_on,
             time_limit=own.time_limit or self.time_limit,
+            seeds=own.seeds or self.seeds,
         )
 
 

@@ -112,13 +112,13 @@ class Settings:
         """Return the method that a student learns from."""
         return self.method(method).teacher
 
-    def seeds(self, method: str) -> list[int]:
-        """Return the seeds with which a method runs, from the smallest."""
-        return sorted(self.method(method).seeds or self.config.seeds)
+    def seeds(self, method: str, dataset: str) -> list[int]:
+        """Return the seeds with which a method runs on a data set, from the smallest."""
+        return sorted(self.method(method).on(dataset).seeds or self.config.seeds)
 
-    def main_seed(self, method: str) -> int:
-        """Return the seed of a method's main run, which is timed and drawn: its smallest one."""
-        return self.seeds(method)[0]
+    def main_seed(self, method: str, dataset: str) -> int:
+        """Return the seed of a method's main run on a data set, which is timed and drawn: its smallest one."""
+        return self.seeds(method, dataset)[0]
 
     def watched(self, method: str) -> list[str]:
         """Return the selected data sets on whose landmarks a method's snapshots are judged while it trains."""

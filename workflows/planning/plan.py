@@ -67,7 +67,7 @@ class Plan:
         names = (
             Wildcards(dataset, method, str(seed), str(chunk))
             for method, dataset in self.settings.runs
-            for seed in self.settings.seeds(method)
+            for seed in self.settings.seeds(method, dataset)
             for chunk in range(self._chunks(dataset))
         )
         return {self._chunk(where): where for where in names}
@@ -82,12 +82,12 @@ class Plan:
 
     def all_trainings(self) -> list[str]:
         """Return the outcome of every training that a selected run needs."""
-        runs = ((m, d, seed) for m, d in self.settings.runs for seed in self.settings.seeds(m))
+        runs = ((m, d, seed) for m, d in self.settings.runs for seed in self.settings.seeds(m, d))
         return sorted({str(found.outcome) for run in runs if (found := self._training(*run))})
 
     def trainings(self) -> dict[Path, Wildcards]:
         """Return the names in the path of every training's outcome: those that runs need, and those of teachers."""
-        runs = ((m, d, seed) for m, d in self.settings.runs for seed in self.settings.seeds(m))
+        runs = ((m, d, seed) for m, d in self.settings.runs for seed in self.settings.seeds(m, d))
         learning = ((m, self.settings.train_on(m, d), str(seed)) for m, d, seed in runs if self.settings.trains(m))
         return {path: where for m, d, seed in learning for path, where in self._taught(Wildcards(d, m, seed, ""))}
 
@@ -287,6 +287,6 @@ class Plan:
         for dataset in (d for d in self.settings.config.timing.datasets if d in self.settings.datasets):
             for method in (m for m in self.settings.timed(dataset) if m in self.settings.methods):
                 if (method, dataset) in self.settings.runs and self.settings.method(method).kind != "control":
-                    run = self._run(method, dataset, self.settings.main_seed(method))
+                    run = self._run(method, dataset, self.settings.main_seed(method, dataset))
                     for device in dict.fromkeys(["cpu", run.by.device]):
                         yield replace(run, by=replace(run.by, device=device))

@@ -7,7 +7,7 @@ the student at all, so the readings stand side by side as `Objective`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from methods.blocks.cascades.discriminator import Design, Output, check_output, gradient_penalty
 from methods.blocks.options import OPEN, fill, not_negative, positive
+from methods.blocks.training import parallel
 from methods.blocks.training.loop import update
 from methods.blocks.training.sampling import Batch
 
@@ -25,6 +26,7 @@ Turns = Literal["alg1_3to1", "every_step", "released_2to1_first8000"]
 Terms = dict[str, Tensor]
 
 PRESETS: dict[Preset, Aldk] = {}
+WEIGHED_EVERY = 25  # iterations in which the teacher's share is taken once, at the first step that has a teacher
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ class Aldk:
     turns: Turns = OPEN  # which steps are adversarial: every fourth (Algorithm 1), all, or every third of the first 8 %
     teacher_on_augmented: bool = OPEN  # whether the teacher sees the moving image as augmented for the student
     flow_scale: float = OPEN  # factor of displacements on their way into D
+    # the control: all as it is, D too, but for the adversarial term's gradient, which does not reach the student
+    cut: bool = False
 
     def __post_init__(self) -> None:
         fill(self, PRESETS.get(self.preset, self))
@@ -79,6 +83,11 @@ class Aldk:
             "alg1_3to1": iteration % 4 == 3,
             "released_2to1_first8000": iteration % 3 == 2 and iteration < 0.08 * iterations,
         }[self.turns]
+
+    def is_weighed(self, iteration: int, iterations: int) -> bool:
+        """Return whether this step says how much of the student's gradient is the teacher's."""
+        steps = range(iteration - iteration % WEIGHED_EVERY, iteration + 1)
+        return [step for step in steps if self.is_adversarial(step, iterations)] == [iteration]
 
 
 # What a preset leaves open comes from the first one.
@@ -131,11 +140,13 @@ class Distillation:
     def step(self, batch: Batch) -> Terms:
         """Update the student, and before it the discriminator where the step is adversarial and D learns.
 
-        ``total`` is the base loss in every step, so that curves of plain and distilled training compare.
+        ``total`` is the base loss in every step, so that curves of plain and distilled training compare. In a few steps
+        ``teacher_share`` is the norm of the gradient that the teacher adds to the student's weights, over the norm of
+        the rest of it, both as they are added; 0 where the teacher reaches nothing, left out where there is no rest.
         """
         result = self.student(batch.fixed, batch.moving, mixed=self.mixed)
         terms = self.losses(result, batch)
-        objective = terms["total"]
+        objective, added = terms["total"], None
         if self.options.is_adversarial(batch.iteration, self.iterations):
             pair = result.displacement * self.options.flow_scale, self._taught(batch) * self.options.flow_scale
             if self.options.trains_discriminator:
@@ -143,10 +154,28 @@ class Distillation:
                 update(self.optimisers["discriminator"], critic["critic"] + critic["penalty"], share=self.discriminator)
                 terms |= critic
             adversarial = self._adversarial(*pair, batch.generator)
-            objective = self._weighted_base_loss(terms) + (1 - self.options.gamma) * adversarial
+            pull = (1 - self.options.gamma) * (adversarial.detach() if self.options.cut else adversarial)
+            objective = self._weighted_base_loss(terms) + pull
             terms["adversarial"] = adversarial
+            if self.options.is_weighed(batch.iteration, self.iterations):
+                added = self._gradient(pull)
         update(self.optimisers["model"], objective)
+        terms |= self._share(added) if added else {}
         return {name: term.detach() for name, term in terms.items()}
+
+    def _gradient(self, term: Tensor) -> list[Tensor]:
+        """Return the gradient of a term of the objective by each of the student's weights, over the whole batch."""
+        weights = list(self.student.parameters())
+        if not term.requires_grad:
+            return [torch.zeros_like(weight) for weight in weights]
+        slopes = torch.autograd.grad(term, weights, retain_graph=True, allow_unused=True, materialize_grads=True)
+        return [parallel.average(slope) for slope in slopes]
+
+    def _share(self, added: Iterable[Tensor]) -> Terms:
+        """Return ``teacher_share``, where ``added`` is the teacher's part of the gradient of the step just taken."""
+        pairs = [(part, w.grad) for part, w in zip(added, self.student.parameters(), strict=True) if w.grad is not None]
+        rest = _norm(whole - part for part, whole in pairs)
+        return {"teacher_share": _norm(part for part, _ in pairs) / rest} if rest else {}
 
     @torch.no_grad()
     def _taught(self, batch: Batch) -> Tensor:
@@ -202,3 +231,8 @@ class Distillation:
             share = torch.rand(len(student), 1, 1, 1, 1, generator=generator).to(student)
         mixed = share * teacher + (1 - share) * student
         return gradient_penalty(self.discriminator, mixed, per_channel=self.options.gp_norm == "channel")
+
+
+def _norm(gradient: Iterable[Tensor]) -> Tensor:
+    """Return the norm over all weights together."""
+    return torch.stack([part.square().sum() for part in gradient]).sum().sqrt()

@@ -151,8 +151,9 @@ def fit(
         learner: what is trained.
         sampler: gives the batches.
         folder: keeps ``state-*.pt`` (the last two) and ``curve.jsonl``, a row an iteration: ``iteration``, the loss
-            ``total`` and its terms, ``learning_rate``, ``seconds``, and for networks that grow the weights ``alpha_0``,
-            ``alpha_1``, ... of their levels, the coarsest first.
+            ``total`` and its terms, ``learning_rate``, ``seconds``; for networks that grow the weights ``alpha_0``,
+            ``alpha_1``, ... of their levels, the coarsest first; for students in some rows ``teacher_share``, see
+            `methods.blocks.cascades.distillation.Distillation.step`.
         run: the name of the run, by `run_name`.
         after: called with the number of updates made so far, each time before a state is written; a resumed training
             may repeat a call. It must leave weights and training mode as they are.

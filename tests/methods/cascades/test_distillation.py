@@ -241,6 +241,85 @@ def test_gradients_are_those_of_the_formulas(objective, reaches):
         torch.testing.assert_close(terms["critic_teacher"], wanted.detach())
 
 
+def still_life(aldk, base, **modules):
+    """A distillation of plain tensors in which no optimiser moves anything."""
+    still = {name: torch.optim.SGD(modules[name].parameters(), lr=0.0) for name in ("model", "discriminator")}
+    networks = modules["model"], modules["teacher"].requires_grad_(False), modules["discriminator"]
+    return Distillation(aldk, 100, *networks, still, lambda result, images: {"total": base(result.displacement)})
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_the_teachers_share_is_the_norm_of_its_gradient_over_that_of_the_rest(objective):
+    draws = torch.from_numpy(np.random.default_rng(1).normal(size=(5, 3, 2, 3, 4)))
+    aldk = Aldk("paper_mri", objective)  # gamma 0.3
+    modules = {"model": Says(draws[:2]), "teacher": Says(draws[2:4]), "discriminator": Squared(draws[4] / 10)}
+    under = still_life(aldk, lambda u: 5 * u.square().sum(), **modules)
+    found = under.step(batch())["teacher_share"]
+    u = under.student.displacement
+    term = formulas(aldk, u, draws[2:4], draws[4] / 10)[0]
+    added = torch.autograd.grad(term, u)[0] if term.requires_grad else torch.zeros_like(u)
+    torch.testing.assert_close(found, 0.7 * added.norm() / (0.3 * (10 * u).norm()).detach())
+    assert (found == 0) == (objective == "released_noop")
+
+
+def test_the_share_of_two_weights_is_of_both_together_and_left_out_where_there_is_no_rest():
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.Parameter(torch.full((1, 3, 1, 1, 1), 2.0)), nn.Parameter(torch.ones(1, 3, 1, 1, 1))
+
+        def forward(self, fixed, moving, *, mixed=False):
+            return SimpleNamespace(displacement=self.a + 2 * self.b)
+
+    def share(gamma, base):
+        aldk = Aldk(objective="flow_l2", gamma=gamma)
+        teacher, critic = Says(torch.zeros(1, 3, 1, 1, 1)), Squared(torch.ones(1))
+        return still_life(aldk, base, model=Two(), teacher=teacher, discriminator=critic).step(batch())
+
+    # u = 4: the teacher's gradient on u is 8, on the weights 8 and 16; that of the base loss 1, 1 and 2
+    torch.testing.assert_close(share(0.5, torch.sum)["teacher_share"], torch.tensor(8.0))
+    torch.testing.assert_close(share(0.2, torch.sum)["teacher_share"], torch.tensor(32.0))
+    assert "teacher_share" not in share(0.0, torch.sum)
+    assert "teacher_share" not in share(0.5, lambda u: 0 * u.sum())
+
+
+@pytest.mark.parametrize(
+    ("turns", "expected"),
+    [("alg1_3to1", [3, 27, 51, 75]), ("every_step", [0, 25, 50, 75]), ("released_2to1_first8000", [2])],
+)
+def test_the_share_is_taken_once_in_25_iterations(turns, expected):
+    aldk = Aldk(turns=turns)
+    assert [i for i in range(100) if aldk.is_weighed(i, 100)] == expected
+
+
+def test_looking_at_the_share_changes_no_weight(monkeypatch):
+    seen, unseen = distillation(), distillation()
+    for iteration in range(8):
+        assert ("teacher_share" in seen.step(batch(iteration))) == (iteration == 3)
+    monkeypatch.setattr(Aldk, "is_weighed", lambda *_: False)
+    for iteration in range(8):
+        assert "teacher_share" not in unseen.step(batch(iteration))
+    for one, other in ((seen.student, unseen.student), (seen.discriminator, unseen.discriminator)):
+        assert not changed(one, state(other))
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_cut_off_only_the_teachers_gradient_is_missing(objective):
+    """The discriminator learns as ever; the student sees gamma times its base loss, to the last bit."""
+    cut, whole, images = distillation(objective=objective, cut=True), distillation(objective=objective), batch()
+    parameters = list(cut.student.parameters())
+    terms = losses(cut.student(images.fixed, images.moving), images)
+    expected = torch.autograd.grad(cut.options.gamma * terms["total"], parameters)
+    alone, under = cut.step(images), whole.step(batch())
+    for parameter, slope in zip(parameters, expected, strict=True):
+        assert torch.equal(parameter.grad, slope)
+    assert alone.keys() == under.keys()
+    assert alone.pop("teacher_share") == 0
+    assert all(torch.equal(value, under[name]) for name, value in alone.items())
+    assert not changed(cut.discriminator, state(whole.discriminator))
+    assert bool(changed(cut.student, state(whole.student))) == (objective != "released_noop")
+
+
 def test_gamma_scales_all_or_the_similarity_alone():
     images = batch()
     for scaled, share in (("all", 0.3), ("rec", 1.0)):

@@ -75,6 +75,28 @@ def test_the_student_depends_on_objective_and_teacher_but_on_none_as_released(no
     assert same(student("released_noop", teacher), student("released_noop", other))
 
 
+@pytest.mark.parametrize("objective", ["eq7_minimax", "flow_l2"])
+def test_cut_off_a_student_depends_on_no_teacher_and_without_weights_is_the_plain_one(
+    noise, teacher, tmp_path, objective
+):
+    """With gamma 1 the base loss has its whole weight in every step, and nothing is left that tells it from LDR."""
+    common = {"device": "cpu", "seed": 0, "checkpoint_every": 2}
+    plain = load_file(calls.train(recursive, noise, tmp_path / "plain", **common, **SMALL))
+
+    def weights(name, teacher, **options):
+        return load_file(train(noise, tmp_path / name, teacher, objective=objective, **options))
+
+    def same(one, two):
+        return one.keys() == two.keys() and all(torch.equal(tensor, two[name]) for name, tensor in one.items())
+
+    cut = weights("cut", teacher, cut=True)
+    assert same(cut, weights("other", teach(noise, tmp_path / "teacher", 1), cut=True))
+    assert not same(cut, weights("whole", teacher))
+    assert not same(cut, plain)  # which sees no gamma
+    assert same(weights("gamma", teacher, cut=True, gamma=1.0), plain)
+    assert same(weights("zero", teacher, gamma=1.0), plain)  # a gradient of zero is as good as none
+
+
 def test_a_teacher_and_aldk_go_together(noise, teacher, tmp_path):
     for only in ({"teacher": teacher}, {"aldk": Aldk()}):
         with pytest.raises(ValueError, match="aldk and a teacher go together"):

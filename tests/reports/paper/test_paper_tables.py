@@ -10,11 +10,12 @@ import pytest
 from reports import page
 from reports.paper.ledger import judge
 from reports.paper.tables import write_paper_tables
+from reports.reading.trainings import Training
 from reports.tables.latex import latex
 from reports.tables.markdown import markdown
 from reports.tables.numbers import MINUS
 from reports.tables.table import Group, Head, Table, Text
-from tests.reports.paper.paper_inputs import dice_rows, make_run, network, paper_size, size_rows
+from tests.reports.paper.paper_inputs import dice_rows, make_run, network, paper_size, size_rows, varied
 from tests.reports.report_inputs import METHODS, Links, runs_frame
 
 ROWS = [
@@ -28,6 +29,21 @@ ROWS = [
 def paper_run(tmp_path_factory):
     folder, networks = tmp_path_factory.mktemp("run"), [network("net", "syn")]
     return make_run(folder, ROWS, plays={"one": "shells"}, timing=paper_size("syn", [9, 9.5, 11]), networks=networks)
+
+
+def test_a_table_says_how_much_of_the_gradient_was_the_teachers(paper_run, tmp_path):
+    def notes(run):
+        [table] = write_paper_tables(tmp_path / "tables", run, judge(run))
+        return [note for note in table.notes if "teacher over" in note]
+
+    assert notes(paper_run) == []
+    (tmp_path / "curve.jsonl").write_text(
+        '{"total": 1}\n{"total": 1, "teacher_share": 0.0004}\n'
+        '{"total": 1, "teacher_share": 0.003}\n{"total": 1, "teacher_share": 0.001}\n'
+    )
+    taught = varied(paper_run, trainings=[Training("net", "shells", 0, "ok", "", tmp_path)])
+    said = "Logged in training, gradient from the teacher over gradient of the base loss: Net 0.0004 to 0.003, median"
+    assert notes(taught) == [f"{said} 0.001 of 3 steps."]
 
 
 @pytest.fixture(scope="module")
