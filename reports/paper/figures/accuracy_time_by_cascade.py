@@ -296,5 +296,4 @@ def _span(numbers: Iterable[int | None]) -> str:
 def _chips(paper_run: PaperRun) -> list[str]:
     """Return the processors on record of the run."""
     runs = paper_run.run.runs
-    chips = set() if runs.empty else {str(chip) for chip in (*runs.cpu, *runs.gpu) if chip}
-    return sorted(chips - {"none"})
+    return [] if runs.empty else sorted({str(chip) for chip in (*runs.cpu, *runs.gpu) if chip} - {"none"})
