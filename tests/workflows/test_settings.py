@@ -62,13 +62,8 @@ BAD = [
     ({"methods": {"ldr-1-aldk": {"training": {"aldk": "eq7"}}}}, 'aldk: expected keys and values, got "eq7"'),
     ({"methods": {"progressive": {"watch": ["phantom-dirlap"]}}}, "did you mean 'phantom-dirlab'"),
     ({"methods": {"ldr-1": {"watch": ["phantom-dirlab"]}}}, "ldr-1.watch: recursive keeps no snapshots"),
-    ({"methods": {"ldr-1": {"seeds": []}}}, "methods.ldr-1.seeds"),
-    ({"methods": {"ldr-1-aldk": {"seeds": [0, 3]}}}, "'rcn-3' is not trained with seed 3"),
-    (
-        {"methods": {"ldr-1-aldk": {"by_dataset": {"phantom-brain": {"seeds": [0, 1]}}}}},
-        "'rcn-3' is not trained with seed 1 on phantom-brain",
-    ),
-    ({"methods": {"ldr-1": {"by_dataset": {"phantom-brain": {"seeds": []}}}}}, "by_dataset.phantom-brain.seeds"),
+    ({"methods": {"rcn-2": {"seeds": []}}}, "methods.rcn-2.seeds"),
+    ({"methods": {"rcn-2": {"by_dataset": {"phantom-brain": {"seeds": []}}}}}, "rcn-2.by_dataset.phantom-brain.seeds"),
     ({"timing": {"methods": {"phantom-brain": []}}}, "unknown data set of timing.datasets 'phantom-brain'"),
     ({"timing": {"methods": {"phantom-liver": ["deamons"]}}}, "unknown method 'deamons'; did you mean 'demons'"),
     ({"datasets": {"phantom-liver": {"keep": "some"}}}, 'keep: expected one of all, extremes, got "some"'),
@@ -156,6 +151,17 @@ def test_annotations(annotation, good, bad, words):
     assert annotations.in_words(annotation) == words
     assert annotations.accepts(annotation, good)
     assert not annotations.accepts(annotation, bad)
+
+
+def test_a_teacher_is_trained_with_every_seed_of_its_students():
+    """Also with one that it does not run with itself."""
+    methods = {"rcn-3": {"seeds": [0]}, "ldr-1-aldk": {"seeds": [0, 3]}}
+    plan = Plan(resolve({"run": {"datasets": ["phantom-liver"], "methods": list(methods)}, "methods": methods}))
+    trained = {(where.method, where.seed) for where in plan.trainings().values()}
+    assert trained == {("rcn-3", "0"), ("rcn-3", "3"), ("ldr-1-aldk", "0"), ("ldr-1-aldk", "3")}
+    student = Wildcards("phantom-liver", "ldr-1-aldk", "3", "")
+    assert plan.teacher(student) == ["results/mini/models/phantom-liver/rcn-3/seed3/training.json"]
+    assert not any("/rcn-3/seed3/" in path for path in plan.all_metrics())
 
 
 def test_the_main_run_is_that_of_the_smallest_seed():

@@ -157,7 +157,7 @@ def test_a_plan_runs_each_method_with_its_own_seeds():
 def unavailable_teacher(folder) -> plan.Plan:
     """Return the plan of a run of two students whose teacher, which does not run itself, is trained nowhere."""
     chosen = plan.Plan(
-        resolve({"run": {"datasets": ["phantom-liver"], "methods": ["ldr-1-aldk", "ldr-2-aldk"]}, "seeds": [0]})
+        resolve({"run": {"datasets": ["phantom-liver"], "methods": ["ldr-3-aldk", "ldr-2-aldk"]}, "seeds": [0]})
     )
     for path, where in chosen.trainings().items():
         about = {"dataset": where.dataset, "method": where.method, "seed": int(where.seed)}
@@ -170,7 +170,7 @@ def unavailable_teacher(folder) -> plan.Plan:
 def test_an_unavailable_teacher_is_tried_again_even_where_it_does_not_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     chosen = unavailable_teacher(tmp_path)
-    assert [path.parts[-3] for path in chosen.trainings()] == ["ldr-1-aldk", "rcn-3", "ldr-2-aldk"]
+    assert [path.parts[-3] for path in chosen.trainings()] == ["ldr-3-aldk", "rcn-3", "ldr-2-aldk"]
     assert len(unavailable.forget(chosen)) == 3
     assert not list(tmp_path.rglob("training.json"))
 

@@ -216,11 +216,6 @@ def _check_teacher(config: Config, name: str) -> None:
         raise SettingsError(f"{where}: {student.teacher!r} is made by another module, so it cannot teach")
     if teacher.teacher is not None:
         raise SettingsError(f"{where}: {student.teacher!r} must be a method that learns without a teacher")
-    for dataset in ("", *config.datasets):
-        taught, trained = (entry.on(dataset).seeds or config.seeds for entry in (student, teacher))
-        if absent := sorted({*taught} - {*trained}):
-            on = f" on {dataset}" if dataset else ""
-            raise SettingsError(f"{where}: {student.teacher!r} is not trained with seed {absent[0]}{on}")
 
 
 def _check_options(given: Options, known: Mapping[str, sources.Option], where: str) -> None:
