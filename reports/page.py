@@ -16,6 +16,7 @@ from benchmarks.ranking import Rank
 from benchmarks.records import UNAVAILABLE
 from benchmarks.results import RUN_LEVEL
 from reports import FAILURES, FIGURES, LEDGER, PAGE, TABLES
+from reports.audit.audit import write_audit
 from reports.drawing.html import cite
 from reports.overview.cases import shown_ranks
 from reports.overview.costs import cost_frame, cost_table
@@ -63,6 +64,7 @@ class Page:
     scatter: Drawing | None
     sections: Sequence[Section]
     papers: Sequence[PaperSection]
+    audits: Mapping[str, Table]  # of the papers' printed numbers, by the papers' keys
     failures: Table
     costs: Table
     failed: int
@@ -92,7 +94,7 @@ class Page:
 
 
 def build(folder: Path, run: Run, papers: Sequence[PaperRun] = ()) -> None:
-    """Write the report of a run: ``index.html``, ``failures.csv``, ``ledger.csv``, ``tables/`` and ``figures/``.
+    """Write the report of a run: ``index.html``, ``tables/``, ``figures/``, and its failures, ledger and audit as CSV.
 
     ``papers`` are the papers whose tables, figures and ledger the run fills.
 
@@ -111,6 +113,7 @@ def build(folder: Path, run: Run, papers: Sequence[PaperRun] = ()) -> None:
     write_text(folder / FAILURES, csv_text(failed))
     printed = [write_paper(folder, paper) for paper in papers]
     write_text(folder / LEDGER, csv_text(ledger_frame([each for _, judged in printed for each in judged])))
+    audits = write_audit(folder, [paper.paper for paper in papers])
     costs, moved = cost_table(run), spreads(run)
     write_tables(folder / TABLES, "costs", cost_frame(run), [costs])
     write_text(folder / TABLES / "seeds.csv", csv_text(spread_frame(moved)))
@@ -125,6 +128,7 @@ def build(folder: Path, run: Run, papers: Sequence[PaperRun] = ()) -> None:
         None if scatter is None else keep_drawing(scatter, folder / FIGURES, "accuracy-time", alt),
         _embed_pictures(sections),
         [section for section, _ in printed],
+        audits,
         failures,
         costs,
         int((~failed.status.isin(["not_applicable", UNAVAILABLE])).sum()),

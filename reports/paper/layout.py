@@ -60,7 +60,7 @@ def load_paper(key: str, *, folder: Path = PAPERS) -> Paper:
         _check_cell(cell, list(layout["datasets"]), f"{layout_path}: {_name(place)}")
     frame = read_printed(csv_path)
     _check_printed(frame, {place: cell for place, cell in wanted.items() if cell.row.printed}, str(csv_path))
-    rows = frame[["table", "row", "column", "printed", "value", "note"]].itertuples(index=False, name=None)
+    rows = frame[["table", "row", "column", "printed", "value", "note", "locator"]].itertuples(index=False, name=None)
     printed = {row[:3]: replace(wanted[row[:3]], printed=read_text(*row[3:])) for row in rows}
     return Paper(
         key=key,

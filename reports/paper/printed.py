@@ -50,6 +50,7 @@ class Printed:
     number: Number | None = None
     blank: bool = False
     note: str = ""
+    locator: str = ""  # where it stands in the paper
 
 
 def read_number(printed: str) -> Number | None:
@@ -70,9 +71,9 @@ def read_number(printed: str) -> Number | None:
     return Number(-value if sign in ("-", "\N{MINUS SIGN}") else value, step)
 
 
-def read_text(printed: str, value: float, note: str) -> Printed:
+def read_text(printed: str, value: float, note: str, locator: str = "") -> Printed:
     """Read what the row of a cell in the CSV says to be printed."""
-    return Printed(printed, value, read_number(printed), is_blank(printed), note)
+    return Printed(printed, value, read_number(printed), is_blank(printed), note, locator)
 
 
 def is_blank(printed: str) -> bool:

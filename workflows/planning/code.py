@@ -36,6 +36,6 @@ def papers() -> list[str]:
 
 
 def templates() -> list[str]:
-    """Return what the report reads beside its code, and no import leads to: templates, schemas and the papers."""
-    folders = (PAPERS.parent / "templates", PAPERS.parent / "schemas", PAPERS)
+    """Return what the report reads beside its code, and no import leads to: templates, schemas, papers, known facts."""
+    folders = (PAPERS.parent / "templates", PAPERS.parent / "schemas", PAPERS, PAPERS.parent / "audit" / "known")
     return sorted(os.path.relpath(path) for folder in folders for path in folder.iterdir() if path.is_file())
