@@ -1,4 +1,4 @@
-"""Tables as LaTeX floats; a document needs ``booktabs`` and ``graphicx`` only."""
+"""Tables as LaTeX floats."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from reports.tables.letters import COMMAND, DEFINITION, escape
 from reports.tables.table import Table, Text
 
 
+# The first line of a file: what the preamble of a document that inputs it has to have.
+PREAMBLE = r"\usepackage{booktabs,graphicx}"
+
+
 def latex(tables: Iterable[Table]) -> str:
-    """Return tables as LaTeX floats, behind the definition of what they need beside packages."""
+    """Return tables as LaTeX floats, behind a comment with the packages and the definition of what they need beside."""
     text = "\n".join(_table(table) for table in tables)
-    return f"{DEFINITION}\n{text}" if COMMAND in text else text
+    return "\n".join([f"% needs {PREAMBLE}", *([DEFINITION] if COMMAND in text else []), text])
 
 
 def _table(table: Table) -> str:
