@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from reports.tables.letters import COMMAND, DEFINITION, escape
 from reports.tables.table import Table, Text
 
-
 # The first line of a file: what the preamble of a document that inputs it has to have.
 PREAMBLE = r"\usepackage{booktabs,graphicx}"
 
