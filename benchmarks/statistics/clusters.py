@@ -9,15 +9,35 @@ from functools import lru_cache
 
 import numpy as np
 
+from benchmarks.statistics.student import quantile
 from datasets.files import Array
+
+UNDERSTATED = 1.5  # chosen by simulation, see docs/verdicts.md
 
 
 @dataclass(frozen=True)
 class Variance:
-    """Estimated variance of a mean, and its degrees of freedom; 0 of these where it cannot be estimated."""
+    """Estimated variance of a mean, its degrees of freedom, and the size of the mean's third cumulant.
+
+    Degrees of freedom are 0 where it cannot be estimated, infinite where nothing was drawn.
+    """
 
     value: float
     df: float
+    third: float = 0.0
+
+    def standard_error(self) -> float:
+        """Return the root of the variance, wider where what was drawn is skewed.
+
+        Of skewed numbers a small sample without its few extreme ones looks precise and is off to one side. Johnson
+        (1978, doi:10.2307/2286597) moves the bound of t by skewness / 6 (2 t^2 + 1); both bounds move apart so, at the
+        t of 5 %, and by `UNDERSTATED` as much, for few numbers show less skewness than there is.
+        """
+        if not self.value > 0 or np.isinf(self.df):
+            return float(np.sqrt(self.value))
+        bound = quantile(self.df, 0.95)
+        skewness = self.third / self.value**1.5
+        return float(np.sqrt(self.value)) * (1 + UNDERSTATED * skewness * (2 * bound**2 + 1) / (6 * bound))
 
 
 def variance_of_mean(values: Array, shares: Array, members: Sequence[Sequence[Hashable]]) -> Variance:
@@ -44,15 +64,21 @@ def variance_of_mean(values: Array, shares: Array, members: Sequence[Sequence[Ha
     expected, twice = np.trace(squared), float(np.sum(squared**2))
     if expected <= 1e-12 * float(weights @ weights) or not len(weights):
         return Variance(0.0, 0.0)
-    return Variance(float(scores @ scores * (weights @ weights) / expected), float(expected**2 / twice))
+    scale = float(weights @ weights) / expected
+    third = abs(float(np.sum((np.sqrt(scale) * scores) ** 3)))
+    return Variance(scale * float(scores @ scores), float(expected**2 / twice), third)
 
 
 def together(first: Variance, second: Variance) -> Variance:
-    """Return the sum of two variances, with Satterthwaite's degrees of freedom."""
-    value = first.value + second.value
+    """Return the sum of two variances; its degrees of freedom are the harmonic mean of theirs by share.
+
+    Satterthwaite's may be more than either has, since his formula takes both as known: with three trainings and three
+    subjects, and only one of the two mattering, 93 % of nominal 95 were covered. These are between the two always.
+    """
+    value, third = first.value + second.value, first.third + second.third
     if value == 0:
         return Variance(0.0, min(first.df, second.df))
-    return Variance(value, value**2 / (first.value**2 / first.df + second.value**2 / second.df))
+    return Variance(value, value / (first.value / first.df + second.value / second.df), third)
 
 
 @lru_cache(maxsize=64)  # the cells of a table share their pairs

@@ -16,8 +16,8 @@ ONE_TRAINING = "one training"
 def reproduction(sample: Sample, *, level: float = 0.90) -> Estimate:
     """Return the mean with its interval over trainings, the pairs as given: what a reproduction of a table draws anew.
 
-    Trainings are compared over the pairs that all of them have; t of their means, one degree of freedom less than
-    trainings. A repeatable method has its value alone, with a standard error of 0: a margin judges it.
+    Trainings are compared over the pairs that all of them have: Student's t of their means, with one degree of freedom
+    less than trainings. A repeatable method has its value alone, with a standard error of 0: a margin judges it.
     """
     if sample.repeatable:
         return _estimate(sample, Variance(0.0, np.inf), level)
@@ -27,15 +27,15 @@ def reproduction(sample: Sample, *, level: float = 0.90) -> Estimate:
     if kept is None:
         return _estimate(sample, Variance(NAN, 0.0), level, "no pair that all trainings have")
     drawn = variance_of_mean(kept.values, kept.shares, [(training,) for training in kept.trainings])
-    return _estimate(kept, drawn, level)
+    return _estimate(kept, Variance(drawn.value, drawn.df), level)
 
 
 def generalisation(sample: Sample, *, level: float = 0.90) -> Estimate:
     """Return the mean with its interval over subjects and trainings: what it would be for others of either.
 
-    The variances that subjects and trainings give are added (`variance_of_mean`), their interaction in both, with
-    Satterthwaite's degrees of freedom. With one training the interval is over subjects alone, and ``why`` says so.
-    `docs/verdicts.md` has what it covers.
+    The variances that subjects and trainings give are added (`variance_of_mean`), their interaction in both, and the
+    standard error is widened for skewed numbers (`Variance.standard_error`). With one training the interval is over
+    subjects alone, and ``why`` says so. `docs/verdicts.md` has what it covers.
     """
     subjects = variance_of_mean(sample.values, sample.shares, sample.subjects)
     if not subjects.df:
@@ -48,7 +48,7 @@ def generalisation(sample: Sample, *, level: float = 0.90) -> Estimate:
 
 
 def _estimate(sample: Sample, drawn: Variance, level: float, why: str = "") -> Estimate:
-    se = float(np.sqrt(drawn.value))
+    se = drawn.standard_error()
     half = 0.0 if se == 0 else quantile(drawn.df, (1 + level) / 2) * se
     mean = sample.mean
     counts = sample.pairs, len(sample.names), len(sample.seeds)

@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose
 from scipy import stats
 
 from benchmarks.statistics import Sample, generalisation, reproduction
+from benchmarks.statistics.clusters import variance_of_mean
 
 
 def table(values, members=None):
@@ -30,8 +31,13 @@ def bounds(estimate):
     return [estimate.low, estimate.high]
 
 
+def variance_of(sample):
+    return variance_of_mean(sample.values, sample.shares, sample.subjects)
+
+
 def test_of_a_repeatable_method_on_separate_subjects_it_is_the_t_interval():
-    values = np.random.default_rng(0).normal(3, 2, 11)
+    half = np.random.default_rng(0).normal(0, 2, 5)
+    values = 3 + np.array([*half, 0, *-half])  # not skewed
     estimate = generalisation(single(values), level=0.95)
     assert_allclose(bounds(estimate), stats.ttest_1samp(values, 0).confidence_interval(0.95), rtol=1e-12)
     assert (estimate.pairs, estimate.subjects, estimate.trainings, estimate.why) == (11, 11, 0, "")
@@ -43,8 +49,8 @@ def test_ordered_pairs_of_one_pool_have_the_degrees_of_freedom_of_subjects():
     for number in (3, 4, 9):
         effect = rng.normal(0, 1, number)
         pairs = list(itertools.permutations(range(number), 2))
-        estimate = generalisation(single([effect[a] + effect[b] for a, b in pairs], pairs))
-        assert_allclose([estimate.se, estimate.df], [2 * effect.std(ddof=1) / number**0.5, number - 1])
+        found = variance_of(single([effect[a] + effect[b] for a, b in pairs], pairs))
+        assert_allclose([found.value, found.df], [4 * effect.var(ddof=1) / number, number - 1])
 
 
 def test_an_atlas_that_all_pairs_share_is_given():
@@ -61,26 +67,35 @@ def test_a_subject_in_nearly_all_pairs_is_no_atlas():
     found, means = [], []
     for _ in range(400):
         effect = {name: rng.normal() for each in members for name in each}
-        estimate = generalisation(single([effect[a] + effect[b] for a, b in members], members))
-        found.append(estimate.se**2)
-        means.append(estimate.value)
+        sample = single([effect[a] + effect[b] for a, b in members], members)
+        found.append(variance_of(sample).value)
+        means.append(sample.mean)
     assert_allclose(np.mean(found), np.var(means), rtol=0.2)  # about that of one effect, not of twenty
-    assert 5 < estimate.df < 19
 
 
 def test_disjoint_pairs_of_two_subjects_count_once():
     values = np.random.default_rng(4).normal(0, 1, 7)
-    two = generalisation(single(values, [(2 * i, 2 * i + 1) for i in range(7)]))
-    assert_allclose([two.se, two.df], [values.std(ddof=1) / 7**0.5, 6])
+    two = variance_of(single(values, [(2 * i, 2 * i + 1) for i in range(7)]))
+    assert_allclose([two.value, two.df], [values.var(ddof=1) / 7, 6])
 
 
 def test_subjects_and_trainings_add_their_variances():
-    values = np.random.default_rng(5).normal(0, 1, (9, 1)) + np.random.default_rng(6).normal(0, 1, (1, 4))
+    values = np.linspace(-1, 1, 9)[:, None] + np.array([-0.9, -0.2, 0.2, 0.9])  # neither is skewed
     first, second = values.mean(1).var(ddof=1) / 9, values.mean(0).var(ddof=1) / 4
     estimate = generalisation(table(values))
     assert_allclose(estimate.se**2, first + second)
-    assert_allclose(estimate.df, (first + second) ** 2 / (first**2 / 8 + second**2 / 3))
+    assert_allclose(estimate.df, (first + second) / (first / 8 + second / 3))
     assert (estimate.pairs, estimate.subjects, estimate.trainings) == (9, 9, 4)
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_skewed_numbers_widen_the_interval(sign):
+    values = sign * np.array([1.0, 1.1, 1.2, 1.2, 4.0])
+    estimate = generalisation(single(values), level=0.95)
+    plain = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    bound = stats.t.ppf(0.95, 4)
+    johnson = abs(stats.skew(values)) / 5**0.5 * (2 * bound**2 + 1) / (6 * bound)
+    assert_allclose(estimate.half_width, (plain.high - plain.low) / 2 * (1 + 1.5 * johnson))
 
 
 def test_reproduction_is_t_of_the_trainings_means_over_common_pairs():
