@@ -40,6 +40,11 @@ class Metric:
     source: str = "this project"
 
     @property
+    def judges_accuracy(self) -> bool:
+        """Whether no registration at all has a number to beat; by the displacement alone, moving nothing is perfect."""
+        return self.needs not in ("displacement", "none")
+
+    @property
     def short(self) -> str:
         """The name as heads of columns and axes print it."""
         return self.symbol or self.name

@@ -187,6 +187,10 @@ class Description:
         title = self.title or self.name
         return f"{title} (phantom)" if self.phantom and "phantom" not in title.lower() else title
 
+    def subjects_of(self, pairs: Iterable[Pair]) -> list[str]:
+        """Return each subject of some pairs, once; a case that names no subject is one of its own."""
+        return list(dict.fromkeys(self.subjects.get(case, case) for case in cases_of(pairs)))
+
     def digest(self, *parts: str) -> str:
         """Return hex digits that change with any file below some parts, such as `IMAGES`, and with nothing else."""
         held = {name: found for name, found in self.files.items() if any(name.startswith(f"{each}/") for each in parts)}

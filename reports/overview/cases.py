@@ -127,7 +127,9 @@ def _draw(
     first, label = same[0], run.label(method)
     case = run.pictures.get(_request(dataset, method, first.pair, first.seed))
     paths = [folder / dataset.name / f"{method}-{each.rank}.png" for each in same]
-    value = f"{METRICS[quote.metric].short} {quantity(quote.metric, first.value)}"
+    metric = METRICS[quote.metric]
+    unit = "" if metric.unit == "1" else f" {metric.unit}"
+    value = f"{metric.short} {quantity(quote.metric, first.value)}{unit}"
     if isinstance(case, Case):
         title = f"{label} on {dataset.description.display_title}: {first.pair}, {value}"
         write_picture(draw_registration([unpack(plane) for plane in case.planes], title), paths[0])

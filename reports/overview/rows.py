@@ -12,6 +12,7 @@ import pandas as pd
 from benchmarks.metrics import METRICS
 from benchmarks.ranking import Quote, default_quote, quote
 from datasets.case import Described
+from datasets.description import Pair
 from reports.reading.run import Run
 from reports.reading.summary import Tally, parameters, per_pair, tallies
 from reports.reading.timed import Calls, Sought
@@ -22,10 +23,15 @@ TIMED = Quote("seconds", "timed", "all")  # the calls of the timing run
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """One number of a method on a data set, and all that goes with it. ``n`` counts pairs, ``sd`` is over them (n - 1).
+    """One number of a method on a data set, and all that goes with it.
 
-    ``before`` is the mean of the identity control over the same pairs. ``best`` marks the best number, as displayed, of
-    the methods that are no control and failed on no pair: a mean over the easy pairs would not be comparable.
+    ``n`` counts pairs, over which the seeds are averaged, and ``subjects`` the subjects in them. ``sd`` is over pairs
+    (n - 1): pairs share subjects, so that it is no spread over these. ``tried``, ``failed`` and ``not_applicable``
+    count pairs too. ``before`` is the mean of the identity control over the same pairs.
+
+    ``best`` marks the best number, as displayed, over the ``compared`` pairs that all compared methods have in common;
+    those that failed on a pair take no part. It marks none that is not better than before registration, and no tie
+    at zero.
     """
 
     dataset: str
@@ -44,10 +50,12 @@ class Summary:
     q1: float = NAN
     q3: float = NAN
     n: int
+    subjects: int = 0
     before: float = NAN
     tried: int
     failed: int
     not_applicable: int
+    compared: int = 0
     best: bool = False
 
     @property
@@ -83,7 +91,7 @@ def timed_rows(run: Run, dataset: Described) -> list[Summary]:
     found = {name: each for name, each in calls.items() if isinstance(each, Calls) and len(each.seconds)}
     values = {name: pd.Series(each.seconds) for name, each in found.items()}
     rows = [_summary(dataset, name, TIMED, values, Tally(len(each.rows), each.failed)) for name, each in found.items()]
-    return _mark_best(rows, [name for name, each in found.items() if each.undisturbed])
+    return _mark_best(rows, {row.method: row.shown for row in rows if not row.failed and found[row.method].undisturbed})
 
 
 def label_rows(run: Run) -> list[Summary]:
@@ -107,8 +115,9 @@ def summarise(run: Run, dataset: Described, quotes: Sequence[Quote]) -> list[Sum
     for wanted in quotes:
         values = per_pair(run.metrics, dataset.name, wanted)
         rows = [_summary(dataset, name, wanted, values, counts.get(name, Tally())) for name in run.ordered]
+        rows = [replace(row, subjects=_subjects(dataset, values[row.method].index)) if row.n else row for row in rows]
         # Seconds of accuracy runs were taken beside other work: they are shown, and no method is best by them.
-        found += rows if wanted.metric == "seconds" else _mark_best(rows, run.contestants)
+        found += rows if wanted.metric == "seconds" else _compare(rows, values, run.contestants)
     return found
 
 
@@ -147,15 +156,42 @@ def _summary(
     )
 
 
-def _mark_best(rows: Sequence[Summary], eligible: Sequence[str]) -> list[Summary]:
-    """Mark the best of the rows of one quote; equal numbers, as displayed, share the mark."""
-    shown = {
-        row.method: round(row.shown, METRICS[row.metric].decimals)
-        for row in rows
-        if row.method in eligible and not row.failed and row.n
-    }
-    best = (max if rows and rows[0].higher_is_better else min)(shown.values(), default=None)
-    return [replace(row, best=row.method in shown and shown[row.method] == best) for row in rows]
+def _subjects(dataset: Described, pairs: Iterable[str]) -> int:
+    return len(dataset.description.subjects_of(map(Pair.from_name, pairs)))
+
+
+def _compare(rows: Sequence[Summary], values: Mapping[str, pd.Series], contestants: Sequence[str]) -> list[Summary]:
+    """Mark the best of the rows of one quote over the pairs that all compared methods have, if any is better than none.
+
+    A method that skips pairs cannot win by it, nor one that leaves them worse than they were before registration.
+    """
+    of = {row.method: row.statistic for row in rows if row.method in contestants and row.n and not row.failed}
+    if not of:
+        return list(rows)
+    beaten = METRICS[rows[0].metric].judges_accuracy and "identity" in values
+    everyone = [values[name] for name in (*of, *(["identity"] if beaten else []))]
+    common = sorted(set.intersection(*(set(each.index) for each in everyone)))
+    shown = {name: float(values[name][common].agg(how)) for name, how in of.items()} if common else {}
+    before = float(values["identity"][common].mean()) if beaten and common else None
+    rows = [replace(row, compared=len(common) if row.method in of else 0) for row in rows]
+    return _mark_best(rows, shown, before)
+
+
+def _mark_best(rows: Sequence[Summary], shown: Mapping[str, float], before: float | None = None) -> list[Summary]:
+    """Mark the best of some numbers of one quote; equal ones, as displayed, share the mark, but at zero."""
+    if not shown:
+        return list(rows)
+    higher, decimals = rows[0].higher_is_better, METRICS[rows[0].metric].decimals
+    rounded = {name: round(value, decimals) for name, value in shown.items()}
+    best = (max if higher else min)(rounded.values())
+    winners = [name for name, value in rounded.items() if value == best]
+    if (best == 0 and len(winners) > 1) or (before is not None and not _better(best, round(before, decimals), higher)):
+        winners = []
+    return [replace(row, best=row.method in winners) for row in rows]
+
+
+def _better(value: float, other: float, higher_is_better: bool) -> bool:
+    return value > other if higher_is_better else value < other
 
 
 def _parameter_rows(run: Run, dataset: Described) -> Iterator[Summary]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from benchmarks.metrics import METRICS
 from benchmarks.ranking import Quote, primary
@@ -14,13 +14,22 @@ from reports.tables.numbers import direction, quantity
 from reports.tables.table import NOTHING, Head, Table, Text
 
 CLOCKS = {True: "timing run, warm, all threads", False: "accuracy run, beside other work"}
-PARTIAL = "† Mean over the pairs that did not fail; not compared with the others."
+PARTIAL = "† Mean over the registrations that did not fail; not compared with the others."
+BOLD = (
+    "Bold: best over the pairs that all compared methods have, where better than before registration, no tie at zero; "
+    "controls and methods with failed pairs are not compared."
+)
+SHARED = "SD over pairs: pairs share subjects, so that it is no spread over subjects."
+DRAWN = (
+    "Distances before registration are set as the phantom is drawn, to the printed ones where it stands in for a "
+    "published set: that these agree is no result."
+)
 
 
 def accuracy_table(run: Run, rows: Sequence[Summary]) -> Table:
     """Return the accuracy of every method on every data set."""
     quotes = {name: primary(run.metrics, dataset) for name, dataset in run.datasets.items()}
-    heads = [Head("Method", number=False), *(_data_head(run, name, quote) for name, quote in quotes.items())]
+    heads = [Head("Method", number=False), *(_data_head(run, rows, name, quote) for name, quote in quotes.items())]
     here = {name: [row for row in rows if row.dataset == name] for name in quotes}
     lines = [
         [
@@ -29,8 +38,9 @@ def accuracy_table(run: Run, rows: Sequence[Summary]) -> Table:
         ]
         for method in run.ordered
     ]
-    caption = "Accuracy of every method on every data set: mean ± SD over pairs. Best method in bold, controls apart."
-    return Table(caption, heads, lines, (*_partial_note(rows), *run.unavailable_notes()))
+    caption = "Accuracy of every method on every data set: mean ± SD over pairs. Best method in bold."
+    shown = [row for name, wanted in quotes.items() if wanted for row in here[name] if row.quote == wanted]
+    return Table(caption, heads, lines, (*_notes(run, shown, run.datasets.values()), *run.unavailable_notes()))
 
 
 def dataset_table(run: Run, rows: Sequence[Summary], dataset: Described) -> Table:
@@ -38,7 +48,7 @@ def dataset_table(run: Run, rows: Sequence[Summary], dataset: Described) -> Tabl
     here = [row for row in rows if row.dataset == dataset.name and row.metric != "parameters"]
     quotes, counts = list(dict.fromkeys(row.quote for row in here)), tallies(run.metrics, dataset.name)
     heads = [Head("Method", number=False), *map(quote_head, quotes)]
-    heads += [Head("Pairs", "done"), Head("Failed", "pairs"), Head("Parameters", "of the network")]
+    heads += [Head("Pairs", "done"), Head("Pairs", "failed"), Head("Parameters", "of the network")]
     lines = [
         [
             name_cell(run, method),
@@ -51,10 +61,9 @@ def dataset_table(run: Run, rows: Sequence[Summary], dataset: Described) -> Tabl
         if method in counts  # the profile need not run each method on each data set
     ]
     title = dataset.description.display_title
-    caption = f"{title}: mean ± SD over pairs (time: median). Best method in bold, controls apart."
-    return Table(
-        caption, heads, lines, (*_partial_note(here), *run.unavailable_notes(dataset.name), *_still_notes(run, dataset))
-    )
+    caption = f"{title}: mean ± SD over {_extent(here)} (time: median). Best method in bold."
+    notes = [*_notes(run, here, [dataset]), *run.unavailable_notes(dataset.name), *_still_notes(run, dataset)]
+    return Table(caption, heads, lines, notes)
 
 
 def label_table(run: Run, rows: Sequence[Summary], dataset: Described) -> Table | None:
@@ -70,8 +79,39 @@ def label_table(run: Run, rows: Sequence[Summary], dataset: Described) -> Table 
     ]
     heads = [Head("Structure", number=False), *(Head(name_cell(run, method).text) for method in shown)]
     title, protocol = dataset.description.display_title, here[0].protocol
-    caption = f"{title}: Dice ↑ per structure ({protocol}), mean ± SD over pairs."
-    return Table(caption, heads, lines, _partial_note(here))
+    caption = f"{title}: Dice ↑ per structure ({protocol}), mean ± SD over {_extent(here)}."
+    return Table(caption, heads, lines, (*_notes(run, here, [dataset]),))
+
+
+def _notes(run: Run, rows: Sequence[Summary], datasets: Iterable[Described]) -> Iterator[str]:
+    """Say by which rule numbers are bold, what an SD is of, and which numbers no registration made."""
+    rows, datasets = [row for row in rows if row.quote != TIMED], list(datasets)
+    yield BOLD
+    yield from dict.fromkeys(_common(run, row) for row in rows if 0 < row.compared < row.n)
+    if any(row.failed and row.n for row in rows):
+        yield PARTIAL
+    if any(_shared(dataset) for dataset in datasets):
+        yield SHARED
+    drawn = any(dataset.description.phantom and dataset.description.severity for dataset in datasets)
+    if drawn and "identity" in run.ordered and any(row.metric == "tre" for row in rows):
+        yield DRAWN
+
+
+def _common(run: Run, row: Summary) -> str:
+    about = f"{METRICS[row.metric].short} on {run.titles[row.dataset]}"
+    return f"{about}: compared over {row.compared} pairs, for not every method has all of them."
+
+
+def _shared(dataset: Described) -> bool:
+    """Return whether any subject is in more than one pair."""
+    about, pairs = dataset.description, dataset.test_pairs
+    return sum(len(about.subjects_of([pair])) for pair in pairs) > len(about.subjects_of(pairs))
+
+
+def _extent(rows: Sequence[Summary]) -> str:
+    """Return over how many pairs of how many subjects numbers are."""
+    n, subjects = max(((row.n, row.subjects) for row in rows if row.subjects), default=(0, 0))
+    return f"{n} pair{'s' * (n != 1)} of {subjects} subject{'s' * (subjects != 1)}"
 
 
 def _still_notes(run: Run, dataset: Described) -> list[str]:
@@ -84,9 +124,10 @@ def _still_notes(run: Run, dataset: Described) -> list[str]:
     ]
 
 
-def _data_head(run: Run, dataset: str, quote: Quote | None) -> Head:
+def _data_head(run: Run, rows: Sequence[Summary], dataset: str, quote: Quote | None) -> Head:
     head = Head("", "") if quote is None else quote_head(quote)
-    detail = "no accuracy measured" if quote is None else f"{head.title}, {head.detail}"
+    extent = _extent([row for row in rows if row.dataset == dataset and row.quote == quote])
+    detail = "no accuracy measured" if quote is None else f"{head.title}, {head.detail}; {extent}"
     return Head(run.datasets[dataset].description.display_title, detail)
 
 
@@ -117,12 +158,9 @@ def name_cell(run: Run, method: str) -> Text:
 
 def _done_cell(tally: Tally) -> Text:
     idle = tally.not_applicable and not tally.tried
-    return Text("not applicable" if idle else str(tally.tried - tally.failed), muted=not tally.tried)
+    seeds = f" \N{MULTIPLICATION SIGN} {tally.seeds} seeds" if tally.seeds > 1 else ""
+    return Text("not applicable" if idle else f"{tally.tried - tally.failed}{seeds}", muted=not tally.tried)
 
 
 def _size_cell(size: int | None) -> Text:
     return NOTHING if size is None else Text(f"{size:,}".replace(",", "\u202f"))
-
-
-def _partial_note(rows: Sequence[Summary]) -> tuple[str, ...]:
-    return (PARTIAL,) if any(row.failed and row.n and row.metric != "parameters" for row in rows) else ()

@@ -20,11 +20,15 @@ KEY = ["dataset", "method", "pair", "seed"]
 
 @dataclass(frozen=True)
 class Tally:
-    """How many registrations of a method on a data set were tried, how many of them failed, how many did not apply."""
+    """How many pairs of a data set a method tried, how many of them failed with any seed, how many did not apply.
+
+    Each was tried with ``seeds`` seeds.
+    """
 
     tried: int = 0
     failed: int = 0
     not_applicable: int = 0
+    seeds: int = 1
 
 
 def per_pair(metrics: pd.DataFrame, dataset: str, wanted: Quote) -> dict[str, pd.Series]:
@@ -40,14 +44,14 @@ def registrations(metrics: pd.DataFrame) -> pd.DataFrame:
 
 
 def tallies(metrics: pd.DataFrame, dataset: str) -> dict[str, Tally]:
-    """Return what became of the registrations of each method that was run on a data set."""
+    """Return what became of the pairs of a data set with each method that was run on it."""
     rows = registrations(metrics)
     rows = rows[rows.dataset == dataset]
-    return {str(method): _tally(status.value_counts()) for method, status in rows.groupby("method").status}
+    return {str(method): _tally(of_method) for method, of_method in rows.groupby("method")}
 
 
 def still(metrics: pd.DataFrame, dataset: str) -> dict[str, int]:
-    """Return how many registrations of each method have exactly the numbers of the control that moves nothing."""
+    """Return how many pairs each method left, with any seed, exactly the numbers of the control that moves nothing."""
     rows = metrics[(metrics.dataset == dataset) & (metrics.status == "ok") & (metrics.pair != RUN_LEVEL)]
     rows = rows[~rows.metric.isin(["seconds", "peak_memory"])].fillna({"value": float("inf")})
     place = ["pair", "metric", "protocol", "region"]
@@ -56,7 +60,8 @@ def still(metrics: pd.DataFrame, dataset: str) -> dict[str, int]:
         moved=rows.value.to_numpy() != before.reindex(pd.MultiIndex.from_frame(rows[place])).to_numpy()
     )
     unmoved = ~moved.groupby(["method", "pair", "seed"]).moved.any()
-    return {str(method): int(count) for method, count in unmoved.groupby("method").sum().items()}
+    of_pair = unmoved.groupby(["method", "pair"]).any()
+    return {str(method): int(count) for method, count in of_pair.groupby("method").sum().items()}
 
 
 def parameters(metrics: pd.DataFrame, dataset: str, method: str) -> int | None:
@@ -92,7 +97,7 @@ def first_reason(rows: pd.DataFrame) -> str:
     return reason or "no reason recorded"
 
 
-def _tally(counts: pd.Series) -> Tally:
-    idle = int(counts.get("not_applicable", 0))
-    tried = int(counts.sum()) - idle
-    return Tally(tried, tried - int(counts.get("ok", 0)), idle)
+def _tally(rows: pd.DataFrame) -> Tally:
+    tried = rows[rows.status != "not_applicable"]
+    pairs, failed = set(tried.pair), set(tried.pair[tried.status != "ok"])
+    return Tally(len(pairs), len(failed), len(set(rows.pair) - pairs), rows.seed.nunique())

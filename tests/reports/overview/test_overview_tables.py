@@ -39,7 +39,7 @@ def test_overview_by_hand(built):
     found = pd.read_csv(built[0] / "tables" / "overview.csv").set_index(["dataset", "method", "metric"])
     syn = found.loc[("shells", "syn", "dice")]
     # 0.70, 0.80, 0.84: mean 0.78, squared deviations 0.0064 + 0.0004 + 0.0036 over 2
-    assert (syn["mean"], syn.sd, syn["median"], syn.n) == (0.78, 0.072111, 0.8, 3)
+    assert (syn["mean"], syn.sd, syn["median"], syn.n, syn.subjects) == (0.78, 0.072111, 0.8, 3, 4)
     assert syn.before == pytest.approx(0.6)
     seconds = found.loc[("shells", "syn", "seconds")].set_index("protocol")["median"]
     assert seconds.to_dict() == {"timed": pytest.approx(4.52), "register": pytest.approx(13.2)}
@@ -106,12 +106,82 @@ def test_seeds_are_averaged_within_a_pair_and_ties_share_the_bold(tmp_path):
 
 def test_lower_is_better_where_the_metric_says_so(tmp_path):
     data = write_dataset(tmp_path, "d", phantom=False, n_pairs=1)
-    rows = [row("d", "a__b0", m, "tre", v, unit="mm") for m, v in (("identity", 1.0), ("syn", 2.5), ("net", 2.0))]
+    rows = [row("d", "a__b0", m, "tre", v, unit="mm") for m, v in (("identity", 3.0), ("syn", 2.5), ("net", 2.0))]
     metrics = frame([*rows, failed_row("d", "a__b0", "truth")])
     quote = ranking.primary(metrics, data)
     found = summarise(make_run(metrics, {"d": data}), data, [quote])
     assert quote.metric == "tre"
     assert [each.method for each in found if each.best] == ["net"]
+
+
+def best_of(folder, by_method, metric="dice", **more):
+    """Return who is best, and over how many pairs, of values by method and pair; None leaves a pair out."""
+    pairs = max(map(len, by_method.values()))
+    data = write_dataset(folder, "d", phantom=False, n_pairs=pairs)
+    rows = [
+        row("d", f"a__b{i}", name, metric, value, **more)
+        for name, values in by_method.items()
+        for i, value in enumerate(values)
+        if value is not None
+    ]
+    metrics = frame(rows)
+    found = summarise(make_run(metrics, {"d": data}), data, [ranking.quote(metrics, "d", metric)])
+    return [each.method for each in found if each.best], {each.method: each.compared for each in found if each.n}
+
+
+def test_a_method_that_skips_hard_pairs_does_not_win_by_it(tmp_path):
+    """Its mean is the higher, 0.8 against 0.7; over the two pairs that both have it is the lower."""
+    values = {"identity": [0.5, 0.5, 0.1], "syn": [0.9, 0.8, 0.4], "net": [0.85, 0.75, None]}
+    best, compared = best_of(tmp_path, values)
+    assert best == ["syn"]
+    assert compared == {"identity": 0, "syn": 2, "net": 2}
+
+
+def test_pairs_that_no_two_methods_share_have_no_best(tmp_path):
+    assert best_of(tmp_path, {"syn": [0.9, None], "net": [None, 0.8]})[0] == []
+
+
+@pytest.mark.parametrize(("before", "best"), [(0.473, []), (0.1352, []), (0.134, ["net"])])
+def test_none_is_best_that_is_no_better_than_before_registration(tmp_path, before, best):
+    """0.1351 and 0.1352 print alike, so that one is not shown to be better."""
+    assert best_of(tmp_path, {"identity": [before], "syn": [0.1], "net": [0.1351]})[0] == best
+
+
+@pytest.mark.parametrize(
+    ("folding", "best"), [((0.0, 0.0002), []), ((0.0, 0.01), ["syn"]), ((0.02, 0.02), ["syn", "net"])]
+)
+def test_no_tie_at_zero_is_best(tmp_path, folding, best):
+    """Moving nothing folds nothing, so that folding need not be less than before registration."""
+    values = {"identity": [0.0], **dict(zip(("syn", "net"), ([each] for each in folding), strict=True))}
+    assert best_of(tmp_path, values, "folding_percent", unit="%")[0] == best
+
+
+def test_pairs_are_counted_and_not_registrations(tmp_path):
+    """Two pairs with three seeds are two pairs; one failed with one seed."""
+    data = write_dataset(tmp_path, "d", phantom=False, n_pairs=2)
+    rows = [
+        {**each, "seed": seed} for seed in range(3) for each in rows_of("d", "net", [0.7, 0.8] if seed < 2 else [0.75])
+    ]
+    rows += [{**failed_row("d", "a__b1", "net"), "seed": 2}, *rows_of("d", "syn", [0.6, 0.7])]
+    run = make_run(frame(rows), {"d": data})
+    table = dataset_table(run, overview_rows(run), data)
+    heads = [f"{head.title} {head.detail}" for head in table.heads]
+    cells = {line[0].text: [cell.text for cell in line] for line in table.rows}
+    done, failed = heads.index("Pairs done"), heads.index("Pairs failed")
+    assert [cells["Network & co"][done], cells["Network & co"][failed]] == ["1 \N{MULTIPLICATION SIGN} 3 seeds", "1"]
+    assert [cells["ANTs SyN"][done], cells["ANTs SyN"][failed]] == ["2", "0"]
+    assert "mean ± SD over 2 pairs of 3 subjects" in table.caption
+    assert any("no spread over subjects" in note for note in table.notes)  # a is in both
+
+
+def test_a_phantoms_distances_before_registration_are_called_drawn(tmp_path):
+    data = write_dataset(tmp_path, "d", phantom=True, n_pairs=1)
+    rows = [row("d", "a__b0", name, "tre", value, unit="mm") for name, value in (("identity", 3.9), ("syn", 1.0))]
+    drawn = replace(data, description=replace(data.description, severity={"a__b0": 3.89}))
+    for each, expected in ((data, False), (drawn, True)):
+        run = make_run(frame(rows), {"d": each})
+        notes = dataset_table(run, overview_rows(run), each).notes
+        assert any("no result" in note for note in notes) == expected
 
 
 def test_every_failure_is_listed(built):
@@ -137,7 +207,7 @@ def test_a_method_that_moves_nothing_is_named(tmp_path):
             each["value"] = 0.0
     run = make_run(frame(rows), {"shells": data})
     notes = dataset_table(run, overview_rows(run), data).notes
-    assert notes == ("ANTs SyN left 1 of its pairs exactly as they were before registration.",)
+    assert notes[-1] == "ANTs SyN left 1 of its pairs exactly as they were before registration."
 
 
 def test_a_method_that_was_not_available_is_named_with_its_reason(tmp_path):
