@@ -7,48 +7,15 @@ else reads the entry: the rows, the gate in continuous integration, the tables, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Literal, TypedDict
+from dataclasses import replace
+from typing import TypedDict
 
 import numpy as np
 
-from benchmarks.evidence import Compute, Evidence, Needs
-from benchmarks.measures import deformation, landmarks, overlap
+from benchmarks.evidence import Evidence
+from benchmarks.measures import deformation, folds, landmarks, overlap
+from benchmarks.metric import Metric
 from datasets import geometry
-
-
-@dataclass(frozen=True, kw_only=True)
-class Metric:
-    """All there is to know of a metric: how it is computed, what it means and how it is shown."""
-
-    name: str  # in words, for the glossary
-    symbol: str = ""  # what heads of columns and axes print, where the name is too long for them
-    meaning: str  # one sentence
-    unit: str = "1"
-    higher_is_better: bool = False
-    needs: Needs = "none"  # the truth it takes; displacement: only the displacement itself; none: not even that
-    compute: Compute | None = None  # None where the registration, not the judge, gives the number
-    protocols: Mapping[str, str]  # each with its meaning; tables quote the first one that has values
-    region: str = "all"  # the region that tables quote
-    statistic: Literal["mean", "median"] = "mean"  # over pairs, as tables quote it
-    decimals: int = 3
-    digits: int | None = None  # at most this many significant digits, at most so many decimals
-    ranks: bool = False  # whether pairs are ranked by it; the first one in the table that has values is taken
-    column: bool = False  # whether the overview has a column of it
-    tolerance: float | None = 0.0  # what it may lose for another processor's rounding; None: the gate leaves it out
-    perfect: float | None = None  # the value that no registration has, which the gate takes for a fault
-    source: str = "this project"
-
-    @property
-    def judges_accuracy(self) -> bool:
-        """Whether no registration at all has a number to beat; by the displacement alone, moving nothing is perfect."""
-        return self.needs not in ("displacement", "none")
-
-    @property
-    def short(self) -> str:
-        """The name as heads of columns and axes print it."""
-        return self.symbol or self.name
-
 
 _CLOCK = {
     "register": "one call while accuracy was measured, taken beside other work: contended; for speed see the timing"
@@ -146,6 +113,18 @@ METRICS: Mapping[str, Metric] = {
         column=True,
         tolerance=0.05,
         source=_PROGRESSIVE,
+    ),
+    "folded_volume": Metric(
+        name="Non-diffeomorphic volume",
+        symbol="Folded volume",
+        meaning="Volume that the map turns inside out, on tetrahedra between voxel centres; can exceed 100 %.",
+        unit="%",
+        needs="displacement",
+        compute=folds.folded_volume_values,
+        protocols=folds.PROTOCOLS,
+        column=True,
+        tolerance=0.05,
+        source="Liu et al. 2022, arXiv:2212.06060",
     ),
     "jacobian_std": Metric(
         name="Spread of the Jacobian determinant",
