@@ -30,6 +30,19 @@ class Value(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
+class WarpedLabels:
+    """A fixed label map and a moving one warped onto it by nearest neighbour, ``(D, H, W)`` of uint16.
+
+    ``shared`` ``(n,)`` says which of the ``labels`` to score both images have, the moving one before it is warped.
+    """
+
+    labels: Sequence[int]
+    shared: Array
+    fixed: Array
+    warped: Array
+
+
+@dataclass(frozen=True, eq=False)
 class Evidence:
     """One displacement and the truth about its pair, as far as it is known.
 

@@ -13,7 +13,7 @@ from typing import TypedDict
 import numpy as np
 
 from benchmarks.evidence import Evidence
-from benchmarks.measures import deformation, folds, landmarks, overlap
+from benchmarks.measures import deformation, folds, landmarks, overlap, surfaces
 from benchmarks.metric import Metric
 from datasets import geometry
 
@@ -44,11 +44,26 @@ METRICS: Mapping[str, Metric] = {
         higher_is_better=True,
         needs="labels",
         compute=overlap.jaccard_values,
-        protocols={**overlap.PROTOCOLS},
+        protocols=overlap.OF_JACCARD,
         region="mean",
         tolerance=0.005,
         perfect=1.0,
         source="Jaccard 1912, doi:10.1111/j.1469-8137.1912.tb05611.x",
+    ),
+    "hd95": Metric(
+        name="95th percentile of the Hausdorff distance",
+        symbol="HD95",
+        meaning="How far the surfaces of warped moving and fixed labels lie apart, but for the farthest 5 % each way.",
+        unit="mm",
+        needs="labels",
+        compute=surfaces.hausdorff(overlap.warped_labels),
+        protocols=surfaces.PROTOCOLS,
+        region="mean",
+        decimals=2,
+        column=True,
+        tolerance=0.05,
+        perfect=0.0,
+        source="Huttenlocher et al. 1993, doi:10.1109/34.232073",
     ),
     "tre": Metric(
         name="Target registration error",

@@ -20,6 +20,7 @@ from datasets.files import Array
 NO_LABEL = -1  # bin 0 counts it, bin n + 1 the label n
 FULL, THRESHOLD = 255.0, np.float32(128)
 
+Maps = Any  # three label maps (D, H, W)
 Corners = Any  # eight labels, in C order of the corners
 Fractions = Any  # three numbers from 0 to 1
 
@@ -51,43 +52,39 @@ def count_pairs(first: Array, second: Array, bins: Array) -> None:
 
 
 @compiled
-def warp_linear(labels: Array, displacement: Array, warped: Array) -> None:
-    """Write the labels that win under ``linear_thr128``, or ``NO_LABEL``, to ``warped`` ``(D, H, W)``."""
+def warp(labels: Array, displacement: Array, way: int, warped: Array) -> None:
+    """Write to ``warped`` ``(D, H, W)`` the labels of one of the three ways of `count_warped`."""
     for z in range(warped.shape[0]):
         for y in range(warped.shape[1]):
             for x in range(warped.shape[2]):
-                warped[z, y, x] = _labels_of(labels, displacement, z, y, x)[0]
+                warped[z, y, x] = _labels_of(labels, displacement, z, y, x)[way]
 
 
 @compiled
-def warp_nearest(labels: Array, displacement: Array, warped: Array) -> None:
-    """Write the labels of the nearest moving voxels to ``warped`` ``(D, H, W)``."""
-    for z in range(warped.shape[0]):
-        for y in range(warped.shape[1]):
-            for x in range(warped.shape[2]):
-                warped[z, y, x] = _labels_of(labels, displacement, z, y, x)[1]
+def count_warped(maps: Maps, displacement: Array, bins: Array) -> None:
+    """Warp the moving map in three ways, count each against the fixed one as `count_pairs` does, keep the second.
 
-
-@compiled
-def count_warped(fixed: Array, moving: Array, displacement: Array, bins: Array) -> None:
-    """Warp the moving map both ways and count each against the fixed one, as `count_pairs`, without keeping a map.
-
-    ``bins`` is ``(2, 3, labels + 1)``, first of ``linear_thr128``, then of the nearest voxels.
+    ``maps`` are the fixed one, the moving one, and that which the second is written to. ``bins`` is
+    ``(3, 3, labels + 1)``: of ``linear_thr128``, of the nearest voxels, and of these with 0 outside.
     """
-    linear, nearest = bins[0], bins[1]
-    before, run = (0, 0, 0), 0
+    fixed, moving, warped = maps
+    linear, nearest, filled = bins[0], bins[1], bins[2]
+    before, run = (0, 0, 0, 0), 0
     for z in range(fixed.shape[0]):
         for y in range(fixed.shape[1]):
             for x in range(fixed.shape[2]):
-                winner, closest = _labels_of(moving, displacement, z, y, x)
-                now = int(fixed[z, y, x]), winner, closest
+                winner, closest, inside = _labels_of(moving, displacement, z, y, x)
+                warped[z, y, x] = closest
+                now = int(fixed[z, y, x]), winner, closest, inside
                 if now != before:
                     _add(linear, before[0], before[1], run)
                     _add(nearest, before[0], before[2], run)
+                    _add(filled, before[0], before[3], run)
                     before, run = now, 0
                 run += 1
     _add(linear, before[0], before[1], run)
     _add(nearest, before[0], before[2], run)
+    _add(filled, before[0], before[3], run)
 
 
 @compiled
@@ -99,19 +96,33 @@ def _add(bins: Array, first: int, second: int, times: int) -> None:
 
 
 @compiled
-def _labels_of(labels: Array, displacement: Array, z: int, y: int, x: int) -> tuple[int, int]:
-    """Return the label that wins at the moved point of a voxel, or ``NO_LABEL``, and that of the nearest voxel."""
-    z0, z1, fz = _between(np.float32(z) + displacement[0, z, y, x], labels.shape[0] - 1)
-    y0, y1, fy = _between(np.float32(y) + displacement[1, z, y, x], labels.shape[1] - 1)
-    x0, x1, fx = _between(np.float32(x) + displacement[2, z, y, x], labels.shape[2] - 1)
+def _labels_of(labels: Array, displacement: Array, z: int, y: int, x: int) -> tuple[int, int, int]:
+    """Return the label that wins at the moved point of a voxel or ``NO_LABEL``, the nearest one, and that or 0 outside.
+
+    The last is `scipy.ndimage.map_coordinates` of order 0 with points of float64, in its mode ``constant``.
+    """
+    u = displacement[0, z, y, x], displacement[1, z, y, x], displacement[2, z, y, x]
+    z0, z1, fz = _between(np.float32(z) + u[0], labels.shape[0] - 1)
+    y0, y1, fy = _between(np.float32(y) + u[1], labels.shape[1] - 1)
+    x0, x1, fx = _between(np.float32(x) + u[2], labels.shape[2] - 1)
     corners = (
         *(labels[z0, y0, x0], labels[z0, y0, x1], labels[z0, y1, x0], labels[z0, y1, x1]),
         *(labels[z1, y0, x0], labels[z1, y0, x1], labels[z1, y1, x0], labels[z1, y1, x1]),
     )
     if _alike(corners):
-        return int(corners[0]), int(corners[0])
+        label = np.int64(corners[0])
+        return label, label, label if _rounded(labels, u, z, y, x)[0] >= 0 else 0
     nearest = labels[z1 if fz >= 0.5 else z0, y1 if fy >= 0.5 else y0, x1 if fx >= 0.5 else x0]
-    return _winner(corners, (fz, fy, fx)), int(nearest)
+    a, b, c = _rounded(labels, u, z, y, x)
+    return _winner(corners, (fz, fy, fx)), np.int64(nearest), np.int64(labels[a, b, c] if a >= 0 else 0)
+
+
+@compiled
+def _rounded(labels: Array, u: Fractions, z: int, y: int, x: int) -> tuple[int, int, int]:
+    """Return the voxel nearest to a moved point, -1 where the point lies beyond the outermost voxel centres."""
+    a, b, c = float(z) + float(u[0]), float(y) + float(u[1]), float(x) + float(u[2])
+    inside = (0 <= a <= labels.shape[0] - 1) & (0 <= b <= labels.shape[1] - 1) & (0 <= c <= labels.shape[2] - 1)
+    return (int(a + 0.5), int(b + 0.5), int(c + 0.5)) if inside else (-1, -1, -1)
 
 
 @compiled

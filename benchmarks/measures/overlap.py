@@ -2,7 +2,8 @@
 
 ``linear_thr128``: the mask of each label, times 255, is warped trilinearly with border clamp and kept where it exceeds
 128 (the evaluation of recursive cascaded networks, doi:10.1109/ICCV.2019.01070, and of LDR). ``nearest``: each voxel
-takes the label of the nearest moving voxel (Learn2Reg and most others).
+takes the label of the nearest moving voxel, which may be one on the border. ``learn2reg``: the same, but 0 from outside
+the grid, as that challenge's evaluator has it (Hering et al. 2022, doi:10.1109/TMI.2022.3213983).
 """
 
 from __future__ import annotations
@@ -14,15 +15,17 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from benchmarks.evidence import Evidence, Value
+from benchmarks.evidence import Evidence, Value, WarpedLabels
 from datasets import geometry
 from datasets.files import Array
 
-Protocol = Literal["linear_thr128", "nearest"]
+Protocol = Literal["linear_thr128", "nearest", "learn2reg"]
 PROTOCOLS: Mapping[Protocol, str] = {  # each with its meaning
     "linear_thr128": "mask of each label x 255 warped trilinearly, border clamp, kept where > 128",
     "nearest": "label map warped by nearest neighbour, border clamp",
+    "learn2reg": "label map warped by nearest neighbour, 0 from outside the grid, as Learn2Reg's evaluator does",
 }
+OF_JACCARD = {name: meaning for name, meaning in PROTOCOLS.items() if name != "learn2reg"}  # which does not have it
 NO_LABEL = -1  # a voxel where no label, and not the background either, passes the threshold
 _LARGEST = 65535  # what the uint16 of a prepared label map can hold
 _BINS = _LARGEST + 2  # bin 0 counts NO_LABEL, bin n + 1 the label n
@@ -43,8 +46,7 @@ def warp_labels(labels: ArrayLike, displacement: ArrayLike, *, protocol: Protoco
     labels, shape = _label_map(labels, "labels"), np.shape(displacement)[1:]
     u = geometry.check_displacement(displacement, shape, where="warp_labels: displacement")
     warped = np.empty(shape, np.int32)
-    warp = label_loops.warp_linear if protocol == "linear_thr128" else label_loops.warp_nearest
-    warp(labels, u, warped)
+    label_loops.warp(labels, u, tuple(PROTOCOLS).index(protocol), warped)
     return warped
 
 
@@ -75,25 +77,30 @@ def jaccard_values(evidence: Evidence) -> Iterator[Value]:
 
 @dataclass(frozen=True)
 class Scores:
-    """Dice and Jaccard of each of ``labels``, by protocol.
+    """Dice and Jaccard of each label, by protocol, and what they are of.
 
     A label that the fixed or the (unwarped) moving image lacks is not ``shared`` and cannot be scored: its value is
     NaN, and the mean leaves it out. A label that both have and the warp loses scores 0.
     """
 
-    labels: Sequence[int]
-    shared: NDArray[np.bool_]
+    maps: WarpedLabels
     dice: Mapping[Protocol, Array]
     jaccard: Mapping[Protocol, Array]
 
     def values(self, name: Literal["dice", "jaccard"]) -> Iterator[Value]:
         """Yield the values of one of the two scores."""
-        for protocol, scores in getattr(self, name).items():
-            mean = float(scores[self.shared].mean()) if self.shared.any() else float("nan")
+        shared = self.maps.shared
+        for protocol, found in getattr(self, name).items():
+            mean = float(found[shared].mean()) if shared.any() else float("nan")
             yield Value(protocol, "mean", mean)
-            yield Value(protocol, "count", float(np.count_nonzero(self.shared)))
-            for label, score in zip(self.labels, np.where(self.shared, scores, np.nan), strict=True):
+            yield Value(protocol, "count", float(np.count_nonzero(shared)))
+            for label, score in zip(self.maps.labels, np.where(shared, found, np.nan), strict=True):
                 yield Value(protocol, f"label_{label}", float(score))
+
+
+def warped_labels(evidence: Evidence) -> WarpedLabels:
+    """Return the label maps of a pair, the moving one as the protocol ``nearest`` warps it."""
+    return evidence.once(_scores).maps
 
 
 def _scores(evidence: Evidence) -> Scores:
@@ -111,7 +118,8 @@ def _scores(evidence: Evidence) -> Scores:
     before = np.zeros(_BINS, np.int64)
     label_loops.count(moving, before)
     bins = np.stack([_pair_of_bins() for _ in PROTOCOLS])
-    label_loops.count_warped(fixed, moving, evidence.displacement, bins)
+    warped = np.empty(fixed.shape, np.uint16)
+    label_loops.count_warped((fixed, moving, warped), evidence.displacement, bins)
     first = bins[0, 0]  # the fixed map's own
     found = np.flatnonzero((first + before)[2:]) + 1 if evidence.labels is None else evidence.labels
     labels = list(dict.fromkeys(int(label) for label in found))
@@ -120,7 +128,8 @@ def _scores(evidence: Evidence) -> Scores:
     jaccard: dict[Protocol, Array] = {}
     for protocol, counted in zip(PROTOCOLS, bins, strict=True):
         dice[protocol], jaccard[protocol] = _ratios(counted, labels)
-    return Scores(labels, shared, dice, jaccard)
+    jaccard = {protocol: jaccard[protocol] for protocol in OF_JACCARD}
+    return Scores(WarpedLabels(labels, shared, fixed, warped), dice, jaccard)
 
 
 def _pair_of_bins() -> Counts:

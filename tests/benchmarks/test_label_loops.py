@@ -8,6 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_array_equal
+from scipy import ndimage
 
 from benchmarks.evidence import Evidence
 from benchmarks.measures import overlap
@@ -59,6 +60,18 @@ def test_nearest_warp_is_scipys(case):
     assert_array_equal(overlap.warp_labels(moving, u, protocol="nearest"), geometry.warp(moving, u, order=0))
 
 
+def filled_with_zero(moving, u):
+    """Warp a map as Learn2Reg's evaluator does: points of float64, SciPy's default mode, which fills with 0."""
+    points = np.indices(moving.shape) + u.astype(np.float64)
+    return ndimage.map_coordinates(moving.astype(np.float64), points, order=0)
+
+
+@given(cases())
+def test_learn2regs_warp_is_scipys_with_its_defaults(case):
+    _, moving, u = case
+    assert_array_equal(overlap.warp_labels(moving, u, protocol="learn2reg"), filled_with_zero(moving, u))
+
+
 @given(cases(), st.lists(st.sampled_from(LABELS[1:]), unique=True))
 def test_scores_are_those_of_maps_warped_and_counted_one_by_one(case, labels):
     fixed, moving, u = case
@@ -66,7 +79,8 @@ def test_scores_are_those_of_maps_warped_and_counted_one_by_one(case, labels):
     for label in labels:
         here, mask = fixed == label, moving == label
         linear, nearest = geometry.warp(mask * np.float32(255), u) > 128, geometry.warp(mask, u, order=0)
-        for protocol, there in (("linear_thr128", linear), ("nearest", nearest)):
+        filled = filled_with_zero(moving, u) == label
+        for protocol, there in (("linear_thr128", linear), ("nearest", nearest), ("learn2reg", filled)):
             dice = 2 * (here & there).sum() / (here.sum() + there.sum()) if here.any() and mask.any() else np.nan
             assert_array_equal(got[protocol, f"label_{label}"], dice)
 

@@ -38,7 +38,7 @@ def test_a_true_shift_gives_dice_one_and_no_error():
             mask=fixed > 0,
         )
     )
-    for protocol in overlap.PROTOCOLS:
+    for protocol in overlap.OF_JACCARD:
         expected = {"mean": 1, "count": 3, "label_1": 1, "label_2": 1, "label_3": 1}
         assert values(rows, "dice", protocol) == values(rows, "jaccard", protocol) == expected
     assert values(rows, "displacement_error", "mask") == values(rows, "displacement_error", "grid")
