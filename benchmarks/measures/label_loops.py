@@ -21,6 +21,7 @@ NO_LABEL = -1  # bin 0 counts it, bin n + 1 the label n
 FULL, THRESHOLD = 255.0, np.float32(128)
 
 Maps = Any  # three label maps (D, H, W)
+Found = Any  # a label for each way of warping
 Corners = Any  # eight labels, in C order of the corners
 Fractions = Any  # three numbers from 0 to 1
 
@@ -96,7 +97,7 @@ def _add(bins: Array, first: int, second: int, times: int) -> None:
 
 
 @compiled
-def _labels_of(labels: Array, displacement: Array, z: int, y: int, x: int) -> tuple[int, int, int]:
+def _labels_of(labels: Array, displacement: Array, z: int, y: int, x: int) -> Found:
     """Return the label that wins at the moved point of a voxel or ``NO_LABEL``, the nearest one, and that or 0 outside.
 
     The last is `scipy.ndimage.map_coordinates` of order 0 with points of float64, in its mode ``constant``.

@@ -25,7 +25,7 @@ PROTOCOLS: Mapping[Protocol, str] = {  # each with its meaning
     "nearest": "label map warped by nearest neighbour, border clamp",
     "learn2reg": "label map warped by nearest neighbour, 0 from outside the grid, as Learn2Reg's evaluator does",
 }
-OF_JACCARD = {name: meaning for name, meaning in PROTOCOLS.items() if name != "learn2reg"}  # which does not have it
+OF_JACCARD: Mapping[Protocol, str] = {name: PROTOCOLS[name] for name in PROTOCOLS if name != "learn2reg"}
 NO_LABEL = -1  # a voxel where no label, and not the background either, passes the threshold
 _LARGEST = 65535  # what the uint16 of a prepared label map can hold
 _BINS = _LARGEST + 2  # bin 0 counts NO_LABEL, bin n + 1 the label n

@@ -93,8 +93,8 @@ class Ball:
 def _ball(spacing: Sequence[float]) -> Ball:
     size = np.asarray(spacing, np.float64)
     radius = (NEAR * size.prod() * 3 / (4 * math.pi)) ** (1 / 3)
-    reach = np.floor(radius / size).astype(int)
-    steps = np.stack(np.meshgrid(*(np.arange(-n, n + 1) for n in reach), indexing="ij"), axis=-1).reshape(-1, 3)
+    reach = [math.floor(radius / each) for each in spacing]
+    steps = np.indices([2 * n + 1 for n in reach]).reshape(3, -1).T - reach
     lengths = np.linalg.norm(steps * size, axis=1)
     order = np.argsort(lengths, kind="stable")[: int(np.count_nonzero(lengths <= radius))]
     return Ball(steps[order].astype(np.int32), lengths[order])
