@@ -14,25 +14,25 @@ MIXED = ("ratio", "reduction", "less")  # statistics of two methods that printed
 
 def check_repeats(sheet: Sheet) -> Iterator[Finding]:
     """Compare the cells that print one quantity in several places."""
-    for cells in sheet.quantities.values():
-        first, *others = cells
+    for first, *others in sheet.quantities.values():
         for other in others:
-            same = number(first).value == number(other).value
-            follows = (
-                "One number stands for it."
-                if same
-                else "The paper has two numbers for one quantity; neither is to be preferred."
-            )
-            yield Finding(
-                f"repeat/{_place(other)}",
-                where((first, other)),
-                f"{named(other, sheet.paper.datasets)}, printed in two places",
-                other.printed.text,
-                first.printed.text,
-                other.unit,
-                "yes" if same else "no",
-                follows,
-            )
+            yield _repeat(sheet, first, other)
+
+
+def _repeat(sheet: Sheet, first: Cell, other: Cell) -> Finding:
+    coarser = max(number(first).step, number(other).step)  # “approximately 1” stands for 1.24
+    same = abs(number(first).value - number(other).value) < coarser / 2
+    follows = "The paper has two numbers for one quantity; neither is to be preferred."
+    return Finding(
+        f"repeat/{_place(other)}",
+        where((first, other)),
+        f"{named(other, sheet.paper.datasets)}, printed in two places",
+        other.printed.text,
+        first.printed.text,
+        other.unit,
+        "yes" if same else "no",
+        "One number stands for it." if same else follows,
+    )
 
 
 def check_gains(sheet: Sheet) -> Iterator[Finding]:
