@@ -12,6 +12,7 @@ import pandas as pd
 from reports.tables.table import Head, Table, Text
 
 Holds = Literal["yes", "no", "impossible", "implausible"]
+FEW = 2  # places that the table for readers names; the CSV file has all
 COLUMNS = ("paper", "key", "locator", "finding", "printed", "recomputed", "unit", "holds", "follows")
 
 
@@ -65,5 +66,11 @@ def counted(findings: Sequence[Finding]) -> str:
 
 def _readable(each: Finding) -> list[Text]:
     unit = "" if each.unit in ("1", "") else f" {each.unit}"
-    texts = (each.locator, each.finding, each.printed, f"{each.recomputed}{unit}", each.holds, each.follows)
+    texts = (_places(each.locator), each.finding, each.printed, f"{each.recomputed}{unit}", each.holds, each.follows)
     return [Text(text) for text in texts]
+
+
+def _places(locator: str) -> str:
+    """Return the first places of a locator, and how many more there are."""
+    places = locator.split("; ")
+    return "; ".join(places[:FEW]) + (f"; {len(places) - FEW} more" if len(places) > FEW else "")

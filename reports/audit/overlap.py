@@ -21,8 +21,8 @@ from reports.paper.contents import Cell
 WIDEST = 0.12
 SHARE = 100  # the cells are in per cent
 _IMPOSSIBLE = (
-    "No set of registrations has both means: they are of different evaluations, or one is wrong. Trust neither "
-    "difference between rows below a point; compare by Dice."
+    "No set of registrations has both means: they are of different evaluations, or one is wrong. Read no "
+    "difference of less than a point between such rows."
 )
 
 
@@ -58,12 +58,11 @@ def _finding(sheet: Sheet, cells: list[Cell]) -> Finding:
     mean = number(dice).value / SHARE
     (low, high), (least, most) = bounds(dice), bounds(jaccard)
     holds, follows = "yes", "The two means can be of the same masks."
-    words = f"mean Jaccard of {named(jaccard, sheet.paper.datasets)} beside a mean Dice of {dice.printed.text} %"
-    recomputed, bound = SHARE * jaccard_of(mean), "at least"
+    recomputed, bound = SHARE * jaccard_of(mean), "least"
     if most / SHARE < jaccard_of(low / SHARE):
         holds, follows = "impossible", _IMPOSSIBLE
     elif least > high:
-        recomputed, bound = SHARE * mean, "at most"
+        recomputed, bound = SHARE * mean, "greatest"
         holds, follows = "impossible", _IMPOSSIBLE
     elif (spread := least_deviation(high / SHARE, least / SHARE)) > WIDEST:
         lowest = highest_lowest(high / SHARE, least / SHARE)
@@ -73,6 +72,7 @@ def _finding(sheet: Sheet, cells: list[Cell]) -> Finding:
             "or more: either many registrations failed, which the mean hides, or the columns are of different masks."
         )
     key = f"overlap/{jaccard.table}/{jaccard.method}/{'+'.join(jaccard.datasets)}"
-    return Finding(
-        key, where(cells), f"{words}: {bound}", jaccard.printed.text, f"{recomputed:.1f}", "%", holds, follows
-    )
+    what = named(jaccard, sheet.paper.datasets)
+    words = f"{bound} mean Jaccard beside a mean Dice of {dice.printed.text} %, {what}"
+    shown = (jaccard.printed.text, f"{recomputed:.1f}", "%")
+    return Finding(key, where(cells[1::2]), words, *shown, holds, follows)
