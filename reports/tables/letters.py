@@ -21,6 +21,7 @@ _LATEX = {
     MINUS: "$-$", "\N{EN DASH}": "--", "—": "---", "†": r"\textdagger{}", "·": r"$\cdot$",
     "\N{MULTIPLICATION SIGN}": r"$\times$", "…": r"\ldots{}", "µ": r"$\mu$", "≤": r"$\leq$", "≥": r"$\geq$",
     "\u202f": r"\,", "\xa0": "~", "∘": r"$\circ$", "°": r"$^\circ$", "²": "$^2$", "³": "$^3$", "∞": r"$\infty$",
+    "\N{TILDE OPERATOR}": r"$\sim$",
     "“": "``", "”": "''", "\N{RIGHT SINGLE QUOTATION MARK}": "'", "[": "{[}", "]": "{]}",
     "ß": r"\ss{}", "ø": r"\o{}", "Ø": r"\O{}", "æ": r"\ae{}", "Æ": r"\AE{}", "œ": r"\oe{}", "Œ": r"\OE{}",
     "ł": r"\l{}", "Ł": r"\L{}", "\N{LATIN SMALL LETTER DOTLESS I}": r"\i{}",

@@ -5,8 +5,9 @@ import subprocess
 
 import pytest
 
+from reports import PAPERS
 from reports.tables.latex import latex
-from reports.tables.letters import escape
+from reports.tables.letters import COMMAND, escape
 from reports.tables.table import Head, Table, Text
 
 ALPHABETS = [
@@ -33,6 +34,11 @@ def test_letters_keep_their_accents():
 def test_what_is_printed_can_be_written_to_a_file(text):
     assert escape(text).encode("utf-8").count(b"{") == escape(text).count("}")
     assert not set(escape(text)) & set("\t\r\n\x00\u2028")
+
+
+@pytest.mark.parametrize("path", sorted(PAPERS.rglob("*.*")), ids=lambda path: path.name)
+def test_no_letter_of_the_papers_needs_another_font(path):
+    assert COMMAND not in escape(path.read_text(encoding="utf-8"))
 
 
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="pdfLaTeX is not installed")
