@@ -35,6 +35,7 @@ _ACCENTS = {
 def escape(text: str) -> str:
     """Return text that LaTeX prints as it stands; control characters and line ends become spaces."""
     flat = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", unicodedata.normalize("NFC", text))
+    flat = re.sub(r'(?:^|(?<=[\s(\[]))"', "“", flat)  # a straight mark in front of a word opens
     return "".join(_printed(cluster) for cluster in re.findall(r".[\u0300-\u036f]*", flat))
 
 

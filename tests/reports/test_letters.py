@@ -23,6 +23,7 @@ def test_letters_keep_their_accents():
     assert escape("Größe, piñón, łódź, ế, Ångström") == (
         r"Gr\"{o}\ss{}e, pi\~{n}\'{o}n, \l{}\'{o}d\'{z}, \'{\^{e}}, \r{A}ngstr\"{o}m"
     )
+    assert escape('"a b" ("c")') == "``a b'' (``c'')"
     assert escape("αλΩ") == r"$\alpha$$\lambda$$\Omega$"
     assert escape("肺") == r"\unicodeletter{肺}{U+80BA}"
     assert escape("R&D 100 % a_b^c ~{$#}\\") == (
