@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 
 import numpy as np
 
@@ -75,7 +76,7 @@ class Sample:
         """The distinct subjects."""
         return list(dict.fromkeys(name for members in self.subjects for name in members))
 
-    @cached_property
+    @property
     def seeds(self) -> list[Hashable]:
         """The distinct trainings; none where the method is repeatable."""
         return [] if self.repeatable else list(dict.fromkeys(self.trainings))
@@ -85,16 +86,20 @@ class Sample:
         """The number of distinct pairs: of subjects, and, where a training has several of the same ones, of these."""
         return len(set(self.keys))
 
-    @cached_property
-    def keys(self) -> list[Hashable]:
+    @property
+    def keys(self) -> tuple[Hashable, ...]:
         """What tells the pairs of one training apart, the same in each: its subjects, and its number among theirs."""
-        met: dict[Hashable, int] = {}
-        keys: list[Hashable] = []
-        for members, training in zip(self.subjects, self.trainings, strict=True):
-            each = (tuple(members), training)
-            met[each] = met.get(each, 0) + 1
-            keys.append((tuple(members), met[each]))
-        return keys
+        return _keys(tuple(tuple(each) for each in self.subjects), tuple(self.trainings))
+
+
+@lru_cache(maxsize=64)  # the cells of a table share their pairs
+def _keys(subjects: tuple[tuple[Hashable, ...], ...], trainings: tuple[Hashable, ...]) -> tuple[Hashable, ...]:
+    met: Counter[Hashable] = Counter()
+    keys: list[Hashable] = []
+    for each in zip(subjects, trainings, strict=True):
+        met[each] += 1
+        keys.append((each[0], met[each]))
+    return tuple(keys)
 
 
 @dataclass(frozen=True)
