@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.statistics.student import quantile
 from datasets.files import Array
@@ -47,7 +48,7 @@ def variance_of_mean(values: Array, shares: Array, members: Sequence[Sequence[Ha
     for a cluster are its values' deviations from the mean, and the sum of their squares is scaled such that it is
     unbiased, with Satterthwaite's degrees of freedom, where effects are independent and alike (Bell and McCaffrey 2002,
     for clusters that overlap). Of a balanced table this is the variance of the clusters' means, and its number less 1;
-    what has few clusters in most of its values gets the few degrees of freedom it deserves. Effects of single values
+    where few clusters hold most of the values there are few degrees of freedom. Effects of single values
     or pairs count once for each of their clusters, which errs on the wide side. Clusters that all values share are
     taken as given.
 
@@ -56,10 +57,10 @@ def variance_of_mean(values: Array, shares: Array, members: Sequence[Sequence[Ha
         shares: ``(n,)``, of each value in the mean, sum 1.
         members: for each value its clusters.
     """
-    among = _memberships(tuple(tuple(each) for each in members))
-    scores = among.T @ (shares * (values - shares @ values))
-    weights = shares @ among
-    spread = among.T @ (shares[:, None] * among) - np.outer(weights, weights)  # scores are spread @ effects
+    within = _memberships(tuple(tuple(each) for each in members))
+    scores = within.sums(shares * (values - shares @ values))
+    weights = within.sums(shares)
+    spread = within.shared(shares) - np.outer(weights, weights)  # scores are spread @ effects
     squared = spread @ spread
     expected, twice = np.trace(squared), float(np.sum(squared**2))
     if expected <= 1e-12 * float(weights @ weights) or not len(weights):
@@ -81,14 +82,32 @@ def together(first: Variance, second: Variance) -> Variance:
     return Variance(value, value / (first.value / first.df + second.value / second.df), third)
 
 
-@lru_cache(maxsize=64)  # the cells of a table share their pairs
-def _memberships(members: tuple[tuple[Hashable, ...], ...]) -> Array:
-    """Return a 1 for each value (row) and cluster (column) of it, without the clusters that all values share."""
+@dataclass(frozen=True, eq=False)
+class _Memberships:
+    """Which values (``rows``) are in which two clusters at once (``left``, ``right``, one and the same included)."""
+
+    rows: NDArray[np.intp]
+    left: NDArray[np.intp]
+    right: NDArray[np.intp]
+    clusters: int
+
+    def sums(self, numbers: Array) -> Array:
+        """Return the sum of each cluster's numbers."""
+        own = self.left == self.right
+        return np.bincount(self.left[own], numbers[self.rows[own]], self.clusters)
+
+    def shared(self, numbers: Array) -> Array:
+        """Return the sum of the numbers that each two clusters share, ``(clusters, clusters)``."""
+        size, places = self.clusters, self.left * self.clusters + self.right
+        return np.bincount(places, numbers[self.rows], size**2).reshape(size, size)
+
+
+@lru_cache(maxsize=8)  # the cells of a table share their pairs
+def _memberships(members: tuple[tuple[Hashable, ...], ...]) -> _Memberships:
+    """Return the memberships in the clusters that not all values share."""
     uses = Counter(name for each in members for name in set(each))
     column = {name: at for at, name in enumerate(name for name, count in uses.items() if count < len(members))}
-    places = [(row, column[name]) for row, each in enumerate(members) for name in each if name in column]
-    among = np.zeros((len(members), len(column)))
-    if places:
-        among[tuple(np.transpose(places))] = 1
-    among.setflags(write=False)
-    return among
+    found = [{column[name] for name in each if name in column} for each in members]
+    places = [(row, left, right) for row, each in enumerate(found) for left in each for right in each]
+    rows, left, right = np.array(places, dtype=np.intp).reshape(-1, 3).T.copy()
+    return _Memberships(rows, left, right, len(column))

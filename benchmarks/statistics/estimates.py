@@ -92,7 +92,7 @@ class Sample:
         return _keys(tuple(tuple(each) for each in self.subjects), tuple(self.trainings))
 
 
-@lru_cache(maxsize=64)  # the cells of a table share their pairs
+@lru_cache(maxsize=8)  # the cells of a table share their pairs
 def _keys(subjects: tuple[tuple[Hashable, ...], ...], trainings: tuple[Hashable, ...]) -> tuple[Hashable, ...]:
     met: Counter[Hashable] = Counter()
     keys: list[Hashable] = []
