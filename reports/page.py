@@ -13,15 +13,18 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from benchmarks.evidence import NEEDS
 from benchmarks.metrics import METRICS, Metric
 from benchmarks.ranking import Rank
-from benchmarks.records import UNAVAILABLE
 from benchmarks.results import RUN_LEVEL
 from reports import FAILURES, FIGURES, LEDGER, PAGE, TABLES
+from reports.answer.content import Answer
+from reports.answer.gather import answer
+from reports.answer.pictures import Plot, plots
 from reports.audit.audit import write_audit
 from reports.drawing.html import cite
+from reports.overview.accuracy_time import accuracy_time
 from reports.overview.cases import shown_ranks
 from reports.overview.costs import cost_frame, cost_table
 from reports.overview.failures import failure_frame, failure_table
-from reports.overview.figures import accuracy_time
+from reports.overview.frontier import Frontier, clock, frontiers
 from reports.overview.rows import frame_of, label_rows, overview_rows
 from reports.overview.section import Drawing, Numbers, Section, keep_drawing, make_section
 from reports.overview.spread import movable, spread_frame, spreads
@@ -33,6 +36,7 @@ from reports.paper.page import PaperSection, write_paper
 from reports.reading.method import Method
 from reports.reading.run import Run
 from reports.reading.trainings import loss_curves
+from reports.tables.folding import folded
 from reports.tables.table import Table
 from reports.tables.write import csv_text, write_tables, write_text
 
@@ -59,6 +63,8 @@ class Page:
 
     run: Run
     origin: Origin
+    answer: Answer
+    plots: Sequence[tuple[Plot, Drawing | None]]
     overview: Table
     ranks: Sequence[Rank]
     scatter: Drawing | None
@@ -67,8 +73,6 @@ class Page:
     audits: Mapping[str, Table]  # of the papers' printed numbers, by the papers' keys
     failures: Table
     costs: Table
-    failed: int
-    not_applicable: int
     timed: Sequence[str]
     glossary: Mapping[str, Metric]
     runs: pd.DataFrame
@@ -83,14 +87,6 @@ class Page:
     def phantoms(self) -> bool:
         """Whether any data set is a phantom."""
         return any(section.description.phantom for section in self.sections)
-
-    @property
-    def data(self) -> str:
-        """In words: phantoms, real images or both."""
-        real = any(not section.description.phantom for section in self.sections)
-        if not self.phantoms:
-            return "real images only"
-        return "phantoms and real images" if real else "phantoms only"
 
 
 def build(folder: Path, run: Run, papers: Sequence[PaperRun] = ()) -> None:
@@ -118,21 +114,21 @@ def build(folder: Path, run: Run, papers: Sequence[PaperRun] = ()) -> None:
     write_tables(folder / TABLES, "costs", cost_frame(run), [costs])
     write_text(folder / TABLES / "seeds.csv", csv_text(spread_frame(moved)))
     origin = _origin(run.runs)
-    scatter = accuracy_time(run)
-    alt = "Accuracy against median seconds, one panel per data set"
+    steps = list(frontiers(run))
+    opening = answer(run, [(paper, judged) for paper, (_, judged) in zip(papers, printed, strict=True)], steps)
     page = Page(
         run,
         origin,
+        opening,
+        [(plot, _keep_plot(plot, folder / FIGURES)) for plot in plots(opening)],
         overview,
         ranks,
-        None if scatter is None else keep_drawing(scatter, folder / FIGURES, "accuracy-time", alt),
+        _scatter(run, steps, folder / FIGURES),
         _embed_pictures(sections),
         [section for section, _ in printed],
         audits,
         failures,
         costs,
-        int((~failed.status.isin(["not_applicable", UNAVAILABLE])).sum()),
-        int((failed.status == "not_applicable").sum()),
         sorted({row.dataset for row in numbers.timing}),
         {name: metric for name, metric in METRICS.items() if name in set(run.metrics.metric)},
         _described(run),
@@ -152,7 +148,18 @@ def render(page: Page) -> str:
         keep_trailing_newline=True,
     )
     environment.filters["cite"] = cite
+    environment.filters["folded"] = folded
     return environment.get_template("page.html").render(page=page, origin=page.origin, needs=NEEDS)
+
+
+def _keep_plot(plot: Plot, folder: Path) -> Drawing | None:
+    return None if plot.figure is None else keep_drawing(plot.figure, folder, plot.name, plot.alt)
+
+
+def _scatter(run: Run, steps: Sequence[Frontier], folder: Path) -> Drawing | None:
+    """Draw accuracy against time of every data set that was timed; None where none was."""
+    alt = "Accuracy against median seconds, one panel per data set"
+    return keep_drawing(accuracy_time(steps, clock(run)), folder, "accuracy-time", alt) if steps else None
 
 
 def _check_names(run: Run) -> None:

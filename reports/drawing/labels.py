@@ -44,7 +44,7 @@ class _Place:
 
 
 def name_points(axes: Axes, points: Mapping[str, Cross], marks: Mapping[str, str]) -> None:
-    """Write each point's mark beside it, at the nearest place where it covers nothing and names no other.
+    """Write its mark beside each point that has one, at the nearest place where it covers nothing and names no other.
 
     The figure has to be drawn before, so that the places of its points and texts are known.
     """
@@ -58,6 +58,8 @@ def name_points(axes: Axes, points: Mapping[str, Cross], marks: Mapping[str, str
         taken += [Bbox([[x - 6, y - 6], [x + 6, y + 6]]), Bbox([[x - 1, y0], [x + 1, y1]])]
         taken.append(Bbox([[x0, y - 1], [x1, y + 1]]))
     for name, point in sorted(points.items(), key=lambda item: (item[1].y, item[0])):
+        if name not in marks:
+            continue
         others = [centre for other, centre in centres.items() if other != name]
         taken += _write(axes, marks[name], (point.x, point.y), taken, others)
 

@@ -66,7 +66,7 @@ def _seconds(calls: Calls | str) -> Text:
     if isinstance(calls, str):
         return NOT_MEASURED
     if not len(calls.seconds):
-        return Text(f"failed ({calls.failed})", muted=True)
+        return Text(f"failed ({calls.failed})", muted=True, outcome=True)
     text = quantity("seconds", calls.median) + " (1 call)" * calls.once
     return Text(f"{text}, contended" if calls.contended else f"{text}, not known" if calls.unknown else text)
 

@@ -143,7 +143,7 @@ def quote_head(quote: Quote) -> Head:
 def quote_cell(row: Summary | None) -> Text:
     """Return ``mean ± SD``, or the median alone as for seconds; a dagger where some of the method's pairs failed."""
     if row is None or not row.n:
-        return Text("failed", muted=True) if row and row.failed else NOTHING
+        return Text("failed", muted=True, outcome=True) if row and row.failed else NOTHING
     text = quantity(row.metric, row.shown)
     if row.statistic == "mean" and row.n > 1:
         text += f" ± {quantity(row.metric, row.sd)}"

@@ -139,7 +139,7 @@ def _cell(row: Timing | None) -> Text:
     if row is None:
         return NOT_MEASURED
     if not row.n:
-        return Text(f"failed ({row.failed})", muted=True)
+        return Text(f"failed ({row.failed})", muted=True, outcome=True)
     middle, low, high = (quantity("seconds", value) for value in (row.median, row.q1, row.q3))
     marked = f", {row.contended} contended" if row.contended else ""
     if row.phase == "first":

@@ -109,9 +109,10 @@ def _text_cell(parts: Sequence[Judged], reasons: Reasons) -> Text:
     texts = [_text(part, reasons) for part in parts]
     dagger = " †" if any(part.measured.failed for part in parts) else ""
     muted = all(part.measured.reason for part in parts)
+    ended = any(part.measured.outcome for part in parts)
     text = ", ".join(dict.fromkeys(texts)) if muted else _joined(texts, parts)
     if parts[0].verdict == OURS:
-        return Text(text + dagger, muted=muted)
+        return Text(text + dagger, muted=muted, outcome=ended)
     printed = [MINUS if part.cell.printed.text in DASHES else part.cell.printed.text for part in parts]
     one_word = math.isnan(parts[0].cell.printed.value) and len(set(printed)) == 1
     return Text(text + dagger, muted=muted, printed=printed[0] if one_word else _joined(printed, parts))

@@ -18,6 +18,12 @@ class Text:
     best: bool = False  # of its column
     muted: bool = False  # it says that there is no number
     printed: str = ""  # by a paper in its place
+    outcome: bool = False  # how a registration or a training ended, which is a result though it is no number
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is no number, none printed, and no failure either."""
+        return (self.muted or not self.text) and not (self.printed or self.outcome)
 
 
 @dataclass(frozen=True)

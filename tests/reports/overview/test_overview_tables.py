@@ -15,7 +15,7 @@ from benchmarks import ranking
 from reports import page
 from reports.overview.costs import cost_table
 from reports.overview.failures import failure_frame
-from reports.overview.figures import clock
+from reports.overview.frontier import clock
 from reports.overview.rows import overview_rows, summarise, timed_rows
 from reports.overview.tables import dataset_table
 from reports.overview.timing import timing_table, timings

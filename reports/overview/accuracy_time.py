@@ -1,0 +1,114 @@
+"""Accuracy against seconds as a figure: the methods that no faster one matches numbered, all others small and pale."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from reports.drawing.labels import Cross, name_points
+from reports.drawing.style import KINDS, PAPER, SOFT, constrained, style
+from reports.overview.figures import axis_label
+from reports.overview.frontier import Frontier, Point
+from reports.tables.numbers import quantity
+
+WIDTH, HEIGHT, LINE = 4.9, 3.6, 0.15  # inches: of a panel, and of a line of the key below it
+COLUMNS = 86  # characters of such a line
+MARKS = "Squares: classical, circles: learned. Numbered: more accurate than all that take no longer."
+
+
+def accuracy_time(found: Sequence[Frontier], clock: str) -> Figure:
+    """Draw a panel for each data set, above the names of its methods; ``clock`` says what the seconds are of."""
+    columns = min(2, len(found))
+    rows, keys = -(-len(found) // columns), [list(_key(each)) for each in found]
+    with style():
+        figure = constrained(WIDTH * columns, (HEIGHT + LINE * max(map(len, keys))) * rows + 0.4, w_pad=0.08, h_pad=0.1)
+        grid = list(figure.subplots(rows, columns, squeeze=False).flat)
+        for axes, each, key in zip(grid, found, keys, strict=False):
+            draw_panel(axes, each)
+            axes.set_title(each.title)
+            axes.set_xlabel("\n".join(["median seconds of warm calls", "", *key]), linespacing=1.35)
+        for axes in grid[len(found) :]:
+            axes.set_axis_off()
+        figure.supxlabel(f"{MARKS}\n{clock}", fontsize=8, color=SOFT)
+        number_points(figure, grid, found)
+    return figure
+
+
+def frontier_plot(found: Frontier) -> Figure:
+    """Draw one data set small, with the names of the numbered methods alone."""
+    lines = [f"{point.place}  {point.label}, {_both(found, point)}" for point in found.steps]
+    with style():
+        figure = constrained(4.1, 2.45 + 0.155 * len(lines), w_pad=0.02, h_pad=0.02)
+        axes = figure.subplots()
+        draw_panel(axes, found)
+        axes.set_xlabel("median seconds of a registration (logarithmic)", fontsize=8)
+        figure.supxlabel("\n".join(lines), fontsize=8, x=0.02, ha="left", linespacing=1.4)
+        number_points(figure, [axes], [found])
+    return figure
+
+
+def draw_panel(axes: Axes, found: Frontier) -> None:
+    """Draw the points, the steps that join the frontier, and a line for the state before registration."""
+    for point in found.others:
+        _mark(axes, point, size=4.5, alpha=0.5)
+    if steps := found.steps:
+        last = max(point.seconds for point in found.points)
+        xs, ys = [*(point.seconds for point in steps), last], [point.accuracy for point in steps]
+        axes.step(xs, [*ys, ys[-1]], where="post", color=SOFT, linewidth=1, zorder=1.5)
+    for point in steps:
+        _mark(axes, point, size=7.5, alpha=1)
+    xs = [point.seconds for point in found.points]
+    axes.set_xscale("log")
+    axes.set_xlim(min(xs) / 2, max(xs) * 2)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.margins(y=0.12)
+    _controls(axes, found)
+    axes.set_ylabel(axis_label(found.quote))
+
+
+def number_points(figure: Figure, grid: Iterable[Axes], found: Iterable[Frontier]) -> None:
+    """Write its number beside each point of the frontier, where it covers no point; draws the figure before."""
+    figure.canvas.draw()
+    for axes, each in zip(grid, found, strict=False):
+        crosses = {point.method: Cross(*[point.seconds] * 3, point.accuracy, 0) for point in each.points}
+        name_points(axes, crosses, {point.method: str(point.place) for point in each.steps})
+
+
+def _mark(axes: Axes, point: Point, *, size: float, alpha: float) -> None:
+    marker, colour = KINDS[point.kind]
+    look = {"color": colour, "markersize": size, "markeredgecolor": PAPER, "markeredgewidth": 0.6, "alpha": alpha}
+    axes.plot([point.seconds], [point.accuracy], marker, **look)
+
+
+def _controls(axes: Axes, found: Frontier) -> None:
+    for level, text, line in ((found.before, "before registration", "--"), (found.best, "true displacement", ":")):
+        if level is not None:
+            axes.axhline(level, color=SOFT, linestyle=line, linewidth=1.1, zorder=1)
+            place = {"xycoords": ("axes fraction", "data"), "xytext": (-2, 3), "textcoords": "offset points"}
+            axes.annotate(text, (1, level), **place, ha="right", fontsize=7.5, color=SOFT)
+
+
+def _key(found: Frontier) -> Iterator[str]:
+    """Yield the lines below a panel: the numbered methods with their numbers, then the others by family."""
+    for point in found.steps:
+        yield f"{point.place}  {point.label}: {_both(found, point)}"
+    if others := found.others:
+        yield from textwrap.wrap(f"Not numbered: {_by_family(others)}.", COLUMNS, break_on_hyphens=False)
+
+
+def _both(found: Frontier, point: Point) -> str:
+    return f"{quantity(found.quote.metric, point.accuracy)} in {quantity('seconds', point.seconds)} s"
+
+
+def _by_family(points: Iterable[Point]) -> str:
+    """Return labels in a row; those that are alike up to their comma in one: RCN, 1 cascade and 3 cascades."""
+    ordered = sorted(points, key=lambda point: point.label)
+    families = groupby((point.label.partition(", ") for point in ordered), key=lambda parts: parts[0])
+    texts = ((name, " and ".join(part for *_, part in parts if part)) for name, parts in families)
+    return "; ".join(f"{name}, {parts}" if parts else name for name, parts in texts)

@@ -1,0 +1,77 @@
+"""The frontier of accuracy against seconds: its definition by brute force, its figure, and what does not count."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.ranking import Quote
+from reports.overview.accuracy_time import accuracy_time, frontier_plot
+from reports.overview.frontier import Frontier, Point, frontiers, number_steps
+from tests.reports.report_inputs import make_run, small_metrics, timing_frame
+
+few = st.sampled_from([0.1, 0.2, 0.4, 0.8])  # ties are frequent
+points = st.lists(
+    st.builds(Point, st.just(""), st.just("A, b"), st.just("learned"), few, few, st.booleans()), max_size=9
+)
+
+
+def named(found):
+    return [replace(point, method=f"m{number}") for number, point in enumerate(found)]
+
+
+@given(points, st.none() | few, st.booleans())
+def test_on_the_frontier_is_what_beats_all_that_take_no_longer(found, before, higher):
+    given_points = named(found)
+    steps = [point for point in number_steps(given_points, before, higher_is_better=higher) if point.place]
+    sign = 1 if higher else -1
+    rivals = [point for point in given_points if point.whole]
+    wanted = {
+        (point.seconds, point.accuracy)
+        for point in rivals
+        if (before is None or sign * (point.accuracy - before) > 0)
+        and not any(
+            (other.seconds <= point.seconds and sign * (other.accuracy - point.accuracy) > 0)
+            or (other.seconds < point.seconds and other.accuracy == point.accuracy)
+            for other in rivals
+        )
+    }
+    assert {(point.seconds, point.accuracy) for point in steps} == wanted
+    assert [point.place for point in steps] == list(range(1, len(wanted) + 1))
+    assert [point.seconds for point in steps] == sorted(point.seconds for point in steps)
+
+
+@given(points, st.booleans())
+def test_numbering_keeps_every_method_once(found, higher):
+    given_points = named(found)
+    out = number_steps(given_points, None, higher_is_better=higher)
+    assert sorted(point.method for point in out) == sorted(point.method for point in given_points)
+
+
+def test_a_method_that_failed_on_a_pair_is_shown_but_not_numbered(built):
+    [found] = frontiers(make_run(small_metrics(), built[1], timing=timing_frame()))
+    assert {point.method: point.place for point in found.points} == {"net": 0, "syn": 1}
+    assert found.before == pytest.approx(0.6)
+    assert [point.label for point in found.others] == ["Network & co"]
+
+
+def test_methods_that_are_worse_than_no_registration_are_not_numbered():
+    worse = Point("a", "A", "learned", 0.1, 0.4, whole=True)
+    assert [point.place for point in number_steps([worse], 0.5, higher_is_better=True)] == [0]
+    assert [point.place for point in number_steps([worse], 0.5, higher_is_better=False)] == [1]
+
+
+def test_every_method_is_named_once_below_its_panel():
+    labels = ["LDR, 1 cascade", "LDR, 2 cascades", "RCN", *(f"Net {letter}" for letter in "abcdefghij")]
+    spread = [
+        Point(label, label, "learned", 0.1 * number + 0.1, 0.5 - 0.01 * (number - 2) ** 2, whole=True)
+        for number, label in enumerate(labels)
+    ]
+    steps = number_steps(spread, None, higher_is_better=True)
+    found = Frontier("d", "D", Quote("dice", "nearest", "mean"), 0.3, 0.99, steps)
+    text = accuracy_time([found], "Some clock.").axes[0].get_xlabel()
+    assert text.count("\n1  LDR, 1 cascade: 0.46") == 1
+    assert "Not numbered: Net a; Net b;" in text
+    small = frontier_plot(found).get_supxlabel()
+    assert [line.split("  ")[0] for line in small.splitlines()] == ["1", "2", "3"]
