@@ -44,6 +44,21 @@ class PaperAnswer:
 
 
 @dataclass(frozen=True)
+class Effect:
+    """A claim in numbers: its effect with an interval, NaN where there is none, and the bounds that it has to pass."""
+
+    label: str  # a few words
+    statement: str
+    unit: str
+    value: float
+    low: float
+    high: float
+    above: float  # the claim holds above this bound and below the other; infinite where it has but one
+    below: float
+    verdict: str
+
+
+@dataclass(frozen=True)
 class Ran:
     """A run in numbers.
 
@@ -128,6 +143,7 @@ class Answer:
     papers: Sequence[PaperAnswer]
     frontier: Frontier | None
     speeds: Sequence[Speed]
+    effects: Sequence[Effect] = ()
 
 
 def count(words: Iterable[str], order: Sequence[str] = ()) -> list[Count]:

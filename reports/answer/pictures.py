@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from benchmarks.clock.hardware import parse
-from reports.answer.content import Answer, Seconds, Speed
+from reports.answer.content import Answer, Effect, Seconds, Speed
+from reports.answer.forest import forest_plot
 from reports.answer.words import times
 from reports.drawing.style import INK, KINDS, PAPER, constrained, style
 from reports.overview.accuracy_time import frontier_plot
@@ -33,7 +34,8 @@ class Plot:
 
 def plots(answer: Answer) -> list[Plot]:
     """Draw the plots of an answer."""
-    return [_frontier(answer), _speed(answer.speeds)]
+    effects = [_effects(answer.effects)] if answer.effects else []
+    return [_frontier(answer), *effects, _speed(answer.speeds)]
 
 
 def _frontier(answer: Answer) -> Plot:
@@ -44,6 +46,13 @@ def _frontier(answer: Answer) -> Plot:
     steps = "; ".join(f"{each.label}: {each.accuracy:.3g} in {each.seconds:.2g} s" for each in found.steps)
     alt = f"Mean accuracy against median seconds on {found.title}. Not matched by a faster method: {steps or 'none'}."
     return Plot("answer-frontier", title, caption, alt, frontier_plot(found))
+
+
+def _effects(effects: Sequence[Effect]) -> Plot:
+    title = "Claims: effects with their intervals"
+    caption = "Each claim that was measured over pairs, with its 95 % interval; carets: the bound that it has to pass."
+    said = [f"{each.statement.rstrip('.')}: {each.value:.3g} {each.unit}, {each.verdict}" for each in effects]
+    return Plot("answer-effects", title, caption, f"Effects of claims. {'; '.join(said)}.", forest_plot(effects))
 
 
 def _speed(speeds: Sequence[Speed]) -> Plot:

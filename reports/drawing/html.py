@@ -9,13 +9,14 @@ from pathlib import Path
 from markupsafe import Markup, escape
 
 from reports.drawing.pictures import shrink
-from reports.drawing.style import INK, KINDS, PAPER, RULE, SOFT
+from reports.drawing.style import FOR, INK, KINDS, OPEN, PAPER, RULE, SOFT
 
 _REFERENCE = re.compile(
     r"(?:doi:\s*|https?://(?:dx\.)?doi\.org/)(10\.[^\s,;]+)|arXiv:(\d{4}\.\d{4,5})|https?://[^\s,;)]+"
 )
 _VARIABLES = {INK: "var(--ink)", SOFT: "var(--soft)", RULE: "var(--rule)", PAPER: "var(--card)"}
 _VARIABLES |= {KINDS["classical"][1]: "var(--orange)", KINDS["learned"][1]: "var(--blue)"}
+_VARIABLES |= {FOR: "var(--green)", OPEN: "var(--yellow)"}
 
 
 def inline_svg(svg: str, prefix: str, alt: str) -> Markup:

@@ -24,6 +24,7 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "learned": ("o", "#0072b2"),
     "control": ("D", "#7a8594"),
 }
+FOR, AGAINST, OPEN = "#009e73", KINDS["classical"][1], "#b07c00"  # a verdict for a paper, against it, and neither
 _STYLE: dict[RcKeyType, Any] = {
     "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans"], "font.size": 9, "svg.fonttype": "none",
     "svg.hashsalt": "warpbench", "text.color": INK, "axes.edgecolor": SOFT, "axes.labelcolor": INK,

@@ -1,0 +1,68 @@
+"""The claims as a forest plot: effect and interval of each, coloured by verdict, with the bound that it has to pass."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from reports.answer.content import TONES, Effect, Tone
+from reports.drawing.style import AGAINST, FOR, OPEN, RULE, SOFT, constrained, style
+
+COLOURS: Mapping[Tone, str] = {"for": FOR, "against": AGAINST, "open": OPEN, "none": SOFT}
+MARKERS: Mapping[Tone, str] = {"for": "o", "against": "s", "open": "D", "none": "x"}  # also without colours
+ROW, AXIS = 0.132, 0.42  # inches: of a claim, and of an axis with its name
+
+
+def by_unit(effects: Sequence[Effect]) -> dict[str, list[Effect]]:
+    """Return effects in groups that may share an axis, the largest group first."""
+    groups: dict[str, list[Effect]] = {}
+    for each in effects:
+        groups.setdefault(each.unit, []).append(each)
+    return dict(sorted(groups.items(), key=lambda item: -len(item[1])))
+
+
+def forest_plot(effects: Sequence[Effect]) -> Figure:
+    """Draw a panel for each unit, in it a row for each claim; there has to be one."""
+    groups = by_unit(effects)
+    heights = [ROW * len(group) + AXIS for group in groups.values()]
+    with style():
+        figure = constrained(4.1, sum(heights) + 0.25, w_pad=0.02, h_pad=0.02)
+        grid = figure.subplots(len(groups), 1, squeeze=False, height_ratios=heights)[:, 0]
+        for axes, (unit, group) in zip(grid, groups.items(), strict=True):
+            _panel(axes, unit, group)
+        figure.legend(handles=_legend(effects), loc="outside upper center", ncols=3, fontsize=7.5, handletextpad=0.3)
+    return figure
+
+
+def _panel(axes: Axes, unit: str, effects: Sequence[Effect]) -> None:
+    for row, each in enumerate(effects):
+        tone = TONES.get(each.verdict, "none")
+        colour = COLOURS[tone]
+        if not math.isnan(each.low):
+            axes.plot([each.low, each.high], [row, row], color=colour, linewidth=1.5, solid_capstyle="butt")
+        axes.plot([each.value], [row], MARKERS[tone], color=colour, markersize=4.2, markeredgewidth=0.8)
+        for bound, marker in ((each.above, 5), (each.below, 4)):  # carets that point to where the claim holds
+            if math.isfinite(bound):
+                axes.plot([bound], [row], marker=marker, color=SOFT, markersize=4, markeredgewidth=0, zorder=1.5)
+    axes.axvline(0, color=RULE, linewidth=1.2, zorder=0.5)
+    axes.set_yticks(range(len(effects)), [each.label for each in effects], fontsize=7.2)
+    axes.set_ylim(len(effects) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0, pad=2)
+    axes.tick_params(axis="x", labelsize=7.5)
+    axes.grid(visible=False, axis="y")
+    axes.xaxis.set_major_locator(MaxNLocator(6))
+    axes.set_xlabel(unit, fontsize=7.5, labelpad=1)
+
+
+def _legend(effects: Sequence[Effect]) -> list[Line2D]:
+    verdicts = dict.fromkeys(sorted((each.verdict for each in effects), key=list(TONES).index))
+    tones = {verdict: TONES[verdict] for verdict in verdicts}
+    return [
+        Line2D([], [], marker=MARKERS[tone], color=COLOURS[tone], linewidth=1.5, markersize=4.2, label=verdict)
+        for verdict, tone in tones.items()
+    ]
