@@ -120,7 +120,7 @@ def build(folder: Path, run: Run, papers: Sequence[PaperRun] = ()) -> None:
         run,
         origin,
         opening,
-        [(plot, _keep_plot(plot, folder / FIGURES)) for plot in plots(opening)],
+        [_keep_plot(plot, folder / FIGURES) for plot in plots(opening)],
         overview,
         ranks,
         _scatter(run, steps, folder / FIGURES),
@@ -152,8 +152,10 @@ def render(page: Page) -> str:
     return environment.get_template("page.html").render(page=page, origin=page.origin, needs=NEEDS)
 
 
-def _keep_plot(plot: Plot, folder: Path) -> Drawing | None:
-    return None if plot.figure is None else keep_drawing(plot.figure, folder, plot.name, plot.alt)
+def _keep_plot(plot: Plot, folder: Path) -> tuple[Plot, Drawing | None]:
+    """Write a plot; return what is said of it, and its drawing for the page where there is one."""
+    drawing = None if plot.figure is None else keep_drawing(plot.figure, folder, plot.name, plot.alt)
+    return replace(plot, figure=None), drawing
 
 
 def _scatter(run: Run, steps: Sequence[Frontier], folder: Path) -> Drawing | None:

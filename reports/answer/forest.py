@@ -15,7 +15,7 @@ from reports.drawing.style import AGAINST, FOR, OPEN, RULE, SOFT, constrained, s
 
 COLOURS: Mapping[Tone, str] = {"for": FOR, "against": AGAINST, "open": OPEN, "none": SOFT}
 MARKERS: Mapping[Tone, str] = {"for": "o", "against": "s", "open": "D", "none": "x"}  # also without colours
-ROW, AXIS = 0.132, 0.42  # inches: of a claim, and of an axis with its name
+ROW, AXIS = 0.125, 0.4  # inches: of a claim, and of an axis with its name
 
 
 def by_unit(effects: Sequence[Effect]) -> dict[str, list[Effect]]:
@@ -31,7 +31,7 @@ def forest_plot(effects: Sequence[Effect]) -> Figure:
     groups = by_unit(effects)
     heights = [ROW * len(group) + AXIS for group in groups.values()]
     with style():
-        figure = constrained(4.1, sum(heights) + 0.25, w_pad=0.02, h_pad=0.02)
+        figure = constrained(3.8, sum(heights) + 0.25, w_pad=0.02, h_pad=0.02)
         grid = figure.subplots(len(groups), 1, squeeze=False, height_ratios=heights)[:, 0]
         for axes, (unit, group) in zip(grid, groups.items(), strict=True):
             _panel(axes, unit, group)

@@ -84,7 +84,7 @@ def speed_plot(speeds: Sequence[Speed]) -> Figure:
     groups = [list(_lines(each)) for each in speeds]
     number = sum(map(len, groups)) + 0.5 * (len(groups) - 1)
     with style():
-        figure = constrained(4.1, 0.75 + 0.25 * number, w_pad=0.02, h_pad=0.02)
+        figure = constrained(3.8, 0.5 + 0.19 * number, w_pad=0.02, h_pad=0.02)
         axes, row, ticks = figure.subplots(), 0.0, []
         for group in groups:
             for line in group:
@@ -112,7 +112,7 @@ def _lines(speed: Speed) -> Iterator[_Line]:
 def _draw(axes: Axes, line: _Line, row: float) -> None:
     seconds, face = line.seconds, line.colour if line.filled else PAPER
     axes.plot([seconds.low, seconds.high], [row, row], color=line.colour, linewidth=1.4, solid_capstyle="butt")
-    look = {"color": line.colour, "markerfacecolor": face, "markersize": 6.5, "markeredgewidth": 1.2}
+    look = {"color": line.colour, "markerfacecolor": face, "markersize": 5.5, "markeredgewidth": 1.2}
     axes.plot([seconds.median], [row], line.marker, **look)
     place = {"xytext": (8, 0), "textcoords": "offset points", "va": "center", "fontsize": 8}
     axes.annotate(line.text, (seconds.high, row), **place)

@@ -26,9 +26,11 @@ def _data(ran: Ran) -> str:
     if not ran.phantoms:
         return f"{what} of {ran.subjects} subjects."
     if not ran.real:
-        return f"{what}, all of them phantoms: drawn, of no patient, so that no accuracy here is a paper's."
+        return f"{what}, all of them phantoms: drawn, of no patient, so that no accuracy here reproduces a printed one."
     sets = f"{ran.phantoms} of the {ran.phantoms + ran.real} data sets"
-    return f"{what}; {sets} are phantoms, drawn and of no patient, so that no accuracy on them is a paper's."
+    return (
+        f"{what}; {sets} are phantoms, drawn and of no patient, so that no accuracy on them reproduces a printed one."
+    )
 
 
 def _claims(papers: Sequence[PaperAnswer]) -> list[str]:

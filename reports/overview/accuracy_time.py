@@ -43,7 +43,7 @@ def frontier_plot(found: Frontier) -> Figure:
     """Draw one data set small, with the names of the numbered methods alone."""
     lines = [f"{point.place}  {point.label}, {_both(found, point)}" for point in found.steps]
     with style():
-        figure = constrained(4.1, 2.45 + 0.155 * len(lines), w_pad=0.02, h_pad=0.02)
+        figure = constrained(3.8, 2.0 + 0.15 * len(lines), w_pad=0.02, h_pad=0.02)
         axes = figure.subplots()
         draw_panel(axes, found)
         axes.set_xlabel("median seconds of a registration (logarithmic)", fontsize=8)
