@@ -41,7 +41,7 @@ def forest_plot(effects: Sequence[Effect]) -> Figure:
 
 def _panel(axes: Axes, unit: str, effects: Sequence[Effect]) -> None:
     for row, each in enumerate(effects):
-        tone = TONES.get(each.verdict, "none")
+        tone: Tone = TONES.get(each.verdict, "none")
         colour = COLOURS[tone]
         if not math.isnan(each.low):
             axes.plot([each.low, each.high], [row, row], color=colour, linewidth=1.5, solid_capstyle="butt")
@@ -60,8 +60,9 @@ def _panel(axes: Axes, unit: str, effects: Sequence[Effect]) -> None:
 
 
 def _legend(effects: Sequence[Effect]) -> list[Line2D]:
-    verdicts = dict.fromkeys(sorted((each.verdict for each in effects), key=list(TONES).index))
-    tones = {verdict: TONES[verdict] for verdict in verdicts}
+    order = list(TONES)
+    verdicts = sorted({each.verdict for each in effects}, key=lambda word: order.index(word) if word in order else -1)
+    tones: dict[str, Tone] = {verdict: TONES.get(verdict, "none") for verdict in verdicts}
     return [
         Line2D([], [], marker=MARKERS[tone], color=COLOURS[tone], linewidth=1.5, markersize=4.2, label=verdict)
         for verdict, tone in tones.items()

@@ -76,8 +76,12 @@ def number_points(figure: Figure, grid: Iterable[Axes], found: Iterable[Frontier
     """Write its number beside each point of the frontier, where it covers no point; draws the figure before."""
     figure.canvas.draw()
     for axes, each in zip(grid, found, strict=False):
-        crosses = {point.method: Cross(*[point.seconds] * 3, point.accuracy, 0) for point in each.points}
+        crosses = {point.method: _cross(point) for point in each.points}
         name_points(axes, crosses, {point.method: str(point.place) for point in each.steps})
+
+
+def _cross(point: Point) -> Cross:
+    return Cross(point.seconds, point.seconds, point.seconds, point.accuracy, 0)
 
 
 def _mark(axes: Axes, point: Point, *, size: float, alpha: float) -> None:
