@@ -3,5 +3,5 @@
 from pathlib import Path
 
 PAGE, FAILURES, LEDGER, TABLES, FIGURES = "index.html", "failures.csv", "ledger.csv", "tables", "figures"
-AUDIT = "audit.csv"
+AUDIT, CLAIMS = "audit.csv", "claims.csv"
 PAPERS = Path(__file__).parent / "papers"  # the layout and the numbers of each paper that is regenerated

@@ -14,11 +14,12 @@ from benchmarks.evidence import NEEDS
 from benchmarks.metrics import METRICS, Metric
 from benchmarks.ranking import Rank
 from benchmarks.results import RUN_LEVEL
-from reports import FAILURES, FIGURES, LEDGER, PAGE, TABLES
+from reports import CLAIMS, FAILURES, FIGURES, LEDGER, PAGE, TABLES
 from reports.answer.content import Answer
 from reports.answer.gather import answer
 from reports.answer.pictures import Plot, plots
 from reports.audit.audit import write_audit
+from reports.claims.table import claims_frame
 from reports.drawing.html import cite
 from reports.overview.accuracy_time import accuracy_time
 from reports.overview.cases import shown_ranks
@@ -90,7 +91,7 @@ class Page:
 
 
 def build(folder: Path, run: Run, papers: Sequence[PaperRun] = ()) -> None:
-    """Write the report of a run: ``index.html``, ``tables/``, ``figures/``, and its failures, ledger and audit as CSV.
+    """Write the report of a run: page, failures, ledger, claims, audit, tables and figures, named in `reports`.
 
     ``papers`` are the papers whose tables, figures and ledger the run fills.
 
@@ -109,6 +110,8 @@ def build(folder: Path, run: Run, papers: Sequence[PaperRun] = ()) -> None:
     write_text(folder / FAILURES, csv_text(failed))
     printed = [write_paper(folder, paper) for paper in papers]
     write_text(folder / LEDGER, csv_text(ledger_frame([each for _, judged in printed for each in judged])))
+    claimed = [each for section, _ in printed for each in section.claimed]
+    write_text(folder / CLAIMS, csv_text(claims_frame(claimed)))
     audits = write_audit(folder, [paper.paper for paper in papers])
     costs, moved = cost_table(run), spreads(run)
     write_tables(folder / TABLES, "costs", cost_frame(run), [costs])

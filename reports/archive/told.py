@@ -36,6 +36,7 @@ class ToldTraining:
     seed: int
     status: str
     reason: str
+    sha256: str = ""
 
     @property
     def folder(self) -> str:
@@ -98,6 +99,7 @@ def told_training(training: Training) -> ToldTraining:
         seed=training.seed,
         status=training.status,
         reason=training.reason,
+        sha256=training.sha256,
     )
 
 
@@ -105,7 +107,7 @@ def training_of(archive: Archive, told: ToldTraining) -> Training:
     """Return a training as reports read it."""
     files = dict(below(archive.content, told.folder))
     folder = ArchivedFolder(files) if files else None
-    return Training(told.method, told.dataset, told.seed, told.status, told.reason, folder)
+    return Training(told.method, told.dataset, told.seed, told.status, told.reason, folder, told.sha256)
 
 
 def encode(told: Told) -> bytes:

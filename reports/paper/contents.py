@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from reports.claims.contents import Claims
 from reports.paper.printed import Printed
 
 
@@ -183,6 +184,7 @@ class Paper:
     cells: Sequence[Cell]
     training: TrainingData = TrainingData()
     grid: Sequence[int] = ()  # voxels of the images that its networks see
+    claims: Claims | None = None  # what it says of its methods, None where that is not written down
 
     @property
     def beside(self) -> list[Cell]:

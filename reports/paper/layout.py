@@ -22,6 +22,7 @@ from jsonschema.exceptions import best_match
 from benchmarks.metrics import METRICS
 from datasets.files import one_line
 from reports import PAPERS
+from reports.claims.layout import load_claims
 from reports.paper.contents import Cell, Paper, PaperData, PaperFigure, PaperTable, TrainingData
 from reports.paper.printed import PaperError, read_printed, read_text
 
@@ -73,6 +74,7 @@ def load_paper(key: str, *, folder: Path = PAPERS) -> Paper:
         cells=list(printed.values()),
         training=msgspec.convert(layout.get("training", {}), TrainingData),
         grid=tuple(layout.get("grid", ())),
+        claims=load_claims(key, list(layout["datasets"]), folder=folder),
     )
 
 

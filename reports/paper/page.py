@@ -11,6 +11,10 @@ from markupsafe import Markup
 
 from benchmarks.clock.hardware import parse
 from reports import FIGURES, TABLES
+from reports.claims import contents as claiming
+from reports.claims.contents import Counts, count
+from reports.claims.judge import judge as judge_claims
+from reports.claims.table import claims_table
 from reports.drawing import html
 from reports.paper.cast import PaperRun, Player
 from reports.paper.contents import Paper
@@ -44,6 +48,9 @@ class PaperSection:
     ledger: Table
     printed: int
     verdicts: str
+    claimed: Sequence[claiming.Judged]
+    claim_counts: Counts
+    claim_table: Table | None  # None where the paper's claims are not written down
     claims: Sequence[str]  # what becomes of what the paper claims, a sentence each
 
 
@@ -55,7 +62,10 @@ def write_paper(folder: Path, paper_run: PaperRun) -> tuple[PaperSection, list[J
     caption = f"Ledger of {paper_run.paper.cite}: every printed number beside the measured one, in printed units."
     ledger, players = ledger_table(judged, caption), list(paper_run.players.values())
     counts = len(judged), verdict_counts(judged)
-    return PaperSection(paper_run.paper, players, tables, figures, ledger, *counts, claims(judged)), judged
+    claimed = judge_claims(paper_run)
+    table = claims_table(claimed, f"Claims of {paper_run.paper.cite}, decided by this run.") if claimed else None
+    claim_parts = claimed, count(claimed), table, claims(judged)
+    return PaperSection(paper_run.paper, players, tables, figures, ledger, *counts, *claim_parts), judged
 
 
 def claims(judged: Sequence[Judged]) -> list[str]:

@@ -53,7 +53,10 @@ class Folder(Protocol):
 
 @dataclass(frozen=True)
 class Training:
-    """One training: ``status`` is ok, diverged or failed; ``folder`` is None where nothing was left."""
+    """One training: ``status`` is ok, diverged or failed; ``folder`` is None where nothing was left.
+
+    ``sha256`` is the checksum of its weights, empty where that is not known.
+    """
 
     method: str
     dataset: str
@@ -61,6 +64,7 @@ class Training:
     status: str
     reason: str
     folder: Folder | None
+    sha256: str = ""
 
     def rows(self, name: str) -> pd.DataFrame | None:
         """Read a file of lines of JSON, such as ``curve.jsonl``; None where there is none or it is empty."""
@@ -102,7 +106,8 @@ def _arrays(content: bytes) -> Mapping[str, Array]:
 def read(path: Path) -> Training:
     """Read a training from its training.json."""
     end = records.read(path, records.TrainingOutcome)
-    return Training(end.method, end.dataset, end.seed, end.status, end.reason, Path(end.kept) if end.kept else None)
+    kept = Path(end.kept) if end.kept else None
+    return Training(end.method, end.dataset, end.seed, end.status, end.reason, kept, end.sha256)
 
 
 def first_seed(seeds: Iterable[int]) -> int | None:

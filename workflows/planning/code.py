@@ -32,10 +32,11 @@ def _libraries(module: str) -> dict[str, str]:
 
 def papers() -> list[str]:
     """Return the papers as data, with the schema that they are checked by."""
-    return [path for path in templates() if Path(path).parent.name in (PAPERS.name, "schemas")]
+    return [path for path in templates() if Path(path).parent.name in (PAPERS.name, "claims", "schemas")]
 
 
 def templates() -> list[str]:
     """Return what the report reads beside its code, and no import leads to: templates, schemas, papers, known facts."""
-    folders = (PAPERS.parent / "templates", PAPERS.parent / "schemas", PAPERS, PAPERS.parent / "audit" / "known")
+    here = PAPERS.parent
+    folders = (here / "templates", here / "schemas", PAPERS, PAPERS / "claims", here / "audit" / "known")
     return sorted(os.path.relpath(path) for folder in folders for path in folder.iterdir() if path.is_file())

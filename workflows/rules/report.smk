@@ -48,6 +48,7 @@ rule report:
         page=LAYOUT.report / reports.PAGE,
         failures=LAYOUT.report / reports.FAILURES,
         ledger=LAYOUT.report / reports.LEDGER,
+        claims=LAYOUT.report / reports.CLAIMS,
         audit=LAYOUT.report / reports.AUDIT,
         tables=directory(LAYOUT.report / reports.TABLES),
         figures=directory(LAYOUT.report / reports.FIGURES),

@@ -1,0 +1,94 @@
+"""Claims on sizes and seconds, both at the paper's own size, which no data set and no training changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from benchmarks.results import RUN_LEVEL
+from benchmarks.statistics import bootstrap_interval, ratio_interval
+from reports.claims.contents import Claim, Evidence
+from reports.claims.sources import Sources
+from reports.reading.summary import RESAMPLES, Sizes
+from reports.reading.timed import Calls, Sought
+
+
+def parameters(sources: Sources, claim: Claim) -> Evidence:
+    """Return how many parameters a network has, or how many times those of another; both exactly."""
+    sizes: list[int] = []
+    for method in claim.methods:
+        if method not in sources.run.networks:
+            return Evidence(missing=f"the size of {method} at the paper's width is not on record")
+        sizes.append(sources.run.networks[method].parameters)
+    value = claim.measure.factor * (sizes[0] / sizes[1] if len(sizes) == 2 else sizes[0])
+    notes = (f"{' and '.join(f'{size:,}' for size in sizes)} parameters",)
+    return Evidence(value=value, low=value, high=value, data="networks at the paper's width", test="exact", notes=notes)
+
+
+def seconds(sources: Sources, claim: Claim) -> Evidence:
+    """Return the median seconds of a method, or the ratio of two, with a bootstrap interval over calls.
+
+    Of calls on one machine, grid and number of threads those that nothing disturbed come first, then those with the
+    most threads. Calls beside other work, calls that failed, too few calls, another grid than the paper's and a
+    narrower network each leave the claim undecided.
+    """
+    datasets = sources.names(claim) or ([] if claim.datasets else [RUN_LEVEL])
+    if not datasets:
+        return Evidence(missing=sources.why_missing(claim))
+    sought = [Sought(method, claim.measure.device or "cpu", datasets[0]) for method in claim.methods]
+    timed = sources.run.timed
+    found = [{(each.threads, each.grid, each.hardware): each for each in timed.candidates(one)} for one in sought]
+    for one, calls in zip(sought, found, strict=True):
+        if not calls:
+            return Evidence(missing=timed.why_none(one))
+    common = [[each[key] for each in found] for key in sorted(found[0]) if all(key in each for each in found)]
+    if not common:
+        return Evidence(missing="not timed on one machine, grid and number of threads")
+    chosen = max(common, key=lambda calls: (all(each.undisturbed for each in calls), calls[0].threads))
+    if not all(len(each.seconds) for each in chosen):
+        return Evidence(missing="no timed call finished")
+    return _of_calls(sources, claim, chosen, datasets[0])
+
+
+def _of_calls(sources: Sources, claim: Claim, calls: Sequence[Calls], dataset: str) -> Evidence:
+    first, ratio = calls[0], len(calls) == 2
+    value = first.median / calls[1].median if ratio else first.median
+    medians = " and ".join(f"{each.median:.3g} s ({len(each.seconds)} calls)" for each in calls)
+    threads = f"{first.threads} thread{'s' * (first.threads != 1)}"
+    evidence = Evidence(
+        value=value,
+        data=f"{first.grid.replace('x', ' x ')} voxels, {threads}, {first.machine}",
+        test=f"bootstrap interval of the {'ratio of medians' if ratio else 'median'}",
+        pairing="calls in turn on one machine" if ratio else "calls",
+        doubts=tuple(_doubts(sources, calls, dataset)),
+        notes=(f"medians {medians}",),
+    )
+    if any(each.why_no_interval for each in calls):
+        return evidence
+    low, high = _interval([each.seconds for each in calls])
+    return replace(evidence, low=low, high=high)
+
+
+def _interval(samples: Sequence[np.ndarray]) -> tuple[float, float]:
+    rng = np.random.default_rng(0)
+    if len(samples) == 2:
+        return ratio_interval(samples[0], samples[1], RESAMPLES, rng)
+    return bootstrap_interval(samples[0], np.median, RESAMPLES, rng)
+
+
+def _doubts(sources: Sources, calls: Sequence[Calls], dataset: str) -> Iterator[str]:
+    """Say what keeps calls from deciding anything."""
+    sizes, grid = Sizes(sources.run.metrics), "x".join(map(str, sources.paper_run.paper.grid))
+    for each in calls:
+        if each.why_no_interval:
+            yield f"{each.method}: {each.why_no_interval}"
+        if disturbed := each.contended + each.unknown:
+            yield f"{disturbed} of {len(each.seconds)} calls of {each.method} not known to be alone on the machine"
+        if each.failed:
+            yield f"{each.failed} timed calls of {each.method} failed"
+        if dataset != RUN_LEVEL and sizes.narrow(dataset, each.method):
+            yield f"{each.method} is narrower than the paper's"
+    if grid and calls[0].grid != grid:
+        yield f"timed on {calls[0].grid} voxels, the paper's are {grid}"

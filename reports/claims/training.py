@@ -1,0 +1,55 @@
+"""What trainings say beside the numbers of a claim: whether they had come to an end, and what their teachers gave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from reports.claims.contents import Flattening
+from reports.claims.sources import Sources
+
+SHARE = "teacher_share"  # column of a student's curve: norm of the teacher's part of its gradient over that of the rest
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The trained methods of a claim, the seeds that it has of them, and the names of the data sets that it is on."""
+
+    methods: Sequence[str]
+    seeds: Sequence[int]
+    datasets: Sequence[str]
+
+
+def flattened(loss: pd.Series, rule: Flattening) -> bool:
+    """Return whether a loss by iteration has flattened by the rule."""
+    values = loss.to_numpy(dtype=np.float64)
+    length = max(1, round(rule.last * len(values)))
+    first, before, last = values[:length].mean(), values[-2 * length : -length].mean(), values[-length:].mean()
+    return bool(before - last <= rule.share * max(first - before, 0.0))
+
+
+def unfinished(sources: Sources, trained: Trained, rule: Flattening) -> Iterator[str]:
+    """Say which methods had not flattened, or left no loss to tell by."""
+    for method in trained.methods:
+        losses = _columns(sources, "total", method, trained)
+        if not losses or any(loss is None for loss in losses):
+            yield f"no loss of {method} on record"
+        elif still := sum(not flattened(loss, rule) for loss in losses if loss is not None):
+            yield f"{method} had not flattened in {still} of {len(losses)} trainings"
+
+
+def shares(sources: Sources, trained: Trained) -> Iterator[str]:
+    """Say how much of the gradient of students came from their teachers."""
+    for method in trained.methods:
+        found = [column for column in _columns(sources, SHARE, method, trained) if column is not None]
+        if found:
+            mean = float(np.mean([column.mean() for column in found]))
+            yield f"the teacher's part of the gradient of {method} is {100 * mean:.2g} % of the rest"
+
+
+def _columns(sources: Sources, column: str, method: str, trained: Trained) -> list[pd.Series | None]:
+    curves = [sources.curve(each) for each in sources.trainings(method, trained.seeds, trained.datasets)]
+    return [curve[column].dropna() if curve is not None and column in curve else None for curve in curves]
