@@ -1,7 +1,8 @@
 """Planes of images as small whole numbers: what a picture of them can show, and not more, for an archive.
 
-Grey values have 256 steps, as a screen has them; displacements steps of 1/16 voxel; Jacobian determinants 127 steps to
-the unit up to 2, where the colours of pictures end, and a value of their own for what is folded.
+Grey values have 256 steps, as a screen has them; displacements steps of 1/16 voxel; Jacobian determinants 60 steps to
+the unit up to 2, where the colours of pictures end, and a value of their own for what is folded. What is of the pair
+and what is of its registration are kept apart: many registrations are of the same pair.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from datasets.files import Array
 from reports.drawing.planes import Plane
 
 STEPS = 16  # to a voxel of displacement
-FINE = 127  # to 1 of a Jacobian determinant
+FINE = 60  # to 1 of a Jacobian determinant; pictures have 81 colours from 0 to 2
 FOLDED = 0  # a determinant of zero or less
 
 
@@ -36,48 +37,52 @@ def small(labels: ArrayLike) -> Array:
 
 
 @dataclass(frozen=True)
-class CompactPlane:
-    """A `planes.Plane` in small whole numbers."""
+class PairPlane:
+    """What a `planes.Plane` has of its pair, in small whole numbers."""
 
     name: str
     fixed: Array
     moving: Array
-    warped: Array
-    displacement: Array
-    determinant: Array
-    fixed_labels: Array | None
-    warped_labels: Array | None
+    labels: Array | None  # of the fixed image
     voxel: tuple[float, float]
 
 
-def pack(plane: Plane) -> CompactPlane:
-    """Return a plane in small whole numbers."""
+@dataclass(frozen=True)
+class WarpedPlane:
+    """What a `planes.Plane` has of its registration, in small whole numbers."""
+
+    warped: Array
+    labels: Array | None
+    displacement: Array
+    determinant: Array
+
+
+def pack_pair(plane: Plane) -> PairPlane:
+    """Return what a plane has of its pair."""
+    labels = None if plane.fixed_labels is None else small(plane.fixed_labels)
+    return PairPlane(plane.name, grey(plane.fixed), grey(plane.moving), labels, plane.voxel)
+
+
+def pack_warped(plane: Plane) -> WarpedPlane:
+    """Return what a plane has of its registration."""
     steps = np.clip(np.round(STEPS * plane.displacement), -(2**15), 2**15 - 1).astype(np.int16)
     unfolded = 1 + np.round(FINE * np.clip(plane.determinant, 0, 2))
-    return CompactPlane(
-        plane.name,
-        grey(plane.fixed),
-        grey(plane.moving),
-        grey(plane.warped),
-        steps,
-        np.where(plane.determinant > 0, unfolded, FOLDED).astype(np.uint8),
-        None if plane.fixed_labels is None else small(plane.fixed_labels),
-        None if plane.warped_labels is None else small(plane.warped_labels),
-        plane.voxel,
-    )
+    determinant = np.where(plane.determinant > 0, unfolded, FOLDED).astype(np.uint8)
+    labels = None if plane.warped_labels is None else small(plane.warped_labels)
+    return WarpedPlane(grey(plane.warped), labels, steps, determinant)
 
 
-def unpack(stored: CompactPlane) -> Plane:
-    """Return the plane that is drawn of a packed one; a folded voxel has the determinant -1."""
-    determinant = np.where(stored.determinant == FOLDED, -1, np.maximum((stored.determinant - 1.0) / FINE, 1e-3))
+def unpack(pair: PairPlane, own: WarpedPlane) -> Plane:
+    """Return the plane that is drawn of packed parts; a folded voxel has the determinant -1."""
+    unfolded = np.maximum((own.determinant - 1.0) / FINE, 1e-3)
     return Plane(
-        stored.name,
-        lit(stored.fixed),
-        lit(stored.moving),
-        lit(stored.warped),
-        stored.displacement.astype(np.float32) / STEPS,
-        determinant.astype(np.float32),
-        stored.fixed_labels,
-        stored.warped_labels,
-        stored.voxel,
+        pair.name,
+        lit(pair.fixed),
+        lit(pair.moving),
+        lit(own.warped),
+        own.displacement.astype(np.float32) / STEPS,
+        np.where(own.determinant == FOLDED, -1, unfolded).astype(np.float32),
+        pair.labels,
+        own.labels,
+        pair.voxel,
     )

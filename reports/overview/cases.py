@@ -18,10 +18,10 @@ from benchmarks.ranking import RANKS, Quote, Rank, Ranked, primary, ranked
 from datasets import geometry
 from datasets.case import Dataset, Described, Pair
 from datasets.files import Array, read_displacement
-from reports.drawing.compact import CompactPlane, pack, unpack
+from reports.drawing.compact import PairPlane, WarpedPlane, pack_pair, pack_warped, unpack
 from reports.drawing.html import data_uri
 from reports.drawing.pictures import write_picture
-from reports.drawing.planes import planes
+from reports.drawing.planes import Plane, planes
 from reports.drawing.registration import draw_registration
 from reports.reading.pictures import Request, Volumes
 from reports.reading.run import Run
@@ -32,10 +32,17 @@ Registration = tuple[str, int]  # pair and seed
 
 
 @dataclass(frozen=True)
-class Case:
-    """What is drawn of one registration: its axial and its coronal plane."""
+class PairCase:
+    """What is drawn of one pair: its axial and its coronal plane."""
 
-    planes: Sequence[CompactPlane]
+    planes: Sequence[PairPlane]
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is drawn of one registration on the planes of its pair."""
+
+    planes: Sequence[WarpedPlane]
 
 
 @dataclass(frozen=True)
@@ -68,15 +75,19 @@ def shown_ranks(run: Run) -> Sequence[Rank]:
     return RANKS if len(run.methods) * len(run.datasets) <= MANY else RANKS[:1]
 
 
-def requests(run: Run) -> Iterator[Request[Case]]:
+def requests(run: Run) -> Iterator[Request[Case] | Request[PairCase]]:
     """Yield what the pictures of a run are made of."""
+    asked: set[str] = set()
     for dataset in run.datasets.values():
         quote = primary(run.metrics, dataset)
         if quote is None:
             continue
         for method in run.ordered:
             for pair, seed in _chosen(run, dataset, method, quote, shown_ranks(run)):
-                yield _request(dataset, method, pair, seed)
+                for request in _requests(dataset, method, pair, seed):
+                    if request.name not in asked:
+                        asked.add(request.name)
+                        yield request
 
 
 def draw_cases(folder: Path, run: Run, dataset: Described, *, ranks: Sequence[Rank] = RANKS) -> list[Gallery]:
@@ -100,8 +111,15 @@ def take_case(volumes: Volumes, *, dataset: str, method: str, pair: Pair, seed: 
     fixed, moving = data.image(pair.fixed), data.image(pair.moving)
     where = f"picture: {method} of {pair.name}"
     u = geometry.check_displacement(read_displacement(source), fixed.array.shape, where=where)
-    first, second = (_evaluated(volumes, data, case) for case in (pair.fixed, pair.moving))
-    return Case([pack(plane) for plane in planes(fixed, moving, u, (first, second))])
+    return Case([pack_warped(plane) for plane in planes(fixed, moving, u, _evaluated(volumes, data, pair))])
+
+
+def take_pair(volumes: Volumes, *, dataset: str, pair: Pair) -> PairCase:
+    """Cut the planes of one pair."""
+    data = volumes.datasets[dataset]
+    fixed, moving = data.image(pair.fixed), data.image(pair.moving)
+    still = np.zeros((3, *fixed.array.shape), np.float32)
+    return PairCase([pack_pair(plane) for plane in planes(fixed, moving, still, _evaluated(volumes, data, pair))])
 
 
 def _chosen(
@@ -115,9 +133,14 @@ def _chosen(
     return found
 
 
-def _request(dataset: Described, method: str, pair: str, seed: int) -> Request[Case]:
-    take = partial(take_case, dataset=dataset.name, method=method, pair=Pair.from_name(pair), seed=seed)
-    return Request(f"cases/{dataset.name}/{method}-seed{seed}-{pair}", Case, take)
+def _requests(dataset: Described, method: str, pair: str, seed: int) -> tuple[Request[PairCase], Request[Case]]:
+    """Return what the picture of a registration is made of: its pair's part and its own."""
+    folder, cut = f"cases/{dataset.name}", Pair.from_name(pair)
+    take = partial(take_case, dataset=dataset.name, method=method, pair=cut, seed=seed)
+    return (
+        Request(f"{folder}/{pair}", PairCase, partial(take_pair, dataset=dataset.name, pair=cut)),
+        Request(f"{folder}/{method}-seed{seed}-{pair}", Case, take),
+    )
 
 
 def _draw(
@@ -125,23 +148,38 @@ def _draw(
 ) -> RankedPicture:
     """Draw one registration, once for each of its ranks."""
     first, label = same[0], run.label(method)
-    case = run.pictures.get(_request(dataset, method, first.pair, first.seed))
+    cut = _planes(run, dataset, method, first)
     paths = [folder / dataset.name / f"{method}-{each.rank}.png" for each in same]
     metric = METRICS[quote.metric]
     unit = "" if metric.unit == "1" else f" {metric.unit}"
     value = f"{metric.short} {quantity(quote.metric, first.value)}{unit}"
-    if isinstance(case, Case):
+    if cut:
         title = f"{label} on {dataset.description.display_title}: {first.pair}, {value}"
-        write_picture(draw_registration([unpack(plane) for plane in case.planes], title), paths[0])
+        write_picture(draw_registration(cut, title), paths[0])
         for path in paths[1:]:
             shutil.copyfile(paths[0], path)
     panels = "fixed, moving, warped, differences, grid, Jacobian determinant"
     alt = f"{label}, {first.rank} case, pair {first.pair}: {panels}"
     ranks: tuple[Rank, ...] = tuple(each.rank for each in same)
-    return RankedPicture(ranks, first.pair, first.seed, value, alt, paths[0] if isinstance(case, Case) else None)
+    return RankedPicture(ranks, first.pair, first.seed, value, alt, paths[0] if cut else None)
 
 
-def _evaluated(volumes: Volumes, dataset: Dataset, case: str) -> Array | None:
+def _planes(run: Run, dataset: Described, method: str, which: Ranked) -> list[Plane]:
+    """Return the planes of one registration; none where they were not kept."""
+    of_pair, of_registration = _requests(dataset, method, which.pair, which.seed)
+    shared, own = run.pictures.get(of_pair), run.pictures.get(of_registration)
+    if isinstance(shared, str) or isinstance(own, str):
+        return []
+    return [unpack(*parts) for parts in zip(shared.planes, own.planes, strict=True)]
+
+
+def _evaluated(volumes: Volumes, dataset: Dataset, pair: Pair) -> tuple[Array | None, Array | None]:
+    """Return the maps of evaluated labels of the fixed and of the moving image."""
+    first, second = (_evaluated_labels(volumes, dataset, case) for case in (pair.fixed, pair.moving))
+    return first, second
+
+
+def _evaluated_labels(volumes: Volumes, dataset: Dataset, case: str) -> Array | None:
     labels = volumes.labels(dataset.name, case) if volumes.labels else None
     if labels is None:
         return None
