@@ -74,9 +74,10 @@ def ranking_metrics() -> list[str]:
 
 def values(metrics: pd.DataFrame, dataset: str, quote: Quote) -> pd.DataFrame:
     """Return the successful rows of one quote on one data set: columns method, pair, seed, value."""
-    rows = metrics[(metrics.status == "ok") & (metrics.dataset == dataset) & (metrics.metric == quote.metric)]
-    rows = rows[(rows.protocol == quote.protocol) & (rows.region == quote.region) & (rows.pair != RUN_LEVEL)]
-    return rows[["method", "pair", "seed", "value"]].astype({"value": float}).dropna(subset="value")
+    wanted = (metrics.metric == quote.metric) & (metrics.dataset == dataset) & (metrics.status == "ok")
+    wanted &= (metrics.protocol == quote.protocol) & (metrics.region == quote.region) & (metrics.pair != RUN_LEVEL)
+    rows = metrics.loc[wanted, ["method", "pair", "seed", "value"]]
+    return rows.astype({"value": float}).dropna(subset="value")
 
 
 def ranked(metrics: pd.DataFrame, dataset: str, method: str, quote: Quote) -> list[Ranked]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -32,8 +33,9 @@ from reports.overview.spread import movable, spread_frame, spreads
 from reports.overview.tables import accuracy_table
 from reports.overview.timing import timing_frame, timings
 from reports.paper.cast import PaperRun
-from reports.paper.ledger import ledger_frame
+from reports.paper.ledger import Judged, ledger_frame
 from reports.paper.page import PaperSection, write_paper
+from reports.parallel import side_by_side
 from reports.reading.method import Method
 from reports.reading.run import Run
 from reports.reading.trainings import loss_curves
@@ -90,10 +92,11 @@ class Page:
         return any(section.description.phantom for section in self.sections)
 
 
-def build(folder: Path, run: Run, papers: Sequence[PaperRun] = ()) -> None:
+def build(folder: Path, run: Run, papers: Sequence[PaperRun] = (), *, processes: int = 1) -> None:
     """Write the report of a run: page, failures, ledger, claims, audit, tables and figures, named in `reports`.
 
-    ``papers`` are the papers whose tables, figures and ledger the run fills.
+    ``papers`` are the papers whose tables, figures and ledger the run fills. Papers and data sets are shared among some
+    ``processes``.
 
     Raises:
         ValueError: a row names a method or data set that the run does not describe.
@@ -102,13 +105,12 @@ def build(folder: Path, run: Run, papers: Sequence[PaperRun] = ()) -> None:
     (folder / FIGURES).mkdir(parents=True, exist_ok=True)
     numbers = Numbers(overview_rows(run), label_rows(run), timings(run.timing), loss_curves(run.trainings))
     ranks = shown_ranks(run)
-    sections = [make_section(folder / FIGURES, run, data, numbers, ranks=ranks) for data in run.datasets.values()]
+    printed, sections = _papers_and_sections(folder, run, papers, numbers, processes)
     failed, overview = failure_frame(run.metrics, run.unavailable), accuracy_table(run, numbers.overview)
     failures = failure_table(run, failed)
     _write_tables(folder / TABLES, numbers, overview, sections)
     write_tables(folder / TABLES, "failures", failed, [failures])
     write_text(folder / FAILURES, csv_text(failed))
-    printed = [write_paper(folder, paper) for paper in papers]
     write_text(folder / LEDGER, csv_text(ledger_frame([each for _, judged in printed for each in judged])))
     claimed = [each for section, _ in printed for each in section.claimed]
     write_text(folder / CLAIMS, csv_text(claims_frame(claimed)))
@@ -138,6 +140,20 @@ def build(folder: Path, run: Run, papers: Sequence[PaperRun] = ()) -> None:
         movable(run, moved),
     )
     write_text(folder / PAGE, render(page))
+
+
+def _papers_and_sections(
+    folder: Path, run: Run, papers: Sequence[PaperRun], numbers: Numbers, processes: int
+) -> tuple[list[tuple[PaperSection, list[Judged]]], list[Section]]:
+    """Write what is of each paper and of each data set, side by side; return it in order."""
+    printed = [partial(write_paper, folder, paper) for paper in papers]
+    place, ranks = folder / FIGURES, shown_ranks(run)
+    shown = [partial(make_section, place, run, data, numbers, ranks=ranks) for data in run.datasets.values()]
+    made = side_by_side([*printed, *shown], processes)
+    return (
+        [each for each in made if not isinstance(each, Section)],
+        [each for each in made if isinstance(each, Section)],
+    )
 
 
 def render(page: Page) -> str:

@@ -53,10 +53,15 @@ def constrained(width: float, height: float, *, w_pad: float | None = None, h_pa
 
 
 def save(figure: Figure, folder: Path, name: str, dpi: int = 150) -> None:
-    """Write a figure as ``<name>.svg`` and ``<name>.png``, without a date, so that equal input gives equal files."""
+    """Write a figure as ``<name>.svg`` and ``<name>.png``, without a date, so that equal input gives equal files.
+
+    Its parts are laid out once, for both.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     text = io.StringIO()
     with style():
-        figure.savefig(folder / f"{name}.png", dpi=dpi, metadata={"Software": None})
+        figure.savefig(folder / f"{name}.png", dpi=dpi, metadata={"Software": None}, pil_kwargs={"compress_level": 4})
+        if figure.get_layout_engine() is not None:
+            figure.set_layout_engine("none")
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     (folder / f"{name}.svg").write_text(text.getvalue(), encoding="utf-8", newline="\n")

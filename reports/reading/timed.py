@@ -7,7 +7,7 @@ found out which (`benchmarks.records.PaperNetwork`); at the profile's they have 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -117,6 +117,7 @@ class Timed:
     rows: pd.DataFrame | None
     same: Mapping[str, Mapping[str, Hashable]]
     titles: Mapping[str, str]  # of data sets, for readers
+    _found: dict[Sought, Calls | str] = field(default_factory=dict[Sought, "Calls | str"], compare=False, repr=False)
 
     @property
     def at_paper_size(self) -> bool:
@@ -125,6 +126,11 @@ class Timed:
 
     def find(self, sought: Sought) -> Calls | str:
         """Return the calls of a method's network, of it or of one that has the same; else why there are none."""
+        if sought not in self._found:  # a report asks the same of many cells
+            self._found[sought] = self._find(sought)
+        return self._found[sought]
+
+    def _find(self, sought: Sought) -> Calls | str:
         found = sorted(self.candidates(sought), key=lambda each: (each.threads, len(each.seconds)), reverse=True)
         if not found:
             return self.why_none(sought)

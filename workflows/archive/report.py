@@ -10,12 +10,12 @@ from workflows.planning.specs import ReportSpec
 from workflows.running.command import job
 
 
-def report(spec: ReportSpec) -> None:
-    """Build the report of an archive, from nothing else."""
+def report(spec: ReportSpec, processes: int = 1) -> None:
+    """Build the report of an archive, from nothing else, with so many processes."""
     found = load(read(spec.archive))
-    page.build(Layout(spec.folder).report, found.run, found.papers)
+    page.build(Layout(spec.folder).report, found.run, found.papers, processes=processes)
 
 
 if __name__ == "__main__":
     with job(ReportSpec, __doc__) as this:
-        report(this.spec)
+        report(this.spec, this.threads)

@@ -55,7 +55,8 @@ rule report:
         finished=touch(LAYOUT.finished),
     log:
         LAYOUT.log("report"),
+    threads: 2
     params:
         spec=SPEC_FILES.path_function(PLAN.report),
     shell:
-        '"$WARPBENCH_PYTHON" -m workflows.archive.report {params.spec:q} > {log} 2>&1'
+        '"$WARPBENCH_PYTHON" -m workflows.archive.report {params.spec:q} --threads {threads} > {log} 2>&1'
