@@ -17,7 +17,17 @@ from workflows.configuration import sources
 from workflows.configuration.reading import read_yaml
 from workflows.running import guard, machine
 
-STEPS = ("prepare", "train", "register", "collect", "timing", "report", "regression.__main__", "running.worker")
+STEPS = (
+    "prepare",
+    "train",
+    "register",
+    "collect",
+    "timing",
+    "archive.export",
+    "archive.report",
+    "regression.__main__",
+    "running.worker",
+)
 
 
 def refuse_early(arguments: Sequence[str]) -> None:
