@@ -28,10 +28,42 @@ UNAVAILABLE: Final = "unavailable"  # the status of a training or a call for wan
 
 
 @dataclass(frozen=True, kw_only=True)
+class Learned:
+    """What a training learned from and for how long, as it was found when it was done: a name proves nothing.
+
+    Attributes:
+        module: the module of `datasets` that prepared the data, and its ``collection`` where it prepares several.
+        collection: see ``module``.
+        phantom: whether the data were drawn.
+        cases: scans to learn from.
+        shape: voxels of each; empty where they differ.
+        shrink: factor by which the images that the network sees are smaller, along each axis.
+        iterations: updates made.
+        planned: updates asked for; a training that diverges makes fewer.
+        batch: pairs an update; 0 where the method has no such option.
+        learning_rate: at its highest; 0 where the method has no such option.
+        teacher: SHA-256 of the teacher's weights; empty where there is none.
+    """
+
+    module: str
+    collection: str
+    phantom: bool
+    cases: int
+    shape: tuple[int, ...]
+    shrink: int = 1
+    iterations: int = 0
+    planned: int = 0
+    batch: int = 0
+    learning_rate: float = 0.0
+    teacher: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainingOutcome:
     """The end of a training: ``status`` is ok, diverged, failed or unavailable; paths are empty where nothing was left.
 
-    ``kept`` is the folder of curves and the like, ``sha256`` the digest of the ``checkpoint`` with the weights.
+    ``kept`` is the folder of curves and the like, ``sha256`` the digest of the ``checkpoint`` with the weights;
+    ``learned`` is None of a training that could not begin, or that an older version of this project left.
     """
 
     dataset: str
@@ -43,6 +75,7 @@ class TrainingOutcome:
     sha256: str = ""
     kept: str = ""
     seconds: float = 0.0
+    learned: Learned | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,15 +7,15 @@ import shutil
 import tempfile
 import time
 import traceback
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
 from benchmarks.provenance import fingerprint
-from benchmarks.records import UNAVAILABLE, TrainingOutcome, read, write
+from benchmarks.records import UNAVAILABLE, Learned, TrainingOutcome, read, read_lines, write
 from datasets.case import Dataset, open_dataset
 from datasets.description import IMAGES, MASKS, Description
-from datasets.files import SNAPSHOTS, DataError, one_line, sha256
+from datasets.files import CURVE, SNAPSHOTS, DataError, one_line, sha256
 from workflows.planning.devices import assigned
 from workflows.planning.layout import TrainingFolder
 from workflows.planning.specs import TrainSpec
@@ -30,6 +30,13 @@ from workflows.running.watcher import Watcher
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class _Update:
+    """A row of a curve, as far as it is counted."""
+
+    iteration: int
+
+
 def train(spec: TrainSpec, threads: int) -> None:
     """Train, resuming from the state of an interrupted run of the same code, data and options."""
     here, data = TrainingFolder(spec.folder), open_dataset(spec.data)
@@ -39,7 +46,7 @@ def train(spec: TrainSpec, threads: int) -> None:
     try:
         module, teacher = import_method(spec.by.module), _teacher(spec)  # before states of other trainings go
         state = _state_folder(here, spec, data.description, teacher)
-        outcome = replace(outcome, kept=str(state))
+        outcome = replace(outcome, kept=str(state), learned=_learned(module, spec, data.description, teacher))
         checkpoint = _call(module, spec, data, teacher, threads=threads, state=state)
         outcome = replace(outcome, checkpoint=str(checkpoint), sha256=sha256(checkpoint))
     except DataError:  # a file that cannot be used is no failed training
@@ -47,9 +54,33 @@ def train(spec: TrainSpec, threads: int) -> None:
     except Exception as error:
         traceback.print_exc()
         outcome = replace(outcome, status=_status(error, spec, data), reason=f"training: {one_line(error)[:500]}")
+    if outcome.learned:
+        outcome = replace(outcome, learned=replace(outcome.learned, iterations=_updates(Path(outcome.kept) / CURVE)))
     outcome = replace(outcome, seconds=time.perf_counter() - started)
     write(here.outcome, outcome)
     logger.info("training %s in %.0f s", outcome.status, outcome.seconds)
+
+
+def _learned(module: ModuleType, spec: TrainSpec, about: Description, teacher: TrainingOutcome | None) -> Learned:
+    """Return what a training learns from and for how long, which a report holds against what a paper says."""
+    params, training = build(module.Params, spec.by.params), build(module.Training, spec.training)
+    return Learned(
+        module=about.module,
+        collection=about.collection,
+        phantom=about.phantom,
+        cases=len(about.training.cases),
+        shape=about.shape,
+        shrink=getattr(params, "shrink", 1),
+        planned=getattr(training, "iterations", 0),
+        batch=getattr(training, "batch", 0),
+        learning_rate=getattr(training, "learning_rate", 0.0),
+        teacher=teacher.sha256 if teacher else "",
+    )
+
+
+def _updates(curve: Path) -> int:
+    """Return how many updates a training made, by its curve; 0 where it left none."""
+    return max((row.iteration + 1 for row in read_lines(curve, _Update)), default=0)
 
 
 def _status(error: Exception, spec: TrainSpec, data: Dataset) -> str:

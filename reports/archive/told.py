@@ -37,6 +37,7 @@ class ToldTraining:
     status: str
     reason: str
     sha256: str = ""
+    learned: records.Learned | None = None
 
     @property
     def folder(self) -> str:
@@ -100,6 +101,7 @@ def told_training(training: Training) -> ToldTraining:
         status=training.status,
         reason=training.reason,
         sha256=training.sha256,
+        learned=training.learned,
     )
 
 
@@ -107,7 +109,7 @@ def training_of(archive: Archive, told: ToldTraining) -> Training:
     """Return a training as reports read it."""
     files = dict(below(archive.content, told.folder))
     folder = ArchivedFolder(files) if files else None
-    return Training(told.method, told.dataset, told.seed, told.status, told.reason, folder, told.sha256)
+    return Training(told.method, told.dataset, told.seed, told.status, told.reason, folder, told.sha256, told.learned)
 
 
 def encode(told: Told) -> bytes:

@@ -8,9 +8,11 @@ from functools import cached_property
 from statistics import median
 
 from datasets.case import Described
-from reports.paper.contents import Paper
+from reports.paper.contents import Paper, PaperData, TrainingData
 from reports.reading.run import Run
 from reports.reading.trainings import Training, teacher_shares
+
+ENOUGH = 0.85  # share of the paper's pairs, or scans, from which on a number is of its data
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Player:
     # how many of the paper's test pairs its own data set has here; empty where it has all, or where another data set
     # plays it
     note: str
-    stand_in: bool  # whether another data set plays it, or a part of its own
+    stand_in: bool  # whether another data set plays it, or too small a part of its own
     absent: str  # why nothing is measured on it; empty where something plays it
     in_figure: str  # what plays it, with the title that it stands in for, or with the pairs that it lacks
     in_ledger: str  # the same of a stand-in, in the words of the ledger
@@ -84,14 +86,32 @@ class PaperRun:
         which = "stand-ins" if len(keys) > 1 else "a stand-in"
         return f"Measured on {which}, so that no value is a reproduction." if played else ""
 
+    @cached_property
+    def own_data(self) -> str:
+        """The data set in this run that the paper's networks learn from; empty where it has none."""
+        return next((each.dataset for each in self.run.trainings if self.own_of(each)), "")
+
+    @property
+    def training_titles(self) -> str:
+        """What the paper's networks learn from, as it calls it."""
+        return " or ".join(each.title for each in self.paper.trainings)
+
+    def own_of(self, training: Training) -> TrainingData | None:
+        """Return which of the paper's training data a training learned from, by what it recorded; None for others."""
+        learned = training.learned
+        if learned is None or learned.phantom:
+            return None
+        origin = learned.module, learned.collection
+        return next((each for each in self.paper.trainings if (each.module, each.collection) == origin), None)
+
     def trained_elsewhere(self, method: str) -> str:
         """Return what a method learned from where that is not the paper's training data alone.
 
         The text is empty where it is, and where nothing is known of it.
         """
-        learned = sorted({each.dataset for each in self.run.trainings if each.method == method})
-        own = self.paper.training.name
-        return " and ".join(learned) if own and set(learned) - {own} else ""
+        of_method = [each for each in self.run.trainings if each.method == method]
+        others = any(self.own_of(each) is None for each in of_method) and self.paper.trainings
+        return " and ".join(sorted({each.dataset for each in of_method})) if others else ""
 
     def trained(self, methods: Sequence[str]) -> list[str]:
         """Return a sentence for all data that these methods learned from and that are not the paper's."""
@@ -99,7 +119,7 @@ class PaperRun:
         for method in methods:
             if names := self.trained_elsewhere(method):
                 learned.setdefault(names, []).append(self.run.label(method))
-        paper = f"the paper's on {self.paper.training.name}"
+        paper = f"the paper's on {self.training_titles}"
         return [f"Trained on {names}, {paper}: {' and '.join(who)}." for names, who in learned.items()]
 
     def taught(self, methods: Iterable[str]) -> str:
@@ -116,10 +136,10 @@ class PaperRun:
 
     def trained_on(self, training: Training) -> str:
         """Return what a training learned from; other data than the paper's are named as its stand-in."""
-        own = self.paper.training
-        if not own.name:
+        if not self.paper.trainings:
             return training.dataset
-        return own.title if training.dataset == own.name else f"{training.dataset}, a stand-in for {own.title}"
+        own = self.own_of(training)
+        return own.title if own else f"{training.dataset}, a stand-in for {self.training_titles}"
 
     def learned(self, trainings: Iterable[Training]) -> list[str]:
         """Return a sentence for all data that these trainings learned from."""
@@ -131,19 +151,32 @@ class PaperRun:
             return Player(title, None, "", "", False, f"{_nobody(title)} in this profile", "", "")
         name = self.cast[key]
         data, here = self.run.datasets[name], self.run.titles[name]
-        note = "" if name != key else _pairs_note(len(data.test_pairs), about.pairs)
-        stand_in = name != key or bool(note)
-        which = f"{here}, which {note or f'plays {title}'}"
-        plain = f"{here}, a stand-in for {title}" if stand_in else here
-        return Player(title, data, here, note, stand_in, "", which if note else plain, which)
+        if not _is_own(data, about):
+            return Player(
+                title, data, here, "", True, "", f"{here}, a stand-in for {title}", f"{here}, which plays {title}"
+            )
+        note = _pairs_note(len(data.description.test), about.pairs)
+        which = f"{here}, which {note}" if note else here
+        return Player(title, data, here, note, is_part(len(data.description.test), about.pairs), "", which, which)
+
+
+def _is_own(data: Described, about: PaperData) -> bool:
+    """Return whether a prepared data set is the paper's own, by what its preparation recorded and never by its name."""
+    here = data.description
+    return not here.phantom and (here.module, here.collection) == (about.module, about.collection)
+
+
+def is_part(here: int, wanted: int) -> bool:
+    """Return whether so many are too few, or too many, to stand for the paper's."""
+    return not ENOUGH <= here / wanted <= 1 / ENOUGH
 
 
 def _nobody(titles: str) -> str:
     return f"no data set plays {titles}"
 
 
-def _pairs_note(here: int, wanted: int | None) -> str:
+def _pairs_note(here: int, wanted: int) -> str:
     """Return what a reader has to know where a data set has other test pairs than the paper's."""
-    if wanted in (None, here):
+    if wanted == here:
         return ""
     return f"has {here} of the paper's {wanted} pairs" if here < wanted else f"has {here} pairs, the paper's {wanted}"

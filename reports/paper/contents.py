@@ -5,26 +5,50 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
+from benchmarks.statistics import Estimate, Sample
 from reports.claims.contents import Claims
 from reports.paper.printed import Printed
+
+# What a printed number is of: the data as they are, the size of a network, how a run was set up, or what came of it.
+Kind = Literal["data", "size", "setting", "result"]
+OWN_SIZE = "the paper's size"  # in the place of a data set: no data set changes what a network costs at that size
+KINDS: tuple[Kind, ...] = ("result", "size", "data", "setting")  # in order of display
 
 
 @dataclass(frozen=True)
 class PaperData:
-    """A data set that the paper tests on; ``pairs``: how many test pairs it has of it, where the layout says so."""
+    """A data set that the paper tests on, and how many ``pairs`` of it.
+
+    ``module`` of `datasets`, and its ``collection`` where that has several, are what prepares it: a data set of another
+    origin is another one, whatever its name.
+    """
 
     title: str
-    pairs: int | None = None
+    module: str
+    pairs: int
+    collection: str = ""
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The data set that the paper's networks learn from; without a ``name`` the paper has none."""
+    """A data set that the paper's networks learn from before they are tested on ``datasets``, and how they do.
 
-    name: str = ""
-    title: str = ""
+    ``module`` and ``collection`` are as for `PaperData`, ``cases`` how many scans there are; of ``iterations``,
+    ``batch`` and ``learning_rate`` those are 0 that the paper does not say. ``trainings`` is how many the printed
+    numbers are of.
+    """
+
+    title: str
+    module: str
+    cases: int
+    datasets: Sequence[str]
+    collection: str = ""
+    iterations: int = 0
+    batch: int = 0
+    learning_rate: float = 0.0
+    trainings: int = 1
 
 
 @dataclass(frozen=True)
@@ -32,7 +56,8 @@ class Row:
     """A row of a table: its labels, and its method where all of its cells have the same one.
 
     ``printed`` is False for a row of ours that the paper does not have. ``only`` names the columns that it has a cell
-    in where it has not all, ``cells`` those that it says more of, ``gain_over`` the row that its gains are over.
+    in where it has not all, ``cells`` those that it says more of, ``gain_over`` the row that its gains are over,
+    ``spread`` the rows of single draws that it is the mean or the standard deviation of.
     ``claim`` is what the paper claims by it, which the report answers in a sentence for each column.
     """
 
@@ -44,6 +69,7 @@ class Row:
     only: Sequence[str] = ()
     cells: Sequence[str] = ()
     gain_over: str = ""
+    spread: Sequence[str] = ()
     claim: str = ""
 
 
@@ -63,6 +89,14 @@ class Column:
     datasets: Sequence[str] = ()
     method: str = ""
     only: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Margin:
+    """How far a number may be from the printed one and still agree: ``size`` in printed units, or a share of it."""
+
+    size: float
+    relative: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +120,9 @@ class Cell:
     pooled: bool = False  # over all landmarks together and not over pairs
     seed: int | None = None  # one seed; None for all
     draws: bool = False  # whether there have to be several seeds
+    spread: Sequence[float] = ()  # the printed numbers of single draws whose mean or SD is printed here
+    as_set: bool = False  # a single draw, which is judged with the others of its set and not by itself
+    kind: Kind = "result"
     pair: int | None = None  # one pair of the data set, from 1; None for all
     device: str = ""  # of seconds: cpu, cuda, or any
     setting: str = ""  # path with dots of a number in a ``file`` that the method's training left
@@ -98,7 +135,7 @@ class Cell:
     suffix: str = ""  # printed multiple of the unit
     with_unit: bool = False  # whether the unit is shown in the cell
     signed: bool = False  # whether a positive number has its sign, as a gain
-    tolerance: float | None = None  # how far a measured number may be from the printed one, in printed units
+    margin: Margin | None = None  # what it is judged by; None where it is not
     outcomes: Mapping[str, str] = field(default_factory=dict)  # printed words that say how a training ended
 
 
@@ -109,6 +146,10 @@ class Measured:
     ``outcome`` says that there is none because training ended so (diverged), which is a result. ``narrow`` says that
     the network that was run has another width than the paper's, ``learned`` what networks learned from where that is
     not the paper's training data, which makes a stand-in as well; ``failed`` how many registrations a mean leaves out.
+    ``trainings`` counts those that were run, 0 for a repeatable method; ``drawn`` has its number in each of them,
+    ``sample`` the values of its registrations where it is a mean of these, ``own`` its 90 % interval over timed calls.
+    ``low`` and ``high`` are what is shown, at 95 %, of the ``interval``.
+
     Seconds have their ``threads``, the ``grid`` and the ``hardware`` (`benchmarks.clock.hardware`) of their calls, and
     whether there was but one (``once``); where another method was timed in the row's place, ``timed_as``; their
     ``device`` where the cell leaves it open.
@@ -122,6 +163,11 @@ class Measured:
     value: float = math.nan
     low: float = math.nan
     high: float = math.nan
+    interval: str = ""  # what low and high are over; empty where there are none
+    trainings: int = 0
+    drawn: Sample | None = None
+    sample: Sample | None = None
+    own: Estimate | None = None
     n: int | None = None
     failed: int = 0
     narrow: bool = False
@@ -182,7 +228,8 @@ class Paper:
     tables: Sequence[PaperTable]
     figures: Sequence[PaperFigure]
     cells: Sequence[Cell]
-    training: TrainingData = TrainingData()
+    trainings: Sequence[TrainingData] = ()  # what its networks learn from
+    software: str = ""  # what its networks are written in
     grid: Sequence[int] = ()  # voxels of the images that its networks see
     claims: Claims | None = None  # what it says of its methods, None where that is not written down
 

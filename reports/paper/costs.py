@@ -14,8 +14,8 @@ import numpy as np
 from benchmarks.clock.hardware import parse
 from benchmarks.ranking import default_quote
 from benchmarks.results import RUN_LEVEL
-from benchmarks.statistics import Statistic, bootstrap_interval, ratio_interval
-from reports.paper.contents import Cell, Measured, Paper
+from benchmarks.statistics import Estimate, Statistic, bootstrap_interval, ratio_interval
+from reports.paper.contents import OWN_SIZE, Cell, Measured, Paper
 from reports.reading.run import Run
 from reports.reading.summary import RESAMPLES, Sizes, first_reason
 from reports.reading.timed import FEWEST, Calls, Sought
@@ -23,8 +23,8 @@ from reports.reading.timed import FEWEST, Calls, Sought
 METRICS = ("seconds", "parameters")
 RATIO = "ratio"
 NAN = float("nan")
+Z90 = 1.645  # half of the width of an interval of 90 % in standard errors
 CALLS: Mapping[str, Statistic] = {"median": np.median, "mean": np.mean, "sd": np.std}  # of seconds
-OWN_SIZE = "the paper's size"
 BESIDE, NOT_KNOWN = "beside other work", "not known to be alone on the machine"  # what notes say of calls
 Interval = Callable[[], tuple[float, float]]
 
@@ -67,7 +67,7 @@ class Costs:
         size = self._sizes.get(dataset, cell.method, "parameters")
         if size is not None:
             notes = ("the size at the paper's width is not on record",)
-            return replace(blank, value=size, stand_in=False, notes=notes)
+            return replace(blank, value=size, stand_in=False, narrow=True, notes=notes)
         if self._run.methods[cell.method].kind != "learned":
             return replace(blank, reason="no network", stand_in=False)
         return None
@@ -103,6 +103,7 @@ class Costs:
             value=float(statistic(good)),
             low=low,
             high=high,
+            interval="calls",
             narrow=not own and self._sizes.narrow(dataset, calls.method),
             timed_as=calls.method if calls.method != cell.method else "",
             notes=(*_notes(calls), *self._size(calls, own=own), *self._work(calls, dataset)),
@@ -138,14 +139,13 @@ class Costs:
         above, below = (calls[common[-1]] for calls in found)
         if not (len(above.seconds) and len(below.seconds)):
             return replace(blank, reason="no timed call finished")
-        low, high = _interval(
-            [above, below],
-            lambda: ratio_interval(above.seconds, below.seconds, RESAMPLES, np.random.default_rng(0)),
-        )
+        value, why = above.median / below.median, above.why_no_interval or below.why_no_interval
+        (low, high), judged = (_ratio_interval(above, below, level) for level in (0.95, 0.90))
         medians = f"medians {above.median:.3g} and {below.median:.3g} s"
         notes = dict.fromkeys([medians, *_notes(above), *_notes(below)])
         whole = self._of_calls(blank, [above, below], own=True)
-        return replace(whole, value=above.median / below.median, low=low, high=high, notes=tuple(notes))
+        own = Estimate(value, (judged[1] - judged[0]) / 2 / Z90, np.inf, *judged, 0.90, 0, 0, 0, why)
+        return replace(whole, value=value, low=low, high=high, interval="calls", own=own, notes=tuple(notes))
 
     def _size_ratio(self, blank: Measured, cell: Cell, sizes: Sequence[float | None]) -> Measured:
         for method, size in zip(cell.methods, sizes, strict=True):
@@ -192,6 +192,12 @@ def _devices(cell: Cell) -> Sequence[str]:
 def _interval(calls: Sequence[Calls], interval: Interval) -> tuple[float, float]:
     """Return an interval, none where there are too few calls for one."""
     return interval() if all(len(each.seconds) >= FEWEST for each in calls) else (NAN, NAN)
+
+
+def _ratio_interval(above: Calls, below: Calls, level: float) -> tuple[float, float]:
+    """Return the interval of the ratio of two methods' median seconds."""
+    seconds, rng = (above.seconds, below.seconds), np.random.default_rng(0)
+    return _interval([above, below], lambda: ratio_interval(*seconds, RESAMPLES, rng, level=level))
 
 
 def _notes(calls: Calls) -> Iterator[str]:

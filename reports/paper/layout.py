@@ -23,19 +23,28 @@ from benchmarks.metrics import METRICS
 from datasets.files import one_line
 from reports import PAPERS
 from reports.claims.layout import load_claims
-from reports.paper.contents import Cell, Paper, PaperData, PaperFigure, PaperTable, TrainingData
+from reports.paper.contents import Cell, Margin, Paper, PaperData, PaperFigure, PaperTable, TrainingData
 from reports.paper.printed import PaperError, read_printed, read_text
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "paper.schema.yaml"
 # said of rows and columns alone
-NOT_OF_CELLS = ("key", "label", "labels", "group", "only", "cells", "printed", "sd_of", "claim")
+NOT_OF_CELLS = ("key", "label", "labels", "group", "only", "cells", "printed", "sd_of", "claim", "spread")
 COMPARED = ("method", "less", "against")
-POOLED = ("mean", "sd", "reduction", "seeds_lower")  # statistics that there are over all landmarks
+POOLED = (
+    "mean",
+    "sd",
+    "reduction",
+    "reduction_p",
+    "seeds_lower",
+    "draws_sd",
+)  # statistics that there are over all landmarks
 AGAINST = (
     "ratio",
     "reduction",
+    "reduction_p",
     "signed_rank",
     "signed_rank_p",
+    "signed_rank_p_normal",
     "pairs_lower",
     "pairs_higher",
     "seeds_lower",
@@ -56,13 +65,14 @@ def load_paper(key: str, *, folder: Path = PAPERS) -> Paper:
     _check_layout(tables, figures, str(layout_path))
     wanted: dict[_Place, Cell] = {}
     for table, entry in zip(tables, layout["tables"], strict=True):
-        wanted |= _cells(table, entry, layout.get("tolerance", {}))
+        wanted |= _cells(table, entry)
     for place, cell in wanted.items():
         _check_cell(cell, list(layout["datasets"]), f"{layout_path}: {_name(place)}")
     frame = read_printed(csv_path)
     _check_printed(frame, {place: cell for place, cell in wanted.items() if cell.row.printed}, str(csv_path))
     rows = frame[["table", "row", "column", "printed", "value", "note", "locator"]].itertuples(index=False, name=None)
     printed = {row[:3]: replace(wanted[row[:3]], printed=read_text(*row[3:])) for row in rows}
+    printed = {place: _with_spread(cell, printed) for place, cell in printed.items()}
     return Paper(
         key=key,
         title=layout["title"],
@@ -72,7 +82,8 @@ def load_paper(key: str, *, folder: Path = PAPERS) -> Paper:
         tables=[_filled(table, {**wanted, **printed}) for table in tables],
         figures=figures,
         cells=list(printed.values()),
-        training=msgspec.convert(layout.get("training", {}), TrainingData),
+        trainings=msgspec.convert(layout.get("training", []), list[TrainingData]),
+        software=layout.get("software", ""),
         grid=tuple(layout.get("grid", ())),
         claims=load_claims(key, list(layout["datasets"]), folder=folder),
     )
@@ -112,7 +123,13 @@ def _figure(number: int, kind: str, caption: str, **options: Any) -> PaperFigure
     return PaperFigure(number, kind, caption, options)
 
 
-def _cells(table: PaperTable, entry: dict[str, Any], tolerance: Mapping[str, float]) -> dict[_Place, Cell]:
+def _with_spread(cell: Cell, printed: Mapping[_Place, Cell]) -> Cell:
+    """Return a cell with the printed numbers of the single draws that it is the mean or the SD of."""
+    draws = [printed.get((cell.table, row, cell.column.key)) for row in cell.row.spread]
+    return replace(cell, spread=tuple(draw.printed.value for draw in draws if draw))
+
+
+def _cells(table: PaperTable, entry: dict[str, Any]) -> dict[_Place, Cell]:
     """Build every cell that a table has; nothing is printed in it yet.
 
     A row or a column may name its ``only`` partners; a gain is only in rows that say what they gain over. A cell is
@@ -130,11 +147,11 @@ def _cells(table: PaperTable, entry: dict[str, Any], tolerance: Mapping[str, flo
             parts = [parts[0], of_columns[column.gain_of], *parts[1:], {"less": rows[row.gain_over].method}]
         said = {name: value for part in parts for name, value in part.items() if name not in NOT_OF_CELLS}
         place = (table.number, row.key, column.key)
-        cells[place] = _cell({**said, "table": table.number, "row": row, "column": column}, tolerance)
+        cells[place] = _cell({**said, "table": table.number, "row": row, "column": column})
     return cells
 
 
-def _cell(said: dict[str, Any], tolerance: Mapping[str, float]) -> Cell:
+def _cell(said: dict[str, Any]) -> Cell:
     """Build a cell of all that is said of it, so that nobody has to look anything of it up again."""
     metric, known = said.get("metric", ""), {field.name for field in fields(Cell)}
     usual = "median" if metric == "seconds" else "mean"
@@ -146,9 +163,15 @@ def _cell(said: dict[str, Any], tolerance: Mapping[str, float]) -> Cell:
         "draws": "seed" in said and said["seed"] is None,
         "setting": ".".join(said[name] for name in ("within", "setting") if said.get(name) and "setting" in said),
         "signed": "gain_of" in said,
-        "tolerance": said.get("tolerance", tolerance.get("setting" if "setting" in said else metric)),
+        "kind": "setting" if "setting" in said else "size" if metric == "parameters" else said.get("kind", "result"),
+        "margin": _margin(said["margin"]) if "margin" in said else None,
     }
     return Cell(**{name: value for name, value in said.items() if name in known} | derived)
+
+
+def _margin(said: float | str) -> Margin:
+    """Return a margin that is said in printed units, or in per cent of the printed number."""
+    return Margin(float(said.removesuffix("%")) / 100, relative=True) if isinstance(said, str) else Margin(float(said))
 
 
 def _listed(named: str | Sequence[str]) -> tuple[str, ...]:
@@ -174,6 +197,7 @@ def _check_table(table: PaperTable, where: str) -> None:
         _check_known([row.gain_over] if row.gain_over else [], rows, f"{here}: gain_over")
         _check_known(row.only, columns, f"{here}: only")
         _check_known(row.cells, columns, f"{here}: cells")
+        _check_known(row.spread, rows, f"{here}: spread")
     plain = [column.key for column in table.columns if not (column.gain_of or column.sd_of)]
     for column in table.columns:
         for option, named in (("gain_of", column.gain_of), ("sd_of", column.sd_of)):
@@ -194,7 +218,15 @@ def _check_cell(cell: Cell, datasets: Sequence[str], where: str) -> None:
     if missing := [name for name, value in needed.items() if not value]:
         raise PaperError(f"{where}: the cell needs {', '.join(missing)}")
     if cell.pooled and cell.statistic not in POOLED:
-        raise PaperError(f"{where}: pooled goes with {', '.join(POOLED)}, not with {cell.statistic}")
+        raise PaperError(f"{where}: pooled goes with {', '.join(POOLED)}, not {cell.statistic}")
+    if _is_judged(cell) and cell.margin is None:
+        raise PaperError(f"{where}: the cell needs a margin: how far from the printed number still agrees")
+
+
+def _is_judged(cell: Cell) -> bool:
+    """Return whether a margin decides on a cell: not on a size, a setting, or seconds, which are of a machine."""
+    absolute = cell.metric == "seconds" and cell.statistic != "ratio"
+    return cell.row.printed and cell.kind in ("data", "result") and not (cell.not_run or absolute or cell.as_set)
 
 
 def _check_unique(keys: Sequence[object], what: str) -> None:

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 
+import numpy as np
+
 from benchmarks.ranking import Quote, default_quote
 from reports.paper import costs
 from reports.paper.cast import PaperRun
 from reports.paper.contents import Cell, Measured
-from reports.paper.pair_values import Choice, Missing, PairValues, statistic_name, summarise
+from reports.paper.pair_values import Choice, Missing, PairValues, shared, statistic_name, summarise
 from reports.reading import trainings
 from reports.reading.summary import Sizes
 
@@ -21,8 +23,12 @@ class Reader:
     def __init__(self, paper_run: PaperRun) -> None:
         run = paper_run.run
         self.paper_run = paper_run
-        self._pairs, self._sizes = PairValues(run), Sizes(run.metrics)
+        self._sizes = Sizes(run.metrics)
         self._learned = {method: paper_run.trained_elsewhere(method) for method in run.methods}
+
+    @cached_property
+    def _pairs(self) -> PairValues:
+        return PairValues(self.paper_run.run)
 
     @cached_property
     def _costs(self) -> costs.Costs:
@@ -53,8 +59,9 @@ class Reader:
         if cell.metric == "parameters":
             missing = self._pairs.why_none(names[0], choices[0], default_quote("parameters"))
             return replace(blank, reason=missing.reason, outcome=missing.outcome)
-        if cell.statistic == "seeds_lower":
-            return self._seeds(blank, choices, cell)
+        special = {"seeds_lower": self._seeds, "draws_sd": self._spread}
+        if cell.statistic in special:
+            return special[cell.statistic](blank, choices, cell)
         return self._over_pairs(blank, choices, cell)
 
     def _blank(self, cell: Cell) -> Measured:
@@ -75,29 +82,25 @@ class Reader:
         for choice in choices:
             found = self._pairs.read(choice, quote, pooled=cell.pooled)
             if isinstance(found, Missing):
-                return replace(blank, reason=found.reason, outcome=found.outcome)
+                trainings = len(self._pairs.seeds(choice)) if choice.seed is None else 1
+                return replace(blank, reason=found.reason, outcome=found.outcome, trainings=trainings)
             lost, note = self._pairs.losses(choice, found)
             failed, notes = failed + lost, notes + note
             frames.append(found)
         if len(choices) > 1:
-            frames, draws = self._pairs.read_both(choices, quote, pooled=cell.pooled)
+            frames = shared(frames)
+            draws = [int(seed) for seed in frames[0].index.unique("seed")]
             if why := self._why_apart(choices, draws, cell):
                 return replace(blank, reason=why)
             ran = {seed for choice in choices if choice.seed is None for seed in self._pairs.seeds(choice)}
             what = f"of {len(draws)} draw{'s' * (len(draws) > 1)}: {', '.join(map(str, draws))}"
             notes += [what] if len(ran) > 1 else []
         subjects = self._pairs.subjects(frames[0].index)
-        answer = summarise(cell.statistic, frames, subjects, factor=cell.factor, pooled=cell.pooled)
-        return replace(
-            blank,
-            value=answer.value,
-            low=answer.low,
-            high=answer.high,
-            n=answer.n,
-            failed=failed,
-            narrow=self._any_narrow(choices),
-            notes=(*notes, *([answer.why] if answer.why else [])),
-        )
+        how = {"drawn": self._pairs.drawn(choices), "factor": cell.factor, "pooled": cell.pooled}
+        answer = summarise(cell.statistic, frames, subjects, **how)
+        found = replace(blank, value=answer.value, n=answer.n, drawn=answer.drawn, sample=answer.sample, failed=failed)
+        trainings = len(answer.drawn.seeds) if answer.drawn else 0
+        return replace(found, trainings=trainings, narrow=self._any_narrow(choices), notes=tuple(notes))
 
     @staticmethod
     def _why_apart(choices: Sequence[Choice], draws: Sequence[int], cell: Cell) -> str:
@@ -125,10 +128,18 @@ class Reader:
         narrow = self._any_narrow(choices)
         return replace(blank, value=float(lower), n=len(common), failed=failed, narrow=narrow, notes=notes)
 
+    def _spread(self, blank: Measured, choices: Sequence[Choice], cell: Cell) -> Measured:
+        """Return the standard deviation of the means of trainings."""
+        found = self._over_pairs(blank, choices, replace(cell, statistic="mean"))
+        if found.reason or found.drawn is None:
+            return found
+        if len(found.drawn.seeds) < 2:
+            return replace(blank, reason="one training has no standard deviation")
+        return replace(found, value=float(np.std(found.drawn.values, ddof=1)), drawn=found.drawn, sample=None)
+
     def _setting(self, blank: Measured, cell: Cell) -> Measured:
         """Return a number that a training wrote down: how the run was set up, which no data set changes."""
-        own = self.paper_run.paper.training.name
-        training = trainings.find(self.paper_run.run.trainings, cell.method, cell.seed, own=own)
+        training = trainings.find(self.paper_run.run.trainings, cell.method, cell.seed, own=self.paper_run.own_data)
         if isinstance(training, str):
             return replace(blank, reason=f"{cell.method} is not trained in this run")
         about = training.about(cell.file)

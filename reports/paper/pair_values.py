@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,13 +10,14 @@ import pandas as pd
 
 from benchmarks.ranking import Quote
 from benchmarks.results import RUN_LEVEL
-from benchmarks.statistics import bootstrap_interval, pooled, wilcoxon
+from benchmarks.statistics import Sample, generalisation, p_value, pooled, wilcoxon
 from datasets.case import Described, Pair
 from datasets.files import Array
 from reports.reading import summary
 from reports.reading.run import Run
-from reports.reading.summary import RESAMPLES, first_reason
+from reports.reading.summary import first_reason
 
+PLACE = ["dataset", "pair", "seed"]  # of a registration of a method
 POOLED = ("count", "mean", "sd")  # regions that a mean and sd over all landmarks are made of
 DIVERGED = "diverged"
 NAN = float("nan")
@@ -43,39 +44,39 @@ class Missing:
 
 @dataclass(frozen=True)
 class Answer:
-    """A number, its 95 % interval and the number of pairs behind it.
+    """A number, the mean over its trainings, and the ``n`` pairs behind it.
 
-    The interval is NaN where there is none; ``why`` says so where the statistic could have had one.
+    ``drawn`` has its value in each training. ``sample`` has the values of all registrations, where the number is a mean
+    of these, so that it has an interval over subjects; else it is None.
     """
 
     value: float
-    low: float
-    high: float
     n: int
-    why: str = ""
+    drawn: Sample | None = None
+    sample: Sample | None = None
 
 
 class PairValues:
     """The values of every registration, looked up by data set, method, metric and seed; data sets by their names."""
 
     def __init__(self, run: Run) -> None:
-        metrics, self._titles = run.metrics, run.titles
+        metrics, self._titles, self._methods = run.metrics, run.titles, run.methods
         good = metrics[(metrics.status == "ok") & (metrics.pair != RUN_LEVEL)]
         self._good = good.astype({"value": float}).dropna(subset="value")
         self._places = self._good.groupby(["dataset", "method", "metric", "protocol", "region"]).indices
         self._registrations = dict(list(summary.registrations(metrics).groupby(["dataset", "method"])))
-        self._series: dict[tuple[str, str, Quote, int | None], pd.Series | None] = {}
-        self._pairs = {name: [pair.name for pair in data.test_pairs] for name, data in run.datasets.items()}
+        self._series: dict[tuple[str, str, Quote], pd.Series | None] = {}
+        self._pairs = {name: [pair.name for pair in data.description.test] for name, data in run.datasets.items()}
         pairs = self._good[self._good.dataset.isin(list(run.datasets))][["dataset", "pair"]].drop_duplicates()
         self._subjects = {
             (name, pair): _subjects(name, run.datasets[name], pair) for name, pair in pairs.itertuples(index=False)
         }
 
     def read(self, choice: Choice, quote: Quote, *, pooled: bool = False) -> pd.DataFrame | Missing:
-        """Return one row a pair, indexed by data set and pair: column ``value``, or `POOLED` for what is to be pooled.
+        """Return one row a registration, indexed by `PLACE`: column ``value``, or `POOLED` for what is to be pooled.
 
-        Seeds are averaged within a pair where no seed is chosen. Where one of several data sets has no values there
-        is no number at all: a mean over those that happen to have values would be another number.
+        Where one of several data sets has no values there is no number at all: a mean over those that happen to have
+        values would be another number.
         """
         frames = {}
         for dataset in choice.datasets:
@@ -83,29 +84,7 @@ class PairValues:
             if frame is None or frame.empty:
                 return self.why_none(dataset, choice, quote)
             frames[dataset] = frame
-        return pd.concat(frames, names=["dataset", "pair"])
-
-    def read_both(
-        self, choices: Sequence[Choice], quote: Quote, *, pooled: bool = False
-    ) -> tuple[list[pd.DataFrame], list[int]]:
-        """Return the same of two methods, from the seeds alone with which both have the pair; and these seeds.
-
-        So each pair's values are means over the same seeds. No seed: the methods have no pair of a seed in common.
-        """
-        first, second = (self.seeds(choice) if choice.seed is None else [choice.seed] for choice in choices)
-        parts = {}
-        for seed in (seed for seed in first if seed in second):
-            frames = [self.read(replace(choice, seed=seed), quote, pooled=pooled) for choice in choices]
-            one, other = (frame for frame in frames)
-            if isinstance(one, Missing) or isinstance(other, Missing):
-                continue
-            shared = [name for name in one.index if name in other.index]
-            if shared:
-                parts[seed] = [one.loc[shared], other.loc[shared]]
-        if not parts:
-            return [], []
-        both = zip(*parts.values(), strict=True)
-        return [pd.concat(each).groupby(level=["dataset", "pair"], sort=False).mean() for each in both], list(parts)
+        return pd.concat(frames, names=PLACE)
 
     def losses(self, choice: Choice, done: pd.DataFrame) -> tuple[int, list[str]]:
         """Count the registrations that failed; return a note on these, and on pairs without a value, with the count."""
@@ -119,7 +98,7 @@ class PairValues:
         if len(failed):
             what = f"{len(failed)} of {len(tried) - idle} registrations of {choice.method}"
             notes.append(f"{what} failed and are left out (first: {first_reason(failed)})")
-        without = sum(each[each.status == "ok"].pair.nunique() for each in rows) - len(done)
+        without = sum(each[each.status == "ok"].pair.nunique() for each in rows) - len(pairs_of(done))
         if without > 0:
             notes.append(f"registered pairs of {choice.method} without a value: {without}")
         return len(failed), notes
@@ -147,8 +126,13 @@ class PairValues:
         return Missing(f"no registration of {method} on {title} finished: {first_reason(rows)}", outcome)
 
     def subjects(self, index: pd.Index) -> list[list[tuple[str, str]]]:
-        """Return the subjects of each (data set, pair)."""
-        return [self._subjects[place] for place in index]
+        """Return the subjects of each registration (`PLACE`)."""
+        return [self._subjects[dataset, pair] for dataset, pair, _ in index]
+
+    def drawn(self, choices: Sequence[Choice]) -> bool:
+        """Return whether another training, or another seed, would give these methods other numbers."""
+        learned = any(self._methods[choice.method].kind == "learned" for choice in choices)
+        return learned or any(len(self.seeds(choice)) > 1 for choice in choices)
 
     def _names(self, dataset: str, choice: Choice) -> list[str]:
         """Return the names of the chosen pairs; none where the data set has fewer than the pair's number."""
@@ -157,20 +141,21 @@ class PairValues:
 
     def _of_dataset(self, dataset: str, choice: Choice, quote: Quote, pooled: bool) -> pd.DataFrame | None:
         regions = {name: replace(quote, region=name) for name in POOLED} if pooled else {"value": quote}
-        columns = {name: self._by_pair(dataset, one, choice) for name, one in regions.items()}
+        columns = {name: self._values(dataset, choice.method, one) for name, one in regions.items()}
         if any(column is None for column in columns.values()):
             return None
         frame = pd.DataFrame(columns).dropna()
-        return frame if choice.pair is None else frame[frame.index.isin(self._names(dataset, choice))]
+        if choice.seed is not None:
+            frame = frame[frame.index.get_level_values("seed") == choice.seed]
+        return frame if choice.pair is None else frame[frame.index.isin(self._names(dataset, choice), level="pair")]
 
-    def _by_pair(self, dataset: str, quote: Quote, choice: Choice) -> pd.Series | None:
-        """Return the value of each pair in order of name, seeds averaged; None where there is no value at all."""
-        key = (dataset, choice.method, quote, choice.seed)
+    def _values(self, dataset: str, method: str, quote: Quote) -> pd.Series | None:
+        """Return the value of each pair and seed, in order of name; None where there is no value at all."""
+        key = (dataset, method, quote)
         if key not in self._series:
-            places = self._places.get((dataset, choice.method, quote.metric, quote.protocol, quote.region), [])
+            places = self._places.get((dataset, method, quote.metric, quote.protocol, quote.region), [])
             rows = self._good.iloc[places]
-            rows = rows if choice.seed is None else rows[rows.seed == choice.seed]
-            self._series[key] = rows.groupby("pair").value.mean() if len(rows) else None
+            self._series[key] = rows.set_index(PLACE[1:]).value.sort_index() if len(rows) else None
         return self._series[key]
 
     def _tried(self, dataset: str, choice: Choice) -> pd.DataFrame | None:
@@ -187,6 +172,17 @@ def _subjects(name: str, dataset: Described, pair: str) -> list[tuple[str, str]]
     return [(name, named.get(case, case)) for case in (known.fixed, known.moving)]
 
 
+def pairs_of(frame: pd.DataFrame) -> pd.Index:
+    """Return the pairs that some registrations (`PLACE`) are of, each once."""
+    return frame.reset_index("seed").index.unique()
+
+
+def shared(frames: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
+    """Return of the registrations of two methods those whose pair and seed both have: a difference is of these."""
+    common = frames[0].index.intersection(frames[1].index)
+    return [frame.loc[common] for frame in frames]
+
+
 def statistic_name(statistic: str, *, pooled: bool = False) -> str:
     """Return what a ledger calls a statistic."""
     return f"{_WORDS.get(statistic, statistic)}{' over landmarks' if pooled else ''}"
@@ -197,46 +193,52 @@ def summarise(
     frames: Sequence[pd.DataFrame],
     subjects: Sequence[Sequence[tuple[str, str]]],
     *,
+    drawn: bool,
     factor: float = 1,
     pooled: bool = False,
 ) -> Answer:
-    """Work a statistic out, with its interval where it has one.
+    """Work a statistic out in each training, and its mean over these.
 
     Args:
         statistic: one of the schema's, or ``less``, the mean of the paired differences.
-        frames: of the method and, for statistics of two, of the other; one row a pair, the same pairs. Columns
-            ``value``, or ``count``, ``mean`` and ``sd`` to be pooled.
-        subjects: for each row the subjects that the bootstrap resamples together.
+        frames: of the method and, for statistics of two, of the other; one row a registration (`PLACE`), the same ones.
+            Columns ``value``, or ``count``, ``mean`` and ``sd`` to be pooled.
+        subjects: of each row.
+        drawn: whether each seed is a training of its own; False for a repeatable method.
         factor: printed units per unit of the values.
         pooled: over all landmarks of all pairs.
     """
     values = [frame.to_numpy(dtype=np.float64) * _scales(frame, factor) for frame in frames]
-    rule = (_POOLED if pooled else _BY_PAIR)[statistic]
+    seeds = frames[0].index.get_level_values("seed").to_numpy()
+    sample = _sample(statistic, values, subjects, [int(seed) if drawn else None for seed in seeds])
+    n = len(pairs_of(frames[0]))
+    if statistic == "reduction_p":
+        return Answer(p_value(generalisation(sample)) if sample else NAN, n)
+    rule, trainings = (_POOLED if pooled else _BY_PAIR)[statistic], list(dict.fromkeys(seeds.tolist()))
+    numbers = [rule([each[seeds == training] for each in values]) for training in trainings]
+    return Answer(float(np.mean(numbers)), n, by_training(numbers, trainings if drawn else [None]), sample)
 
-    def number(taken: Array) -> float:
-        rows = taken.astype(np.intp)
-        return rule([each[rows] for each in values])
 
-    places = np.arange(len(values[0]), dtype=np.float64)
-    if statistic not in _WITH_INTERVAL:
-        return Answer(number(places), NAN, NAN, len(places))
-    low, high = NAN, NAN
-    if len(places) > 1:
-        low, high = bootstrap_interval(places, number, RESAMPLES, np.random.default_rng(0), subjects=subjects)
-    why = "no interval: too few subjects to resample" if np.isnan(low) else ""
-    return Answer(number(places), low, high, len(places), why)
+def by_training(numbers: Sequence[float], trainings: Sequence[int | None]) -> Sample:
+    """Return the numbers of trainings, each over the same pairs, which a reproduction takes as given."""
+    return Sample(np.array(numbers, dtype=np.float64), [("as printed",)] * len(numbers), trainings)
+
+
+def _sample(
+    statistic: str, values: Sequence[Array], subjects: Sequence[Sequence[Hashable]], trainings: Sequence[int | None]
+) -> Sample | None:
+    """Return what a mean, or a mean difference, is the mean of; None for what is none."""
+    if statistic not in _MEANS:
+        return None
+    weights, at = (values[0][:, 0], 1) if values[0].shape[1] > 1 else (None, 0)
+    numbers = values[0][:, at]
+    if len(values) > 1:
+        numbers = numbers - values[1][:, at] if statistic == "less" else values[1][:, at] - numbers
+    return Sample(numbers, subjects, trainings, weights)
 
 
 def _scales(frame: pd.DataFrame, factor: float) -> Array:
     return np.array([1.0 if column == "count" else factor for column in frame.columns])
-
-
-def _mean(values: Sequence[Array]) -> float:
-    return float(values[0][:, 0].mean())
-
-
-def _sd(values: Sequence[Array]) -> float:
-    return float(values[0][:, 0].std())
 
 
 def _difference(values: Sequence[Array]) -> Array:
@@ -247,22 +249,26 @@ def _difference(values: Sequence[Array]) -> Array:
 _WORDS: Mapping[str, str] = {
     "less": "mean difference",
     "reduction": "difference of means",
+    "reduction_p": "two-sided p over subjects and trainings",
     "signed_rank": "signed ranks, sum",
     "signed_rank_p": "signed ranks, exact one-sided p",
+    "signed_rank_p_normal": "signed ranks, two-sided p by the normal approximation",
     "pairs_lower": "pairs with less",
     "pairs_higher": "pairs with more",
     "seeds_lower": "seeds with a lower mean",
+    "draws_sd": "sd of the means of trainings",
 }
-_WITH_INTERVAL = ("mean", "sd", "less", "reduction")
+_MEANS = ("mean", "less", "reduction", "reduction_p")
 _BY_PAIR: Mapping[str, Rule] = {
-    "mean": _mean,
-    "sd": _sd,
+    "mean": lambda values: float(values[0][:, 0].mean()),
+    "sd": lambda values: float(values[0][:, 0].std()),
     "sum": lambda values: float(values[0][:, 0].sum()),
     "median": lambda values: float(np.median(values[0][:, 0])),
     "less": lambda values: float(-_difference(values).mean()),
     "reduction": lambda values: float(_difference(values).mean()),
     "signed_rank": lambda values: wilcoxon(_difference(values), alternative="greater").statistic,
     "signed_rank_p": lambda values: wilcoxon(_difference(values), alternative="greater").p_value,
+    "signed_rank_p_normal": lambda values: wilcoxon(_difference(values), method="normal").p_value,
     "pairs_lower": lambda values: float((_difference(values) > 0).sum()),
     "pairs_higher": lambda values: float((_difference(values) < 0).sum()),
 }

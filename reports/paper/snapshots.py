@@ -76,7 +76,7 @@ def read(paper_run: PaperRun, methods: Sequence[str], datasets: Sequence[str] = 
     """
     wanted = list(datasets or paper_run.paper.datasets)
     names = {key: paper_run.datasets[key].name for key in wanted if key in paper_run.datasets}
-    learned = trainings.choose(paper_run.run.trainings, methods, paper_run.paper.training.name)
+    learned = trainings.choose(paper_run.run.trainings, methods, paper_run.own_data)
     there = {method: _trainings(paper_run, method, learned) for method in methods}
     known = {training.method for training in paper_run.run.trainings}
     lost = [method for method, some in there.items() if not some]
@@ -96,7 +96,7 @@ def read(paper_run: PaperRun, methods: Sequence[str], datasets: Sequence[str] = 
 
 def note(paper_run: PaperRun, snapshots: Snapshots, methods: Sequence[str]) -> list[str]:
     """Return what a reader has to know of the errors: over which pairs, whether of stand-ins, what is left out."""
-    many, own = len(snapshots.pairs), paper_run.paper.training.name
+    many = len(snapshots.pairs)
     parts = [
         f"TRE is the mean over {snapshots.landmarks:,} landmarks of {many} test pair{'s' * (many != 1)} "
         f"({paper_run.title(snapshots.judged)})."
@@ -106,7 +106,7 @@ def note(paper_run: PaperRun, snapshots: Snapshots, methods: Sequence[str]) -> l
     learned = [line.training.dataset for line in snapshots.lines]
     if warning := paper_run.no_reproduction(snapshots.judged):
         parts.append(warning)
-    elif own and set(learned) != {own}:
+    elif paper_run.paper.trainings and not all(paper_run.own_of(line.training) for line in snapshots.lines):
         parts.append("Trained on other data than the paper's, so that no value is a reproduction.")
     parts += trainings.others(paper_run.run.trainings, methods, learned[0])
     parts += [

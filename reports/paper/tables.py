@@ -13,8 +13,8 @@ import pandas as pd
 from benchmarks.clock.hardware import parse
 from datasets.files import one_line
 from reports.paper.cast import PaperRun
-from reports.paper.contents import Cell, Column, PaperTable, Row
-from reports.paper.costs import BESIDE, NOT_KNOWN, OWN_SIZE
+from reports.paper.contents import OWN_SIZE, Cell, Column, PaperTable, Row
+from reports.paper.costs import BESIDE, NOT_KNOWN
 from reports.paper.ledger import OURS, Judged, exact, shown
 from reports.paper.printed import DASHES
 from reports.reading.elsewhere import gpu_seconds
@@ -144,7 +144,7 @@ def _notes(paper_run: PaperRun, judged: Cells, reasons: Reasons) -> Iterator[str
     if any(each.stand_in for each in judged.values()):
         yield "Stand-ins: numbers of other data or narrower networks than the paper's are no reproductions."
     if learned := _learned(judged):
-        yield f"Trained on other data than the paper's ({paper_run.paper.training.name}): {learned}."
+        yield f"Trained on other data than the paper's ({paper_run.training_titles}): {learned}."
     if taught := paper_run.taught(dict.fromkeys(each.cell.method for each in judged.values())):
         yield taught
     if paper_run.run.about:

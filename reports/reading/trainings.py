@@ -55,7 +55,8 @@ class Folder(Protocol):
 class Training:
     """One training: ``status`` is ok, diverged or failed; ``folder`` is None where nothing was left.
 
-    ``sha256`` is the checksum of its weights, empty where that is not known.
+    ``sha256`` is the digest of its weights, which says of a registration whose they were; ``learned`` what it learned
+    from and for how long, None where that is not on record.
     """
 
     method: str
@@ -65,6 +66,7 @@ class Training:
     reason: str
     folder: Folder | None
     sha256: str = ""
+    learned: records.Learned | None = None
 
     def rows(self, name: str) -> pd.DataFrame | None:
         """Read a file of lines of JSON, such as ``curve.jsonl``; None where there is none or it is empty."""
@@ -106,8 +108,8 @@ def _arrays(content: bytes) -> Mapping[str, Array]:
 def read(path: Path) -> Training:
     """Read a training from its training.json."""
     end = records.read(path, records.TrainingOutcome)
-    kept = Path(end.kept) if end.kept else None
-    return Training(end.method, end.dataset, end.seed, end.status, end.reason, kept, end.sha256)
+    folder = Path(end.kept) if end.kept else None
+    return Training(end.method, end.dataset, end.seed, end.status, end.reason, folder, end.sha256, end.learned)
 
 
 def first_seed(seeds: Iterable[int]) -> int | None:

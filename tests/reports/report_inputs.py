@@ -37,7 +37,7 @@ METHODS = {
 }
 
 
-def write_dataset(folder, name, *, phantom, n_pairs, shape=SHAPE):
+def write_dataset(folder, name, *, phantom, n_pairs, shape=SHAPE, module="", collection=""):
     rng = np.random.default_rng(3)
     writer, pairs = Writer(folder / name), [Pair("a", f"b{i}") for i in range(n_pairs)]
     x = geometry.identity_grid(shape) / np.reshape(shape, (3, 1, 1, 1)) - 0.5
@@ -51,6 +51,8 @@ def write_dataset(folder, name, *, phantom, n_pairs, shape=SHAPE):
     writer.finish(
         Description(
             name=name,
+            module="phantom" if phantom else module,
+            collection=collection,
             title="Shells <b> phantom" if phantom else "Real shells",
             phantom=phantom,
             modality="T1 MR",

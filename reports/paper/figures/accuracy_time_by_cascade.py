@@ -21,7 +21,7 @@ from reports.drawing.style import INK, PAPER, SOFT, style
 from reports.paper.cast import PaperRun
 from reports.paper.contents import Cell, Measured
 from reports.paper.costs import OWN_SIZE
-from reports.paper.measured import Reader
+from reports.paper.ledger import Judge
 from reports.paper.printed import PaperError
 from reports.tables.numbers import direction, quantity
 
@@ -110,11 +110,11 @@ def draw(paper_run: PaperRun, options: Options) -> tuple[Figure | None, str]:
     Raises:
         PaperError: the table lacks a method, or accuracy or seconds on the data set.
     """
-    cells, reader = _cells(paper_run, options), Reader(paper_run)
+    cells, judge = _cells(paper_run, options), Judge(paper_run)
     read: dict[tuple[str, str], Measured] = {}
 
     def measure(cell: Cell) -> Value:
-        found = reader.read(cell)
+        found = judge.judged(cell).measured
         read[cell.method, cell.column.key] = found
         text = "" if found.reason else quantity(found.metric, found.value)
         return Value(found.value, found.low, found.high, text, found.reason)
@@ -258,7 +258,8 @@ def _note(
     parts = list(filter(None, [paper_run.no_reproduction([options.dataset])]))
     if means:
         pairs, protocols = _span(cell.n for cell in means), sorted({cell.protocol for cell in means})
-        parts.append(f"Lines: mean over {pairs} pairs ({', '.join(protocols)}) with its 95 % bootstrap interval.")
+        over = "".join(f" ({each})" for each in dict.fromkeys(cell.interval for cell in means if cell.interval))
+        parts.append(f"Lines: mean over {pairs} pairs ({', '.join(protocols)}) with its 95 % interval{over}.")
     if clocks:
         threads = _span(cell.threads for cell in clocks)
         grid, calls = clocks[0].grid.replace("x", " x "), _span(cell.n for cell in clocks)

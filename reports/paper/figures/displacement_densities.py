@@ -68,7 +68,7 @@ class Options:
 
 def draw(paper_run: PaperRun, options: Options) -> tuple[Figure | None, str]:
     """Draw the figure; return it with what the run adds to its caption, or None and why nothing can be drawn."""
-    training = find(paper_run.run.trainings, options.method, own=paper_run.paper.training.name)
+    training = find(paper_run.run.trainings, options.method, own=paper_run.own_data)
     if isinstance(training, str):
         return None, training
     table = training.table("displacements.csv")

@@ -53,7 +53,7 @@ def window(line: Line) -> int:
 
 def _growth(paper_run: PaperRun, options: Options) -> tuple[Growth | None, str]:
     """Return how the last method that grows did so, or None and why that is not known."""
-    reasons, own = [], choose(paper_run.run.trainings, options.methods, paper_run.paper.training.name)
+    reasons, own = [], choose(paper_run.run.trainings, options.methods, paper_run.own_data)
     for method in reversed(options.methods):
         training = find([each for each in paper_run.run.trainings if each.dataset == own], method)
         growth, why = (None, training) if isinstance(training, str) else read(training)

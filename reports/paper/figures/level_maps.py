@@ -79,7 +79,7 @@ class Options:
 def draw(paper_run: PaperRun, options: Options) -> tuple[Figure | None, str]:
     """Draw the figure; return it with what the run adds to its caption, or None and why nothing can be drawn."""
     method, *rest = options.methods
-    training = find(paper_run.run.trainings, method, own=paper_run.paper.training.name)
+    training = find(paper_run.run.trainings, method, own=paper_run.own_data)
     maps, why = read_maps(training, method)
     if maps is None or isinstance(training, str):
         return None, why

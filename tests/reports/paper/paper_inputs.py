@@ -1,12 +1,13 @@
 """Made-up inputs of a paper's tables: a small paper on disk, what plays its data sets, and rows that fill its cells."""
 
 import copy
+import json
 from dataclasses import replace
 
 import pandas as pd
 import yaml
 
-from benchmarks.records import PaperNetwork
+from benchmarks.records import Learned, PaperNetwork
 from benchmarks.rows import TimingRow
 from reports.paper.cast import PaperRun
 from reports.paper.contents import PaperFigure
@@ -15,15 +16,28 @@ from reports.paper.layout import load_paper
 from reports.paper.printed import COLUMNS
 from reports.reading.method import Method
 from reports.reading.run import Run
+from reports.reading.trainings import Training
 from tests.reports.report_inputs import HARDWARE, changed, failed_row, frame, row, write_dataset
 
-DICE = {"metric": "dice", "protocol": "linear_thr128", "unit": "%", "factor": 100, "decimals": 1}
+DICE = {"metric": "dice", "protocol": "linear_thr128", "unit": "%", "factor": 100, "decimals": 1, "margin": 1}
+TRAINING = {
+    "title": "LESSONS", "module": "hospital", "collection": "lessons", "cases": 40, "datasets": ["one", "two"],
+    "iterations": 500, "batch": 2, "learning_rate": 1e-3,
+}  # fmt: skip
+LEARNED = Learned(
+    module="hospital", collection="lessons", phantom=False, cases=40, shape=(6, 5, 4), iterations=500, planned=500,
+    batch=2, learning_rate=1e-3,
+)  # fmt: skip
 LAYOUT = {
     "paper": "toy",
     "title": "A <toy> paper",
     "cite": "Nobody 2026, arXiv:2601.00001",
     "hardware": "An abacus",
-    "datasets": {"one": {"title": "ONE"}, "two": {"title": "TWO"}},
+    "datasets": {
+        "one": {"title": "ONE", "module": "hospital", "collection": "one", "pairs": 3},
+        "two": {"title": "TWO", "module": "hospital", "collection": "two", "pairs": 3},
+    },
+    "training": [TRAINING],
     "tables": [
         {
             "number": 1,
@@ -156,18 +170,55 @@ def make_run(tmp_path, rows, *, plays, timing=None, methods=("syn", "net"), layo
     }
     paper = load_paper("toy", folder=write_paper(tmp_path / "papers", layout=layout, cells=cells))
     data = {
-        key: write_dataset(tmp_path, name, phantom=name != key, n_pairs=3, shape=(6, 5, 4))
+        key: write_dataset(
+            tmp_path, name, phantom=name != key, n_pairs=3, shape=(6, 5, 4), module="hospital", collection=key
+        )
         for key, name in plays.items()
     }
+    networks_run = [each for each in rows if each["method"] == "net"]
     run = Run(
-        metrics=frame(rows),
+        metrics=frame([*rows, *widths(networks_run)]),
         timing=timing,
-        runs=pd.DataFrame(),
+        runs=runs_of(networks_run),
+        trainings=trainings_of(networks_run),
         datasets={},
         methods={name: known[name] for name in methods},
         networks={each.method: each for each in networks},
     )
     return varied(PaperRun(paper, run, {}), plays=data)
+
+
+def places(rows):
+    """The data set, method and seed of some rows, each once."""
+    return sorted({(each["dataset"], each["method"], each["seed"]) for each in rows})
+
+
+def widths(rows):
+    """Sizes of networks at their paper's width, where the rows of a run do not say them."""
+    said = {(each["dataset"], each["method"]) for each in rows if each["metric"] == "parameters"}
+    return [
+        each
+        for dataset, method in sorted({place[:2] for place in places(rows)} - said)
+        for each in size_rows(dataset, method, 561_318, 561_318)
+    ]
+
+
+def weights(method, seed):
+    """The digest of a training's weights."""
+    return f"{method}-{seed}".ljust(64, "0")
+
+
+def runs_of(rows):
+    """The provenance of the runs that rows are of."""
+    about = [(*place, place[1], weights(*place[1:]), json.dumps({"torch": "2.8"}), "", "") for place in places(rows)]
+    columns = ["dataset", "method", "seed", "module", "checkpoint_sha", "versions", "cpu", "gpu"]
+    return pd.DataFrame(about, columns=columns)
+
+
+def trainings_of(rows, learned=LEARNED, on="lessons"):
+    """The trainings that left the weights of the runs that rows are of."""
+    of = sorted({place[1:] for place in places(rows)})
+    return [Training(method, on, seed, "ok", "", None, weights(method, seed), learned) for method, seed in of]
 
 
 def drawn(paper_run, entry):

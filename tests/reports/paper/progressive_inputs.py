@@ -1,22 +1,23 @@
 """Made-up inputs of the progressive paper's tables: above all the printed numbers, as if a run had measured them."""
 
 import json
+from dataclasses import replace
 
-import pandas as pd
-
+from benchmarks.records import Learned
 from reports.paper.cast import PaperRun
 from reports.paper.layout import PAPERS, load_paper
 from reports.paper.printed import read_printed
 from reports.reading.method import Method
 from reports.reading.run import Run
 from reports.reading.trainings import Training
+from tests.reports.paper.paper_inputs import runs_of, trainings_of, weights, widths
 from tests.reports.report_inputs import failed_row, frame, row, write_dataset
 
 PAIRS = {"dirlab": 10, "creatis": 6, "popi": 1}
 NETWORKS = {"before": "identity", "baseline": "progressive-baseline", "progressive": "progressive"}
 SCHEDULES = {"short": "progressive-short", "triangle": "progressive-triangle", "long": "progressive-long"}
 CLASSICAL = ("ants-syn-lung", "elastix-bspline", "demons")
-PAPER = load_paper("progressive")
+PAPER = replace(load_paper("progressive"), grid=(6, 5, 4))  # the grid of the made-up data
 FRAME = read_printed(PAPERS / "progressive.csv")
 PRINTED = FRAME.set_index(["table", "row", "column"]).value
 METHODS = {
@@ -26,6 +27,10 @@ METHODS = {
         for name in ("progressive-baseline", "progressive", "progressive-square", *SCHEDULES.values())
     },
 }
+LEARNED = Learned(
+    module="lidc", collection="", phantom=False, cases=1010, shape=(128, 128, 128), iterations=40_000, planned=40_000,
+    batch=1, learning_rate=0.01,
+)  # fmt: skip
 BENDS = {
     "t1": {"controls": [2, 2, 2], "ranges": [0.05, 0.05, 0.05]},
     "t21": {"controls": [4, 4, 4], "ranges": [0.025, 0.05, 0.10]},
@@ -76,10 +81,25 @@ def failed(plays, method, status, seed=0):
     ]
 
 
-def all_rows(plays):
+def one_training(plays):
+    """Rows of one training of each network that gives what Tables II and IV print."""
     out = printed_rows(plays) + failed(plays, "progressive-square", "diverged")
     for name, method in SCHEDULES.items():
         out += flat_rows(plays, method, PRINTED[4, name, "tre"], PRINTED[4, name, "tre_sd"])
+    return out
+
+
+def repeated(rows, trainings):
+    """The same rows of several trainings; what does not learn has but one seed."""
+    return [
+        each | {"seed": seed}
+        for each in rows
+        for seed in range(trainings if METHODS[each["method"]].kind == "learned" else 1)
+    ]
+
+
+def all_rows(plays):
+    out = one_training(plays)
     for seed in (1, 2, 3, 4):
         for column in ("baseline", "progressive"):
             numbers = (PRINTED[5, f"draw_{seed}", f"{column}{end}"] for end in ("", "_sd"))
@@ -89,24 +109,41 @@ def all_rows(plays):
     return out
 
 
+def data_of(folder, key, name, **more):
+    """A data set that plays one of the paper's, and is the paper's own where it is no phantom."""
+    module, collection = ("dirlab", "") if key == "dirlab" else ("creatis", key)
+    return write_dataset(folder, name, shape=(6, 5, 4), module=module, collection=collection, **more)
+
+
+def ended(networks):
+    """The trainings of all networks; those with a registration that diverged ended so, and left no weights."""
+    lost = {(each["method"], each["seed"]) for each in networks if each["status"] == "diverged"}
+    return [
+        replace(each, status="diverged", sha256="") if (each.method, each.seed) in lost else each
+        for each in trainings_of(networks, LEARNED, "lidc")
+    ]
+
+
 def make_run(folder, rows, plays=None, *, bends=BENDS, times=None, methods=METHODS, absent=()):
     plays = plays or {key: key for key in PAIRS}
     training = folder / "training"
     training.mkdir(parents=True, exist_ok=True)
     (training / "synthetic.json").write_text(json.dumps({"shape": [64, 64, 64], "bends": bends}))
     data = {
-        key: write_dataset(folder, plays[key], phantom=plays[key] != key, n_pairs=count, shape=(6, 5, 4))
+        key: data_of(folder, key, plays[key], phantom=plays[key] != key, n_pairs=count)
         for key, count in PAIRS.items()
         if key not in absent
     }
+    networks = [each for each in rows if methods[each["method"]].kind == "learned"]
+    first = Training("progressive", "lidc", 0, "ok", "", training, weights("progressive", 0), LEARNED)
     run = Run(
-        metrics=frame(rows),
+        metrics=frame([*rows, *widths(networks)]),
         timing=times,
-        runs=pd.DataFrame(),
+        runs=runs_of([each for each in networks if each["status"] != "diverged"]),
         datasets={one.name: one for one in data.values()},
         methods=methods,
         about="Cut: less of everything.",
-        trainings=[Training("progressive", "lidc", 0, "ok", "", training)],
+        trainings=[first, *(each for each in ended(networks) if (each.method, each.seed) != ("progressive", 0))],
     )
     return PaperRun(PAPER, run, {key: plays[key] for key in data})
 

@@ -27,7 +27,14 @@ RATIO = {
     "cells": {"dataset": "one", "statistic": "ratio", "unit": "1", "digits": 3, "method": "syn", "against": "net"},
     "columns": [{"key": "ratio", "label": "The network"}],
     "rows": [
-        {"key": "seconds", "labels": ["Seconds"], "metric": "seconds", "device": "cpu", "claim": "Net is faster"},
+        {
+            "key": "seconds",
+            "labels": ["Seconds"],
+            "metric": "seconds",
+            "device": "cpu",
+            "claim": "Net is faster",
+            "margin": "20 %",
+        },
         {"key": "size", "labels": ["Size"], "metric": "parameters"},
     ],
     "readings": [{"topic": "A", "run": "b", "other": "c"}],
@@ -64,12 +71,12 @@ def test_seconds_are_of_the_papers_size_whatever_plays_its_data(tmp_path):
             assert "110.3 GMAC" in seconds.note
         assert found["taught", "cpu"].measured.timed_as == "syn"
         assert found["taught", "params"].measured.value == 561_318
-        assert found["taught", "params"].verdict == "reproduced"
+        assert found["taught", "params"].verdict == "agrees"
 
 
 def test_a_smaller_grid_stands_in(tmp_path):
     found = cells_of(run_of(tmp_path, paper_size("syn", SLOW, grid="32x32x32")))
-    assert found["plain", "cpu"].verdict == "stand-in"
+    assert found["plain", "cpu"].verdict == "reduced"
     assert "32 x 32 x 32 voxels" in found["plain", "cpu"].note
 
 
@@ -85,7 +92,7 @@ def test_a_method_without_a_network_has_the_seconds_of_its_data(tmp_path):
     times = paper_size("net", FAST), timing("syn", SLOW, dataset="shells")
     paper_run = run_of(tmp_path, *times)
     found = cells_of(paper_run)["plain", "cpu"]
-    assert (found.measured.value, found.measured.grid, found.verdict) == (4.0, "16x16x16", "stand-in")
+    assert (found.measured.value, found.measured.grid, found.verdict) == (4.0, "16x16x16", "reduced")
     assert "on the data set as this profile has it, not at the paper's size" in found.note
     [clock] = [note for note in write_paper_tables(tmp_path / "t", paper_run, judge(paper_run))[0].notes
                if note.startswith("Seconds:")]  # fmt: skip
@@ -121,8 +128,10 @@ def test_a_ratio_is_of_medians_on_one_machine(tmp_path):
     found = cells_of(run_of(tmp_path, paper_size("syn", SLOW), paper_size("net", FAST)))["seconds", "ratio"]
     assert found.measured.value == pytest.approx(4.0)
     assert 3.8 / 1.2 <= found.measured.low < 4.0 < found.measured.high <= 4.4 / 0.9
-    assert (found.verdict, found.measured.n) == ("other hardware", 5)
-    assert "printed value outside of the 95 % interval" in found.note
+    assert (found.verdict, found.measured.n, found.measured.interval) == ("differs", 5, "calls")
+    assert found.half_width == pytest.approx((found.judgement.estimate.high - found.judgement.estimate.low) / 2)
+    assert "margin 21 ± 4.2" in found.note
+    assert "printed: An abacus" in found.note
     assert "medians 4 and 1 s" in found.note
 
 
@@ -132,6 +141,7 @@ def test_a_ratio_of_few_calls_has_no_interval(tmp_path, number):
     found = cells_of(run_of(tmp_path, *times))["seconds", "ratio"]
     assert found.measured.value == pytest.approx(4.0 / pd.Series(FAST[:number]).median())
     assert pd.isna(found.measured.low)
+    assert found.verdict == "inconclusive"
     assert f"{number} calls, too few for an interval (from 5 on)" in found.note
 
 
@@ -162,7 +172,7 @@ def test_a_ratio_of_sizes_is_judged(tmp_path):
     networks = [network("syn", parameters=5_600_000), network("net")]
     found = cells_of(run_of(tmp_path, networks=networks))["size", "ratio"]
     assert found.measured.value == pytest.approx(5_600_000 / 561_318)
-    assert (found.verdict, found.remark) == ("reproduced", "9.977 rounds to the printed approximately 10")
+    assert (found.verdict, found.remark) == ("agrees", "9.977 rounds to the printed approximately 10")
     rows = size_rows("shells", "syn", 5, 50_000_000)  # on record with the registrations, without any timing
     other = cells_of(run_of(tmp_path / "2", rows=rows, networks=networks[1:]))["size", "ratio"]
     assert other.verdict == "differs"

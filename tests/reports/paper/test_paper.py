@@ -6,11 +6,10 @@ from dataclasses import replace
 import pytest
 
 from reports.paper import layout as paper
-from reports.paper.contents import TrainingData
 from reports.paper.layout import PAPERS, PaperError, load_paper
 from reports.paper.printed import is_blank, read_number, read_printed
 from reports.reading.trainings import Training
-from tests.reports.paper.paper_inputs import csv_frame, layout, make_run, varied, write_paper
+from tests.reports.paper.paper_inputs import LEARNED, csv_frame, layout, make_run, varied, write_paper
 
 
 def test_a_paper_is_read(tmp_path):
@@ -90,6 +89,11 @@ YAML_FAULTS = {
     "SD of a gain": (layout(two_dice={"sd_of": "one_dice_gain"}), "two_dice: sd_of names 'one_dice_gain'"),
     "unknown statistic": (layout(one_dice={"statistic": "mode"}), "'mode' is not one of"),
     "row twice": (layout(taught={"key": "plain"}), "table 1: row plain occurs twice"),
+    "no margin": (
+        layout(two_dice={"margin": None}, without="margin"),
+        "toy.yaml: table 1, row plain, column two_dice: the cell needs a margin",
+    ),
+    "margin that is none": (layout(two_dice={"margin": "wide"}), "columns.2.margin: "),
     "other paper": ({**layout(), "paper": "else"}, "paper is 'else', the file's name says 'toy'"),
 }
 
@@ -137,7 +141,7 @@ def test_a_stand_in_has_another_name(tmp_path):
 @pytest.mark.parametrize(("pairs", "note"), [
     (3, ""), (7, "has 3 of the paper's 7 pairs"), (2, "has 3 pairs, the paper's 2"), (None, ""),
 ])  # fmt: skip
-def test_own_data_with_other_pairs_is_a_stand_in(tmp_path, pairs, note):
+def test_too_small_a_part_of_the_papers_own_data_is_a_stand_in(tmp_path, pairs, note):
     changed = layout()
     for entry in changed["datasets"].values():
         entry.update({"pairs": pairs} if pairs else {})
@@ -148,13 +152,20 @@ def test_own_data_with_other_pairs_is_a_stand_in(tmp_path, pairs, note):
 
 
 def test_what_a_network_learned_from(tmp_path):
-    paper_run = make_run(tmp_path, [], plays={}, layout={**layout(), "training": {"name": "own", "title": "OWN"}})
+    """By what was recorded: data of the paper's origin under any name, and none of its name that were drawn."""
+    paper_run = make_run(tmp_path, [], plays={})
+    drawn = replace(LEARNED, phantom=True)
     on = [
-        Training(method, data, 0, "ok", "", None) for method, data in (("syn", "own"), ("net", "toys"), ("net", "own"))
-    ]
+        Training(method, data, 0, "ok", "", None, "", learned)
+        for method, data, learned in (
+            ("syn", "any", LEARNED), ("net", "toys", drawn), ("net", "any", LEARNED), ("old", "lessons", None),
+        )
+    ]  # fmt: skip
     paper_run = varied(paper_run, trainings=on)
-    assert [paper_run.trained_elsewhere(method) for method in ("syn", "net", "none")] == ["", "own and toys", ""]
-    unnamed = varied(paper_run, paper=replace(paper_run.paper, training=TrainingData()))
+    found = [paper_run.trained_elsewhere(method) for method in ("syn", "net", "old", "none")]
+    assert found == ["", "any and toys", "lessons", ""]
+    assert paper_run.own_data == "any"
+    unnamed = varied(paper_run, paper=replace(paper_run.paper, trainings=()))
     assert unnamed.trained_elsewhere("net") == ""
 
 

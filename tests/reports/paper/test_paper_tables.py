@@ -176,7 +176,8 @@ def test_the_page_shows_the_paper(report):
         "no data set plays TWO in this profile",
         '<span class="printed">(91.2, +3.4)</span>',
         "Other reading: the other way, 2 % more.",
-        "11 printed numbers and blanks: <strong>1 reproduced, 2 other hardware, 3 stand-in, 2 not measured,",
+        "11 printed numbers and blanks: <strong>result: 2 other hardware, 3 reduced, 2 not measured, ",
+        "; size: 1 agrees, 1 not printed</strong>",
         'colspan="2">Cost<small>at the paper&#39;s size</small>',
     ):
         assert words in text, words
@@ -194,10 +195,12 @@ def test_the_report_has_the_ledger(report, paper_run):
     assert len(rows) == len(paper_run.paper.cells)
     gain = next(each for each in rows if each["column"] == "one_dice_gain")
     assert gain | {"low": "", "high": "", "note": ""} == {
-        "paper": "toy", "table": "1", "row": "taught", "column": "one_dice_gain", "dataset": "shells",
+        "paper": "toy", "table": "1", "row": "taught", "column": "one_dice_gain", "kind": "result", "dataset": "shells",
         "stand_in": "true", "metric": "dice", "protocol": "linear_thr128", "statistic": "mean difference",
-        "printed": "+3.4", "measured": "21.5", "low": "", "high": "", "unit": "%", "n": "2", "difference": "18.1",
-        "verdict": "stand-in", "note": "",
+        "printed": "+3.4", "margin": "1", "measured": "21.5", "interval": "generalisation", "low": "", "high": "",
+        "half_width": gain["half_width"], "unit": "%", "n": "2", "subjects": "3", "trainings": "1",
+        "difference": "18.1",
+        "verdict": "reduced", "note": "",
     }  # fmt: skip
     assert {path.name for path in (report / "tables").glob("toy*")} == {f"toy-table1.{s}" for s in ("csv", "md", "tex")}
 
@@ -205,4 +208,4 @@ def test_the_report_has_the_ledger(report, paper_run):
 def test_without_papers_the_ledger_is_empty(built):
     lines = (built[0] / "ledger.csv").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 1
-    assert lines[0].startswith("paper,table,row,column,dataset,stand_in,metric,")
+    assert lines[0].startswith("paper,table,row,column,kind,dataset,stand_in,metric,")

@@ -19,7 +19,9 @@ ROWS = [
     *dice_rows("shells", "net", [0.90, 0.92, None]),
     *size_rows("shells", "net", 40_000, 561_318),
 ]
-MODULES = 12  # from cold: reading the paper, indexing the run and working out who plays whom are all counted; aim: 6
+# From cold: reading the paper, indexing the run, working out who plays whom, and checking what was as in the paper are
+# all counted; aim: 6.
+MODULES = 13
 
 
 class Walk:
@@ -31,7 +33,8 @@ class Walk:
     def __call__(self, frame, event, result):
         path = Path(frame.f_code.co_filename)
         if ROOT in path.parents and "tests" not in path.relative_to(ROOT).parts and ".venv" not in path.parts:
-            self.modules.add(str(path.relative_to(ROOT)))
+            name = str(path.relative_to(ROOT))
+            self.modules.add("benchmarks/statistics" if name.startswith("benchmarks/statistics/") else name)  # one door
             if event == "return" and isinstance(result, str) and result:
                 self.names[frame.f_code.co_qualname, result] += 1
 

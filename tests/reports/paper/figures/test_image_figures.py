@@ -11,14 +11,13 @@ from datasets.case import Pair, Truth, Writer, open_dataset
 from datasets.description import Description, TrainingSplit
 from datasets.files import Volume, write_displacement
 from reports.drawing import planes
-from reports.paper.contents import TrainingData
 from reports.paper.draw import draw_figures
 from reports.paper.figures import colour_overlays as overlay_figure
 from reports.paper.figures import landmark_correlation as correlation_figure
 from reports.reading import registrations
 from reports.reading.pictures import Volumes
 from reports.reading.trainings import Training
-from tests.reports.paper.paper_inputs import layout, make_run, varied
+from tests.reports.paper.paper_inputs import LEARNED, layout, make_run, varied
 from tests.reports.report_inputs import AFFINES, extreme, failed_row, frame, row
 
 OVERLAYS = {
@@ -111,10 +110,9 @@ def test_equal_input_gives_equal_files(tmp_path):
 
 def test_what_networks_learned_from_is_told_where_it_is_not_the_papers(tmp_path):
     paper_run = block_run(tmp_path, (OVERLAYS, CORRELATION))
-    paper_run = varied(paper_run, paper=replace(paper_run.paper, training=TrainingData("own", "OWN")))
-    told = "Trained on toys, the paper's on own: Net."
-    for dataset in ("toys", "own"):
-        paper_run = varied(paper_run, trainings=[Training("net", dataset, 0, "ok", "", None)])
+    told = "Trained on toys, the paper's on LESSONS: Net."
+    for dataset, learned in (("toys", replace(LEARNED, phantom=True)), ("own", LEARNED)):
+        paper_run = varied(paper_run, trainings=[Training("net", dataset, 0, "ok", "", None, "", learned)])
         captions = [caption for _, caption, *_ in draw_figures(paper_run, tmp_path / dataset)]
         assert [told in caption for caption in captions] == 2 * [dataset == "toys"]
 

@@ -10,7 +10,7 @@ import pytest
 from reports.drawing import weights
 from reports.drawing.level_sketch import State
 from reports.paper import snapshots
-from reports.paper.contents import PaperData, TrainingData
+from reports.paper.contents import PaperData
 from reports.paper.draw import draw_figures
 from reports.paper.figures import displacement_densities as density_figure
 from reports.paper.figures import learning_curves as learning_figure
@@ -270,7 +270,7 @@ def test_data_sets_without_snapshots_are_not_named_as_judged(tmp_path, entry):
     _, note = drawn(paper_run, entry)
     assert "of 2 test pairs (Shells <b> phantom, a stand-in for ONE)." in note
     assert "No snapshot was judged on TWO, which the paper has as well." in note
-    known = {"one": PaperData("ONE"), "two": PaperData("TWO", 9)}
+    known = {"one": PaperData("ONE", "hospital", 3, "one"), "two": PaperData("TWO", "hospital", 9, "two")}
     errors = snapshot_rows({0: (6.0,)}, PAIRS[2:])
     few = varied(
         paper_run,
@@ -297,7 +297,7 @@ def test_trainings_on_different_data_are_not_mixed(tmp_path, own):
 
     trainings = [one("net", "other", 8.0), one("syn", "lidc", 5.0), one("net", "lidc", 4.0)]
     paper_run = toy(tmp_path, [], trainings)
-    paper_run = varied(paper_run, paper=replace(paper_run.paper, training=TrainingData(own, "LIDC-IDRI")))
+    paper_run = paper_run if own else varied(paper_run, paper=replace(paper_run.paper, trainings=()))
     figure, note = drawn(paper_run, SCATTER)
     if own:
         np.testing.assert_allclose(figure.axes[0].lines[1].get_xydata(), [[5, 4], [5, 4]])

@@ -1,15 +1,16 @@
 """Made-up leavings of trainings: growth, snapshots and displacements, as `reports.reading.trainings` reads them."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from reports.reading.trainings import Training
-from tests.reports.paper.paper_inputs import layout, make_run, varied
+from tests.reports.paper.paper_inputs import LEARNED, layout, make_run, varied
 from tests.reports.report_inputs import row
 
-OWN = {"name": "lidc", "title": "LIDC-IDRI"}
+OWN = [{"title": "LIDC-IDRI", "module": "lidc", "cases": 40, "datasets": ["one", "two"]}]
 PAIRS = [("shells", "a__b0", 10), ("shells", "a__b1", 40), ("two", "a__b0", 150)]
 BEFORE = (6.0, 9.0, 7.0)
 
@@ -51,9 +52,10 @@ def training(tmp_path, method, seed=0, *, curve=None, errors=None, displacements
         displacements.to_csv(folder / "displacements.csv", index=False)
     about = {"shape": shape, "spacing": [2.5, 2.0, 3.0], "orientation": "LPS"}
     (folder / "synthetic.json").write_text(json.dumps(about))
-    return Training(
-        method, ended.pop("dataset", "phantom-lidc"), seed, **{"status": "ok", "reason": "", **ended}, folder=folder
-    )
+    dataset = ended.pop("dataset", "phantom-lidc")
+    learned = replace(LEARNED, module="lidc", collection="", phantom=dataset != "lidc")
+    about = {"status": "ok", "reason": "", "learned": learned, **ended}
+    return Training(method, dataset, seed, **about, folder=folder)
 
 
 def falling(start, slope, noise=0.0, last=200, seed=0):
