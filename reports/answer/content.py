@@ -14,7 +14,7 @@ from reports.overview.frontier import Frontier
 
 Tone = Literal["for", "against", "open", "none"]  # of a verdict: the paper, against it, neither, no comparison
 TONES: Mapping[str, Tone] = {
-    "reproduced": "for", "agrees": "for", "supported": "for",
+    "agrees": "for", "supported": "for",
     "differs": "against", "contradicted": "against",
     "inconclusive": "open", "incomplete": "open", "diverged": "open",
 }  # fmt: skip

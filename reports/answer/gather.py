@@ -12,7 +12,8 @@ from reports.answer.words import sentences
 from reports.overview.frontier import Frontier
 from reports.paper.cast import PaperRun
 from reports.paper.costs import RATIO
-from reports.paper.ledger import VERDICTS, Judged
+from reports.paper.ledger import Judged
+from reports.paper.verdicts.judging import VERDICTS
 from reports.reading.run import Run
 from reports.reading.timed import Calls, Sought
 
