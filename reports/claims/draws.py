@@ -90,7 +90,7 @@ def _trainings(sources: Sources, claim: Claim) -> list[Training]:
     known, [method] = sources.run.trainings, claim.methods
     if claim.datasets:
         return sources.trainings(method, [each.seed for each in known], sources.names(claim))
-    own = trainings.choose(known, claim.methods, sources.paper_run.paper.training.name)
+    own = trainings.choose(known, claim.methods, sources.paper_run.own_data)
     return [each for each in known if (each.method, each.dataset) == (method, own)]
 
 

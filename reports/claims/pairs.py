@@ -60,7 +60,7 @@ def _together(claim: Claim, values: Sequence[pd.Series]) -> pd.Series:
 
 def _snapshots(sources: Sources, claim: Claim) -> pd.DataFrame | str:
     """Return how far each pair's error moves between snapshots of a training's second half, as a contrast."""
-    own = trainings.choose(sources.run.trainings, claim.methods, sources.paper_run.paper.training.name)
+    own = trainings.choose(sources.run.trainings, claim.methods, sources.paper_run.own_data)
     moves = []
     for method in claim.methods:
         trained = [each for each in sources.run.trainings if (each.method, each.dataset) == (method, own)]
