@@ -10,12 +10,14 @@ from numpy.typing import ArrayLike
 
 from datasets.files import Array
 
-Needs = Literal["labels", "landmarks", "displacement", "true_displacement", "none"]
+Needs = Literal["labels", "landmarks", "displacement", "true_displacement", "opposite", "images", "none"]
 NEEDS: Mapping[Needs, str] = {  # for readers
     "labels": "Computed from the labels of both images",
     "landmarks": "Computed from landmarks in both images",
     "displacement": "Computed from the displacement alone",
     "true_displacement": "Computed from the true displacement",
+    "opposite": "Computed from the displacements of both directions of a pair, where both were registered",
+    "images": "Computed from the intensities of both images, where nothing of the truth is known; no accuracy",
     "none": "Recorded from the method itself",
 }
 Result = TypeVar("Result")
@@ -52,8 +54,11 @@ class Evidence:
         fixed_labels: label map ``(D, H, W)`` of the fixed image; needs ``moving_labels`` too.
         moving_labels: label map of the moving image, same grid.
         labels: the labels to score; all but 0 that either map has when None.
+        label_sets: by name, regions to average over beside these; each is one label or several that are taken as one.
         landmarks: fixed and moving landmarks, each ``(n, 3)`` in voxels.
         true_displacement: ``(3, D, H, W)``, same convention.
+        opposite: the displacement of the pair with fixed and moving exchanged, same grid and convention.
+        images: fixed and moving image ``(D, H, W)``.
         mask: boolean field of view ``(D, H, W)`` of the fixed image.
     """
 
@@ -62,8 +67,11 @@ class Evidence:
     fixed_labels: ArrayLike | None = None
     moving_labels: ArrayLike | None = None
     labels: Sequence[int] | None = None
+    label_sets: Mapping[str, Sequence[Sequence[int]]] = field(default_factory=dict[str, Sequence[Sequence[int]]])
     landmarks: tuple[ArrayLike, ArrayLike] | None = None
     true_displacement: ArrayLike | None = None
+    opposite: ArrayLike | None = None
+    images: tuple[ArrayLike, ArrayLike] | None = None
     mask: ArrayLike | None = None
     _made: dict[object, object] = field(init=False, default_factory=dict[object, object], repr=False)
 
@@ -74,6 +82,8 @@ class Evidence:
             "landmarks": self.landmarks,
             "displacement": self.displacement,
             "true_displacement": self.true_displacement,
+            "opposite": self.opposite,
+            "images": self.images,
         }
         return there.get(needs) is not None
 

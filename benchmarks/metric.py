@@ -34,7 +34,7 @@ class Metric:
     @property
     def judges_accuracy(self) -> bool:
         """Whether no registration at all has a number to beat; by the displacement alone, moving nothing is perfect."""
-        return self.needs not in ("displacement", "none")
+        return self.needs not in ("displacement", "opposite", "none")
 
     @property
     def short(self) -> str:

@@ -13,7 +13,7 @@ from typing import TypedDict
 import numpy as np
 
 from benchmarks.evidence import Evidence
-from benchmarks.measures import deformation, folds, landmarks, overlap, surfaces
+from benchmarks.measures import consistency, deformation, folds, landmarks, overlap, similarity, surfaces
 from benchmarks.metric import Metric
 from datasets import geometry
 
@@ -141,6 +141,19 @@ METRICS: Mapping[str, Metric] = {
         tolerance=0.05,
         source="Liu et al. 2022, arXiv:2212.06060",
     ),
+    "inverse_consistency": Metric(
+        name="Inverse consistency error",
+        meaning="Distance between a voxel and where it ends, led there and back by both directions of a pair.",
+        unit="mm",
+        needs="opposite",
+        compute=consistency.consistency_values,
+        protocols=consistency.PROTOCOLS,
+        region="mean",
+        decimals=2,
+        column=True,
+        tolerance=0.05,
+        source="Christensen and Johnson 2001, doi:10.1109/42.932742",
+    ),
     "jacobian_std": Metric(
         name="Spread of the Jacobian determinant",
         symbol="SD of det J",
@@ -170,6 +183,16 @@ METRICS: Mapping[str, Metric] = {
         protocols=deformation.CENTRAL,
         tolerance=0.005,
         source="Learn2Reg, doi:10.1109/TMI.2022.3213983",
+    ),
+    "similarity": Metric(
+        name="Intensity similarity",
+        meaning="Correlation of the warped and the fixed image, where a set has no truth; it is no accuracy.",
+        higher_is_better=True,
+        needs="images",
+        compute=similarity.similarity_values,
+        protocols=similarity.PROTOCOLS,
+        column=True,
+        tolerance=0.005,
     ),
     "seconds": Metric(
         name="Time",
@@ -234,7 +257,8 @@ def evaluate(evidence: Evidence) -> list[Row]:
     """Compute every metric that the evidence allows, as rows of metric, protocol, region, value and unit.
 
     Regions are ``all`` for one number over a whole field, ``mean`` with ``count`` (how many labels or landmarks it
-    averages), ``label_<n>``, ``axis_<n>``, ``sd``, ``median`` and ``p95``. Raises ``ValueError`` naming a part of the
+    averages), ``mean_<set>`` and ``count_<set>`` of a named set of labels, ``label_<n>``, ``axis_<n>``, ``sd``,
+    ``median`` and ``p95``. Raises ``ValueError`` naming a part of the
     evidence that is not finite or not on the grid.
     """
     u, spacing = evidence.displacement, evidence.spacing
@@ -253,5 +277,5 @@ def evaluate(evidence: Evidence) -> list[Row]:
 
 
 def _row(name: str, metric: Metric, protocol: str, region: str, value: float) -> Row:
-    unit = "1" if region == "count" else metric.unit
+    unit = "1" if region.startswith("count") else metric.unit
     return {"metric": name, "protocol": protocol, "region": region, "value": value, "unit": unit}

@@ -105,6 +105,11 @@ def _splits(about: Description) -> Iterator[Problem]:
         if count > 1 or not 1 <= label <= LARGEST_LABEL:
             rule = f"labels are numbers from 1 (0 is background) to {LARGEST_LABEL}, each once; correct the list"
             yield Problem(f"evaluated label {label}", rule)
+    for name, regions in about.label_sets.items():
+        for label, count in Counter(label for region in regions for label in region).items():
+            if count > 1 or not 1 <= label <= LARGEST_LABEL:
+                rule = f"its labels are numbers from 1 to {LARGEST_LABEL}, each once; correct the list"
+                yield Problem(f"label set {name!r}, label {label}", rule)
 
 
 class _Contents:

@@ -50,6 +50,11 @@ class Pair:
         return f"{self.fixed}__{self.moving}"
 
     @property
+    def reversed(self) -> Pair:
+        """The pair in the other direction."""
+        return Pair(self.moving, self.fixed)
+
+    @property
     def displacement_file(self) -> str:
         """Name of the file that holds the pair's displacement, as Learn2Reg names it."""
         return f"disp_{self.fixed}_{self.moving}.nii.gz"
@@ -168,6 +173,8 @@ class Description:
     orientation: tuple[str, ...] = ()
     labels: dict[int, str] = field(default_factory=dict[int, str])
     evaluated_labels: tuple[int, ...] = ()
+    # named sets of regions to average over beside these, each region one label or several taken as one
+    label_sets: dict[str, tuple[tuple[int, ...], ...]] = field(default_factory=dict[str, tuple[tuple[int, ...], ...]])
     primary: str = ""  # the metric that figures and rankings go by; else the first that there is
     subjects: dict[str, str] = field(default_factory=dict[str, str])  # of each case
     series: dict[str, str] = field(default_factory=dict[str, str])  # DICOM series of each patient

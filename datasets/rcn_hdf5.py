@@ -279,6 +279,7 @@ def _describe(name: str, collection: str, found: Imported, pairs: list[Pair], ar
         orientation=("R", "P", "I") if wanted.anatomy == "liver" else (),
         labels=dict(wanted.labels),
         evaluated_labels=tuple(label for label in wanted.labels if label in found.labels),
+        label_sets=dict(wanted.label_sets),
         subjects={case: wanted.subject(case) for case in cases},
         missing=tuple(found.missing),
         notes=tuple(found.notes),

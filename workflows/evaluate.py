@@ -13,6 +13,8 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterator
+from dataclasses import replace
+from functools import lru_cache
 from itertools import zip_longest
 from pathlib import Path
 from typing import cast
@@ -58,7 +60,9 @@ def evaluate(spec: EvaluateSpec) -> None:
             stale.unlink()
     results.write(chunk.metrics, rows, "metrics")
     if spec.keep == "extremes":
-        _delete_unwanted(registrations, shown_pairs(rows, data, spec.method), chunk)
+        shown = shown_pairs(rows, data, spec.method)
+        # The other directions stay, too: judged again, a pair has to have what its inverse consistency was taken from.
+        _delete_unwanted(registrations, shown | {Pair.from_name(name).reversed.name for name in shown}, chunk)
 
 
 def _check_pairs(registrations: Registrations, data: Dataset, spec: EvaluateSpec) -> None:
@@ -90,7 +94,10 @@ def _rows(
             **measured,
         )
 
-    known = _judged(before)
+    known, chunk = _judged(before), ChunkFolder(spec.folder)
+    done = {record.pair: record for record in registrations.pairs if record.status == "ok"}
+    # Both directions of a pair come one after the other: each is read once.
+    read_once = lru_cache(maxsize=2)(lambda name: _displacement(chunk, done[name]))
     if spec.chunk == 0:
         for metric, value in registrations.cost.items():
             yield row(RUN_LEVEL, _cost(metric, float(value)))
@@ -99,9 +106,12 @@ def _rows(
         if record.status == "ok":
             yield row(record.pair, _cost("peak_memory", record.peak_memory))
             pair = Pair.from_name(record.pair)
-            chunk = ChunkFolder(spec.folder)
-            earlier = [] if chunk.displacement(pair).exists() else known.get(record.pair, [])
-            measured = earlier or judge(_displacement(chunk, record), pair, data, truth)
+            measured = [] if chunk.displacement(pair).exists() else known.get(record.pair, [])
+            if not measured:
+                back = pair.reversed
+                there = back.name in done and chunk.displacement(back).exists()
+                u, v = read_once(pair.name), read_once(back.name) if there else None
+                measured = judge(u, pair, data, truth, opposite=v)
             yield from (row(record.pair, each) for each in measured)
 
 
@@ -109,7 +119,7 @@ def _judgement(spec: EvaluateSpec, run: str, about: Description) -> str:
     """Identify what determines the rows: the run, the data with their truth, and the judge's code; never a title."""
     values = {name: getattr(spec, name) for name in ("dataset", "method", "seed", "chunk")}
     values["run"] = run
-    values["data"] = [about.digest(IMAGES, MASKS, TRUTH), about.evaluated_labels]
+    values["data"] = [about.digest(IMAGES, MASKS, TRUTH), about.evaluated_labels, about.label_sets]
     return fingerprint(spec.judge, values)
 
 
@@ -119,18 +129,25 @@ def _delete_unwanted(registrations: Registrations, kept: set[str], chunk: ChunkF
             chunk.displacement(Pair.from_name(record.pair)).unlink(missing_ok=True)
 
 
-def judge(displacement: Array, pair: Pair, data: Dataset, truth: Truth) -> list[Row]:
-    """Return all metrics that the truth of a pair allows."""
+def judge(displacement: Array, pair: Pair, data: Dataset, truth: Truth, *, opposite: Array | None = None) -> list[Row]:
+    """Return all metrics that the truth of a pair allows, and those that need the displacement of its other direction.
+
+    Where nothing of the truth is known, intensities are compared instead.
+    """
     evidence = Evidence(
         displacement,
         spacing=data.placement(pair.fixed).spacing,
         fixed_labels=truth.labels(pair.fixed),
         moving_labels=truth.labels(pair.moving),
         labels=data.description.evaluated_labels or None,
+        label_sets=data.description.label_sets,
         landmarks=truth.landmarks(pair),
         true_displacement=truth.displacement(pair),
+        opposite=opposite,
         mask=data.mask(pair.fixed),
     )
+    if not any(map(evidence.has, ("labels", "landmarks", "true_displacement"))):
+        evidence = replace(evidence, images=(data.image(pair.fixed).array, data.image(pair.moving).array))
     try:
         return measure(evidence)
     except ValueError as error:

@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.evidence import Evidence, Value
+from benchmarks.measures.splines import read_by_spline
 from datasets import geometry
 
-Protocol = Literal["continuous", "snapped"]
+Protocol = Literal["continuous", "snapped", "learn2reg"]
 PROTOCOLS: Mapping[Protocol, str] = {  # of the distance, each with its meaning
     "continuous": "distance of the mapped fixed landmark as it is",
     "snapped": "mapped fixed landmark rounded to the nearest voxel first",
+    "learn2reg": "displacement read by cubic spline, 0 outside of the grid, as Learn2Reg's evaluator does",
 }
 CORRELATED = {
     "continuous": "Pearson's r between true and estimated displacement along each array axis, mean of the three"
@@ -33,7 +35,8 @@ def tre(
     """Return the distance in mm of each mapped fixed landmark from its moving one, ``(n,)``.
 
     Args:
-        displacement: ``(3, D, H, W)``, voxels, pull-back; read trilinearly at the fixed landmarks.
+        displacement: ``(3, D, H, W)``, voxels, pull-back; read trilinearly at the fixed landmarks, but by
+            ``learn2reg`` as that challenge's evaluator reads it: by cubic spline, with 0 outside of the grid.
         fixed_landmarks: ``(n, 3)`` in voxel coordinates, array-axis order, of the fixed image.
         moving_landmarks: ``(n, 3)``, of the moving image.
         spacing: three voxel sizes in mm.
@@ -46,7 +49,10 @@ def tre(
     fixed, moving = _both(fixed_landmarks, moving_landmarks, "tre")
     if protocol not in PROTOCOLS:
         raise ValueError(f"tre: protocol must be one of {tuple(PROTOCOLS)}, got {protocol!r}")
-    mapped = geometry.move_points(displacement, fixed)
+    if protocol == "learn2reg":
+        mapped = fixed + read_by_spline(displacement, fixed)
+    else:
+        mapped = geometry.move_points(displacement, fixed)
     if protocol == "snapped":
         mapped = np.floor(mapped + 0.5)  # np.rint would send halves to the even voxel
     return np.linalg.norm((mapped - moving) * np.asarray(spacing, dtype=np.float64), axis=1)

@@ -66,46 +66,65 @@ def overlaps(fixed: ArrayLike, warped: ArrayLike, labels: Sequence[int]) -> tupl
 
 
 def dice_values(evidence: Evidence) -> Iterator[Value]:
-    """Yield Dice of each label, the mean of the labels, and how many it averages; see `Scores`."""
-    return evidence.once(_scores).values("dice")
+    """Yield Dice of each label, the mean of the labels, and how many it averages, and the same of each named set.
+
+    A label that the fixed or the (unwarped) moving image lacks cannot be scored: its value is NaN, and the mean leaves
+    it out. A label that both have and the warp loses scores 0. A region of several labels is scored as one label.
+    """
+    return evidence.once(_judged).values("dice")
 
 
 def jaccard_values(evidence: Evidence) -> Iterator[Value]:
-    """Yield Jaccard of each label, the mean of the labels, and how many it averages; see `Scores`."""
-    return evidence.once(_scores).values("jaccard")
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Dice and Jaccard of each label, by protocol, and what they are of.
-
-    A label that the fixed or the (unwarped) moving image lacks is not ``shared`` and cannot be scored: its value is
-    NaN, and the mean leaves it out. A label that both have and the warp loses scores 0.
-    """
-
-    maps: WarpedLabels
-    dice: Mapping[Protocol, Array]
-    jaccard: Mapping[Protocol, Array]
-
-    def values(self, name: Literal["dice", "jaccard"]) -> Iterator[Value]:
-        """Yield the values of one of the two scores."""
-        shared = self.maps.shared
-        for protocol, found in getattr(self, name).items():
-            mean = float(found[shared].mean()) if shared.any() else float("nan")
-            yield Value(protocol, "mean", mean)
-            yield Value(protocol, "count", float(np.count_nonzero(shared)))
-            for label, score in zip(self.maps.labels, np.where(shared, found, np.nan), strict=True):
-                yield Value(protocol, f"label_{label}", float(score))
+    """Yield Jaccard as `dice_values` does Dice."""
+    return evidence.once(_judged).values("jaccard")
 
 
 def warped_labels(evidence: Evidence) -> WarpedLabels:
     """Return the label maps of a pair, the moving one as the protocol ``nearest`` warps it."""
-    return evidence.once(_scores).maps
+    judged = evidence.once(_judged)
+    return WarpedLabels(judged.whole.labels, judged.whole.shared, judged.fixed, judged.warped)
 
 
-def _scores(evidence: Evidence) -> Scores:
-    from benchmarks.measures import label_loops
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """Dice and Jaccard of each of ``labels``, by protocol; ``shared`` are those that both images have."""
 
+    labels: Sequence[int]
+    shared: NDArray[np.bool_]
+    dice: Mapping[Protocol, Array]
+    jaccard: Mapping[Protocol, Array]
+
+    def mean(self, found: Array) -> float:
+        """Return the mean of values, one a label, over the shared labels."""
+        return float(found[self.shared].mean()) if self.shared.any() else float("nan")
+
+    def part(self, labels: Sequence[int]) -> Scores:
+        """Return the scores of some of the labels."""
+        kept = [place for place, label in enumerate(self.labels) if label in labels]
+        dice, jaccard = ({way: found[kept] for way, found in by.items()} for by in (self.dice, self.jaccard))
+        return Scores([self.labels[place] for place in kept], self.shared[kept], dice, jaccard)
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """The scores of a pair, ``whole`` and by named set, and its maps of uint16: ``warped`` is that of ``nearest``."""
+
+    whole: Scores
+    sets: Mapping[str, Scores]
+    fixed: Array
+    warped: Array
+
+    def values(self, name: Literal["dice", "jaccard"]) -> Iterator[Value]:
+        """Yield the values of one of the two scores."""
+        for protocol, found in getattr(self.whole, name).items():
+            for ending, each in (("", self.whole), *((f"_{key}", scores) for key, scores in self.sets.items())):
+                yield Value(protocol, f"mean{ending}", each.mean(getattr(each, name)[protocol]))
+                yield Value(protocol, f"count{ending}", float(np.count_nonzero(each.shared)))
+            for label, score in zip(self.whole.labels, np.where(self.whole.shared, found, np.nan), strict=True):
+                yield Value(protocol, f"label_{label}", float(score))
+
+
+def _judged(evidence: Evidence) -> Judged:
     fixed, moving = (
         _label_map(np.asarray(labels), f"{name} labels")
         for name, labels in (("fixed", evidence.fixed_labels), ("moving", evidence.moving_labels))
@@ -115,21 +134,41 @@ def _scores(evidence: Evidence) -> Scores:
             f"overlap: grids differ, displacement {evidence.displacement.shape[1:]}, fixed labels {fixed.shape}, "
             f"moving labels {moving.shape}"
         )
+    whole, warped = _scores((fixed, moving), evidence.displacement, evidence.labels)
+    sets: dict[str, Scores] = {}
+    for name, regions in evidence.label_sets.items():
+        if all(len(region) == 1 for region in regions):
+            sets[name] = whole.part([label for region in regions for label in region])
+        else:
+            merged = tuple(_merged(each, regions) for each in (fixed, moving))
+            sets[name], _ = _scores(merged, evidence.displacement, range(1, len(regions) + 1))
+    return Judged(whole, sets, fixed, warped)
+
+
+def _scores(maps: Sequence[Array], displacement: Array, wanted: Sequence[int] | None) -> tuple[Scores, Array]:
+    """Return the scores of a fixed and a moving map, and the moving one warped to the nearest voxels."""
+    from benchmarks.measures import label_loops
+
+    fixed, moving = maps
     before = np.zeros(_BINS, np.int64)
     label_loops.count(moving, before)
-    bins = np.stack([_pair_of_bins() for _ in PROTOCOLS])
-    warped = np.empty(fixed.shape, np.uint16)
-    label_loops.count_warped((fixed, moving, warped), evidence.displacement, bins)
+    bins, warped = np.stack([_pair_of_bins() for _ in PROTOCOLS]), np.empty(fixed.shape, np.uint16)
+    label_loops.count_warped((fixed, moving, warped), displacement, bins)
     first = bins[0, 0]  # the fixed map's own
-    found = np.flatnonzero((first + before)[2:]) + 1 if evidence.labels is None else evidence.labels
+    found = np.flatnonzero((first + before)[2:]) + 1 if wanted is None else wanted
     labels = list(dict.fromkeys(int(label) for label in found))
     shared = (_of(first, labels) > 0) & (_of(before, labels) > 0)
-    dice: dict[Protocol, Array] = {}
-    jaccard: dict[Protocol, Array] = {}
-    for protocol, counted in zip(PROTOCOLS, bins, strict=True):
-        dice[protocol], jaccard[protocol] = _ratios(counted, labels)
-    jaccard = {protocol: jaccard[protocol] for protocol in OF_JACCARD}
-    return Scores(WarpedLabels(labels, shared, fixed, warped), dice, jaccard)
+    ratios = {way: _ratios(counted, labels) for way, counted in zip(PROTOCOLS, bins, strict=True)}
+    dice, jaccard = {way: each[0] for way, each in ratios.items()}, {way: ratios[way][1] for way in OF_JACCARD}
+    return Scores(labels, shared, dice, jaccard), warped
+
+
+def _merged(labels: Array, regions: Sequence[Sequence[int]]) -> Array:
+    """Return a map in which the labels of each region have its number, from 1, and all others 0."""
+    numbers = np.zeros(_LARGEST + 1, np.uint16)
+    for number, region in enumerate(regions, start=1):
+        numbers[list(region)] = number
+    return numbers[labels]
 
 
 def _pair_of_bins() -> Counts:

@@ -50,6 +50,9 @@ class Collection:
     pairs: int = 0
     atlas: str = ""
     labels: Mapping[int, str] = field(default_factory=dict[int, str])
+    label_sets: Mapping[str, tuple[tuple[int, ...], ...]] = field(
+        default_factory=dict[str, tuple[tuple[int, ...], ...]]
+    )
     preprocessing: tuple[str, ...] = ()
 
     def subject(self, case: str) -> str:
@@ -70,6 +73,16 @@ LPBA_LABELS = {
     **{label + side: f"{('left', 'right')[side]} {name}" for label, name in _SIDED.items() for side in (0, 1)},
     181: "cerebellum",
     182: "brainstem",
+}
+# What is averaged over elsewhere: all; all but cerebellum and brainstem; seven merged regions (frontal, parietal,
+# occipital and temporal lobe, cingulate gyrus, putamen, hippocampus), as Dual-PRNet has them, arXiv:1909.11966.
+LPBA_SETS = {
+    "lpba-56": tuple((label,) for label in LPBA_LABELS),
+    "lpba-54": tuple((label,) for label in LPBA_LABELS if label < 181),
+    "lpba-7": tuple(
+        tuple(label for label in LPBA_LABELS if first <= label <= last)
+        for first, last in ((21, 34), (41, 50), (61, 68), (81, 92), (121, 122), (163, 164), (165, 166))
+    ),
 }
 
 
@@ -127,7 +140,7 @@ COLLECTIONS: Mapping[str, Collection] = {
     ),
     "lpba": Collection(
         "LPBA40", "brain", "T1 MR", f"{_UNSTATED}; LPBA40: LONI research licence",
-        (_LPBA,), "atlas", 39, atlas="lpba-S01", labels=LPBA_LABELS, preprocessing=_MR,
+        (_LPBA,), "atlas", 39, atlas="lpba-S01", labels=LPBA_LABELS, label_sets=LPBA_SETS, preprocessing=_MR,
     ),
     "liver-training": Collection(
         "Liver training (MSD, BFH)", "liver", "CT", f"{_UNSTATED}; MSD: CC BY-SA 4.0; BFH: of a hospital, unknown",

@@ -225,6 +225,8 @@ def test_every_row_is_described_in_the_table():
             moving_labels=moving,
             landmarks=([[1, 2, 3], [6, 7, 8]], [[2, 2, 2], [6, 8, 6]]),
             true_displacement=u * 2,
+            opposite=-u,
+            images=(fixed / 5, moving / 5),
             mask=fixed > 0,
         )
     )
@@ -260,6 +262,9 @@ def test_only_what_the_inputs_allow_is_computed():
         ({"mask": np.ones((9, 7, 5), bool)}, "mask"),
         ({"mask": np.ones((5, 7, 9))}, "mask.*float64"),
         ({"true_displacement": np.zeros((3, 9, 7, 5))}, "displacement_error"),
+        ({"opposite": np.zeros((3, 9, 7, 5))}, "inverse_consistency"),
+        ({"images": (np.zeros((5, 7, 9)), np.zeros((9, 7, 5)))}, "similarity"),
+        ({"images": (np.zeros((9, 7, 5)), np.zeros((5, 7, 9)))}, "correlation"),
     ],
 )
 def test_inputs_that_do_not_fit_are_refused(change, message):

@@ -136,3 +136,40 @@ def test_no_scorable_label_at_all():
     )
     assert got["count"] == 0
     assert np.isnan([got["mean"], got["label_4"]]).all()
+
+
+def test_a_named_set_has_a_mean_of_its_own():
+    rng = np.random.default_rng(5)
+    fixed, moving, u = label_blocks(rng), label_blocks(rng), smooth_displacement(rng)
+    fixed[fixed == 4], moving[moving == 2] = 0, 0  # each in one image only
+    still = evaluate(Evidence(u, SPACING, fixed_labels=fixed, moving_labels=moving, labels=[1, 2, 3, 4]))
+    sets = {"few": ((1,), (2,)), "other": ((3,), (1,), (9,))}
+    rows = evaluate(
+        Evidence(u, SPACING, fixed_labels=fixed, moving_labels=moving, labels=[1, 2, 3, 4], label_sets=sets)
+    )
+    for metric in ("dice", "jaccard"):
+        for protocol in overlap.OF_JACCARD:
+            before, after = values(still, metric, protocol), values(rows, metric, protocol)
+            assert after["mean_few"] == before["label_1"]
+            assert after["mean_other"] == pytest.approx((before["label_1"] + before["label_3"]) / 2)
+            assert (after["count_few"], after["count_other"]) == (1, 2)
+            assert {region: after[region] for region in before} == pytest.approx(before, nan_ok=True)
+    assert {row["unit"] for row in rows if row["region"].startswith("count")} == {"1"}
+
+
+@pytest.mark.parametrize("protocol", [*overlap.PROTOCOLS])
+def test_a_region_of_several_labels_is_warped_as_one(protocol):
+    """Where the warp tears labels of one region apart, neither has a share above one half and the region has."""
+    rng = np.random.default_rng(6)
+    fixed, moving, u = label_blocks(rng), label_blocks(rng), smooth_displacement(rng)
+    regions = ((1, 4), (2,))
+    rows = evaluate(Evidence(u, SPACING, fixed_labels=fixed, moving_labels=moving, label_sets={"merged": regions}))
+    expected = []
+    for region in regions:
+        here, mask = np.isin(fixed, region), np.isin(moving, region)
+        warped = overlap.warp_labels(mask.astype(np.uint8), u, protocol=protocol) == 1
+        expected.append(2 * (here & warped).sum() / (here.sum() + warped.sum()))
+    got = values(rows, "dice", protocol)
+    assert got["mean_merged"] == pytest.approx(np.mean(expected))
+    assert got["count_merged"] == 2
+    assert got["mean_merged"] > got["mean"]

@@ -74,6 +74,15 @@ def test_a_pair_is_in_the_chunk_that_says_so():
     assert chunk_of(pairs, 4) == {pair.name: number for number, chunk in enumerate(chunks) for pair in chunk}
 
 
+def test_both_directions_of_a_pair_are_in_one_chunk_one_after_the_other():
+    pairs = [Pair(a, b) for a in "abcde" for b in "abcde" if a != b]
+    chunks = [pairs_of(pairs, chunk, 3) for chunk in range(3)]
+    assert sorted(pair.name for chunk in chunks for pair in chunk) == sorted(pair.name for pair in pairs)
+    for chunk in chunks:
+        assert [pair.reversed for pair in chunk[::2]] == list(chunk[1::2])
+    assert chunk_of(pairs, 3) == {pair.name: number for number, chunk in enumerate(chunks) for pair in chunk}
+
+
 @pytest.mark.parametrize(
     "spoil", [lambda text: text[:40], lambda text: text.replace("600", "1"), lambda text: "\udcff"]
 )

@@ -168,10 +168,18 @@ class Layout:
 
 
 def pairs_of(pairs: Sequence[Pair], chunk: int, chunks: int) -> Sequence[Pair]:
-    """Return the pairs of a chunk: every so many-th, so that chunks are alike."""
-    return pairs[chunk::chunks]
+    """Return the pairs of a chunk: every so many-th, both directions of a pair in one chunk, one after the other."""
+    return [pair for both in _directions(pairs)[chunk::chunks] for pair in both]
 
 
 def chunk_of(pairs: Sequence[Pair], chunks: int) -> dict[str, int]:
     """Return the chunk that each pair is in, by the pair's name."""
-    return {pair.name: number % chunks for number, pair in enumerate(pairs)}
+    return {pair.name: number % chunks for number, both in enumerate(_directions(pairs)) for pair in both}
+
+
+def _directions(pairs: Sequence[Pair]) -> list[list[Pair]]:
+    """Return the pairs by the two cases that they join, in order of first use: the judge compares both directions."""
+    found: dict[frozenset[str], list[Pair]] = {}
+    for pair in pairs:
+        found.setdefault(frozenset((pair.fixed, pair.moving)), []).append(pair)
+    return list(found.values())
