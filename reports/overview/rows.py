@@ -204,7 +204,10 @@ def _parameter_rows(run: Run, dataset: Described) -> Iterator[Summary]:
 
 
 def _label_quotes(metrics: pd.DataFrame, dataset: Described) -> dict[Quote, str]:
-    """Return the quote of each evaluated label's Dice, and the label's name; the region is ``label_<n>`` or ``<n>``."""
+    """Return the quote of each evaluated label's and each named set's Dice, and its name.
+
+    The region is ``label_<n>`` or ``<n>``, or ``mean_<set>``.
+    """
     wanted = quote(metrics, dataset.name, "dice")
     present = set(metrics[(metrics.dataset == dataset.name) & (metrics.metric == "dice")].region.astype(str))
     quotes = {}
@@ -213,4 +216,7 @@ def _label_quotes(metrics: pd.DataFrame, dataset: Described) -> dict[Quote, str]
         if wanted and region:
             names = dataset.description.labels
             quotes[Quote("dice", wanted.protocol, region)] = names.get(label, f"label {label}")
+    for name in dataset.description.label_sets if wanted else ():
+        if wanted and f"mean_{name}" in present:
+            quotes[Quote("dice", wanted.protocol, f"mean_{name}")] = f"mean of {name}"
     return quotes

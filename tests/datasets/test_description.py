@@ -107,6 +107,11 @@ def test_a_broken_description_says_what_to_do(tmp_path, content):
         ('"moving": "m"', '"moving": "f"', "test pair f__f: registers an image with itself"),
         ('"moving": "m"', '"moving": "../../m"', "a name cannot hold slashes"),
         ('"evaluated_labels": [', '"evaluated_labels": [ 0,', "evaluated label 0: labels are numbers from 1"),
+        (
+            '"evaluated_labels": [',
+            '"label_sets": {"few": [[1], [2, 1]]}, "evaluated_labels": [',
+            "label set 'few', label 1: its labels are numbers from 1 to 65535, each once",
+        ),
     ],
 )
 def test_an_edited_description_that_contradicts_itself_says_what_to_do(tmp_path, old, new, words):

@@ -131,6 +131,10 @@ def test_the_atlas_is_fixed_and_labels_are_kept(tmp_path, mirror):
     assert len(data.description.labels) == 56
     assert data.description.evaluated_labels == (21, 34, 102, 181, 182)
     assert "no scan holds the labels 22, " in data.description.notes[-1]
+    sets = data.description.label_sets
+    assert {name: len(regions) for name, regions in sets.items()} == {"lpba-56": 56, "lpba-54": 54, "lpba-7": 7}
+    assert {label for region in sets["lpba-7"] for label in region}.isdisjoint({101, 102, 161, 162, 181, 182})
+    assert sum(map(len, sets["lpba-7"])) == 14 + 10 + 8 + 12 + 2 + 2 + 2
     assert set(np.unique(truth.labels("lpba-S33"))) == set(values)
     assert data.description.missing == ()
 

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 
 from benchmarks import ranking, records, results
-from datasets.case import Pair
-from datasets.files import DataError, write_displacement
+from benchmarks.measures import consistency
+from datasets.case import Pair, Truth, open_dataset
+from datasets.files import DataError, read_displacement, write_displacement
 from tests.workflows.pipeline_inputs import TINY, run
 from workflows import evaluate as step
 from workflows.configuration.config import SettingsError
@@ -29,7 +30,10 @@ RUN = {
 @pytest.fixture
 def chunk(make_dataset, tmp_path):
     """A data set of ten pairs and the folder of a registered chunk with random displacements; one pair has failed."""
-    data = make_dataset(dark=DARK, bright=1)
+    return registered_chunk(make_dataset(dark=DARK, bright=1), tmp_path)
+
+
+def registered_chunk(data, tmp_path):
     folder = tmp_path / "runs" / "tiny" / "net" / "seed0" / "chunk0"
     folder.mkdir(parents=True)
     rng, found = np.random.default_rng(5), []
@@ -66,6 +70,18 @@ def spec(data, folder, keep="extremes", judge=()) -> EvaluateSpec:
         keep=keep,
         judge=list(judge),
     )
+
+
+@pytest.fixture
+def both_ways(make_dataset, tmp_path):
+    """The same with five pairs and the other direction of each, but of one."""
+    data = make_dataset(dark=5, bright=0)
+    path = data.folder / "dataset.json"
+    about = json.loads(path.read_text(encoding="utf-8"))
+    pairs = [(pair, pair.reversed) for pair in data.test_pairs]
+    about["test"] = [vars(pair) for both in (*pairs[:-1], pairs[-1][:1]) for pair in both]
+    path.write_text(json.dumps(about), encoding="utf-8")
+    return registered_chunk(open_dataset(data.folder), tmp_path)
 
 
 def kept(folder) -> set[str]:
@@ -113,6 +129,39 @@ def test_judging_again_by_the_same_code_gives_the_same_rows(chunk):
     step.evaluate(spec(data, folder))
     assert (folder / "metrics.parquet").read_bytes() == rows
     assert kept(folder) == left
+
+
+def test_inverse_consistency_is_of_pairs_with_both_directions(both_ways):
+    data, folder = both_ways
+    step.evaluate(spec(data, folder, keep="all"))
+    metrics = results.read(folder / "metrics.parquet", "metrics")
+    rows = metrics[(metrics.metric == "inverse_consistency") & (metrics.protocol == "grid")].set_index("pair").value
+    left_out = {"fixed__dark3", "dark3__fixed", "fixed__dark4"}  # one has failed, one has no other direction
+    assert set(rows.index) == {pair.name for pair in data.test_pairs} - left_out
+    pair = Pair("fixed", "dark1")
+    u, v = (read_displacement(folder / each.displacement_file) for each in (pair, pair.reversed))
+    assert rows[pair.name] == consistency.inverse_consistency(u, v, data.placement("fixed").spacing)[1]
+
+
+def test_judging_again_has_both_directions_of_what_is_kept(both_ways, monkeypatch):
+    data, folder = both_ways
+    monkeypatch.setattr(ranking, "SIDE_BY_SIDE", 0)
+    step.evaluate(spec(data, folder))
+    rows, left = (folder / "metrics.parquet").read_bytes(), kept(folder)
+    assert left < {pair.displacement_file for pair in data.test_pairs}
+    for keep in ("extremes", "all"):
+        step.evaluate(spec(data, folder, keep=keep))
+        assert (folder / "metrics.parquet").read_bytes() == rows
+        assert kept(folder) == left
+
+
+def test_intensities_are_compared_only_where_nothing_of_the_truth_is_known(chunk):
+    data, _ = chunk
+    pair, u = data.test_pairs[0], np.zeros((3, *data.image("fixed").array.shape), np.float32)
+    for folder, expected in ((data.folder, False), (data.folder / "nowhere", True)):
+        rows = step.judge(u, pair, data, Truth(folder))
+        assert ("similarity" in {row["metric"] for row in rows}) == expected
+        assert ("dice" in {row["metric"] for row in rows}) != expected
 
 
 @pytest.mark.parametrize("what", ["code", "records", "truth"])

@@ -16,7 +16,7 @@ from reports import page
 from reports.overview.costs import cost_table
 from reports.overview.failures import failure_frame
 from reports.overview.frontier import clock
-from reports.overview.rows import overview_rows, summarise, timed_rows
+from reports.overview.rows import label_rows, overview_rows, summarise, timed_rows
 from reports.overview.tables import dataset_table
 from reports.overview.timing import timing_table, timings
 from reports.tables import latex
@@ -341,6 +341,16 @@ def test_tables_do_not_depend_on_hash_seed_locale_or_row_order(built, tmp_path):
     subprocess.run(command, check=True, env=environment, cwd=root)
     for name in ("overview.csv", "overview.md", "overview.tex", "labels.csv", "labels.md", "labels.tex"):
         assert (tmp_path / name).read_bytes() == (report / "tables" / name).read_bytes(), name
+
+
+def test_label_table_has_the_means_of_named_sets(tmp_path):
+    data = write_dataset(tmp_path, "d", phantom=False, n_pairs=1)
+    data = replace(data, description=replace(data.description, label_sets={"both": ((1, 2),)}))
+    rows = [
+        row("d", "a__b0", "syn", "dice", value, region=region) for region, value in (("mean", 0.5), ("mean_both", 0.8))
+    ]
+    found = label_rows(make_run(frame(rows), {"d": data}))
+    assert [(each.label, each.mean) for each in found if each.method == "syn"] == [("mean of both", 0.8)]
 
 
 def test_label_table_names_structures(built):
