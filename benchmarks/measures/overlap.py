@@ -101,8 +101,8 @@ class Scores:
     def part(self, labels: Sequence[int]) -> Scores:
         """Return the scores of some of the labels."""
         kept = [place for place, label in enumerate(self.labels) if label in labels]
-        dice, jaccard = ({way: found[kept] for way, found in by.items()} for by in (self.dice, self.jaccard))
-        return Scores([self.labels[place] for place in kept], self.shared[kept], dice, jaccard)
+        names = [self.labels[place] for place in kept]
+        return Scores(names, self.shared[kept], _some(self.dice, kept), _some(self.jaccard, kept))
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,9 +158,17 @@ def _scores(maps: Sequence[Array], displacement: Array, wanted: Sequence[int] | 
     found = np.flatnonzero((first + before)[2:]) + 1 if wanted is None else wanted
     labels = list(dict.fromkeys(int(label) for label in found))
     shared = (_of(first, labels) > 0) & (_of(before, labels) > 0)
-    ratios = {way: _ratios(counted, labels) for way, counted in zip(PROTOCOLS, bins, strict=True)}
-    dice, jaccard = {way: each[0] for way, each in ratios.items()}, {way: ratios[way][1] for way in OF_JACCARD}
+    dice: dict[Protocol, Array] = {}
+    jaccard: dict[Protocol, Array] = {}
+    for way, counted in zip(PROTOCOLS, bins, strict=True):
+        dice[way], of_jaccard = _ratios(counted, labels)
+        if way in OF_JACCARD:
+            jaccard[way] = of_jaccard
     return Scores(labels, shared, dice, jaccard), warped
+
+
+def _some(found: Mapping[Protocol, Array], places: Sequence[int]) -> Mapping[Protocol, Array]:
+    return {way: values[list(places)] for way, values in found.items()}
 
 
 def _merged(labels: Array, regions: Sequence[Sequence[int]]) -> Array:

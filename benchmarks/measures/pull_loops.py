@@ -79,5 +79,5 @@ def _read(image: Array, place: Place) -> float:
 
 
 @compiled
-def _along(first: float, second: float, fraction: float) -> float:
+def _along(first: Any, second: Any, fraction: float) -> float:
     return float(first) * (1 - fraction) + float(second) * fraction

@@ -19,9 +19,10 @@ PROTOCOLS = {
 def correlation(fixed: ArrayLike, warped: ArrayLike, mask: ArrayLike | None = None) -> float:
     """Return Pearson's r of two images ``(D, H, W)`` over a boolean mask or all voxels; NaN where one is constant."""
     first, second = np.asarray(fixed), np.asarray(warped)
-    if first.shape != second.shape or (mask is not None and np.shape(mask) != first.shape):
-        raise ValueError(f"correlation: grids differ, {first.shape}, {second.shape} and the mask's {np.shape(mask)}")
-    inside = slice(None) if mask is None else np.asarray(mask)
+    inside = np.ones(first.shape, np.bool_) if mask is None else np.asarray(mask)
+    if not first.shape == second.shape == inside.shape or inside.dtype != bool:
+        shapes = f"{first.shape}, {second.shape} and the mask's {inside.shape}"
+        raise ValueError(f"correlation: grids differ, {shapes}, or the mask is not boolean but {inside.dtype}")
     a, b = (each[inside].astype(np.float64).ravel() for each in (first, second))
     if not a.size or np.ptp(a) == 0 or np.ptp(b) == 0:
         return float("nan")
