@@ -1,0 +1,137 @@
+"""One pair by one method or by several: each one's files, and the table of all."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.metrics import METRICS
+from datasets.case import Dataset
+from datasets.files import Array, Volume, replacing
+from reports.drawing.pictures import write_picture
+from reports.drawing.planes import planes
+from reports.drawing.registration import draw_registration
+from reports.tables.numbers import quantity
+from workflows.pair.grids import Field, Grid, Rule, intensities
+from workflows.pair.judging import Truth, headline, numbers
+from workflows.pair.outputs import (
+    PICTURE,
+    About,
+    Input,
+    Number,
+    described,
+    write_about,
+    write_results,
+)
+from workflows.pair.registering import PAIR, Order, Outcome, prepare, run
+from workflows.pair.scans import Scan
+
+TABLE = "methods.csv"
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """A user's pair: both images, what is known of it, and the grid that it is registered on."""
+
+    fixed: Scan
+    moving: Scan
+    truth: Truth
+    rule: Rule
+    grid: Grid
+
+
+@dataclass(frozen=True, eq=False)
+class _Ready:
+    """A pair on its grid, as methods see it."""
+
+    pair: Pair
+    data: Dataset
+    inputs: tuple[Input, Input]
+    before: Field
+
+    @property
+    def volumes(self) -> tuple[Volume, Volume]:
+        return self.data.image(PAIR.fixed), self.data.image(PAIR.moving)
+
+
+def compare(pair: Pair, orders: Sequence[Order], out: Path, work: Path, threads: int) -> str:
+    """Run every method; return why the first one that failed did so, empty where all went well."""
+    ready, failed, rows = _prepared(pair, work / "data"), "", list[dict[str, object]]()
+    for each in orders:
+        logger.info("%s: registers %s, %d threads", each.method, " x ".join(map(str, pair.grid.shape)), threads)
+        outcome = run(each, ready.data, work / each.method, threads)
+        folder = out / each.method if len(orders) > 1 else out
+        found = _written(ready, outcome, folder)
+        rows.append({"method": each.method, "status": outcome.status, "seconds": outcome.seconds, **_cells(found)})
+        if outcome.status == "ok":
+            logger.info("%s: %.1f s, %s", each.method, outcome.seconds or 0, folder)
+        else:
+            logger.warning("%s: %s, %s", each.method, outcome.status, outcome.reason)
+            failed = failed or f"{each.method}: {outcome.status}, {outcome.reason}"
+    with replacing(out / TABLE) as temporary:
+        pd.DataFrame(rows).to_csv(temporary, index=False)
+    return failed
+
+
+def _prepared(pair: Pair, folder: Path) -> _Ready:
+    images = [pair.grid.read(scan, moving=moving) for scan, moving in ((pair.fixed, False), (pair.moving, True))]
+    (fixed, low), (moving, high) = (intensities(image, pair.rule.window) for image in images)
+    still = pair.grid.back(np.zeros((3, *pair.grid.shape), np.float32), pair.fixed)
+    inputs = described(pair.fixed, low), described(pair.moving, high)
+    return _Ready(pair, prepare(folder, pair.grid, fixed, moving), inputs, still)
+
+
+def _written(ready: _Ready, outcome: Outcome, folder: Path) -> list[Number]:
+    """Write what a method gave, and what was done; return the numbers."""
+    files, found, pair, order = dict[str, str](), list[Number](), ready.pair, outcome.order
+    if outcome.displacement is not None:
+        field = pair.grid.back(outcome.displacement, pair.fixed)
+        files = write_results(folder, field, pair.fixed, pair.moving)
+        found = numbers(field, ready.before, pair.fixed, pair.truth)
+        _draw(ready, outcome.displacement, folder / PICTURE, f"{order.method}: {pair.moving.name} on {pair.fixed.name}")
+        files[PICTURE] = "two planes of the pair before and after, on the grid that it was registered on"
+    spacing = pair.grid.as_scan.spacing
+    about = About(
+        fixed=ready.inputs[0],
+        moving=ready.inputs[1],
+        align=pair.rule.align,
+        offset=pair.grid.offset,
+        grid=pair.grid.shape,
+        grid_spacing=spacing,
+        method=order.method,
+        params=order.params,
+        weights=str(order.weights or ""),
+        weights_sha256=outcome.run.checkpoint_sha,
+        status=outcome.status,
+        reason=outcome.reason,
+        seconds=outcome.seconds,
+        run=outcome.run,
+        numbers=found,
+        files=files,
+    )
+    write_about(folder, about)
+    for each in headline(found):
+        before = "" if each.before is None else f" (before: {_quantity(each.metric, each.before)})"
+        logger.info("  %s %s%s", METRICS[each.metric].name, _quantity(each.metric, each.value), before)
+    return found
+
+
+def _draw(ready: _Ready, displacement: Array, path: Path, title: str) -> None:
+    write_picture(draw_registration(planes(*ready.volumes, displacement), title), path)
+
+
+def _cells(found: Sequence[Number]) -> dict[str, float | None]:
+    return {f"{each.metric} ({each.protocol})": each.value for each in headline(found)}
+
+
+def _quantity(metric: str, value: float | None) -> str:
+    if value is None:
+        return "none"
+    unit = METRICS[metric].unit
+    return quantity(metric, value) + ("" if unit == "1" else f" {unit}")

@@ -1,0 +1,83 @@
+"""The numbers of one registration of a user's pair, on the fixed image's own grid, beside those of no registration."""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# SimpleITK is not typed.
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk  # noqa: N813 - the library's usual name
+
+from benchmarks.evidence import Evidence
+from benchmarks.metrics import METRICS, Row, evaluate
+from datasets.files import Array, DataError, one_line
+from workflows.pair.grids import Field
+from workflows.pair.outputs import Number
+from workflows.pair.scans import Scan
+
+Key = tuple[str, str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """What is known of a pair: label maps (ITK images) and landmarks ``(n, 3)`` (mm, LPS) of fixed and moving image."""
+
+    labels: tuple[Any, Any] | None = None
+    landmarks: tuple[Array, Array] | None = None
+
+
+def numbers(found: Field, before: Field, fixed: Scan, truth: Truth) -> list[Number]:
+    """Return every metric that the truth allows; ``before`` is the displacement of no registration."""
+    after, none = (_measured(each, fixed, truth) for each in (found, before))
+    return [
+        Number(
+            metric=key[0],
+            protocol=key[1],
+            region=key[2],
+            unit=row["unit"],
+            value=_finite(row["value"]),
+            before=_finite(none[key]["value"]) if key in none else None,
+        )
+        for key, row in after.items()
+    ]
+
+
+def headline(found: Sequence[Number]) -> list[Number]:
+    """Return the numbers that a table quotes: of each metric the first protocol, in its usual region."""
+    quoted = {(name, next(iter(metric.protocols)), metric.region) for name, metric in METRICS.items()}
+    return [each for each in found if (each.metric, each.protocol, each.region) in quoted]
+
+
+def _measured(field: Field, fixed: Scan, truth: Truth) -> Mapping[Key, Row]:
+    """Measure a displacement; the moving label map and landmarks are those that lie at the same place in mm."""
+    labels = truth.labels and (_array(truth.labels[0]), _array(_on(fixed, truth.labels[1])))
+    evidence = Evidence(
+        field.voxels,
+        spacing=fixed.spacing,
+        fixed_labels=labels[0] if labels else None,
+        moving_labels=labels[1] if labels else None,
+        landmarks=truth.landmarks and (fixed.to_voxels(truth.landmarks[0]), fixed.to_voxels(truth.landmarks[1])),
+    )
+    try:
+        rows = evaluate(evidence)
+    except ValueError as error:
+        raise DataError(f"{fixed.path}: the registration cannot be judged ({one_line(error)})") from error
+    return {(row["metric"], row["protocol"], row["region"]): row for row in rows}
+
+
+def _on(fixed: Scan, labels: Any) -> Any:
+    identity = sitk.Transform(3, sitk.sitkIdentity)
+    return sitk.Resample(labels, fixed.image, identity, sitk.sitkNearestNeighbor, 0, labels.GetPixelID())
+
+
+def _array(image: Any) -> Array:
+    return np.ascontiguousarray(sitk.GetArrayViewFromImage(image).transpose(2, 1, 0))
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

@@ -1,0 +1,132 @@
+"""The files of one registration of a user's pair: image, displacement, transform, picture, and what was done."""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# SimpleITK is not typed.
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import SimpleITK as sitk  # noqa: N813 - the library's usual name
+
+from benchmarks.records import Options, write
+from benchmarks.rows import RunRow
+from datasets.files import DataError, replacing, sha256, write_displacement
+from workflows.pair.grids import Field
+from workflows.pair.scans import Scan
+
+WARPED, TRANSFORM, PICTURE, ABOUT = "warped.nii.gz", "transform.h5", "picture.png", "registration.json"
+CASE = re.compile(r"(?:^|_)(\d{4})_(\d{4})$")  # a case and its modality, as Learn2Reg names images
+
+
+@dataclass(frozen=True, kw_only=True)
+class Input:
+    """A file as it was read."""
+
+    path: Path
+    sha256: str  # empty for a folder
+    voxels: tuple[int, int, int]
+    spacing: tuple[float, float, float]
+    zero: float  # the intensity that became 0
+    one: float  # and 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Number:
+    """A number of the registration, by which protocol and of which region; ``before`` is that of no registration."""
+
+    metric: str
+    protocol: str
+    region: str
+    unit: str
+    value: float | None
+    before: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """What was done: the two files, the grid, the method and its run, its seconds, numbers and files."""
+
+    fixed: Input
+    moving: Input
+    align: str
+    offset: tuple[float, float, float]  # mm (LPS) from a fixed to a moving place, before the method
+    grid: tuple[int, int, int]
+    grid_spacing: tuple[float, float, float]
+    method: str
+    params: Options
+    weights: str
+    weights_sha256: str
+    status: str
+    reason: str
+    seconds: float | None
+    run: RunRow
+    numbers: list[Number] = field(default_factory=list[Number])
+    files: dict[str, str] = field(default_factory=dict[str, str])  # what each is
+
+
+def described(scan: Scan, scale: tuple[float, float]) -> Input:
+    """Return what is kept of an input whose intensities ``scale`` became 0 and 1."""
+    digest = "" if scan.path.is_dir() else sha256(scan.path)
+    return Input(
+        path=scan.path.resolve(), sha256=digest, voxels=scan.shape, spacing=scan.spacing, zero=scale[0], one=scale[1]
+    )
+
+
+def displacement_names(fixed: str, moving: str) -> list[str]:
+    """Return the names under which Learn2Reg's evaluator looks for a displacement.
+
+    For cases that are named as there (``OASIS_0395_0000``) these are numbers, with the modalities where they are not 0
+    and 1; as the evaluator has changed its mind about pairs of one modality, both names then.
+    """
+    found = [CASE.search(name) for name in (fixed, moving)]
+    if not all(found):
+        return [f"disp_{fixed}_{moving}.nii.gz"]
+    (case_f, kind_f), (case_m, kind_m) = (each.groups() for each in found if each)
+    short, long = f"disp_{case_f}_{case_m}.nii.gz", f"disp_{case_f}_{kind_f}_{case_m}_{kind_m}.nii.gz"
+    return [short] if (kind_f, kind_m) == ("0000", "0001") else [long, short]
+
+
+def write_results(folder: Path, found: Field, fixed: Scan, moving: Scan) -> dict[str, str]:
+    """Write the warped image, the displacement and the transform, each whole or not at all; return what each is."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(folder / WARPED, lambda path: sitk.WriteImage(found.carry(moving.image), path))
+    _write(folder / TRANSFORM, lambda path: sitk.WriteTransform(found.transform, path))
+    names = displacement_names(fixed.name, moving.name)
+    write_displacement(folder / names[0], found.voxels, fixed.affine)
+    for name in names[1:]:
+        shutil.copyfile(folder / names[0], folder / name)
+    about = "displacement as Learn2Reg has it: voxels of the fixed image, (i, j, k, 3), of the moving image on its grid"
+    return {
+        WARPED: "the moving image on the fixed image's grid, in its own type of voxel",
+        TRANSFORM: "the same as an ITK transform, from fixed to moving places in mm (antsApplyTransforms, SimpleITK)",
+        **dict.fromkeys(names, about),
+    }
+
+
+def write_about(folder: Path, about: About) -> None:
+    """Write what was done, last, so that its presence means that all files are there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write(folder / ABOUT, about)
+
+
+def check_folder(folder: Path, inputs: Sequence[Path]) -> None:
+    """Raise `DataError` where results would overwrite what is not theirs."""
+    if folder.is_file():
+        raise DataError(f"--out: {folder} is a file; name a folder")
+    own = {WARPED, TRANSFORM, PICTURE, ABOUT}
+    if clash := [path for path in inputs if path.resolve().parent == folder.resolve() and path.name in own]:
+        raise DataError(f"--out: {folder}: would overwrite {clash[0].name}, an input; name another folder")
+
+
+def _write(path: Path, write: Any) -> None:
+    with replacing(path) as temporary:
+        try:
+            write(str(temporary))
+        except RuntimeError as error:
+            raise DataError(f"{path}: cannot be written ({str(error).strip().splitlines()[-1]})") from error

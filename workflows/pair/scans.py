@@ -1,0 +1,197 @@
+"""Images, label maps and landmarks of a user's own, in any format, spacing and orientation that ITK reads."""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# SimpleITK is not typed.
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import SimpleITK as sitk  # noqa: N813 - the library's usual name
+
+from datasets.files import Array, DataError, one_line, parse_points, read_volume
+from datasets.found import is_left_over
+from datasets.values import LARGEST_LABEL, whole_numbers
+
+Unit = Literal["voxels", "lps", "ras"]
+UNITS: dict[Unit, str] = {
+    "voxels": "zero-based voxels of its own image, in the order of the file's axes",
+    "lps": "millimetres, to the left, posterior and superior (ITK)",
+    "ras": "millimetres, to the right, anterior and superior (NIfTI, 3D Slicer)",
+}
+NIFTI = (".nii.gz", ".nii")
+ENDINGS = (*NIFTI, ".mha", ".mhd", ".nrrd", ".nhdr", ".img", ".hdr")
+TURNED = np.diag([-1.0, -1.0, 1.0])  # LPS to RAS and back
+SMALLEST = 8  # voxels an axis
+UNEVEN = 0.02  # of the distance of two DICOM slices
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """An image as it lies on disk: ``path`` is a file, or a folder with one DICOM series."""
+
+    path: Path
+    image: Any
+
+    @property
+    def name(self) -> str:
+        """The file's name without its ending, with nothing in it that a path would trip over."""
+        ending = next((each for each in ENDINGS if self.path.name.lower().endswith(each)), "")
+        stem = self.path.name[: len(self.path.name) - len(ending)] if ending else self.path.name
+        return re.sub(r"[^A-Za-z0-9.-]+", "_", stem).strip("_.") or "image"
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Voxels along the file's own axes i, j, k."""
+        i, j, k = self.image.GetSize()
+        return int(i), int(j), int(k)
+
+    @property
+    def spacing(self) -> tuple[float, float, float]:
+        """Voxel size in mm along the file's own axes."""
+        i, j, k = self.image.GetSpacing()
+        return float(i), float(j), float(k)
+
+    @cached_property
+    def directions(self) -> Array:
+        """Direction cosines ``(3, 3)`` in LPS, one column an axis of the file."""
+        return np.reshape(self.image.GetDirection(), (3, 3))
+
+    @cached_property
+    def affine(self) -> Array:
+        """Voxel-to-world affine ``(4, 4)`` in RAS millimetres."""
+        affine = np.eye(4)
+        affine[:3, :3] = TURNED @ self.directions @ np.diag(self.spacing)
+        affine[:3, 3] = TURNED @ np.asarray(self.image.GetOrigin())
+        return affine
+
+    def to_voxels(self, points: Array) -> Array:
+        """Return the voxel coordinates ``(n, 3)`` of points ``(n, 3)`` in LPS millimetres."""
+        return np.linalg.solve(self.directions @ np.diag(self.spacing), (points - self.image.GetOrigin()).T).T
+
+    def to_millimetres(self, voxels: Array) -> Array:
+        """Return the places ``(n, 3)`` in LPS millimetres of voxel coordinates ``(n, 3)``."""
+        return voxels @ (self.directions @ np.diag(self.spacing)).T + self.image.GetOrigin()
+
+
+def read_scan(path: Path) -> Scan:
+    """Read an image of one number a voxel; raise `DataError` for anything that cannot be registered."""
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder")
+    # ITK reads a torn NIfTI file, and makes zeros of what is missing and of NaN.
+    sound = read_volume(path) if path.name.lower().endswith(NIFTI) else None
+    try:
+        image = sitk.ReadImage(_files(path) if path.is_dir() else str(path))
+    except RuntimeError as error:
+        raise DataError(f"{path}: not an image that ITK reads ({_reason(error)})") from error
+    scan = Scan(path, image)
+    fault = _fault(image)
+    if not fault and sound and not np.allclose(scan.affine, sound.affine, rtol=0, atol=1e-2):
+        fault = "ITK and the header's sform place it differently; correct the header"
+    if fault:
+        raise DataError(f"{path}: {fault}")
+    return scan
+
+
+def read_labels(path: Path, scan: Scan) -> Any:
+    """Read a label map that lies on the grid of ``scan``, as an ITK image of uint16."""
+    labels = read_scan(path)
+    if labels.shape != scan.shape or not np.allclose(labels.affine, scan.affine, rtol=0, atol=1e-2):
+        raise DataError(f"{path}: does not lie on the grid of {scan.path}; resample it there first (nearest neighbour)")
+    try:
+        values, _ = whole_numbers(sitk.GetArrayFromImage(labels.image), LARGEST_LABEL)
+    except ValueError as error:
+        raise DataError(f"{path}: {one_line(error)}") from error
+    image = sitk.GetImageFromArray(values.astype(np.uint16))
+    image.CopyInformation(scan.image)
+    return image
+
+
+def read_points(path: Path, scan: Scan, unit: Unit) -> Array:
+    """Read landmarks, one a row, and return them ``(n, 3)`` in LPS millimetres.
+
+    Raises:
+        DataError: no landmarks, or most lie outside of the image: another unit is likely, and the message says so.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    text = path.read_text(encoding="utf-8", errors="replace")
+    points = parse_points(text.replace(",", " ").replace(";", " "), str(path))
+    millimetres = {"voxels": scan.to_millimetres, "lps": lambda at: at, "ras": lambda at: at @ TURNED}[unit](points)
+    inside = _inside(scan.to_voxels(millimetres), scan.shape)
+    if inside < 1:
+        others = [other for other in UNITS if other != unit and _fits(points, scan, other)]
+        hint = f"; they all do as {' or '.join(others)} (--landmark-unit)" if others else ""
+        raise DataError(f"{path}: as {unit} ({UNITS[unit]}) only {inside:.0%} of the landmarks lie in the image{hint}")
+    return millimetres
+
+
+def _fits(points: Array, scan: Scan, unit: Unit) -> bool:
+    places = {"voxels": lambda at: at, "lps": scan.to_voxels, "ras": lambda at: scan.to_voxels(at @ TURNED)}
+    return _inside(places[unit](points), scan.shape) == 1
+
+
+def _inside(voxels: Array, shape: Sequence[int]) -> float:
+    return float(np.mean(np.all((voxels >= -0.5) & (voxels <= np.asarray(shape) - 0.5), axis=1)))
+
+
+def _files(folder: Path) -> list[str]:
+    """Return the slices of the one DICOM series in a folder, in the order of their places."""
+    reader = sitk.ImageSeriesReader()
+    series = list(reader.GetGDCMSeriesIDs(str(folder)))
+    if not series:
+        held = sorted(path.name for path in folder.iterdir() if not is_left_over(path.name))[:3]
+        raise DataError(f"{folder}: no DICOM series in it (it has {', '.join(held) or 'no files'}); name an image file")
+    if len(series) > 1:
+        raise DataError(f"{folder}: {len(series)} DICOM series in it; put the one you mean into a folder of its own")
+    files = list(reader.GetGDCMSeriesFileNames(str(folder), series[0]))
+    _check_slices(folder, files)
+    return files
+
+
+def _check_slices(folder: Path, files: Sequence[str]) -> None:
+    """Refuse a series with a slice that is missing or cannot be read: ITK would close the gap without a word."""
+    known = {Path(file).name for file in files} | {"DICOMDIR"}
+    others = [path for path in sorted(folder.iterdir()) if path.is_file() and not is_left_over(path.name)]
+    if strange := [path.name for path in others if path.name not in known]:
+        raise DataError(f"{folder}: {strange[0]} is no slice of its series, or is torn; remove or mend it")
+    places = [_place(file) for file in files]
+    steps = np.linalg.norm(np.diff(places, axis=0), axis=1) if len(files) > 1 else np.ones(1)
+    if steps.max() - steps.min() > UNEVEN * steps.mean():
+        raise DataError(
+            f"{folder}: slices lie {steps.min():.3g} to {steps.max():.3g} mm apart: one is missing or twice there"
+        )
+
+
+def _place(file: str) -> Array:
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(file)
+    reader.ReadImageInformation()
+    return np.asarray(reader.GetOrigin())
+
+
+def _fault(image: Any) -> str:
+    if image.GetNumberOfComponentsPerPixel() != 1:
+        return f"{image.GetNumberOfComponentsPerPixel()} numbers a voxel; save one number a voxel"
+    size = image.GetSize()
+    if len(size) != 3:
+        return f"{len(size)} dimensions; save one volume of three"
+    if min(size) < SMALLEST:
+        return f"{' x '.join(map(str, size))} voxels; every axis has to have at least {SMALLEST}"
+    values = sitk.GetArrayViewFromImage(image)
+    bad = int(values.size - np.isfinite(values).sum())
+    if bad:
+        return f"{bad} of {values.size} voxels are NaN or infinite; clean the image first"
+    return "all voxels are the same; there is nothing to register" if values.min() == values.max() else ""
+
+
+def _reason(error: RuntimeError) -> str:
+    """Return the sentence of ITK's error that says something; the others have source files and addresses."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return one_line(re.sub(r"^.*(?:ERROR|Exception)[^:]*:\s*", "", lines[-1]))[:200] if lines else "no reason given"
