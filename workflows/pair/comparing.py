@@ -12,7 +12,7 @@ import pandas as pd
 
 from benchmarks.metrics import METRICS
 from datasets.case import Dataset
-from datasets.files import Array, Volume, replacing
+from datasets.files import Array, DataError, Volume, replacing
 from reports.drawing.pictures import write_picture
 from reports.drawing.planes import planes
 from reports.drawing.registration import draw_registration
@@ -65,7 +65,12 @@ def compare(pair: Pair, orders: Sequence[Order], out: Path, work: Path, threads:
     ready, failed, rows = _prepared(pair, work / "data"), "", list[dict[str, object]]()
     for each in orders:
         logger.info("%s: registers %s, %d threads", each.method, " x ".join(map(str, pair.grid.shape)), threads)
-        outcome = run(each, ready.data, work / each.method, threads)
+        try:
+            outcome = run(each, ready.data, work / each.method, threads)
+        except DataError as error:  # of its weights; the other methods go on
+            failed = failed or f"{each.method}: {error}"
+            rows.append({"method": each.method, "status": "failed"})
+            continue
         folder = out / each.method if len(orders) > 1 else out
         found = _written(ready, outcome, folder)
         rows.append({"method": each.method, "status": outcome.status, "seconds": outcome.seconds, **_cells(found)})
