@@ -8,7 +8,7 @@ from tests.house import measures
 from workflows.configuration.sources import ROOMS
 
 FLOORS = {"datasets": 9, "methods": 6, "benchmarks": 4, "reports": 8, "workflows": 4}
-WIDE_TOPS = ("datasets", "methods")  # where one file is one data set or method
+WIDE_TOPS = ("datasets", "methods", "workflows")  # where one name is one data set, method, step or command
 LOOSE = 40  # at the edges: JSON and YAML
 
 

@@ -17,17 +17,11 @@ from reports.drawing.pictures import write_picture
 from reports.drawing.planes import planes
 from reports.drawing.registration import draw_registration
 from reports.tables.numbers import quantity
-from workflows.pair.grids import Field, Grid, Rule, intensities
+from workflows.pair.about import About, Input, Number, Written
+from workflows.pair.fields import Field
+from workflows.pair.grids import Grid, Rule, intensities
 from workflows.pair.judging import Truth, headline, numbers
-from workflows.pair.outputs import (
-    PICTURE,
-    About,
-    Input,
-    Number,
-    described,
-    write_about,
-    write_results,
-)
+from workflows.pair.outputs import PICTURE, described, write_about, write_results
 from workflows.pair.registering import PAIR, Order, Outcome, prepare, run
 from workflows.pair.scans import Scan
 
@@ -60,25 +54,25 @@ class _Ready:
         return self.data.image(PAIR.fixed), self.data.image(PAIR.moving)
 
 
-def compare(pair: Pair, orders: Sequence[Order], out: Path, work: Path, threads: int) -> str:
+def compare(pair: Pair, orders: Sequence[Order], out: Path, *, work: Path, threads: int) -> str:
     """Run every method; return why the first one that failed did so, empty where all went well."""
     ready, failed, rows = _prepared(pair, work / "data"), "", list[dict[str, object]]()
     for each in orders:
-        logger.info("%s: registers %s, %d threads", each.method, " x ".join(map(str, pair.grid.shape)), threads)
+        logger.info("%s: registers %s, %d threads", each.by.method, " x ".join(map(str, pair.grid.shape)), threads)
         try:
-            outcome = run(each, ready.data, work / each.method, threads)
+            outcome = run(each, ready.data, work / each.by.method, threads)
         except DataError as error:  # of its weights; the other methods go on
-            failed = failed or f"{each.method}: {error}"
-            rows.append({"method": each.method, "status": "failed"})
+            failed = failed or f"{each.by.method}: {error}"
+            rows.append({"method": each.by.method, "status": "failed"})
             continue
-        folder = out / each.method if len(orders) > 1 else out
+        folder = out / each.by.method if len(orders) > 1 else out
         found = _written(ready, outcome, folder)
-        rows.append({"method": each.method, "status": outcome.status, "seconds": outcome.seconds, **_cells(found)})
+        rows.append({"method": each.by.method, "status": outcome.status, "seconds": outcome.seconds, **_cells(found)})
         if outcome.status == "ok":
-            logger.info("%s: %.1f s, %s", each.method, outcome.seconds or 0, folder)
+            logger.info("%s: %.1f s, %s", each.by.method, outcome.seconds or 0, folder)
         else:
-            logger.warning("%s: %s, %s", each.method, outcome.status, outcome.reason)
-            failed = failed or f"{each.method}: {outcome.status}, {outcome.reason}"
+            logger.warning("%s: %s, %s", each.by.method, outcome.status, outcome.reason)
+            failed = failed or f"{each.by.method}: {outcome.status}, {outcome.reason}"
     with replacing(out / TABLE) as temporary:
         pd.DataFrame(rows).to_csv(temporary, index=False)
     return failed
@@ -89,18 +83,20 @@ def _prepared(pair: Pair, folder: Path) -> _Ready:
     (fixed, low), (moving, high) = (intensities(image, pair.rule.window) for image in images)
     still = pair.grid.back(np.zeros((3, *pair.grid.shape), np.float32), pair.fixed)
     inputs = described(pair.fixed, low), described(pair.moving, high)
-    return _Ready(pair, prepare(folder, pair.grid, fixed, moving), inputs, still)
+    return _Ready(pair, prepare(folder, pair.grid.affine, fixed, moving), inputs, still)
 
 
 def _written(ready: _Ready, outcome: Outcome, folder: Path) -> list[Number]:
     """Write what a method gave, and what was done; return the numbers."""
-    files, found, pair, order = dict[str, str](), list[Number](), ready.pair, outcome.order
+    files, found, pair, order = list[Written](), list[Number](), ready.pair, outcome.order
     if outcome.displacement is not None:
         field = pair.grid.back(outcome.displacement, pair.fixed)
         files = write_results(folder, field, pair.fixed, pair.moving)
         found = numbers(field, ready.before, pair.fixed, pair.truth)
-        _draw(ready, outcome.displacement, folder / PICTURE, f"{order.method}: {pair.moving.name} on {pair.fixed.name}")
-        files[PICTURE] = "two planes of the pair before and after, on the grid that it was registered on"
+        _draw(
+            ready, outcome.displacement, folder / PICTURE, f"{order.by.method}: {pair.moving.name} on {pair.fixed.name}"
+        )
+        files.append(Written(name=PICTURE, what="two planes of the pair before and after, on the grid of the method"))
     spacing = pair.grid.as_scan.spacing
     about = About(
         fixed=ready.inputs[0],
@@ -109,8 +105,7 @@ def _written(ready: _Ready, outcome: Outcome, folder: Path) -> list[Number]:
         offset=pair.grid.offset,
         grid=pair.grid.shape,
         grid_spacing=spacing,
-        method=order.method,
-        params=order.params,
+        method=order.by.method,
         weights=str(order.weights or ""),
         weights_sha256=outcome.run.checkpoint_sha,
         status=outcome.status,

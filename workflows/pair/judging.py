@@ -16,8 +16,8 @@ import SimpleITK as sitk  # noqa: N813 - the library's usual name
 from benchmarks.evidence import Evidence
 from benchmarks.metrics import METRICS, Row, evaluate
 from datasets.files import Array, DataError, one_line
-from workflows.pair.grids import Field
-from workflows.pair.outputs import Number
+from workflows.pair.about import Number
+from workflows.pair.fields import Field
 from workflows.pair.scans import Scan
 
 Key = tuple[str, str, str]

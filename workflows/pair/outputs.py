@@ -8,66 +8,19 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import SimpleITK as sitk  # noqa: N813 - the library's usual name
 
-from benchmarks.records import Options, write
-from benchmarks.rows import RunRow
+from benchmarks.records import write
 from datasets.files import DataError, replacing, sha256, write_displacement
-from workflows.pair.grids import Field
+from workflows.pair.about import About, Input, Written
+from workflows.pair.fields import Field
 from workflows.pair.scans import Scan
 
 WARPED, TRANSFORM, PICTURE, ABOUT = "warped.nii.gz", "transform.h5", "picture.png", "registration.json"
 CASE = re.compile(r"(?:^|_)(\d{4})_(\d{4})$")  # a case and its modality, as Learn2Reg names images
-
-
-@dataclass(frozen=True, kw_only=True)
-class Input:
-    """A file as it was read."""
-
-    path: Path
-    sha256: str  # empty for a folder
-    voxels: tuple[int, int, int]
-    spacing: tuple[float, float, float]
-    zero: float  # the intensity that became 0
-    one: float  # and 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class Number:
-    """A number of the registration, by which protocol and of which region; ``before`` is that of no registration."""
-
-    metric: str
-    protocol: str
-    region: str
-    unit: str
-    value: float | None
-    before: float | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class About:
-    """What was done: the two files, the grid, the method and its run, its seconds, numbers and files."""
-
-    fixed: Input
-    moving: Input
-    align: str
-    offset: tuple[float, float, float]  # mm (LPS) from a fixed to a moving place, before the method
-    grid: tuple[int, int, int]
-    grid_spacing: tuple[float, float, float]
-    method: str
-    params: Options
-    weights: str
-    weights_sha256: str
-    status: str
-    reason: str
-    seconds: float | None
-    run: RunRow
-    numbers: list[Number] = field(default_factory=list[Number])
-    files: dict[str, str] = field(default_factory=dict[str, str])  # what each is
 
 
 def described(scan: Scan, scale: tuple[float, float]) -> Input:
@@ -92,7 +45,7 @@ def displacement_names(fixed: str, moving: str) -> list[str]:
     return [short] if (kind_f, kind_m) == ("0000", "0001") else [long, short]
 
 
-def write_results(folder: Path, found: Field, fixed: Scan, moving: Scan) -> dict[str, str]:
+def write_results(folder: Path, found: Field, fixed: Scan, moving: Scan) -> list[Written]:
     """Write the warped image, the displacement and the transform, each whole or not at all; return what each is."""
     folder.mkdir(parents=True, exist_ok=True)
     _write(folder / WARPED, lambda path: sitk.WriteImage(found.carry(moving.image), path))
@@ -102,11 +55,12 @@ def write_results(folder: Path, found: Field, fixed: Scan, moving: Scan) -> dict
     for name in names[1:]:
         shutil.copyfile(folder / names[0], folder / name)
     about = "displacement as Learn2Reg has it: voxels of the fixed image, (i, j, k, 3), of the moving image on its grid"
-    return {
-        WARPED: "the moving image on the fixed image's grid, in its own type of voxel",
-        TRANSFORM: "the same as an ITK transform, from fixed to moving places in mm (antsApplyTransforms, SimpleITK)",
-        **dict.fromkeys(names, about),
-    }
+    as_itk = "the same as an ITK transform, from fixed to moving places in mm (antsApplyTransforms, SimpleITK)"
+    return [
+        Written(name=WARPED, what="the moving image on the fixed image's grid, in its own type of voxel"),
+        Written(name=TRANSFORM, what=as_itk),
+        *(Written(name=name, what=about) for name in names),
+    ]
 
 
 def write_about(folder: Path, about: About) -> None:
