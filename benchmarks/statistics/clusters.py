@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from benchmarks.statistics.student import quantile
 from datasets.files import Array
 
-UNDERSTATED = 1.5  # chosen by simulation, see docs/verdicts.md
+UNDERSTATED = 2.0  # chosen by simulation, see docs/verdicts.md
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Variance:
 
         Of skewed numbers a small sample without its few extreme ones looks precise and is off to one side. Johnson
         (1978, doi:10.2307/2286597) moves the bound of t by skewness / 6 (2 t^2 + 1); both bounds move apart so, at the
-        t of 5 %, and by `UNDERSTATED` as much, for few numbers show less skewness than there is.
+        t of 5 %, and by `UNDERSTATED` times as much, for few numbers show less skewness than there is.
         """
         if not self.value > 0 or np.isinf(self.df):
             return float(np.sqrt(self.value))
