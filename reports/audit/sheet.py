@@ -42,6 +42,7 @@ class Quantity:
     pooled: bool
     pair: int | None
     seed: int | None
+    spread: Sequence[float]
     device: str
 
 
@@ -53,9 +54,14 @@ class Sheet:
     known: Mapping[str, Known]
 
     @cached_property
+    def numbers(self) -> list[Cell]:
+        """The cells that print a number."""
+        return [cell for cell in self.paper.cells if cell.printed.number]
+
+    @cached_property
     def cells(self) -> list[Cell]:
-        """The cells that print a number of something measured."""
-        return [cell for cell in self.paper.cells if cell.metric and cell.printed.number]
+        """The cells that print a number of something that can be measured."""
+        return [cell for cell in self.numbers if cell.metric]
 
     @cached_property
     def quantities(self) -> dict[Quantity, list[Cell]]:
@@ -86,9 +92,9 @@ def quantity(cell: Cell) -> Quantity:
     """Return what a cell is of; the mean and the median of seconds count as one, for papers do not tell them apart."""
     statistic = "typical" if cell.metric == "seconds" and cell.statistic in ("mean", "median") else cell.statistic
     if cell.metric in COSTS:
-        return Quantity(tuple(cell.methods), (), cell.metric, "", "", statistic, False, None, None, cell.device)
+        return Quantity(tuple(cell.methods), (), cell.metric, "", "", statistic, False, None, None, (), cell.device)
     of = (tuple(cell.datasets), cell.metric, cell.protocol, cell.region, statistic, cell.pooled, cell.pair, cell.seed)
-    return Quantity(tuple(cell.methods), *of, "")
+    return Quantity(tuple(cell.methods), *of, tuple(cell.spread), "")
 
 
 def number(cell: Cell) -> Number:

@@ -70,18 +70,19 @@ def _alike(one: Cell, other: Cell) -> Finding:
 def check_training(sheet: Sheet) -> Iterator[Finding]:
     """Work out the share of the card's peak that the stated hours of training need for the student's network alone."""
     known, student = sheet.known, networks()["ldr-1"]
-    if not {"iterations", "batch", "hours", "peak"} <= known.keys():
+    hours = next((cell for cell in sheet.numbers if cell.unit == "h"), None)
+    if hours is None or not {"iterations", "batch", "peak"} <= known.keys():
         return
     work = PASSES * 2 * student.macs * known["batch"].value * known["iterations"].value
-    share = work / (known["hours"].value * 3600) / (known["peak"].value * 1e12)
+    share = work / (number(hours).value * 3600) / (known["peak"].value * 1e12)
     holds: Holds = "yes" if share <= PEAK else "implausible"
     yield Finding(
         "training/hours",
-        f"{known['hours'].locator}; peak: {known['peak'].locator}",
+        f"{hours.printed.locator}; peak: {known['peak'].locator}",
         f"share of the card's peak of {known['peak'].value:g} TFLOP/s for the student's convolutions alone "
         f"({student.macs / 1e9:.1f} GMAC, forward and backward, {known['iterations'].printed} batches of "
         f"{known['batch'].printed})",
-        f"{known['hours'].printed} h",
+        f"{hours.printed.text} h",
         f"{100 * share:.0f}",
         "%",
         holds,

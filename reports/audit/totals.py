@@ -28,6 +28,9 @@ def check_totals(sheet: Sheet) -> Iterator[Finding]:
     """Work each mean, standard deviation or sum over pairs out of the single pairs; a quantity printed twice once."""
     for cells in sheet.quantities.values():
         cell = cells[0]
+        if cell.spread:
+            yield _draws(cell)
+            continue
         rows = None if cell.pair is not None or cell.statistic not in OVER_PAIRS else rows_of(sheet, cell)
         if rows is not None:
             yield _total(cells, rows)
@@ -92,6 +95,23 @@ def _total(cells: Sequence[Cell], rows: Rows) -> Finding:
         holds,
         follows if holds == "yes" else "The row is not that of the pairs above it.",
         notable=not exact,
+    )
+
+
+def _draws(cell: Cell) -> Finding:
+    """Work the mean, or the standard deviation (n - 1), of single draws out of their numbers."""
+    draws = np.array(cell.spread)
+    value = float(draws.mean() if cell.statistic == "mean" else draws.std(ddof=1))
+    holds = within(cell, value)
+    return Finding(
+        f"draws/{cell.row.key}/{cell.column.key}",
+        cell.printed.locator,
+        f"{cell.row.name}, {cell.column.label}, of {', '.join(f'{draw:g}' for draw in draws)}",
+        cell.printed.text,
+        _rounded(value, number(cell).step),
+        cell.unit,
+        "yes" if holds else "no",
+        "It is that of the printed draws." if holds else "It is not that of the printed draws.",
     )
 
 

@@ -118,6 +118,7 @@ class Cell:
     region: str = ""  # where, by default the headline region of the metric
     statistic: str = ""  # over pairs, or over calls of seconds
     pooled: bool = False  # over all landmarks together and not over pairs
+    sets_alike: bool = False  # whether several data sets count alike, however many pairs each has
     seed: int | None = None  # one seed; None for all
     draws: bool = False  # whether there have to be several seeds
     spread: Sequence[float] = ()  # the printed numbers of single draws whose mean or SD is printed here

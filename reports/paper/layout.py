@@ -30,6 +30,7 @@ SCHEMA = Path(__file__).parents[1] / "schemas" / "paper.schema.yaml"
 # said of rows and columns alone
 NOT_OF_CELLS = ("key", "label", "labels", "group", "only", "cells", "printed", "sd_of", "claim", "spread")
 COMPARED = ("method", "less", "against")
+ALIKE = ("mean", "reduction")  # statistics in which data sets can count alike
 POOLED = (
     "mean",
     "sd",
@@ -219,6 +220,8 @@ def _check_cell(cell: Cell, datasets: Sequence[str], where: str) -> None:
         raise PaperError(f"{where}: the cell needs {', '.join(missing)}")
     if cell.pooled and cell.statistic not in POOLED:
         raise PaperError(f"{where}: pooled goes with {', '.join(POOLED)}, not {cell.statistic}")
+    if cell.sets_alike and (cell.pooled or cell.statistic not in ALIKE):
+        raise PaperError(f"{where}: sets_alike goes with {', '.join(ALIKE)} over pairs")
     if _is_judged(cell) and cell.margin is None:
         raise PaperError(f"{where}: the cell needs a margin: how far from the printed number still agrees")
 

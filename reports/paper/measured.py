@@ -12,7 +12,7 @@ from benchmarks.ranking import Quote, default_quote
 from reports.paper import costs
 from reports.paper.cast import PaperRun
 from reports.paper.contents import Cell, Measured
-from reports.paper.pair_values import Choice, Missing, PairValues, shared, statistic_name, summarise
+from reports.paper.pair_values import Choice, Missing, PairValues, alike, shared, statistic_name, summarise
 from reports.reading import trainings
 from reports.reading.summary import Sizes
 
@@ -73,7 +73,7 @@ class Reader:
         if cell.metric in costs.METRICS:
             return self._costs.blank(cell, names, stand_in)
         learned = "; ".join(dict.fromkeys(filter(None, map(self._learned.get, cell.methods))))
-        statistic = statistic_name(cell.statistic, pooled=cell.pooled)
+        statistic = statistic_name(cell.statistic, pooled=cell.pooled, sets_alike=cell.sets_alike)
         return Measured(names, stand_in or bool(learned), cell.metric, cell.protocol, statistic, learned=learned)
 
     def _over_pairs(self, blank: Measured, choices: Sequence[Choice], cell: Cell) -> Measured:
@@ -95,8 +95,9 @@ class Reader:
             ran = {seed for choice in choices if choice.seed is None for seed in self._pairs.seeds(choice)}
             what = f"of {len(draws)} draw{'s' * (len(draws) > 1)}: {', '.join(map(str, draws))}"
             notes += [what] if len(ran) > 1 else []
+        frames = list(map(alike, frames)) if cell.sets_alike else frames
         subjects = self._pairs.subjects(frames[0].index)
-        how = {"drawn": self._pairs.drawn(choices), "factor": cell.factor, "pooled": cell.pooled}
+        how = {"drawn": self._pairs.drawn(choices), "factor": cell.factor, "pooled": cell.pooled or cell.sets_alike}
         answer = summarise(cell.statistic, frames, subjects, **how)
         found = replace(blank, value=answer.value, n=answer.n, drawn=answer.drawn, sample=answer.sample, failed=failed)
         trainings = len(answer.drawn.seeds) if answer.drawn else 0

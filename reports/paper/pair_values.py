@@ -183,9 +183,16 @@ def shared(frames: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
     return [frame.loc[common] for frame in frames]
 
 
-def statistic_name(statistic: str, *, pooled: bool = False) -> str:
+def alike(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return registrations in the columns that are pooled, weighted so that the data sets of a seed count alike."""
+    sizes = frame.groupby(level=["dataset", "seed"])["value"].transform("size")
+    return pd.DataFrame({"count": 1 / sizes, "mean": frame["value"], "sd": 0.0})
+
+
+def statistic_name(statistic: str, *, pooled: bool = False, sets_alike: bool = False) -> str:
     """Return what a ledger calls a statistic."""
-    return f"{_WORDS.get(statistic, statistic)}{' over landmarks' if pooled else ''}"
+    over = " over landmarks" if pooled else ", mean of the data sets" if sets_alike else ""
+    return f"{_WORDS.get(statistic, statistic)}{over}"
 
 
 def summarise(
