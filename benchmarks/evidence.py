@@ -55,6 +55,7 @@ class Evidence:
         moving_labels: label map of the moving image, same grid.
         labels: the labels to score; all but 0 that either map has when None.
         label_sets: by name, regions to average over beside these; each is one label or several that are taken as one.
+        learn2reg: whether to compute what only that challenge's leaderboards need, and takes seconds.
         landmarks: fixed and moving landmarks, each ``(n, 3)`` in voxels.
         true_displacement: ``(3, D, H, W)``, same convention.
         opposite: the displacement of the pair with fixed and moving exchanged, same grid and convention.
@@ -68,6 +69,7 @@ class Evidence:
     moving_labels: ArrayLike | None = None
     labels: Sequence[int] | None = None
     label_sets: Mapping[str, Sequence[Sequence[int]]] = field(default_factory=dict[str, Sequence[Sequence[int]]])
+    learn2reg: bool = False
     landmarks: tuple[ArrayLike, ArrayLike] | None = None
     true_displacement: ArrayLike | None = None
     opposite: ArrayLike | None = None

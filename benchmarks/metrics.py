@@ -13,7 +13,7 @@ from typing import TypedDict
 import numpy as np
 
 from benchmarks.evidence import Evidence
-from benchmarks.measures import consistency, deformation, folds, landmarks, overlap, similarity, surfaces
+from benchmarks.measures import consistency, deformation, folds, landmarks, overlap, similarity, surfaces, surfels
 from benchmarks.metric import Metric
 from datasets import geometry
 
@@ -64,6 +64,20 @@ METRICS: Mapping[str, Metric] = {
         tolerance=0.05,
         perfect=0.0,
         source="Huttenlocher et al. 1993, doi:10.1109/34.232073",
+    ),
+    "hd95_l2r": Metric(
+        name="95th percentile of the Hausdorff distance, by the Learn2Reg evaluator",
+        symbol="HD95, Learn2Reg",
+        meaning="For comparison with its leaderboards alone, where a set asks for it: in voxels, weighed by area.",
+        unit="voxels",
+        needs="labels",
+        compute=surfels.hausdorff_l2r(overlap.filled_labels),
+        protocols=surfels.PROTOCOLS,
+        region="mean",
+        decimals=2,
+        tolerance=0.1,
+        perfect=0.0,
+        source="Learn2Reg, doi:10.1109/TMI.2022.3213983",
     ),
     "tre": Metric(
         name="Target registration error",

@@ -175,6 +175,7 @@ class Description:
     evaluated_labels: tuple[int, ...] = ()
     # named sets of regions to average over beside these, each region one label or several taken as one
     label_sets: dict[str, tuple[tuple[int, ...], ...]] = field(default_factory=dict[str, tuple[tuple[int, ...], ...]])
+    learn2reg: bool = False  # whether to judge what only that challenge's leaderboards need, and takes seconds a pair
     primary: str = ""  # the metric that figures and rankings go by; else the first that there is
     subjects: dict[str, str] = field(default_factory=dict[str, str])  # of each case
     series: dict[str, str] = field(default_factory=dict[str, str])  # DICOM series of each patient

@@ -119,7 +119,7 @@ def _judgement(spec: EvaluateSpec, run: str, about: Description) -> str:
     """Identify what determines the rows: the run, the data with their truth, and the judge's code; never a title."""
     values = {name: getattr(spec, name) for name in ("dataset", "method", "seed", "chunk")}
     values["run"] = run
-    values["data"] = [about.digest(IMAGES, MASKS, TRUTH), about.evaluated_labels, about.label_sets]
+    values["data"] = [about.digest(IMAGES, MASKS, TRUTH), about.evaluated_labels, about.label_sets, about.learn2reg]
     return fingerprint(spec.judge, values)
 
 
@@ -141,6 +141,7 @@ def judge(displacement: Array, pair: Pair, data: Dataset, truth: Truth, *, oppos
         moving_labels=truth.labels(pair.moving),
         labels=data.description.evaluated_labels or None,
         label_sets=data.description.label_sets,
+        learn2reg=data.description.learn2reg,
         landmarks=truth.landmarks(pair),
         true_displacement=truth.displacement(pair),
         opposite=opposite,

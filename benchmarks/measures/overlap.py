@@ -85,6 +85,13 @@ def warped_labels(evidence: Evidence) -> WarpedLabels:
     return WarpedLabels(judged.whole.labels, judged.whole.shared, judged.fixed, judged.warped)
 
 
+def filled_labels(evidence: Evidence) -> WarpedLabels:
+    """Return the same with the moving map as the protocol ``learn2reg`` warps it."""
+    moving, maps = np.asarray(evidence.moving_labels), warped_labels(evidence)
+    filled = warp_labels(moving, evidence.displacement, protocol="learn2reg").astype(np.uint16)
+    return WarpedLabels(maps.labels, maps.shared, maps.fixed, filled)
+
+
 @dataclass(frozen=True, eq=False)
 class Scores:
     """Dice and Jaccard of each of ``labels``, by protocol; ``shared`` are those that both images have."""

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 from scipy import ndimage
 
 from benchmarks.evidence import Evidence
-from benchmarks.measures import landmarks, splines
+from benchmarks.measures import landmarks, overlap, splines, surfels
 from benchmarks.metrics import evaluate
 from tests.benchmarks.judge_inputs import SHAPE, SPACING, label_blocks, smooth_displacement, values
 
@@ -89,3 +89,56 @@ def test_a_spline_overshoots_where_a_trilinear_reading_does_not():
     assert abs(read - 1) > 0.01
     got = landmarks.tre(u, point, [[7.5, 4.0, 4.0]], SPACING, protocol="learn2reg")
     assert got == pytest.approx(abs(read - 1) * SPACING[0], rel=1e-6)
+
+
+def box(shape, *sides):
+    found = np.zeros(shape, np.uint16)
+    found[tuple(slice(*side) for side in sides)] = 3
+    return found
+
+
+def test_a_voxel_is_cut_off_by_eight_triangles():
+    """Of one voxel each of the eight corners has the same area, so that the percentile is one of nine distances."""
+    one, other = box((6, 7, 8), (2, 3), (2, 3), (2, 3)), box((6, 7, 8), (2, 3), (2, 3), (5, 6))
+    assert surfels.hausdorff95_l2r(one, one, [3]) == [0]
+    assert surfels.hausdorff95_l2r(one, other, [3]) == [3]  # half of the corners 2 voxels away, half 3
+
+
+def test_areas_are_those_of_the_surface_through_the_voxels():
+    """A large box shows its faces inside with 1 a corner, its edges with a chamfer, its corners with a triangle."""
+    areas = surfels._areas(box((9, 10, 11), (0, 9), (2, 8), (3, 8)) == 3)
+    faces, edges, corners = 8 * 5 + 8 * 4 + 5 * 4, 8 + 5 + 4, 8
+    expected = 2 * faces + 4 * edges * np.sqrt(2) / 2 + corners * np.sqrt(3) / 8
+    assert areas.shape == (10, 11, 12)
+    assert areas.sum() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("seed", "expected"),
+    [
+        (0, [5.385164807134504, 4.242640687119285, 3.1622776601683795, 3.0]),
+        (1, [4.242640687119285, 3.605551275463989, 3.605551275463989, 3.0]),
+        (2, [3.7416573867739413, 4.0, 3.605551275463989, 3.605551275463989]),
+        (3, [3.605551275463989, 3.605551275463989, 3.1622776601683795, 5.0]),
+    ],
+)
+def test_distances_are_those_of_the_package_that_the_evaluator_calls(seed, expected):
+    """By compute_robust_hausdorff of surface-distance 0.1, with a spacing of ones."""
+    rng = np.random.default_rng(seed)
+    fixed, warped = label_blocks(rng), label_blocks(rng)
+    assert_allclose(surfels.hausdorff95_l2r(fixed, warped, [1, 2, 3, 4]), expected, rtol=1e-12)
+
+
+def test_hd95_is_there_where_it_is_asked_for():
+    rng = np.random.default_rng(4)
+    fixed, moving, u = label_blocks(rng), label_blocks(rng), smooth_displacement(rng)
+    fixed[fixed == 4] = 0
+    given = {"fixed_labels": fixed, "moving_labels": moving, "labels": [1, 2, 4]}
+    assert not values(evaluate(Evidence(u, SPACING, **given)), "hd95_l2r", "learn2reg")
+    got = values(evaluate(Evidence(u, SPACING, learn2reg=True, **given)), "hd95_l2r", "learn2reg")
+    warped = overlap.warp_labels(moving, u, protocol="learn2reg")
+    expected = surfels.hausdorff95_l2r(fixed, warped, [1, 2])
+    assert [got["label_1"], got["label_2"], got["mean"]] == [*expected, expected.mean()]
+    assert got["count"] == 2
+    assert np.isnan(got["label_4"])
+    assert np.isnan(surfels.hausdorff95_l2r(fixed, np.zeros_like(fixed), [1])).all()

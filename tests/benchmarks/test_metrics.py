@@ -227,6 +227,7 @@ def test_every_row_is_described_in_the_table():
             true_displacement=u * 2,
             opposite=-u,
             images=(fixed / 5, moving / 5),
+            learn2reg=True,
             mask=fixed > 0,
         )
     )
