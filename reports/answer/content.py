@@ -69,7 +69,7 @@ class Ran:
     profile: str
     phantoms: int  # data sets that were drawn
     real: int  # data sets of images that were taken of somebody
-    methods: int  # without controls
+    methods: int  # that registered, without controls
     controls: int
     pairs: int
     subjects: int

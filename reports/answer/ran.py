@@ -22,6 +22,7 @@ def ran(run: Run) -> Ran:
     tried = registrations(run.metrics)
     applied = tried[~tried.status.isin([NOT_APPLICABLE, UNAVAILABLE])]
     used = [(name, Pair.from_name(pair)) for name, pair in set(zip(applied.dataset, applied.pair, strict=True))]
+    tested = set(applied.method)
     kinds = [data.description.phantom for data in run.datasets.values()]
     days = sorted(str(text)[:10] for text in run.runs.started_utc)
     trained = {(each.method, each.dataset, each.seed) for each in run.trainings}
@@ -30,8 +31,8 @@ def ran(run: Run) -> Ran:
         profile=run.profile,
         phantoms=sum(kinds),
         real=len(kinds) - sum(kinds),
-        methods=len(run.contestants),
-        controls=len(run.methods) - len(run.contestants),
+        methods=len(tested & set(run.contestants)),
+        controls=len(tested - set(run.contestants)),
         pairs=len({(name, frozenset((pair.fixed, pair.moving))) for name, pair in used}),
         subjects=len({(name, who) for name, pair in used for who in _subjects(run.datasets[name].description, pair)}),
         registrations=len(applied),

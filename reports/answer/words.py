@@ -22,15 +22,15 @@ def times(value: float) -> str:
 
 def _data(ran: Ran) -> str:
     methods, pairs = (f"{n} {word}{'s' * (n != 1)}" for n, word in ((ran.methods, "method"), (ran.pairs, "pair")))
-    what = f"{methods} registered {pairs} of images"
     if not ran.phantoms:
-        return f"{what} of {ran.subjects} subjects."
+        return f"{methods} registered {pairs} of images of {ran.subjects} subjects."
     if not ran.real:
-        return f"{what}, all of them phantoms: drawn, of no patient, so that no accuracy here reproduces a printed one."
+        return (
+            f"{methods} registered {pairs} of phantoms, drawn and of no patient: no accuracy here reproduces a paper's."
+        )
     sets = f"{ran.phantoms} of the {ran.phantoms + ran.real} data sets"
-    return (
-        f"{what}; {sets} are phantoms, drawn and of no patient, so that no accuracy on them reproduces a printed one."
-    )
+    said = "are phantoms, drawn and of no patient: no accuracy on them is a reproduction"
+    return f"{methods} registered {pairs} of images; {sets} {said}."
 
 
 def _claims(papers: Sequence[PaperAnswer]) -> list[str]:

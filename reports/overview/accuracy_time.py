@@ -17,7 +17,7 @@ from reports.overview.frontier import Frontier, Point
 from reports.tables.numbers import quantity
 
 WIDTH, HEIGHT, LINE = 4.9, 3.6, 0.15  # inches: of a panel, and of a line of the key below it
-COLUMNS = 86  # characters of such a line
+COLUMNS = 72  # characters of such a line
 MARKS = "Squares: classical, circles: learned. Numbered: more accurate than all that take no longer."
 
 
@@ -31,7 +31,8 @@ def accuracy_time(found: Sequence[Frontier], clock: str) -> Figure:
         for axes, each, key in zip(grid, found, keys, strict=False):
             draw_panel(axes, each)
             axes.set_title(each.title)
-            axes.set_xlabel("\n".join(["median seconds of warm calls", "", *key]), linespacing=1.35)
+            text = "\n".join(["median seconds of warm calls", *key])
+            axes.set_xlabel(text, loc="left", fontsize=8, linespacing=1.4)
         for axes in grid[len(found) :]:
             axes.set_axis_off()
         figure.supxlabel(f"{MARKS}\n{clock}", fontsize=8, color=SOFT)
@@ -76,12 +77,17 @@ def number_points(figure: Figure, grid: Iterable[Axes], found: Iterable[Frontier
     """Write its number beside each point of the frontier, where it covers no point; draws the figure before."""
     figure.canvas.draw()
     for axes, each in zip(grid, found, strict=False):
-        crosses = {point.method: _cross(point) for point in each.points}
-        name_points(axes, crosses, {point.method: str(point.place) for point in each.steps})
+        name_points(axes, _crosses(each), {point.method: str(point.place) for point in each.steps})
 
 
-def _cross(point: Point) -> Cross:
-    return Cross(point.seconds, point.seconds, point.seconds, point.accuracy, 0)
+def _crosses(found: Frontier) -> dict[str, Cross]:
+    """Return what each point covers: itself, and of the frontier the level line to the next step."""
+    steps = found.steps
+    ends = {step.method: after.seconds for step, after in zip(steps, [*steps[1:], found.points[-1]], strict=True)}
+    return {
+        each.method: Cross(each.seconds, each.seconds, ends.get(each.method, each.seconds), each.accuracy, 0)
+        for each in found.points
+    }
 
 
 def _mark(axes: Axes, point: Point, *, size: float, alpha: float) -> None:
@@ -101,7 +107,8 @@ def _controls(axes: Axes, found: Frontier) -> None:
 def _key(found: Frontier) -> Iterator[str]:
     """Yield the lines below a panel: the numbered methods with their numbers, then the others by family."""
     for point in found.steps:
-        yield f"{point.place}  {point.label}: {_both(found, point)}"
+        line = f"{point.place}  {point.label}: {_both(found, point)}"
+        yield from textwrap.wrap(line, COLUMNS, subsequent_indent="    ", break_on_hyphens=False)
     if others := found.others:
         yield from textwrap.wrap(f"Not numbered: {_by_family(others)}.", COLUMNS, break_on_hyphens=False)
 

@@ -58,6 +58,7 @@ def test_a_pair_that_nobody_tried_is_not_counted(built):
     tried = small_metrics()
     found = ran(make_run(tried[tried.pair != "a__b2"], built[1]))
     assert (found.pairs, found.methods, found.controls) == (2 + 1, 2, 2)
+    assert ran(make_run(tried[tried.method != "net"], built[1])).methods == 1
 
 
 def test_trainings_and_days_are_those_on_record(built):
@@ -73,7 +74,11 @@ def test_trainings_and_days_are_those_on_record(built):
 
 @pytest.mark.parametrize(
     ("phantoms", "real", "words"),
-    [(2, 0, "all of them phantoms"), (1, 2, "1 of the 3 data sets are phantoms"), (0, 2, "of 4 subjects")],
+    [
+        (2, 0, "of phantoms, drawn and of no patient"),
+        (1, 2, "1 of the 3 data sets are phantoms"),
+        (0, 2, "of 4 subjects"),
+    ],
 )
 def test_phantoms_are_said_plainly(built, phantoms, real, words):
     found = replace(ran(make_run(small_metrics(), built[1])), phantoms=phantoms, real=real, subjects=4)
