@@ -17,7 +17,7 @@ from benchmarks.ranking import Rank
 from benchmarks.results import RUN_LEVEL
 from reports import CLAIMS, FAILURES, FIGURES, LEDGER, PAGE, TABLES
 from reports.answer.content import Answer
-from reports.answer.gather import answer
+from reports.answer.gather import Told, answer
 from reports.answer.pictures import Plot, plots
 from reports.audit.audit import write_audit
 from reports.claims.table import claims_frame
@@ -120,7 +120,8 @@ def build(folder: Path, run: Run, papers: Sequence[PaperRun] = (), *, processes:
     write_text(folder / TABLES / "seeds.csv", csv_text(spread_frame(moved)))
     origin = _origin(run.runs)
     steps = list(frontiers(run))
-    opening = answer(run, [(paper, judged) for paper, (_, judged) in zip(papers, printed, strict=True)], steps)
+    told = [Told(paper, judged, section.claimed) for paper, (section, judged) in zip(papers, printed, strict=True)]
+    opening = answer(run, told, steps)
     page = Page(
         run,
         origin,

@@ -34,12 +34,26 @@ class Count:
 
 
 @dataclass(frozen=True)
+class KindCounts:
+    """The verdicts on a paper's printed numbers of one kind: result, size, data or setting."""
+
+    kind: str
+    counts: Sequence[Count]
+    chance: str = ""  # what chance alone would give, in words
+
+    @property
+    def number(self) -> int:
+        """How many numbers there are of the kind."""
+        return sum(each.number for each in self.counts)
+
+
+@dataclass(frozen=True)
 class PaperAnswer:
-    """What came of one paper: verdicts on its printed numbers and on its claims, each in order of display."""
+    """What came of one paper: verdicts on its printed numbers by kind and on its claims, each in order of display."""
 
     key: str
     name: str  # such as Tran et al. 2021
-    numbers: Sequence[Count]
+    numbers: Sequence[KindCounts]
     claims: Sequence[Count] = ()
 
 

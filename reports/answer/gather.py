@@ -3,34 +3,75 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
-from reports.answer.content import Answer, PaperAnswer, Rival, Seconds, Speed, count
+from reports.answer.content import Answer, Count, Effect, KindCounts, PaperAnswer, Rival, Seconds, Speed, count
 from reports.answer.ran import ran
 from reports.answer.words import sentences
+from reports.claims import contents as claims
 from reports.overview.frontier import Frontier
 from reports.paper.cast import PaperRun
 from reports.paper.costs import RATIO
-from reports.paper.ledger import Judged
-from reports.paper.verdicts.judging import VERDICTS
+from reports.paper.ledger import Judged, counts
 from reports.reading.run import Run
 from reports.reading.timed import Calls, Sought
 
+SIMPLE = "values"  # the kind of claims that are differences over pairs, in the units of their metric
+FEWEST = 2  # claims of one unit that have an axis of their own
 
-def answer(run: Run, papers: Iterable[tuple[PaperRun, Sequence[Judged]]], found: Sequence[Frontier]) -> Answer:
-    """Work out the answer of a run, given the ledgers of its papers and the frontiers of its data sets."""
-    known, what = list(papers), ran(run)
-    counts = [paper_answer(paper_run, judged) for paper_run, judged in known]
-    times = [each for paper_run, judged in known for each in speeds(paper_run.run, judged)]
+
+@dataclass(frozen=True)
+class Told:
+    """What a run says of one paper: its ledger and its claims."""
+
+    paper_run: PaperRun
+    judged: Sequence[Judged]
+    claimed: Sequence[claims.Judged]
+
+
+def answer(run: Run, papers: Sequence[Told], found: Sequence[Frontier]) -> Answer:
+    """Work out the answer of a run, given what it says of its papers and the frontiers of its data sets."""
+    what, counted = ran(run), [paper_answer(each) for each in papers]
+    times = [speed for each in papers for speed in speeds(each.paper_run.run, each.judged)]
+    shown = effects([claim for each in papers for claim in each.claimed])
     most = max(found, key=lambda each: len(each.points), default=None)
-    return Answer(what, sentences(what, counts, times), counts, most, times)
+    return Answer(what, sentences(what, counted, times), counted, most, times, shown)
 
 
-def paper_answer(paper_run: PaperRun, judged: Iterable[Judged]) -> PaperAnswer:
-    """Count the verdicts on a paper's printed numbers."""
-    paper = paper_run.paper
-    return PaperAnswer(paper.key, paper.cite.partition(",")[0], count((each.verdict for each in judged), VERDICTS))
+def paper_answer(told: Told) -> PaperAnswer:
+    """Count the verdicts on a paper's printed numbers, by kind, and on its claims."""
+    paper = told.paper_run.paper
+    numbers = [
+        KindCounts(each.kind, [Count(*pair) for pair in each.verdicts.items()], each.by_chance.strip(" ()"))
+        for each in counts(told.judged)
+    ]
+    claimed = count((each.verdict for each in told.claimed), claims.VERDICTS)
+    return PaperAnswer(paper.key, paper.cite.partition(",")[0], numbers, claimed)
+
+
+def effects(claimed: Sequence[claims.Judged]) -> list[Effect]:
+    """Return the claims over pairs that were measured, in the order of the papers; units that are rare are left out."""
+    mine = [each for each in claimed if each.claim.kind == SIMPLE and not math.isnan(each.evidence.value)]
+    units = Counter(each.claim.measure.unit for each in mine)
+    return [_effect(each) for each in mine if units[each.claim.measure.unit] >= FEWEST]
+
+
+def _effect(each: claims.Judged) -> Effect:
+    claim, found = each.claim, each.evidence
+    return Effect(
+        label=claim.key.replace("_", " "),
+        statement=claim.statement,
+        unit=claim.measure.unit,
+        value=found.value,
+        low=found.low,
+        high=found.high,
+        above=claim.region.above,
+        below=claim.region.below,
+        verdict=each.verdict,
+    )
 
 
 def speeds(run: Run, judged: Sequence[Judged]) -> Iterator[Speed]:

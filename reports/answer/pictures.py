@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -50,7 +51,9 @@ def _frontier(answer: Answer) -> Plot:
 
 def _effects(effects: Sequence[Effect]) -> Plot:
     title = "Claims: effects with their intervals"
-    caption = "Each claim that was measured over pairs, with its 95 % interval; carets: the bound that it has to pass."
+    bare = sum(math.isnan(each.low) for each in effects)
+    without = f" ({bare} without a line have none: one training)" if bare else ""
+    caption = f"Claims measured over pairs with 95 % intervals{without}; carets: the bounds that they have to pass."
     said = [f"{each.statement.rstrip('.')}: {each.value:.3g} {each.unit}, {each.verdict}" for each in effects]
     return Plot("answer-effects", title, caption, f"Effects of claims. {'; '.join(said)}.", forest_plot(effects))
 
@@ -102,11 +105,13 @@ def _lines(speed: Speed) -> Iterator[_Line]:
     reference = speed.reference
     yield _Line(reference.label, f"{quantity('seconds', reference.median)} s", reference, "s", INK)
     for each in speed.rivals:
-        text = f"{quantity('seconds', each.seconds.median)} s: {times(each.times)} {TIMES}"
+        text = f"{quantity('seconds', each.seconds.median)} s, {times(each.times)} {TIMES} as fast"
         yield _Line(each.seconds.label, text, each.seconds, "o", FAST if each.times >= 1 else SLOW)
     for printed in dict.fromkeys(each.printed for each in speed.rivals):
         place = reference.median / printed
-        yield _Line("as printed", f"{printed:g} {TIMES}", Seconds("", place, place, place), "D", INK, filled=False)
+        yield _Line(
+            "as printed", f"{printed:g} {TIMES} as fast", Seconds("", place, place, place), "D", INK, filled=False
+        )
 
 
 def _draw(axes: Axes, line: _Line, row: float) -> None:
@@ -121,7 +126,7 @@ def _draw(axes: Axes, line: _Line, row: float) -> None:
 def _seconds_axis(axes: Axes, drawn: Sequence[Seconds]) -> None:
     axes.set_xscale("log")
     low, high = min(each.low for each in drawn), max(each.high for each in drawn)
-    axes.set_xlim(low / 1.6, high * (high / low) ** 0.45 * 1.6)  # room for the texts on the right
+    axes.set_xlim(low / 1.6, high * (high / low) ** 0.75 * 1.6)  # room for the texts on the right
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("seconds of a registration (logarithmic)", fontsize=8)

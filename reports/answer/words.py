@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from reports.answer.content import PaperAnswer, Ran, Speed, total
 from reports.tables.numbers import number
 
+RESULT = "result"  # the kind of numbers that a method's run gave
+
 
 def sentences(ran: Ran, papers: Sequence[PaperAnswer], speeds: Sequence[Speed]) -> tuple[str, str]:
     """Return what the numbers of a run are of, and what came of the papers that it was made for."""
@@ -37,8 +39,11 @@ def _claims(papers: Sequence[PaperAnswer]) -> list[str]:
     counts = total(paper.claims for paper in papers)
     if not counts:
         return []
-    listed = ", ".join(f"{each.number} {each.word}" for each in counts)
-    return [f"of {sum(each.number for each in counts)} claims of the papers this run finds {listed}"]
+    first, *rest = counts
+    be = "is" if first.number == 1 else "are"
+    listed = ", ".join([f"{first.number} {be} {first.word}", *(f"{each.number} {each.word}" for each in rest)])
+    number = sum(each.number for each in counts)
+    return [f"of {number} claims of the papers, put to the test on these data, {listed}"]
 
 
 def _speed(speeds: Sequence[Speed]) -> list[str]:
@@ -47,13 +52,16 @@ def _speed(speeds: Sequence[Speed]) -> list[str]:
         return []
     first = speeds[0]
     printed = " and ".join(dict.fromkeys(f"{each.printed:g}" for each in first.rivals))
-    here = ", ".join(f"{times(each.times)} times for {each.seconds.label}" for each in first.rivals)
-    return [f"the speed printed as {printed} times that of {first.reference.label} is here {here}"]
+    one, *others = first.rivals
+    here = [f"{one.seconds.label} is {times(one.times)} times as fast here"]
+    here += [f"{each.seconds.label} {times(each.times)} times" for each in others]
+    return [f"printed as {printed} times as fast as {first.reference.label}, {', '.join(here)}"]
 
 
 def _numbers(papers: Sequence[PaperAnswer]) -> str:
-    counts = total(paper.numbers for paper in papers)
+    """Say what came of the printed results, where there is nothing else to say."""
+    counts = total(each.counts for paper in papers for each in paper.numbers if each.kind == RESULT)
     if not counts:
-        return "no paper is compared with"
+        return "no printed result is compared with"
     listed = ", ".join(f"{each.number} {each.word}" for each in counts)
-    return f"of {sum(each.number for each in counts)} printed numbers and blanks: {listed}"
+    return f"of {sum(each.number for each in counts)} printed results and blanks: {listed}"

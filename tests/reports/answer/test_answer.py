@@ -6,11 +6,12 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from reports.answer.content import Count, PaperAnswer, Rival, Seconds, Speed, count, total
-from reports.answer.gather import answer, paper_answer, speeds
+from reports.answer.content import Count, KindCounts, PaperAnswer, Rival, Seconds, Speed, count, total
+from reports.answer.gather import Told, answer, effects, paper_answer, speeds
 from reports.answer.pictures import plots
 from reports.answer.ran import ran
 from reports.answer.words import sentences
+from reports.claims import contents as claims
 from reports.overview.frontier import frontiers
 from reports.paper.ledger import judge
 from reports.reading.trainings import Training
@@ -24,7 +25,7 @@ CLAIM = {
     "caption": "Of the text.",
     "head": ["What"],
     "cells": {"dataset": "one", "statistic": "ratio", "unit": "1", "digits": 3, "method": "syn", "against": "net",
-              "metric": "seconds", "device": "cpu"},
+              "metric": "seconds", "device": "cpu", "margin": "20 %"},
     "columns": [{"key": "ratio", "label": "Net as released"}],
     "rows": [{"key": "seconds", "labels": ["Seconds"]}],
     "readings": [{"topic": "A", "run": "b", "other": "c"}],
@@ -39,6 +40,23 @@ def claimed(tmp_path, *frames):
     timing = pd.concat(frames) if frames else None
     rows = dice_rows("shells", "syn", [0.7, 0.8, 0.9])
     return make_paper_run(tmp_path, rows, plays={"one": "shells"}, layout=toy, cells=cells, timing=timing)
+
+
+def decided(key, value, *, verdict="supported", unit="points", kind="values"):
+    measure = claims.Measure("dice", unit)
+    claim = claims.Claim(key, f"It {key}.", "IV", ["net", "syn"], measure, claims.Region(above=0), kind)
+    return claims.Judged("toy", claim, claims.Evidence(value=value, low=value - 1, high=value + 1), 0.01, verdict, "")
+
+
+def test_claims_that_share_a_unit_and_were_measured_are_effects():
+    rare, size = decided("rare", 3.0, unit="voxels"), decided("size", 4.0, kind="parameters")
+    absent = decided("absent", math.nan, verdict="not measured")
+    found = effects([decided("it_rises", 2.0), rare, size, absent, decided("falls", -2.0, verdict="contradicted")])
+    assert [(each.label, each.value, each.low, each.verdict) for each in found] == [
+        ("it rises", 2.0, 1.0, "supported"),
+        ("falls", -2.0, -3.0, "contradicted"),
+    ]
+    assert {(each.above, each.below) for each in found} == {(0, math.inf)}
 
 
 def test_two_directions_of_a_pair_are_two_registrations_of_one_pair(tmp_path):
@@ -99,8 +117,10 @@ def test_counts_keep_the_order_of_the_ledger_and_lose_no_word():
 def test_every_printed_cell_is_counted_once(tmp_path):
     paper_run = claimed(tmp_path)
     judged = judge(paper_run)
-    found = paper_answer(paper_run, judged)
+    found = paper_answer(Told(paper_run, judged, []))
     assert sum(each.number for each in found.numbers) == len(judged) == len(paper_run.paper.cells)
+    kinds = [each.cell.kind for each in judged]
+    assert {each.kind: each.number for each in found.numbers} == {kind: kinds.count(kind) for kind in kinds}
     assert found.name == "Nobody 2026"
 
 
@@ -122,21 +142,26 @@ def test_a_claim_of_speed_that_was_not_timed_is_not_shown(tmp_path):
 
 def test_the_second_sentence_says_claims_then_speed_else_the_numbers(built):
     what = ran(make_run(small_metrics(), built[1]))
-    paper = PaperAnswer("p", "Nobody 2026", [Count("agrees", 2), Count("not measured", 3)])
-    assert sentences(what, [], [])[1] == "No paper is compared with."
-    assert sentences(what, [paper], [])[1] == "Of 5 printed numbers and blanks: 2 agrees, 3 not measured."
+    results = KindCounts("result", [Count("agrees", 2), Count("not measured", 3)])
+    paper = PaperAnswer("p", "Nobody 2026", [results, KindCounts("size", [Count("agrees", 9)])])
+    assert sentences(what, [], [])[1] == "No printed result is compared with."
+    assert sentences(what, [paper], [])[1] == "Of 5 printed results and blanks: 2 agrees, 3 not measured."
     one = Seconds("Small", 4.0, 4.0, 4.0)
     speed = Speed("p", Seconds("Big", 1.0, 1.0, 1.0), [Rival(one, 0.25, 0.2, 0.3, 21.2)], "1x1x1", 2, "")
     told = replace(paper, claims=[Count("supported", 1), Count("contradicted", 2)])
     text = sentences(what, [told], [speed])[1]
-    assert text.startswith("Of 3 claims of the papers this run finds 1 supported, 2 contradicted; ")
-    assert text.endswith("the speed printed as 21.2 times that of Big is here 0.25 times for Small.")
+    assert text.startswith("Of 3 claims of the papers, put to the test on these data, 1 is supported, 2 contradicted; ")
+    assert text.endswith("printed as 21.2 times as fast as Big, Small is 0.25 times as fast here.")
 
 
 def test_plots_have_words_for_those_who_do_not_see_them(built, tmp_path):
     run = make_run(small_metrics(), built[1], timing=timing_frame())
     paper_run = claimed(tmp_path, paper_size("syn", FAST), paper_size("net", SLOW))
-    found = plots(answer(run, [(paper_run, judge(paper_run))], list(frontiers(run))))
+    told = Told(
+        paper_run, judge(paper_run), [decided("a_rises", 1.5), decided("a_falls", -1.5, verdict="contradicted")]
+    )
+    found = plots(answer(run, [told], list(frontiers(run))))
+    assert len(found) == 3
     assert all(plot.figure is not None and plot.alt and plot.caption.count(".") >= 1 for plot in found)
     speed = next(plot for plot in found if plot.name == "answer-speed")
     assert "Net as released 4 s, 0.25 times as fast, printed 21" in speed.alt
