@@ -104,8 +104,8 @@ class Ran:
         if not self.phantoms:
             return f"{number} of real images"
         if not self.real:
-            return f"{number}, all of them phantoms (drawn, of no patient)" if sets > 1 else "1 phantom (drawn)"
-        return f"{number}, {self.phantoms} of them phantoms (drawn, of no patient)"
+            return f"{number}, all phantoms (drawn)" if sets > 1 else "1 data set, a phantom (drawn)"
+        return f"{number}, {self.phantoms} of them phantoms (drawn)"
 
     @property
     def when(self) -> str:

@@ -15,7 +15,7 @@ from reports.drawing.style import AGAINST, FOR, OPEN, RULE, SOFT, constrained, s
 
 COLOURS: Mapping[Tone, str] = {"for": FOR, "against": AGAINST, "open": OPEN, "none": SOFT}
 MARKERS: Mapping[Tone, str] = {"for": "o", "against": "s", "open": "D", "none": "x"}  # also without colours
-ROW, AXIS = 0.125, 0.4  # inches: of a claim, and of an axis with its name
+ROW, AXIS = 0.128, 0.4  # inches: of a claim, and of an axis with its name
 
 
 def by_unit(effects: Sequence[Effect]) -> dict[str, list[Effect]]:
@@ -50,7 +50,7 @@ def _panel(axes: Axes, unit: str, effects: Sequence[Effect]) -> None:
             if math.isfinite(bound):
                 axes.plot([bound], [row], marker=marker, color=SOFT, markersize=4, markeredgewidth=0, zorder=1.5)
     axes.axvline(0, color=RULE, linewidth=1.2, zorder=0.5)
-    axes.set_yticks(range(len(effects)), [each.label for each in effects], fontsize=7.2)
+    axes.set_yticks(range(len(effects)), [each.label for each in effects], fontsize=7.6)
     axes.set_ylim(len(effects) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0, pad=2)
     axes.tick_params(axis="x", labelsize=7.5)

@@ -65,7 +65,7 @@ def _speed(speeds: Sequence[Speed]) -> Plot:
     first = speeds[0]
     where = f"{first.grid.replace('x', ' x ')} voxels, {first.threads} thread{'s' * (first.threads != 1)}"
     machine = parse(first.hardware).cpu
-    caption = f"Median seconds with quartiles ({where}, {machine}); diamonds: where the printed ratio would lie."
+    caption = f"Medians at {where}, {machine}; diamonds: by the printed ratio."
     alt = "Seconds at the papers' size. " + " ".join(_words(each) for each in speeds)
     return Plot("answer-speed", title, caption, alt, speed_plot(speeds))
 
@@ -87,7 +87,7 @@ def speed_plot(speeds: Sequence[Speed]) -> Figure:
     groups = [list(_lines(each)) for each in speeds]
     number = sum(map(len, groups)) + 0.5 * (len(groups) - 1)
     with style():
-        figure = constrained(3.8, 0.5 + 0.19 * number, w_pad=0.02, h_pad=0.02)
+        figure = constrained(3.8, 0.45 + 0.165 * number, w_pad=0.02, h_pad=0.02)
         axes, row, ticks = figure.subplots(), 0.0, []
         for group in groups:
             for line in group:

@@ -44,11 +44,11 @@ def frontier_plot(found: Frontier) -> Figure:
     """Draw one data set small, with the names of the numbered methods alone."""
     lines = [f"{point.place}  {point.label}, {_both(found, point)}" for point in found.steps]
     with style():
-        figure = constrained(3.8, 2.0 + 0.15 * len(lines), w_pad=0.02, h_pad=0.02)
+        figure = constrained(3.8, 1.75 + 0.14 * len(lines), w_pad=0.02, h_pad=0.02)
         axes = figure.subplots()
         draw_panel(axes, found)
         axes.set_xlabel("median seconds of a registration (logarithmic)", fontsize=8)
-        figure.supxlabel("\n".join(lines), fontsize=8, x=0.02, ha="left", linespacing=1.4)
+        figure.supxlabel("\n".join(lines), fontsize=8, x=0.02, ha="left", linespacing=1.25)
         number_points(figure, [axes], [found])
     return figure
 
