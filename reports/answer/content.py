@@ -70,6 +70,7 @@ class Effect:
     above: float  # the claim holds above this bound and below the other; infinite where it has but one
     below: float
     verdict: str
+    once: bool = False  # a network was trained but once, so that the interval is over subjects alone
 
 
 @dataclass(frozen=True)

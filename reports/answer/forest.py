@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from reports.answer.content import TONES, Effect, Tone
-from reports.drawing.style import AGAINST, FOR, OPEN, RULE, SOFT, constrained, style
+from reports.drawing.style import AGAINST, FOR, OPEN, PAPER, RULE, SOFT, constrained, style
 
 COLOURS: Mapping[Tone, str] = {"for": FOR, "against": AGAINST, "open": OPEN, "none": SOFT}
 MARKERS: Mapping[Tone, str] = {"for": "o", "against": "s", "open": "D", "none": "x"}  # also without colours
@@ -45,7 +45,8 @@ def _panel(axes: Axes, unit: str, effects: Sequence[Effect]) -> None:
         colour = COLOURS[tone]
         if not math.isnan(each.low):
             axes.plot([each.low, each.high], [row, row], color=colour, linewidth=1.5, solid_capstyle="butt")
-        axes.plot([each.value], [row], MARKERS[tone], color=colour, markersize=4.2, markeredgewidth=0.8)
+        face = PAPER if each.once else colour
+        axes.plot([each.value], [row], MARKERS[tone], color=colour, markersize=4.2, markerfacecolor=face)
         for bound, marker in ((each.above, 5), (each.below, 4)):  # carets that point to where the claim holds
             if math.isfinite(bound):
                 axes.plot([bound], [row], marker=marker, color=SOFT, markersize=4, markeredgewidth=0, zorder=1.5)

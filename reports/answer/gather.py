@@ -71,6 +71,7 @@ def _effect(each: claims.Judged) -> Effect:
         above=claim.region.above,
         below=claim.region.below,
         verdict=each.verdict,
+        once=found.trainings == 1,
     )
 
 

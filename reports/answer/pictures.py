@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -51,9 +50,8 @@ def _frontier(answer: Answer) -> Plot:
 
 def _effects(effects: Sequence[Effect]) -> Plot:
     title = "Claims: effects with their intervals"
-    bare = sum(math.isnan(each.low) for each in effects)
-    without = f" ({bare} without a line have none: one training)" if bare else ""
-    caption = f"Claims measured over pairs with 95 % intervals{without}; carets: the bounds that they have to pass."
+    once = "; hollow: one training, which decides nothing" if any(each.once for each in effects) else ""
+    caption = f"Claims measured over pairs, sizes and seconds apart, with 95 % intervals{once}; carets: bounds to pass."
     said = [f"{each.statement.rstrip('.')}: {each.value:.3g} {each.unit}, {each.verdict}" for each in effects]
     return Plot("answer-effects", title, caption, f"Effects of claims. {'; '.join(said)}.", forest_plot(effects))
 
