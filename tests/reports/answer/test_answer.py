@@ -42,21 +42,29 @@ def claimed(tmp_path, *frames):
     return make_paper_run(tmp_path, rows, plays={"one": "shells"}, layout=toy, cells=cells, timing=timing)
 
 
-def decided(key, value, *, verdict="supported", unit="points", kind="values"):
+def decided(key, value, *, verdict="supported", unit="points", kind="values", trainings=3):
     measure = claims.Measure("dice", unit)
     claim = claims.Claim(key, f"It {key}.", "IV", ["net", "syn"], measure, claims.Region(above=0), kind)
-    return claims.Judged("toy", claim, claims.Evidence(value=value, low=value - 1, high=value + 1), 0.01, verdict, "")
+    return claims.Judged(
+        "toy",
+        claim,
+        claims.Evidence(value=value, low=value - 1, high=value + 1, trainings=trainings),
+        0.01,
+        verdict,
+        "",
+    )
 
 
 def test_claims_that_share_a_unit_and_were_measured_are_effects():
     rare, size = decided("rare", 3.0, unit="voxels"), decided("size", 4.0, kind="parameters")
     absent = decided("absent", math.nan, verdict="not measured")
+    assert all(each.once for each in effects([decided("one", 1.0, trainings=1), decided("two", 1.0, trainings=1)]))
     found = effects([decided("it_rises", 2.0), rare, size, absent, decided("falls", -2.0, verdict="contradicted")])
     assert [(each.label, each.value, each.low, each.verdict) for each in found] == [
         ("it rises", 2.0, 1.0, "supported"),
         ("falls", -2.0, -3.0, "contradicted"),
     ]
-    assert {(each.above, each.below) for each in found} == {(0, math.inf)}
+    assert {(each.above, each.below, each.once) for each in found} == {(0, math.inf, False)}
 
 
 def test_two_directions_of_a_pair_are_two_registrations_of_one_pair(tmp_path):
