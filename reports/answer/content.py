@@ -124,6 +124,8 @@ class Seconds:
     median: float
     low: float
     high: float
+    calls: int = 0
+    disturbed: int = 0  # of the calls: not alone on the machine, or not known to be
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,12 @@ class Speed:
     rivals: Sequence[Rival]
     grid: str
     threads: int
-    hardware: str  # `benchmarks.clock.hardware`
+    machine: str  # the processor, or the GPU
+
+    @property
+    def seconds(self) -> list[Seconds]:
+        """The seconds of all its networks."""
+        return [self.reference, *(each.seconds for each in self.rivals)]
 
 
 @dataclass(frozen=True)

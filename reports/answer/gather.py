@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from benchmarks.clock.hardware import parse
 from reports.answer.content import Answer, Count, Effect, KindCounts, PaperAnswer, Rival, Seconds, Speed, count
 from reports.answer.ran import ran
 from reports.answer.words import sentences
@@ -92,7 +93,9 @@ def _speed(run: Run, cells: Sequence[Judged]) -> Speed | None:
     if reference is None or not rivals:
         return None
     measured = first.measured
-    return Speed(first.paper, reference, rivals, measured.grid, measured.threads or 0, measured.hardware)
+    known = parse(measured.hardware)
+    machine = known.cpu if first.cell.device == "cpu" else known.gpu
+    return Speed(first.paper, reference, rivals, measured.grid, measured.threads or 0, machine)
 
 
 def _rival(each: Judged, seconds: Seconds) -> Rival:
@@ -111,4 +114,5 @@ def _seconds(run: Run, each: Judged, method: str, label: str) -> Seconds | None:
 def _quartiles(calls: Calls, label: str) -> Seconds:
     ordered = sorted(map(float, calls.seconds))
     quarter = len(ordered) // 4
-    return Seconds(label, calls.median, ordered[quarter], ordered[-1 - quarter])
+    low, high = ordered[quarter], ordered[-1 - quarter]
+    return Seconds(label, calls.median, low, high, len(ordered), calls.contended + calls.unknown)

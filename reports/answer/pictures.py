@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from benchmarks.clock.hardware import parse
 from reports.answer.content import Answer, Effect, Seconds, Speed
 from reports.answer.forest import forest_plot
 from reports.answer.words import times
@@ -62,8 +61,10 @@ def _speed(speeds: Sequence[Speed]) -> Plot:
         return Plot("answer-speed", title, "No claim of speed was measured at the papers' size.", "", None)
     first = speeds[0]
     where = f"{first.grid.replace('x', ' x ')} voxels, {first.threads} thread{'s' * (first.threads != 1)}"
-    machine = parse(first.hardware).cpu
-    caption = f"Medians at {where}, {machine}; diamonds: by the printed ratio."
+    drawn = [seconds for each in speeds for seconds in each.seconds]
+    calls, disturbed = sum(each.calls for each in drawn), sum(each.disturbed for each in drawn)
+    beside = f"; {disturbed} of {calls} calls had other work beside, or may have" if disturbed else ""
+    caption = f"Medians at {where}, {first.machine}{beside}; diamonds: by the printed ratio."
     alt = "Seconds at the papers' size. " + " ".join(_words(each) for each in speeds)
     return Plot("answer-speed", title, caption, alt, speed_plot(speeds))
 

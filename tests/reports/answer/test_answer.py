@@ -136,8 +136,12 @@ def test_a_claim_of_speed_has_the_seconds_of_its_ratio(tmp_path):
     paper_run = claimed(tmp_path, paper_size("syn", FAST), paper_size("net", SLOW))
     [found] = speeds(paper_run.run, judge(paper_run))
     [rival] = found.rivals
-    assert found.reference == Seconds("SyN", 1.0, 1.0, 1.1)
-    assert rival.seconds == Seconds("Net as released", 4.0, 4.0, 4.1)
+    assert found.reference == Seconds("SyN", 1.0, 1.0, 1.1, calls=5)
+    assert rival.seconds == Seconds("Net as released", 4.0, 4.0, 4.1, calls=5)
+    assert found.machine == "Some CPU"
+    beside = claimed(tmp_path / "2", paper_size("syn", FAST), paper_size("net", SLOW, contended=True))
+    [other] = speeds(beside.run, judge(beside))
+    assert [each.disturbed for each in other.seconds] == [0, 5]
     assert rival.times == pytest.approx(found.reference.median / rival.seconds.median)
     assert (rival.printed, found.grid, found.threads) == (21, "128x128x128", 2)
 
