@@ -121,7 +121,7 @@ def _contestant(run: RunSpec, data: Dataset, spec: TimingSpec, bench: Bench) -> 
         return Contestant(run, Reply(status=training.status, reason=training.reason), spec.rounds)
     printed = Layout(spec.folder).printed_while_timed(run.by.method, run.by.device)
     printed.parent.mkdir(parents=True, exist_ok=True)
-    message = replace(start(run, data, training, bench.threads), cores=bench.hardware.pinned)
+    message = replace(start(run, data, training, bench.threads), cores=bench.hardware.pinned, counted=False)
     return Contestant(run, Worker(message, printed), spec.rounds)
 
 

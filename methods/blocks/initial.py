@@ -65,9 +65,21 @@ def create(build: Callable[[], Network], *, seed: int, device: str, fill: Fill =
     """
     with torch.device("meta"):
         model = build()
-    model = model.to_empty(device="cpu")
+    _give_memory(model)
     fill(model, torch.Generator().manual_seed(seed))
     return channels_last(model, device)
+
+
+def _give_memory(model: nn.Module) -> None:
+    """Move a model from the meta device to the CPU, its values undefined.
+
+    As `torch.nn.Module.to_empty` does it torch imports a system of symbolic algebra, in each process that registers.
+    """
+    for module in model.modules():
+        for name, weight in module.named_parameters(recurse=False):
+            setattr(module, name, nn.Parameter(torch.empty(weight.shape, dtype=weight.dtype)))
+        for name, average in module.named_buffers(recurse=False):
+            setattr(module, name, torch.empty(average.shape, dtype=average.dtype))
 
 
 def channels_last(model: Network, device: str) -> Network:

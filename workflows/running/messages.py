@@ -18,7 +18,7 @@ MACHINE: Final = "machine"  # the status of a reply about a fault of the machine
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """The method that a child is to hold; ``shape`` is the grid for which the size of its network is counted.
+    """The method that a child is to hold; ``shape`` is the grid for which the size of its network is ``counted``.
 
     Once it is loaded the child runs on ``cores`` alone; none is any.
     """
@@ -28,6 +28,7 @@ class Start:
     checkpoint: Path | None
     shape: tuple[int, int, int]
     cores: tuple[int, ...] = ()
+    counted: bool = True
 
     @property
     def room(self) -> int:

@@ -90,7 +90,7 @@ def _pin(cores: Collection[int]) -> None:
 
 def _cost(message: Start) -> dict[str, float]:
     module = importlib.import_module(message.by.module)
-    if not hasattr(module, "cost"):
+    if not message.counted or not hasattr(module, "cost"):
         return {}
     return dict(module.cost(message.shape, build(module.Params, message.by.params)))
 

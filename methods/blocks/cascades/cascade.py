@@ -99,6 +99,19 @@ class Cascade(nn.Module):
         *_, (_, dense, _) = self._steps(fixed, moving, mixed)
         return dense
 
+    def predictions(self, fixed: Tensor, moving: Tensor) -> list[Tensor | Affine]:
+        """Return what each network predicts for the images as they are, called as often as in a registration.
+
+        For what the networks cost, which is the same for all images of a grid.
+        """
+        found: list[Tensor | Affine] = []
+        for network in self.networks:
+            for _ in range(self.repeat):
+                found.append(network(fixed, moving))
+                if isinstance(found[-1], Affine):
+                    break
+        return found
+
     def forward(self, fixed: Tensor, moving: Tensor, *, mixed: bool = False) -> Registration:
         """Register ``moving`` to ``fixed``, both ``(n, 1, D, H, W)`` in [0, 1].
 
