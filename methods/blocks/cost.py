@@ -31,7 +31,7 @@ class _Convolutions(TorchFunctionMode):
         self.macs = 0
 
     def __torch_function__(
-        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Tensor] | None = None
     ) -> Any:
         named = dict(kwargs or {})
         known = _laid_out(func, args, named)
@@ -62,7 +62,7 @@ CONVOLUTIONS = {  # what their arguments are called, in order
 }
 
 
-def _laid_out(func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Tensor | None:
+def _laid_out(func: Any, args: Sequence[Any], named: Mapping[str, object]) -> Tensor | None:
     """Return what a function gives for tensors without values, without values; None where torch has to say.
 
     What works channel by channel is asked for one channel with values.
@@ -79,7 +79,7 @@ def _laid_out(func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Tenso
             one = _call(func, torch.zeros(1, 1, *first.shape[2:]), *args[1:], **named)
         return _bare(first.shape[0], first.shape[1], one.shape[2:]) if one.shape[:2] == (1, 1) else None
     if func in CONVOLUTIONS:
-        given = dict(zip(CONVOLUTIONS[func], args, strict=False)) | dict(named)
+        given: Any = dict(zip(CONVOLUTIONS[func], args, strict=False)) | dict(named)
         return (_convolved if func is torch.conv3d else _spread)(given.pop("input"), given.pop("weight"), **given)
     return None
 
