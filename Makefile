@@ -12,9 +12,9 @@ env: .venv/ready
 	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.lock
 	touch .venv/ready
 
-report: env  ## the main job: every table and figure on phantoms, offline
-	$(BIN)/snakemake --cores $(CORES) report
-	@echo "Open results/mini/report/index.html"
+report: env  ## the main job: every table and figure on phantoms, offline; FROM=archive.zip: of that archive, without a run
+	$(BIN)/snakemake --cores $(CORES) report $(if $(FROM),--config from='$(FROM)')
+	@echo "Open the index.html that was named last below results, or results/mini/report/index.html"
 
 test: env  ## behaviour, under 15 minutes on 2 cores
 	$(BIN)/python -m pytest tests -m "not slow"

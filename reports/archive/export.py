@@ -8,20 +8,14 @@ from itertools import chain
 from benchmarks import records, results
 from reports.archive import told as tell
 from reports.archive.lean import lean_files
-from reports.archive.packed import Manifest
+from reports.archive.packed import PICTURES, Manifest
+from reports.archive.rows import ROWS
 from reports.archive.told import Told, told_data, told_training
 from reports.overview import cases
 from reports.paper import draw
 from reports.paper.cast import PaperRun
 from reports.reading.pictures import NOT_ARCHIVED, encode
 from reports.reading.run import Run
-
-ROWS: dict[results.Kind, str] = {
-    "metrics": "rows/metrics.parquet",
-    "runs": "rows/runs.parquet",
-    "timing": "rows/timing.parquet",
-}
-PICTURES = "pictures"  # the folder of all that is drawn of images
 
 
 def manifest(run: Run) -> Manifest:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import pandas as pd
-
-from benchmarks import results
 from reports.archive import told as tell
-from reports.archive.export import PICTURES, ROWS
-from reports.archive.packed import Archive, below
+from reports.archive.packed import PICTURES, Archive, below
+from reports.archive.rows import rows_of
 from reports.paper.cast import PaperRun
 from reports.paper.layout import load_paper
 from reports.reading.pictures import Stored
@@ -27,11 +24,11 @@ class Loaded:
 def load(archive: Archive) -> Loaded:
     """Return what a report is made of; raise `ArchiveError` or `ResultsError` where the archive lacks a part of it."""
     told = tell.read_told(archive)
-    rows = {kind: _rows(archive, kind) for kind in ROWS if kind != "timing" or ROWS[kind] in archive.content}
+    timing = rows_of(archive, "timing")
     run = Run(
-        metrics=rows["metrics"],
-        timing=rows.get("timing"),
-        runs=rows["runs"],
+        metrics=rows_of(archive, "metrics"),
+        timing=timing if len(timing) else None,
+        runs=rows_of(archive, "runs"),
         datasets=tell.by_name(told.datasets),
         methods=dict(told.methods),
         pictures=Stored(dict(below(archive.content, PICTURES))),
@@ -42,8 +39,3 @@ def load(archive: Archive) -> Loaded:
         networks={each.method: each for each in told.networks},
     )
     return Loaded(run, [PaperRun(load_paper(key), run, cast) for key, cast in told.papers.items()])
-
-
-def _rows(archive: Archive, kind: results.Kind) -> pd.DataFrame:
-    content = archive.content.get(ROWS[kind], b"")
-    return results.decode(content, kind, where=f"{archive.path}: {ROWS[kind]}")

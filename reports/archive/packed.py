@@ -19,6 +19,7 @@ from datasets.files import DataError, one_line, replacing
 
 FORMAT = 1  # changes when archives are read another way
 NAME, MANIFEST = "archive.zip", "manifest.json"
+PICTURES, TRAININGS = "pictures", "trainings"  # folders: of all that is drawn of images, of what trainings left
 LARGEST = 512 * 2**20  # bytes of all contents together
 MANY = 50_000  # contents
 UNREADABLE = (OSError, EOFError, ValueError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)

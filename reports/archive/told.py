@@ -10,7 +10,7 @@ import msgspec
 from benchmarks import records
 from datasets.case import Described
 from datasets.description import IMAGES, TRUTH, Description
-from reports.archive.packed import Archive, ArchiveError, below
+from reports.archive.packed import TRAININGS, Archive, ArchiveError, below
 from reports.reading.method import Method
 from reports.reading.trainings import File, Training
 
@@ -42,7 +42,7 @@ class ToldTraining:
     @property
     def folder(self) -> str:
         """Where the archive has its files."""
-        return f"trainings/{self.dataset}/{self.method}/seed{self.seed}"
+        return f"{TRAININGS}/{self.dataset}/{self.method}/seed{self.seed}"
 
 
 @dataclass(frozen=True, kw_only=True)

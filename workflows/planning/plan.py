@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from reports import PAGE
+from workflows.archive.given import given_name
 from workflows.configuration import sources
 from workflows.configuration.settings import Settings
 from workflows.planning.code import files_of, libraries_of
@@ -51,7 +52,7 @@ class Plan:
     def layout(self) -> Layout:
         """The paths of the results."""
         results = Path("results")
-        return Layout(results / f"from-{self.given.stem}" if self.given else results / self.settings.profile)
+        return Layout(results / (f"from-{given_name(self.given)}" if self.given else self.settings.profile))
 
     def gpus(self, method: str) -> int:
         """Return how many GPUs a job takes: one for a network where the configuration says cuda, else none."""

@@ -1,11 +1,13 @@
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import reports
 from datasets.files import DataError
 from workflows.configuration.resolve import resolve
 from workflows.configuration.sources import ROOT
+from workflows.archive import given
 from workflows.planning import capacity, code, marks, plan
 from workflows.planning.spec_files import SpecFiles
 from workflows.running import guard, machine, runner, stale, unavailable
@@ -23,7 +25,11 @@ if "--unlock" in sys.argv:
     guard.unlock(Path("."))
 try:
     guard.check_checkout(ROOT, here=Path("."))
-    PLAN = plan.Plan(resolve(config, workflow.config_settings.configfiles))
+    asked = {key: value for key, value in config.items() if key != "from"}
+    PLAN = plan.Plan(
+        resolve(asked, workflow.config_settings.configfiles),
+        given=given.archive(config.get("from")),
+    )
     LAYOUT = PLAN.layout
     if workflow.is_main_process and not LOOKING:
         guard.check_writable(LAYOUT.results)
@@ -39,12 +45,12 @@ try:
 except DataError as error:  # of settings, or of the project's own files
     sys.exit(f"WarpBench: {error}")
 
-DATA = [LAYOUT.data(name) for name in PLAN.settings.prepared]
+DATA = [] if PLAN.given else [LAYOUT.data(name) for name in PLAN.settings.prepared]
 if workflow.is_main_process:
     runner.announce_runner()
     LOOKS = stale.looks(DATA, writes=not LOOKING)
-    PLAN = plan.Plan(
-        PLAN.settings, {name: look.changes for name, look in LOOKS.items()}
+    PLAN = replace(
+        PLAN, changes={name: look.changes for name, look in LOOKS.items()}
     )
     # Data that could not be prepared leave older results, which would pass for new ones.
     DUE = [LAYOUT.description(name) for name, look in LOOKS.items() if look.due]
@@ -56,7 +62,7 @@ if workflow.is_main_process:
     ]:
         sys.stderr.write(f"WarpBench: {line}\n")
 else:
-    PLAN, DUE, OTHERS = plan.Plan(PLAN.settings, stale.changes_before(DATA)), [], []
+    PLAN, DUE, OTHERS = replace(PLAN, changes=stale.changes_before(DATA)), [], []
 runner.equip()
 SPEC_FILES = SpecFiles(LAYOUT, writes=not LOOKING)
 

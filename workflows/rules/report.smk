@@ -41,7 +41,7 @@ rule export:
 
 rule report:
     input:
-        archive=PLAN.given or LAYOUT.archive,
+        archive=given.file_of(PLAN.given) if PLAN.given else LAYOUT.archive,
         code=code.files_of("workflows.archive.report"),
         templates=code.templates(),
     output:

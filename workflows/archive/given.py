@@ -1,0 +1,32 @@
+"""An archive that a run is asked to report: `snakemake report --config from=<archive or folder>`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from datasets.files import DataError
+from reports.archive.packed import MANIFEST, NAME, read
+
+
+def archive(path: object) -> Path | None:
+    """Return the archive that a configuration names under ``from``, None where it names none.
+
+    Raises:
+        DataError: it is not there, torn, or of another version.
+    """
+    if path is None:
+        return None
+    if not isinstance(path, str) or not path:
+        raise DataError(f"from: expected the path of an archive or of a folder with one, got {path!r}")
+    return read(Path(path)).path
+
+
+def file_of(given: Path) -> Path:
+    """Return the file whose change makes a report of an archive due."""
+    return given / MANIFEST if given.is_dir() else given
+
+
+def given_name(given: Path) -> str:
+    """Return what tells an archive from others, of which most have the same name: that of its folder."""
+    own = given.resolve()
+    return own.parent.name if own.name == NAME else own.stem
