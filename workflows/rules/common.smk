@@ -49,9 +49,7 @@ DATA = [] if PLAN.given else [LAYOUT.data(name) for name in PLAN.settings.prepar
 if workflow.is_main_process:
     runner.announce_runner()
     LOOKS = stale.looks(DATA, writes=not LOOKING)
-    PLAN = replace(
-        PLAN, changes={name: look.changes for name, look in LOOKS.items()}
-    )
+    PLAN = replace(PLAN, changes={name: look.changes for name, look in LOOKS.items()})
     # Data that could not be prepared leave older results, which would pass for new ones.
     DUE = [LAYOUT.description(name) for name, look in LOOKS.items() if look.due]
     OTHERS = [path for path in marks.others(PLAN.jobs()) if path not in DUE]
