@@ -61,11 +61,11 @@ def _rows_table(rows: pd.DataFrame, common: int) -> Table:
 def _timing_table(first: Archive, second: Archive) -> Table:
     """Return the median seconds of warm calls of both, with the hardware that they are of."""
     parts = [_medians(rows_of(archive, "timing")) for archive in (first, second)]
-    both = parts[0].join(parts[1], how="outer", lsuffix=FIRST, rsuffix=SECOND)
+    both = pd.concat([parts[0].add_suffix(FIRST), parts[1].add_suffix(SECOND)], axis=1).sort_index()
     texts = [
         [*map(str, key), *(_number(row["seconds" + end]) for end in (FIRST, SECOND)),
          *(str(row["hardware" + end]) for end in (FIRST, SECOND))]
-        for key, row in both.iterrows()
+        for key, row in zip(both.index.to_flat_index(), both.to_dict("records"), strict=True)
     ]  # fmt: skip
     heads = [Head(title, number=False) for title in ("Size", "Data set", "Method", "Device", "Threads")]
     heads += [Head("First (s)"), Head("Second (s)"), Head("First on", number=False), Head("Second on", number=False)]

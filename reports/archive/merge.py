@@ -34,7 +34,7 @@ def merged(first: Archive, second: Archive) -> tuple[Manifest, dict[str, bytes]]
     content = {
         **{name: data for name, data in second.content.items() if name.startswith(kept)},
         **{name: data for name, data in first.content.items() if name.startswith(kept)},
-        **{ROWS[kind]: results.encode(frame, kind) for kind, frame in rows.items()},
+        **{name: results.encode(rows[kind], kind) for kind, name in ROWS.items()},
     }
     told = _told(one, other, set(zip(rows["metrics"].dataset, rows["metrics"].method, strict=True)))
     manifest = Manifest(profile=told.profile, commits=sorted({*first.manifest.commits, *second.manifest.commits}))

@@ -1,0 +1,84 @@
+"""A small run whose report has pictures, curves, sections and a paper; its archive."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+
+from benchmarks import results
+from datasets import geometry
+from datasets.case import Truth
+from datasets.files import write_displacement
+from reports.archive.export import contents, manifest
+from reports.archive.packed import read, write
+from reports.paper.cast import PaperRun
+from reports.paper.layout import load_paper
+from reports.reading.method import Method
+from reports.reading.trainings import Training
+from tests.reports.report_inputs import (
+    AFFINE,
+    changed,
+    frame,
+    make_run,
+    rows_of,
+    runs_frame,
+    timing_frame,
+    write_dataset,
+)
+
+METHODS = {
+    "identity": Method("Identity", "control"),
+    "rcn-1": Method("RCN", "learned"),
+    "ldr-1": Method("LDR", "learned"),
+    "ldr-1-aldk": Method("LDR + ALDK", "learned"),
+}
+
+
+def small_run(folder, methods=tuple(METHODS), *, shift=0.0):
+    """A run of some methods on three pairs, and a paper one of whose data sets it plays."""
+    data = {"shells": write_dataset(folder, "shells", phantom=True, n_pairs=3)}
+    rows = [row for place, method in enumerate(methods) for row in rows_of("shells", method, dice(place, shift))]
+    run = make_run(frame(rows), data, paths(folder, data), runs=provenance(methods), timing=timing_frame())
+    run = changed(run, labels=lambda name, case: Truth(data[name].folder).labels(case))
+    known = {name: METHODS[name] for name in methods}
+    run = replace(run, methods=known, profile="toy", about="Cut: all.", trainings=[training(folder, "ldr-1")])
+    return run, [PaperRun(load_paper("ldr-aldk"), run, {"sliver": "shells"})]
+
+
+def dice(place, shift):
+    return [0.5 + 0.1 * place + shift, 0.55 + 0.1 * place, 0.6 + 0.1 * place]
+
+
+def provenance(methods):
+    rows = runs_frame().iloc[: len(methods)].to_dict("records")
+    named = [{**row, "run": f"run-{name}", "method": name} for row, name in zip(rows, methods, strict=True)]
+    return results.validate(named, "runs")
+
+
+def paths(folder, data):
+    def displacement_path(dataset, method, seed, pair):
+        path = folder / "displacements" / f"{dataset}-{method}-{seed}-{pair}.nii.gz"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            x = geometry.identity_grid(data[dataset].image("a").array.shape)
+            write_displacement(path, (method != "identity") * 1.5 * np.sin(x[[1, 2, 0]] / 2.5 + len(method)), AFFINE)
+        return path
+
+    return displacement_path
+
+
+def training(folder, method):
+    left = folder / f"training-{method}"
+    left.mkdir(exist_ok=True)
+    # five digits: of more, an archive keeps six
+    lines = [json.dumps({"iteration": n, "total": round(float(np.exp(-n / 9)), 5), "alpha_0": 1.0}) for n in range(50)]
+    (left / "curve.jsonl").write_text("\n".join(lines))
+    return Training(method, "shells", 0, "ok", "", left)
+
+
+def archived(folder, methods=tuple(METHODS), **more):
+    """The archive of a small run, written and read back."""
+    folder.mkdir(parents=True, exist_ok=True)
+    run, papers = small_run(folder, methods, **more)
+    write(folder / "archive.zip", manifest(run), contents(run, papers))
+    return read(folder / "archive.zip")

@@ -1,0 +1,110 @@
+"""Two archives compare row by row, and merge unless they contradict each other."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from benchmarks import results
+from reports.archive.compare import DIFFERS, ONE, OTHER, compare
+from reports.archive.load import load
+from reports.archive.merge import merged
+from reports.archive.packed import Archive, ArchiveError, read, write
+from reports.archive.rows import ROWS
+from tests.reports.archive.archive_inputs import archived
+from tests.reports.report_inputs import HARDWARE
+from workflows.configuration.sources import ROOT
+
+
+@pytest.fixture
+def pair(tmp_path):
+    """Archives of two machines, which have one method in common."""
+    return archived(tmp_path / "a", ("identity", "ldr-1")), archived(tmp_path / "b", ("identity", "rcn-1"))
+
+
+def with_rows(archive, kind, change):
+    """The archive with rows of one kind changed."""
+    frame = change(results.decode(archive.content[ROWS[kind]], kind, where="test"))
+    return replace(archive, content={**archive.content, ROWS[kind]: results.encode(frame, kind)})
+
+
+def other_machine(timing):
+    return timing.assign(hardware=replace(HARDWARE, cpu="Another CPU").key, seconds=2 * timing.seconds)
+
+
+def test_what_either_has_is_in_both_together(pair, tmp_path):
+    write(tmp_path / "c.zip", *merged(*pair))
+    run = load(read(tmp_path / "c.zip")).run
+    assert list(run.methods) == ["identity", "ldr-1", "rcn-1"]
+    assert set(run.metrics.method) == {"identity", "ldr-1", "rcn-1"}
+    assert len(run.metrics) == len(run.metrics.drop_duplicates(list(results.KEYS["metrics"])))
+    assert {name.split("/")[-1].split("-seed")[0] for name in run.pictures.content if "-seed" in name} == {
+        "identity", "ldr-1", "rcn-1",
+    }  # fmt: skip
+
+
+def test_an_archive_with_itself_is_itself(pair):
+    _, content = merged(pair[0], pair[0])
+    assert content == pair[0].content
+    assert compare(pair[0], pair[0]).rows.empty
+
+
+def test_seconds_of_two_machines_stay_apart(pair):
+    there = with_rows(pair[1], "timing", other_machine)
+    _, content = merged(pair[0], there)
+    rows = results.decode(content[ROWS["timing"]], "timing", where="test")
+    by_machine = rows.groupby("hardware").seconds.sum()
+    assert len(by_machine) == 2
+    assert by_machine.max() == pytest.approx(2 * by_machine.min())
+
+
+def test_seconds_of_a_registration_may_differ_as_they_are_of_the_machine(pair):
+    def slower(metrics):
+        return metrics.assign(value=metrics.value.where(metrics.metric != "seconds", 3 * metrics.value))
+
+    _, content = merged(pair[0], with_rows(pair[1], "metrics", slower))
+    rows = results.decode(content[ROWS["metrics"]], "metrics", where="test")
+    both = rows[(rows.method == "identity") & (rows.metric == "seconds")]
+    assert both.value.tolist() == pytest.approx([0.001 * 1000, 1.1, 1.2])
+
+
+def test_the_same_run_with_other_numbers_is_refused_in_one_line(pair):
+    def worse(metrics):
+        return metrics.assign(value=metrics.value.where(metrics.metric != "dice", metrics.value - 0.01))
+
+    with pytest.raises(ArchiveError) as error:
+        merged(pair[0], with_rows(pair[1], "metrics", worse))
+    assert "identity on shells, pair a__b0, seed 0 is not as in" in str(error.value)
+    assert "nothing was written" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_other_data_of_the_same_name_are_refused(pair, tmp_path):
+    text = pair[1].content["run.json"].decode()
+    digest = text.split('"images": "')[1][:64]
+    changed = {**pair[1].content, "run.json": text.replace(digest, 64 * "0").encode()}
+    with pytest.raises(ArchiveError, match="shells has other images or another truth"):
+        merged(pair[0], Archive(pair[1].path, pair[1].manifest, changed))
+
+
+def test_a_comparison_names_what_differs_and_what_either_lacks(pair):
+    def nudged(metrics):
+        hit = (metrics.method == "identity") & (metrics.metric == "dice") & (metrics.region == "mean")
+        return metrics.assign(value=metrics.value.where(~hit, metrics.value + 0.25))
+
+    found = compare(pair[0], with_rows(pair[1], "metrics", nudged))
+    rows = found.rows
+    assert set(rows[rows.verdict == ONE].method) == {"ldr-1"}
+    assert set(rows[rows.verdict == OTHER].method) == {"rcn-1"}
+    different = rows[rows.verdict == DIFFERS]
+    assert len(different) == 3
+    assert different.difference.tolist() == pytest.approx([0.25] * 3)
+
+
+def test_the_command_line_writes_nothing_over_a_file(pair, tmp_path):
+    (tmp_path / "kept.zip").write_text("mine")
+    call = ["workflows.archive", "merge", str(pair[0].path), str(pair[1].path), "-o", str(tmp_path / "kept.zip")]
+    done = subprocess.run([sys.executable, "-m", *call], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert (tmp_path / "kept.zip").read_text() == "mine"
