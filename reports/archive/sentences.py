@@ -1,0 +1,135 @@
+"""Numbers of an archive as blocks of Markdown: what README says of the default profile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.clock.hardware import parse
+from benchmarks.ranking import Quote, quote, values
+from benchmarks.results import RUN_LEVEL
+from reports.archive.load import Loaded
+from reports.reading.run import Run
+from reports.reading.timed import Calls, Sought
+from reports.tables.numbers import quantity
+
+LIVER, LUNGS = "phantom-liver", ("phantom-dirlab", "phantom-creatis", "phantom-popi")
+CASCADES = ("rcn-1", "rcn-2", "rcn-3", "ldr-1", "ldr-2", "ldr-3", "ldr-1-aldk", "ldr-2-aldk", "ldr-3-aldk")
+TIMED = ("rcn-1", "rcn-3", "ldr-1", "ldr-3", "ldr-1-text", "ldr-3-text")
+
+
+def blocks(loaded: Loaded) -> Mapping[str, str]:
+    """Return the text of every block by its name."""
+    return {name: made(loaded.run) for name, made in BLOCKS.items()}
+
+
+def made_on(run: Run) -> str:
+    """Return when, on what and by which code the numbers were made, as one sentence."""
+    commits = sorted({str(commit)[:12] for commit in run.runs.commit if commit})
+    chips = sorted({str(chip) for chip in [*run.runs.cpu, *run.runs.gpu] if chip not in ("", "none")})
+    threads = " and ".join(sorted({str(count) for count in run.runs.threads}))
+    date = str(run.runs.started_utc.max())[:10]
+    pairs = len(run.metrics[run.metrics.pair != RUN_LEVEL][["dataset", "pair"]].drop_duplicates())
+    return (
+        f"{len(run.methods)} methods on {len(run.datasets)} data sets with {pairs} pairs, {date}, commit "
+        f"{' and '.join(commits)}, {' and '.join(chips)}, {threads} thread{'s' * (threads != '1')} a registration."
+    )
+
+
+def liver(run: Run) -> str:
+    """Return the mean Dice on the liver phantoms as a table: a row for each method, its seeds apart."""
+    wanted = quote(run.metrics, LIVER, "dice")
+    if wanted is None:
+        return "Not measured."
+    rows = values(run.metrics, LIVER, wanted)
+    by_method = {str(method): group for method, group in rows.groupby("method")}
+    named = [name for name in run.ordered if name in by_method and _shown_on_liver(run, name)]
+    lines = [
+        [_label(run, name), quantity("dice", by_method[name].groupby("pair").value.mean().mean()),
+         _seeds(by_method[name].groupby("seed").value.mean(), "dice")]
+        for name in named
+    ]  # fmt: skip
+    return _table([f"{_phantoms(run, LIVER)}: method", f"mean Dice ({wanted.protocol})", "by training"], lines)
+
+
+def lungs(run: Run) -> str:
+    """Return the TRE over all landmarks of the lung phantoms as a table: a row for each method, its seeds apart."""
+    data = [name for name in LUNGS if name in run.datasets]
+    found = pd.concat([_landmarks(run, name) for name in data]) if data else pd.DataFrame()
+    if found.empty:
+        return "Not measured."
+    lines = []
+    for name in run.ordered:
+        rows = found[found.method == name]
+        if len(rows):
+            by_seed = rows.groupby("seed")[["value", "count"]].apply(_pooled)
+            lines.append([_label(run, name), quantity("tre", float(by_seed.mean())), _seeds(by_seed, "tre")])
+    first = found[(found.method == "identity")]
+    title = f"{len(first)} lung phantom pairs, {int(first['count'].sum()):,} landmarks: method"
+    return _table([title, "mean TRE (mm)", "by training"], lines)
+
+
+def speed(run: Run) -> str:
+    """Return the seconds of networks at the papers' size as a table, on the CPU with all threads."""
+    lines = [line for name in TIMED if (line := _timed(run, name))]
+    if not lines:
+        return "Not timed."
+    titles = ["128 x 128 x 128, full width", "seconds (median)", "calls", "with other work beside", "threads", "on"]
+    return _table(titles, lines)
+
+
+def _timed(run: Run, method: str) -> list[str]:
+    calls = run.timed.find(Sought(method, "cpu", RUN_LEVEL))
+    if not isinstance(calls, Calls) or not len(calls.seconds):
+        return []
+    numbers = [quantity("seconds", calls.median), str(len(calls.seconds)), str(calls.contended), str(calls.threads)]
+    return [_label(run, method), *numbers, parse(calls.hardware).cpu]
+
+
+def _landmarks(run: Run, dataset: str) -> pd.DataFrame:
+    """Return the mean TRE of each registration and how many landmarks it is over."""
+    wanted = quote(run.metrics, dataset, "tre")
+    if wanted is None:
+        return pd.DataFrame()
+    keys = ["method", "pair", "seed"]
+    means = values(run.metrics, dataset, wanted)
+    counts = values(run.metrics, dataset, Quote("tre", wanted.protocol, "count")).rename(columns={"value": "count"})
+    return means.merge(counts, on=keys)
+
+
+def _pooled(rows: pd.DataFrame) -> float:
+    return float(np.average(rows.value, weights=rows["count"]))
+
+
+def _shown_on_liver(run: Run, method: str) -> bool:
+    return method in CASCADES or run.methods[method].kind == "classical" or method == "identity"
+
+
+def _label(run: Run, method: str) -> str:
+    return "before registration" if method == "identity" else run.label(method)
+
+
+def _phantoms(run: Run, dataset: str) -> str:
+    return f"{len(run.datasets[dataset].test_pairs)} pairs of {run.titles[dataset]}"
+
+
+def _seeds(by_seed: pd.Series, metric: str) -> str:
+    """Return the number of each training, empty where there was but one."""
+    found = by_seed.sort_index()
+    return " / ".join(quantity(metric, float(value)) for value in found) if len(found) > 1 else ""
+
+
+def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return "\n".join(_lines(titles, rows))
+
+
+def _lines(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(titles)} |"
+    yield f"|{'---|' * len(titles)}"
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
+
+
+BLOCKS: Mapping[str, Callable[[Run], str]] = {"made": made_on, "liver": liver, "lungs": lungs, "speed": speed}

@@ -1,0 +1,44 @@
+"""README says what the archive says that is kept with the project."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from reports.archive.load import load
+from reports.archive.packed import ArchiveError, read
+from reports.archive.sentences import blocks
+from workflows.archive.readme import KEPT, LARGEST, PICTURES, README, draw, filled
+
+
+@pytest.fixture(scope="module")
+def kept():
+    return load(read(KEPT))
+
+
+def test_the_numbers_of_readme_are_those_of_the_archive(kept):
+    text = README.read_text(encoding="utf-8")
+    assert filled(text, blocks(kept)) == text, "run python -m workflows.archive.readme"
+
+
+def test_the_pictures_of_readme_are_those_of_the_archive(kept, tmp_path):
+    drawn = draw(kept, tmp_path)
+    assert {path.name for path in drawn} == {"case.png", "sections.png", "overlays.png"}
+    for path in drawn:
+        here, there = (np.asarray(Image.open(each).convert("RGB")).astype(int) for each in (path, PICTURES / path.name))
+        assert here.shape == there.shape
+        assert np.abs(here - there).mean() < 1  # of 255: letters may be drawn a little otherwise elsewhere
+
+
+def test_the_archive_is_small_and_names_no_place_of_a_machine():
+    assert KEPT.stat().st_size <= LARGEST
+    for name, content in read(KEPT).content.items():
+        assert b"/tmp/" not in content, name
+        assert b"/home/" not in content, name
+
+
+def test_a_block_that_is_missing_or_unknown_is_refused():
+    text = "<!-- from the archive: one -->\nold\n<!-- end -->"
+    assert filled(text, {"one": "new"}) == text.replace("old", "new")
+    for found in ({}, {"one": "new", "two": "new"}, {"other": "new"}):
+        with pytest.raises(ArchiveError, match="expected a block each of"):
+            filled(text, found)

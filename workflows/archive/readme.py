@@ -1,0 +1,95 @@
+"""Write the numbers and pictures of README.md from an archive, by default from the one that is kept with the project.
+
+    python -m workflows.archive.readme                              write them again
+    python -m workflows.archive.readme results/mini/archive.zip     keep this archive, then write them from it
+
+A block of README.md lies between two comments, `<!-- from the archive: NAME -->` and `<!-- end -->`; what is between
+them is replaced. Pictures are those of the report.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from datasets.files import DataError, replacing
+from reports.archive.load import Loaded, load
+from reports.archive.packed import NAME, ArchiveError, read
+from reports.archive.sentences import blocks
+from reports.drawing.style import save
+from reports.overview.cases import draw_cases
+from reports.paper.draw import draw_figure
+from workflows.configuration.sources import ROOT
+
+KEPT = ROOT / "reports" / "measured" / "mini" / NAME
+README, PICTURES = ROOT / "README.md", ROOT / "docs"
+LARGEST = 4 * 2**20  # bytes of the archive that is kept
+FIGURES = {"sections": ("ldr-aldk", 6), "overlays": ("progressive", 8)}  # paper and number of figure
+CASE = ("phantom-dirlab", "demons")  # data set and method of the case that is shown, its worst
+_BLOCK = re.compile(r"(<!-- from the archive: ([a-z]+) -->\n)(.*?)(\n<!-- end -->)", re.DOTALL)
+
+
+def filled(text: str, found: Mapping[str, str]) -> str:
+    """Return a text with each of its blocks replaced.
+
+    Raises:
+        ArchiveError: the text names a block that there is none of, or lacks one.
+    """
+    names = [match[2] for match in _BLOCK.finditer(text)]
+    if sorted(names) != sorted(found):
+        raise ArchiveError(
+            f"README.md: expected a block each of {', '.join(found)}, found {', '.join(names) or 'none'}"
+        )
+    return _BLOCK.sub(lambda match: f"{match[1]}{found[match[2]]}{match[4]}", text)
+
+
+def draw(loaded: Loaded, folder: Path) -> list[Path]:
+    """Draw the pictures of README.md into a folder; return those that the archive has something of."""
+    drawn = []
+    for name, (key, number) in FIGURES.items():
+        for paper in (each for each in loaded.papers if each.paper.key == key):
+            (entry,) = (each for each in paper.paper.figures if each.number == number)
+            figure, _ = draw_figure(paper, entry)
+            if figure is not None:
+                save(figure, folder, name)
+                drawn.append(folder / f"{name}.png")
+    dataset, method = CASE
+    if dataset in loaded.run.datasets and method in loaded.run.methods:
+        run = replace(loaded.run, methods={method: loaded.run.methods[method]})
+        draw_cases(folder, run, run.datasets[dataset], ranks=("worst",))
+        worst = folder / dataset / f"{method}-worst.png"
+        if worst.exists():
+            drawn.append(worst.rename(folder / "case.png"))
+    return drawn
+
+
+def main() -> None:
+    """Keep an archive where one is given, and write README.md and its pictures; end with one line at a fault."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("archive", nargs="?", type=Path, help="an archive to keep in place of the one that is kept")
+    given = parser.parse_args().archive
+    try:
+        archive = read(given or KEPT)
+        if (size := archive.path.stat().st_size) > LARGEST:
+            raise ArchiveError(f"{archive.path}: has {size} bytes, more than the {LARGEST} that are kept")
+        loaded = load(archive)
+        text = filled(README.read_text(encoding="utf-8"), blocks(loaded))
+        with tempfile.TemporaryDirectory() as folder:
+            for path in draw(loaded, Path(folder)):
+                shutil.copyfile(path, PICTURES / path.name)
+    except DataError as error:
+        sys.exit(f"error: {error}")
+    if given:
+        with replacing(KEPT) as temporary:
+            shutil.copyfile(archive.path, temporary)
+    README.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
