@@ -39,6 +39,29 @@ def test_one_command_makes_rows_tables_figures_and_page(finished):
     assert set(pd.read_parquet(report.parent / "timing.parquet").method) == {"demons"}
 
 
+def test_a_report_from_the_archive_alone_is_the_same(finished):
+    results = finished / "results"
+    done = run(finished, "--config", "from=results/tiny/archive.zip")
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = {path.relative_to(results / "tiny" / "report") for path in (results / "tiny" / "report").rglob("*.*")}
+    assert len(found) > 10
+    for name in found:
+        assert (results / "from-tiny" / "report" / name).read_bytes() == (
+            results / "tiny" / "report" / name
+        ).read_bytes()
+
+
+def test_a_torn_archive_is_refused_in_one_line_before_any_job(finished):
+    whole = (finished / "results" / "tiny" / "archive.zip").read_bytes()
+    (finished / "torn.zip").write_bytes(whole[:-100])
+    done = run(finished, "--config", "from=torn.zip")
+    said = [line for line in done.stderr.splitlines() if line.startswith("WarpBench: ")]
+    assert done.returncode != 0
+    assert len(said) == 1
+    assert "torn.zip: not a readable archive, perhaps torn" in said[0]
+    assert not (finished / "results" / "from-torn").exists()
+
+
 def test_the_controls_bracket_the_metrics(finished):
     metrics = pd.read_parquet(finished / "results" / "tiny" / "metrics.parquet")
     mean = metrics[metrics.region == "mean"].groupby(["metric", "method"])["value"].mean()

@@ -1,6 +1,8 @@
 """A small run whose report has pictures, curves, sections and a paper; its archive."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -25,6 +27,18 @@ from tests.reports.report_inputs import (
     timing_frame,
     write_dataset,
 )
+from workflows.configuration.sources import ROOT
+
+WITHOUT = """
+import sys
+heavy = ("torch", "itk", "ants", "SimpleITK", "picsl_greedy", "convexAdam", "voxelmorph", "monai")
+sys.modules.update(dict.fromkeys(heavy))  # importing any of them is an error
+from workflows.archive.report import report
+from workflows.planning.specs import ReportSpec
+from pathlib import Path
+report(ReportSpec(archive=Path(sys.argv[1]), folder=Path(sys.argv[2])), processes=2)
+"""
+
 
 METHODS = {
     "identity": Method("Identity", "control"),
@@ -74,6 +88,17 @@ def training(folder, method):
     lines = [json.dumps({"iteration": n, "total": round(float(np.exp(-n / 9)), 5), "alpha_0": 1.0}) for n in range(50)]
     (left / "curve.jsonl").write_text("\n".join(lines))
     return Training(method, "shells", 0, "ok", "", left)
+
+
+def report_without_torch(archive, folder):
+    """Build the report of an archive below a folder, in a process that can import neither torch nor ITK."""
+    call = [sys.executable, "-c", WITHOUT, str(archive), str(folder)]
+    done = subprocess.run(call, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def files_of(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def archived(folder, methods=tuple(METHODS), **more):

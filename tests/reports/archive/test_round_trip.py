@@ -1,7 +1,5 @@
 """A report from an archive is the report of the run, byte for byte, and needs neither torch nor ITK."""
 
-import subprocess
-import sys
 import zipfile
 from dataclasses import dataclass
 
@@ -17,22 +15,7 @@ from reports.archive.load import load
 from reports.archive.packed import read
 from reports.drawing import compact, planes
 from reports.reading.pictures import Request, Stored, decode, encode
-from tests.reports.archive.archive_inputs import archived, small_run
-from workflows.configuration.sources import ROOT
-
-WITHOUT = """
-import sys
-heavy = ("torch", "itk", "ants", "SimpleITK", "picsl_greedy", "convexAdam", "voxelmorph", "monai")
-sys.modules.update(dict.fromkeys(heavy))  # importing any of them is an error
-from workflows.archive.report import report
-from workflows.planning.specs import ReportSpec
-from pathlib import Path
-report(ReportSpec(archive=Path(sys.argv[1]), folder=Path(sys.argv[2])), processes=2)
-"""
-
-
-def files_of(folder):
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+from tests.reports.archive.archive_inputs import archived, files_of, report_without_torch, small_run
 
 
 @pytest.fixture(scope="module")
@@ -41,10 +24,7 @@ def both(tmp_path_factory):
     folder = tmp_path_factory.mktemp("archive")
     run, papers = small_run(folder)
     page.build(folder / "direct", run, papers)
-    archive = archived(folder)
-    call = [sys.executable, "-c", WITHOUT, str(archive.path), str(folder / "again")]
-    done = subprocess.run(call, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    report_without_torch(archived(folder).path, folder / "again")
     return files_of(folder / "direct"), files_of(folder / "again" / "report")
 
 
