@@ -1,7 +1,7 @@
 """A report from an archive is the report of the run, byte for byte, and needs neither torch nor ITK."""
 
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pytest
@@ -13,8 +13,10 @@ from datasets.files import Array
 from reports import page
 from reports.archive.load import load
 from reports.archive.packed import read
+from reports.archive.told import ToldTraining
 from reports.drawing import compact, planes
 from reports.reading.pictures import Request, Stored, decode, encode
+from reports.reading.trainings import Training
 from tests.reports.archive.archive_inputs import archived, files_of, report_without_torch, small_run
 
 
@@ -100,3 +102,8 @@ def test_packed_planes_are_near_and_folded_voxels_stay_folded():
     unfolded = (determinant > 0) & (determinant < 2)
     np.testing.assert_allclose(found.determinant[unfolded], determinant[unfolded], atol=0.5 / compact.FINE + 1e-3)
     np.testing.assert_array_equal(found.fixed_labels, plane.fixed_labels)
+
+
+def test_all_that_reports_know_of_a_training_is_in_an_archive():
+    kept = {each.name for each in fields(ToldTraining)}
+    assert {each.name for each in fields(Training)} == {*kept, "folder"}
