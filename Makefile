@@ -14,7 +14,7 @@ env: .venv/ready
 
 report: env  ## the main job: every table and figure on phantoms, offline; FROM=archive.zip: of that archive, without a run
 	$(BIN)/snakemake --cores $(CORES) report $(if $(FROM),--config from='$(FROM)')
-	@echo "Open the index.html that was named last below results, or results/mini/report/index.html"
+	@echo "Open $(if $(FROM),results/from-<its folder or name>,results/mini)/report/index.html"
 
 test: env  ## behaviour, under 15 minutes on 2 cores
 	$(BIN)/python -m pytest tests -m "not slow"
