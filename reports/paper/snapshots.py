@@ -16,6 +16,7 @@ from reports.reading.trainings import Training
 
 COLUMNS = ("iteration", "dataset", "pair", "count", "mean")
 PAIR = ["dataset", "pair"]
+LATE = 5  # snapshots
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,11 @@ class Line:
     label: str
     tre: pd.Series
     partial: int
+
+    @property
+    def late(self) -> pd.Series:
+        """The errors of the last snapshots, by which a training is judged: a single one may be far off."""
+        return self.tre.tail(LATE)
 
     @property
     def title(self) -> str:

@@ -167,12 +167,14 @@ def _note(paper_run: PaperRun, options: Options, growth: Growth | None, found: S
 
 
 def _last(options: Options, found: Snapshots) -> str:
-    """Return the last error of every method's first seed, in words."""
-    first = [lines[0] for method in options.methods if (lines := found.of(method))]
-    last = [
-        f"{line.label} {number(float(line.tre.iloc[-1]), 2)} mm at iteration {line.tre.index[-1]:g}" for line in first
-    ]
-    return f"Last snapshots of the first seeds: {', '.join(last)}."
+    """Return the last errors of every method over several snapshots and all seeds, in words: one alone may jump."""
+    told = []
+    for lines in filter(None, map(found.of, options.methods)):
+        late = np.concatenate([line.late for line in lines])
+        mean, low, high = (number(float(value), 2) for value in (late.mean(), late.min(), late.max()))
+        many = f"{len(lines)} seed{'s' * (len(lines) > 1)}"
+        told.append(f"{lines[0].label} {mean} mm ({low} to {high}; {many})")
+    return f"Mean and range of the last {snapshots.LATE} snapshots: {', '.join(told)}."
 
 
 def _ended(line: Line) -> str:

@@ -226,6 +226,17 @@ def test_many_snapshots_are_smoothed_and_it_is_said(tmp_path):
     assert "Lines: running median of 5 snapshots" in note
 
 
+def test_the_end_is_told_of_several_snapshots_of_all_seeds(tmp_path):
+    """One seed goes 5, 4, 3, 2 and jumps to 8, the other stays at 6: neither's last snapshot speaks for the network."""
+    errors = {0: (9.0, 5.0, 4.0, 3.0, 2.0, 8.0), 1: (6.0,) * 6}
+    trainings = [
+        training(tmp_path, "net", seed, errors=snapshot_rows({10 * at: 3 * [mean] for at, mean in enumerate(means)}))
+        for seed, means in errors.items()
+    ]
+    _, note = drawn(toy(tmp_path, [], trainings), {**CURVES, "methods": ["net"]})
+    assert "Mean and range of the last 5 snapshots: Net 5.20 mm (2.00 to 8.00; 2 seeds)." in note
+
+
 @pytest.mark.parametrize(("last", "scale"), [((1.0, 1.0, 1.0), "linear"), ((0.1, 0.1, 0.1), "log")])
 def test_errors_over_more_than_a_decade_are_logarithmic(tmp_path, last, scale):
     trainings = [
