@@ -9,7 +9,7 @@ from benchmarks.ranking import Quote, primary
 from datasets.case import Described
 from reports.overview.rows import TIMED, Summary, find
 from reports.reading.run import Run
-from reports.reading.summary import Tally, parameters, still, tallies
+from reports.reading.summary import DRAWN, Tally, drawn, parameters, still, tallies
 from reports.tables.numbers import direction, quantity
 from reports.tables.table import NOTHING, Head, Table, Text
 
@@ -20,10 +20,6 @@ BOLD = (
     "controls and methods with failed pairs are not compared."
 )
 SHARED = "SD over pairs: pairs share subjects, so that it is no spread over subjects."
-DRAWN = (
-    "Distances before registration are set as the phantom is drawn, to the printed ones where it stands in for a "
-    "published set: that these agree is no result."
-)
 
 
 def accuracy_table(run: Run, rows: Sequence[Summary]) -> Table:
@@ -92,8 +88,7 @@ def _notes(run: Run, rows: Sequence[Summary], datasets: Iterable[Described]) -> 
         yield PARTIAL
     if any(_shared(dataset) for dataset in datasets):
         yield SHARED
-    drawn = any(dataset.description.phantom and dataset.description.severity for dataset in datasets)
-    if drawn and "identity" in run.ordered and any(row.metric == "tre" for row in rows):
+    if any(map(drawn, datasets)) and "identity" in run.ordered and any(row.metric == "tre" for row in rows):
         yield DRAWN
 
 
@@ -111,7 +106,7 @@ def _shared(dataset: Described) -> bool:
 def _extent(rows: Sequence[Summary]) -> str:
     """Return over how many pairs of how many subjects numbers are."""
     n, subjects = max(((row.n, row.subjects) for row in rows if row.subjects), default=(0, 0))
-    return f"{n} pair{'s' * (n != 1)} of {subjects} subject{'s' * (subjects != 1)}"
+    return "no pairs" if not n else f"{n} pair{'s' * (n != 1)} of {subjects} subject{'s' * (subjects != 1)}"
 
 
 def _still_notes(run: Run, dataset: Described) -> list[str]:

@@ -19,6 +19,7 @@ from reports.paper.ledger import OURS, Judged, exact, shown
 from reports.paper.printed import DASHES
 from reports.reading.elsewhere import gpu_seconds
 from reports.reading.run import Run
+from reports.reading.summary import DRAWN, drawn
 from reports.reading.timed import Sought
 from reports.tables.numbers import MINUS
 from reports.tables.table import Group, Head, Table, Text
@@ -143,6 +144,8 @@ def _notes(paper_run: PaperRun, judged: Cells, reasons: Reasons) -> Iterator[str
         yield played
     if any(each.stand_in for each in judged.values()):
         yield "Stand-ins: numbers of other data or narrower networks than the paper's are no reproductions."
+    if any(_before(paper_run, each.cell) for each in judged.values()):
+        yield DRAWN
     if learned := _learned(judged):
         yield f"Trained on other data than the paper's ({paper_run.training_titles}): {learned}."
     if taught := paper_run.taught(dict.fromkeys(each.cell.method for each in judged.values())):
@@ -195,6 +198,13 @@ def _ours(judged: Cells) -> str:
                 ] = None
             notes.setdefault(each.cell.row.name, {}).update(about)
     return "; ".join(f"{row}: {', '.join(found)}" for row, found in notes.items() if found)
+
+
+def _before(paper_run: PaperRun, cell: Cell) -> bool:
+    """Return whether a cell has the landmark distance before registration of a phantom that is drawn to have it."""
+    played = (paper_run.players[key].dataset for key in cell.datasets)
+    distance = cell.method == "identity" and cell.metric == "tre" and cell.region != "count"
+    return distance and any(each is not None and drawn(each) for each in played)
 
 
 def _players(paper_run: PaperRun, judged: Cells) -> str:

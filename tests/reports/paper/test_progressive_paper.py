@@ -9,8 +9,10 @@ import pytest
 from scipy import stats
 
 from benchmarks.statistics import generalisation, p_value
+from reports.paper.cast import PaperRun
 from reports.paper.ledger import TIMES, beside, judge, ledger_frame
 from reports.paper.tables import write_paper_tables
+from reports.reading.summary import DRAWN
 from reports.reading.trainings import Training
 from reports.tables.numbers import MINUS
 from tests.reports.paper.paper_inputs import network, paper_size, size_rows, varied
@@ -488,6 +490,19 @@ def test_stand_ins_are_named_where_rows_say_the_data_set(tmp_path):
     table = write_paper_tables(tmp_path / "t", paper_run, [*judge(paper_run), *beside(paper_run)])[1]
     assert any("Data sets: DIR-Lab played by Shells <b> phantom; CREATIS played by" in note for note in table.notes)
     assert any(note.startswith("Stand-ins") for note in table.notes)
+
+
+def test_a_distance_that_a_phantom_is_drawn_to_have_is_called_no_result(tmp_path):
+    paper_run = make_run(tmp_path, printed_rows(PHANTOMS), PHANTOMS)
+    drawn = {
+        name: replace(data, description=replace(data.description, severity={data.test_pairs[0].name: 3.9}))
+        for name, data in paper_run.run.datasets.items()
+    }
+    for run, expected in ((paper_run.run, []), (replace(paper_run.run, datasets=drawn), [2])):
+        judged_run = PaperRun(PAPER, run, paper_run.cast)
+        tables = write_paper_tables(tmp_path / "t", judged_run, judge(judged_run))
+        said = [number for number, table in enumerate(tables, start=1) if DRAWN in table.notes]
+        assert said == expected
 
 
 def test_every_cell_of_the_layout_has_a_known_method_and_metric():
