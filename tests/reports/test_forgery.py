@@ -176,6 +176,16 @@ def test_networks_that_learned_otherwise_agree_nowhere(changes, said):
     assert all(said in each.remark for each in found)
 
 
+def test_one_training_under_three_seeds_is_no_three():
+    true = reproduction()
+    runs, once = true.run.runs, [each for each in true.run.trainings if each.seed == 0]
+    copied = runs.assign(checkpoint_sha=[weights(method, 0) for method in runs.method])
+    found = verdicts(replace(true, run=replace(true.run, runs=copied, trainings=once)))
+    networks = [each for each in found.values() if each.cell.method != CLASSICAL]
+    assert {each.verdict for each in networks} == {"reduced"}
+    assert all("under several seeds" in each.remark for each in networks)
+
+
 def test_a_phantom_that_is_called_as_the_papers_data_set_is_none(tmp_path):
     rows = dice_rows("one", "syn", [0.70, 0.70, 0.70]) + dice_rows("one", "net", [0.912, 0.912, 0.912])
     true = make_run(tmp_path, rows, plays={"one": "one"})

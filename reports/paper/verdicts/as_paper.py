@@ -102,6 +102,9 @@ class AsPaper:
         for key in cell.datasets:
             for training in self._trainings(key, method, cell.seed):
                 yield from self._of_training(key, method, training)
+            weights = {(seed, sha) for seed, sha in self._weights(key, method) if cell.seed in (None, seed)}
+            if len({sha for _, sha in weights}) < len(weights):
+                yield Departure(f"the same weights of {method} under several seeds")
 
     def _of_training(self, key: str, method: str, training: Training | None, who: str = "") -> Iterator[Departure]:
         """Yield what is otherwise of a training, and of its teacher's; ``who`` names it where it is a teacher."""
@@ -122,16 +125,19 @@ class AsPaper:
 
     def _trainings(self, key: str, method: str, seed: int | None) -> list[Training | None]:
         """Return the trainings whose weights a network registered by; None for one that is not on record."""
-        run, name = self._paper_run.run, self._paper_run.cast.get(key)
-        weights = dict.fromkeys(
-            sha for (*place, drawn), sha in self._runs if place == [name, method] and seed in (None, drawn) and sha
-        )
+        run = self._paper_run.run
+        weights = dict.fromkeys(sha for drawn, sha in self._weights(key, method) if seed in (None, drawn))
         ended = [
             each for each in run.trainings
             if each.method == method and each.status != "ok" and seed in (None, each.seed)
         ]  # fmt: skip
         found = [*(self._by_weights.get(sha) for sha in weights), *ended]
         return found or [None]
+
+    def _weights(self, key: str, method: str) -> list[tuple[int, str]]:
+        """Return the seed and the digest of the weights of each run of a network on a data set of the paper."""
+        name = self._paper_run.cast.get(key)
+        return [(seed, sha) for (*place, seed), sha in self._runs if place == [name, method] and sha]
 
     @cached_property
     def _runs(self) -> list[tuple[tuple[str, str, int], str]]:
