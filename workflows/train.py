@@ -46,7 +46,8 @@ def train(spec: TrainSpec, threads: int) -> None:
     try:
         module, teacher = import_method(spec.by.module), _teacher(spec)  # before states of other trainings go
         state = _state_folder(here, spec, data.description, teacher)
-        outcome = replace(outcome, kept=str(state), learned=_learned(module, spec, data.description, teacher))
+        outcome = replace(outcome, kept=str(state))
+        outcome = replace(outcome, learned=_learned(module, spec, data.description, teacher))
         checkpoint = _call(module, spec, data, teacher, threads=threads, state=state)
         outcome = replace(outcome, checkpoint=str(checkpoint), sha256=sha256(checkpoint))
     except DataError:  # a file that cannot be used is no failed training

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from benchmarks.records import TrainingOutcome, read, write
+from benchmarks.records import Learned, TrainingOutcome, read, write
 from datasets.case import Pair, Writer
 from datasets.description import Description, TrainingSplit
 from datasets.files import DataError
@@ -63,6 +63,17 @@ def test_a_student_learns_from_its_teachers_checkpoint(folder):
     assert taught.status == "ok"
     curve = Path(taught.checkpoint).with_name("curve.jsonl").read_text(encoding="utf-8").splitlines()
     assert [number for number, line in enumerate(curve) if "adversarial" in line] == [3]
+
+
+def test_a_training_records_what_it_learned_from_and_for_how_long(folder):
+    """What a report holds against what a paper says, with the weights of the teacher that took part."""
+    teacher, taught = outcome(folder, "teacher"), student(folder)
+    assert taught.learned == Learned(
+        module="", collection="", phantom=False, cases=2, shape=(), shrink=1, iterations=4, planned=4, batch=2,
+        learning_rate=0.001, teacher=teacher.sha256,
+    )  # fmt: skip
+    half = outcome(folder, "half", params={"base": "ldr", "stem": "dense", "channels": 2, "shrink": 2})
+    assert (half.learned.shrink, half.learned.teacher) == (2, "")
 
 
 def test_another_teacher_means_another_training(folder):
@@ -134,6 +145,7 @@ def test_a_diverged_training_keeps_its_curve(folder):
     assert done.status == "diverged"
     assert done.checkpoint == ""
     assert (Path(done.kept) / "curve.jsonl").exists()
+    assert done.learned.iterations < done.learned.planned == 6
 
 
 def test_a_plan_runs_each_method_with_its_own_seeds():
