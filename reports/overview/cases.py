@@ -82,12 +82,11 @@ def requests(run: Run) -> Iterator[Request[Case] | Request[PairCase]]:
         quote = primary(run.metrics, dataset)
         if quote is None:
             continue
-        for method in run.ordered:
-            for pair, seed in _chosen(run, dataset, method, quote, shown_ranks(run)):
-                for request in _requests(dataset, method, pair, seed):
-                    if request.name not in asked:
-                        asked.add(request.name)
-                        yield request
+        for method, chosen in _chosen(run, dataset, quote, shown_ranks(run)).items():
+            for request in (each for which in chosen for each in _requests(dataset, method, *which)):
+                if request.name not in asked:
+                    asked.add(request.name)
+                    yield request
 
 
 def draw_cases(folder: Path, run: Run, dataset: Described, *, ranks: Sequence[Rank] = RANKS) -> list[Gallery]:
@@ -96,9 +95,8 @@ def draw_cases(folder: Path, run: Run, dataset: Described, *, ranks: Sequence[Ra
     if quote is None:
         return []
     galleries = []
-    for method in run.ordered:
-        found = _chosen(run, dataset, method, quote, ranks).values()
-        pictures = [_draw(folder, run, dataset, method, quote, same) for same in found]
+    for method, found in _chosen(run, dataset, quote, ranks).items():
+        pictures = [_draw(folder, run, dataset, method, quote, same) for same in found.values()]
         galleries += [Gallery(run.label(method), pictures)] if pictures else []
     return galleries
 
@@ -123,13 +121,15 @@ def take_pair(volumes: Volumes, *, dataset: str, pair: Pair) -> PairCase:
 
 
 def _chosen(
-    run: Run, dataset: Described, method: str, quote: Quote, ranks: Sequence[Rank]
-) -> Mapping[Registration, Sequence[Ranked]]:
-    """Return the registrations of a method that are shown, each with all of its ranks."""
-    found: dict[Registration, list[Ranked]] = {}
-    for each in ranked(run.metrics, dataset.name, method, quote):
-        if each.rank in ranks:
-            found.setdefault((each.pair, each.seed), []).append(each)
+    run: Run, dataset: Described, quote: Quote, ranks: Sequence[Rank]
+) -> Mapping[str, Mapping[Registration, Sequence[Ranked]]]:
+    """Return the registrations of each method that are shown, each with all of its ranks."""
+    rows = run.metrics[(run.metrics.metric == quote.metric) & (run.metrics.dataset == dataset.name)]  # once for all
+    found: dict[str, dict[Registration, list[Ranked]]] = {method: {} for method in run.ordered}
+    for method, registrations in found.items():
+        for each in ranked(rows, dataset.name, method, quote):
+            if each.rank in ranks:
+                registrations.setdefault((each.pair, each.seed), []).append(each)
     return found
 
 
