@@ -62,7 +62,6 @@ METRICS: Mapping[str, Metric] = {
         decimals=2,
         column=True,
         tolerance=0.05,
-        perfect=0.0,
         source="Huttenlocher et al. 1993, doi:10.1109/34.232073",
     ),
     "hd95_l2r": Metric(
@@ -76,7 +75,6 @@ METRICS: Mapping[str, Metric] = {
         region="mean",
         decimals=2,
         tolerance=0.1,
-        perfect=0.0,
         source="Learn2Reg, doi:10.1109/TMI.2022.3213983",
     ),
     "tre": Metric(
