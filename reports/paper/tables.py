@@ -15,6 +15,7 @@ from datasets.files import one_line
 from reports.paper.cast import PaperRun
 from reports.paper.contents import OWN_SIZE, Cell, Column, PaperTable, Row
 from reports.paper.costs import BESIDE, NOT_KNOWN
+from reports.paper.costs import METRICS as COSTS
 from reports.paper.ledger import OURS, Judged, exact, shown
 from reports.paper.printed import DASHES
 from reports.reading.elsewhere import gpu_seconds
@@ -93,8 +94,9 @@ def _head(paper_run: PaperRun, column: Column, judged: Cells) -> Head:
     if len(column.datasets) == 1:
         player = paper_run.players[column.datasets[0]]
         played = player.in_table(named=column.group != player.title)
-    if any(each.measured.dataset == OWN_SIZE for place, each in judged.items() if place[1] == column.key):
-        played = f"at {OWN_SIZE}"
+    here = [each for place, each in judged.items() if place[1] == column.key and not each.measured.reason]
+    if any(each.measured.dataset == OWN_SIZE for each in here):
+        played = f"{'' if all(each.cell.metric in COSTS for each in here) else 'costs '}at {OWN_SIZE}"
     return Head(column.label, group=Group(column.group, played)) if column.group else Head(column.label, played)
 
 

@@ -6,9 +6,11 @@ import pandas as pd
 import pytest
 
 from reports.paper.layout import PaperError, load_paper
+from reports.paper.ledger import judge
 from reports.paper.measured import Reader
 from reports.paper.printed import COLUMNS
-from tests.reports.paper.paper_inputs import LAYOUT, csv_frame, dice_rows, make_run, write_paper
+from reports.paper.tables import write_paper_tables
+from tests.reports.paper.paper_inputs import LAYOUT, csv_frame, dice_rows, make_run, size_rows, write_paper
 
 CELL = {
     "metric": "dice",
@@ -64,3 +66,16 @@ def test_there_is_no_mean_where_a_set_is_missing(tmp_path):
 def test_what_cannot_count_alike_is_refused(tmp_path):
     with pytest.raises(PaperError, match="sets_alike goes with mean, reduction over pairs"):
         load_paper("toy", folder=write_paper(tmp_path, **changed(**{**SETS, "statistic": "signed_rank"})))
+
+
+def test_a_head_tells_costs_at_the_papers_size_from_numbers_on_data(tmp_path):
+    both = changed(**SETS)
+    size = {"metric": "parameters", "dataset": "one", "method": "net", "unit": "1"}
+    both["layout"]["tables"][1]["rows"].append({"key": "size", "labels": ["Size"], **size})
+    line = pd.DataFrame([(2, "size", "all", "0.56M", "560000", "1", "Section IV", "")], columns=COLUMNS)
+    both["cells"] = pd.concat([both["cells"], line])
+    rows = [*ROWS, *size_rows("one", "net", 40_000, 561_318)]
+    paper_run = make_run(tmp_path, rows, plays={"one": "one", "two": "two"}, **both)
+    first, second = write_paper_tables(tmp_path / "tables", paper_run, judge(paper_run))
+    assert second.heads[1].detail == "costs at the paper's size"
+    assert first.heads[-1].detail == "at the paper's size"
