@@ -94,9 +94,9 @@ def _head(paper_run: PaperRun, column: Column, judged: Cells) -> Head:
     if len(column.datasets) == 1:
         player = paper_run.players[column.datasets[0]]
         played = player.in_table(named=column.group != player.title)
-    here = [each for place, each in judged.items() if place[1] == column.key and not each.measured.reason]
+    here = [each for place, each in judged.items() if place[1] == column.key]
     if any(each.measured.dataset == OWN_SIZE for each in here):
-        played = f"{'' if all(each.cell.metric in COSTS for each in here) else 'costs '}at {OWN_SIZE}"
+        played = f"{'' if all(each.cell.metric in (*COSTS, '') for each in here) else 'costs '}at {OWN_SIZE}"
     return Head(column.label, group=Group(column.group, played)) if column.group else Head(column.label, played)
 
 

@@ -11,6 +11,13 @@ from reports.tables.table import Table, Text
 # The first line of a file: what the preamble of a document that inputs it has to have.
 PREAMBLE = r"\usepackage{booktabs,graphicx}"
 
+# A table with long notes shrinks to the height of a page; floats that are higher would be cut off at its foot.
+OPEN = (
+    r"\resizebox*{!}{\ifdim\totalheight>0.98\textheight 0.98\textheight\else\totalheight\fi}{%",
+    r"\begin{minipage}{\linewidth}",
+)
+CLOSE = r"\end{minipage}}"
+
 
 def latex(tables: Iterable[Table]) -> str:
     """Return tables as LaTeX floats, behind a comment with the packages and the definition of what they need beside."""
@@ -20,7 +27,7 @@ def latex(tables: Iterable[Table]) -> str:
 
 def _table(table: Table) -> str:
     columns = "".join(f"p{{{head.width}}}" if head.width else "r" if head.number else "l" for head in table.heads)
-    lines = [r"\begin{table}[htbp]", r"\centering", rf"\caption{{{escape(table.caption)}}}"]
+    lines = [r"\begin{table}[htbp]", *OPEN, r"\centering", rf"\caption{{{escape(table.caption)}}}"]
     if sum(any(cell.printed for cell in row) for row in table.rows) > 12:
         lines.append(r"\renewcommand{\arraystretch}{0.7}")  # two lines a row have to fit a page
     lines.append(r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%")
@@ -33,7 +40,7 @@ def _table(table: Table) -> str:
     size = r"\footnotesize" if sum(map(len, table.notes)) < 1500 else r"\scriptsize"
     lines += [r"\raggedright"] if table.notes else []
     lines += [rf"\par\smallskip{size} {escape(note)}" for note in table.notes]
-    return "\n".join([*lines, r"\end{table}"]) + "\n"
+    return "\n".join([*lines, CLOSE, r"\end{table}"]) + "\n"
 
 
 def _groups(table: Table) -> list[str]:

@@ -10,7 +10,8 @@ import pytest
 from reports.paper.cast import PaperRun
 from reports.paper.layout import load_paper
 from reports.paper.page import write_paper
-from reports.tables.latex import PREAMBLE
+from reports.tables.latex import PREAMBLE, latex
+from reports.tables.table import Head, Table, Text
 from tests.reports.paper.progressive_inputs import OWN, all_rows, make_run
 
 ENGINES = [name for name in ("pdflatex", "lualatex", "xelatex") if shutil.which(name)]
@@ -56,6 +57,14 @@ def test_every_table_of_a_report_is_typeset(engine, files, tmp_path):
         assert "Float too large" not in log, path
         assert "Missing character" not in log, path
         assert (tmp_path / f"{path.stem}.pdf").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_long_notes_stay_on_the_page(engine, tmp_path):
+    rows = [[Text(f"row {number}"), Text("0.5", printed="0.4")] for number in range(18)]
+    table = latex([Table("C", [Head("A"), Head("B")], rows, ["words of a note " * 40] * 8)])
+    log = typeset(engine, tmp_path, "long", PREAMBLE, table)
+    assert "Float too large" not in log
 
 
 @pytest.mark.parametrize("engine", ENGINES)
