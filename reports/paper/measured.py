@@ -12,7 +12,7 @@ from benchmarks.ranking import Quote, default_quote
 from reports.paper import costs
 from reports.paper.cast import PaperRun
 from reports.paper.contents import Cell, Measured
-from reports.paper.pair_values import Choice, Missing, PairValues, alike, shared, statistic_name, summarise
+from reports.paper.pair_values import P_VALUES, Choice, Missing, PairValues, alike, shared, statistic_name, summarise
 from reports.reading import trainings
 from reports.reading.summary import Sizes
 
@@ -101,6 +101,8 @@ class Reader:
         answer = summarise(cell.statistic, frames, subjects, **how)
         found = replace(blank, value=answer.value, n=answer.n, drawn=answer.drawn, sample=answer.sample, failed=failed)
         trainings = len(answer.drawn.seeds) if answer.drawn else 0
+        if cell.statistic in P_VALUES and answer.drawn and trainings > 1:
+            notes.append(f"the first draw's; of all: {', '.join(f'{each:.2g}' for each in answer.drawn.values)}")
         return replace(found, trainings=trainings, narrow=self._any_narrow(choices), notes=tuple(notes))
 
     @staticmethod

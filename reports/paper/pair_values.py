@@ -19,6 +19,7 @@ from reports.reading.summary import first_reason
 
 PLACE = ["dataset", "pair", "seed"]  # of a registration of a method
 POOLED = ("count", "mean", "sd")  # regions that a mean and sd over all landmarks are made of
+P_VALUES = ("signed_rank_p", "signed_rank_p_normal")  # of one training each; the first is shown
 DIVERGED = "diverged"
 NAN = float("nan")
 Rule = Callable[[Sequence[Array]], float]
@@ -223,7 +224,8 @@ def summarise(
         return Answer(p_value(generalisation(sample)) if sample else NAN, n)
     rule, trainings = (_POOLED if pooled else _BY_PAIR)[statistic], list(dict.fromkeys(seeds.tolist()))
     numbers = [rule([each[seeds == training] for each in values]) for training in trainings]
-    return Answer(float(np.mean(numbers)), n, by_training(numbers, trainings if drawn else [None]), sample)
+    value = numbers[0] if statistic in P_VALUES else float(np.mean(numbers))  # a mean of p values is none
+    return Answer(value, n, by_training(numbers, trainings if drawn else [None]), sample)
 
 
 def by_training(numbers: Sequence[float], trainings: Sequence[int | None]) -> Sample:
