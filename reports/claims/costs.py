@@ -11,6 +11,7 @@ from benchmarks.results import RUN_LEVEL
 from benchmarks.statistics import bootstrap_interval, ratio_interval
 from reports.claims.contents import Claim, Evidence
 from reports.claims.sources import Sources
+from reports.reading.elsewhere import gpu_seconds
 from reports.reading.summary import RESAMPLES, Sizes
 from reports.reading.timed import Calls, Sought
 
@@ -42,7 +43,7 @@ def seconds(sources: Sources, claim: Claim) -> Evidence:
     found = [{(each.threads, each.grid, each.hardware): each for each in timed.candidates(one)} for one in sought]
     for one, calls in zip(sought, found, strict=True):
         if not calls:
-            return Evidence(missing=timed.why_none(one))
+            return _elsewhere(sources, claim) or Evidence(missing=timed.why_none(one))
     common = [[each[key] for each in found] for key in sorted(found[0]) if all(key in each for each in found)]
     if not common:
         return Evidence(missing="not timed on one machine, grid and number of threads")
@@ -50,6 +51,25 @@ def seconds(sources: Sources, claim: Claim) -> Evidence:
     if not all(len(each.seconds) for each in chosen):
         return Evidence(missing="no timed call finished")
     return _of_calls(sources, claim, chosen, datasets[0])
+
+
+def _elsewhere(sources: Sources, claim: Claim) -> Evidence | None:
+    """Return what was measured on a GPU apart from any run: medians alone, so that nothing is decided."""
+    if claim.measure.device != "cuda" or claim.datasets:
+        return None
+    networks = sources.run.networks
+    names = [networks[method].timed_as if method in networks else method for method in claim.methods]
+    for card, medians in gpu_seconds().items():
+        if all(name in medians for name in names):
+            found = [medians[name] for name in names]
+            return Evidence(
+                value=found[0] / found[1] if len(found) == 2 else found[0],
+                data=f"128 x 128 x 128 voxels, {card}, measured apart from this run",
+                test="none: medians alone",
+                doubts=("no CUDA device in this run; the archive of `make gpu` has medians alone",),
+                notes=(f"medians {' and '.join(f'{median:.3g} s' for median in found)}",),
+            )
+    return None
 
 
 def _of_calls(sources: Sources, claim: Claim, calls: Sequence[Calls], dataset: str) -> Evidence:

@@ -36,6 +36,7 @@ class Made:
     flat: bool = True
     calls: int = 10
     contended: bool = False
+    device: str = ""  # of the calls, where it is not the one that is asked for
     recorded: bool = True  # sizes
 
 
@@ -167,7 +168,7 @@ def _timing(claim, made):
     for place, method in enumerate(claim.methods):
         middle = made.effect if place == 0 else 1.0
         calls = middle * (1 + made.noise * np.linspace(-1, 1, made.calls))
-        more = {"device": claim.measure.device, "contended": made.contended}
+        more = {"device": made.device or claim.measure.device, "contended": made.contended}
         parts.append(paper_size(method, np.maximum(calls, 1e-9).tolist(), **more))
     return pd.concat(parts)
 

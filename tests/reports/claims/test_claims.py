@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -122,3 +123,15 @@ def test_few_calls_decide_nothing(ask):
     found = ask("ldr-aldk", claim_of("ldr-aldk", "faster_21"), Made(21.0, calls=3))
     assert found.verdict == "inconclusive"
     assert "too few for an interval" in found.why
+
+
+def test_a_gpu_that_this_run_has_not_decides_nothing_by_medians_alone(ask, monkeypatch):
+    monkeypatch.setattr("reports.claims.costs.gpu_seconds", lambda: {"A card": {"rcn-3": 0.03, "ldr-3-aldk": 0.05}})
+    claim = claim_of("ldr-aldk", "faster_gpu_3")
+    on_cpu = replace(claim, measure=replace(claim.measure, device="cpu"))
+    found = ask("ldr-aldk", claim, Made(2.0, device="cpu"))
+    assert (found.verdict, found.evidence.value) == ("inconclusive", pytest.approx(0.6))
+    assert "A card, measured apart from this run" in found.evidence.data
+    assert ask("ldr-aldk", on_cpu, Made(2.0)).verdict == "supported"
+    monkeypatch.setattr("reports.claims.costs.gpu_seconds", dict)
+    assert ask("ldr-aldk", claim, Made(2.0, device="cpu")).verdict == "not measured"
