@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from reports.claims.contents import OVER_PAIRS, Claim, Judged
-from reports.tables.numbers import number
+from reports.tables.numbers import MINUS, number
 from reports.tables.table import NOTHING, Head, Table, Text
 
 COLUMNS = (
@@ -26,9 +26,9 @@ def claims_frame(judged: Sequence[Judged]) -> pd.DataFrame:
 
 def claims_table(judged: Sequence[Judged], caption: str) -> Table:
     """Return the claims of a paper for readers: what is claimed, the effect with its interval, and the verdict."""
-    heads = [Head("Claim", width="6cm", number=False), Head("Where", number=False), Head("Contrast", number=False)]
-    heads += [Head("Claimed"), Head("Effect", "95 % interval"), Head("n", "pairs; seeds"), Head("p", "Holm")]
-    heads += [Head("Verdict", number=False), Head("Why", width="6cm", number=False)]
+    heads = [Head("Where", number=False), Head("Verdict", number=False), Head("Claim", width="6cm", number=False)]
+    heads += [Head("Claimed"), Head("Effect", "95 % interval"), Head("p", "Holm"), Head("n", "pairs; seeds")]
+    heads += [Head("Why", width="6cm", number=False)]
     return Table(caption, heads, [_readable(each) for each in judged], [NOTE])
 
 
@@ -81,15 +81,14 @@ def _readable(each: Judged) -> list[Text]:
     many = [str(number) for number in (found.pairs, found.trainings) if number is not None]
     shown = effect(each)
     return [
-        Text(claim.statement),
         Text(claim.locator),
-        Text(claim.contrast),
-        Text(f"{claim.region.direction} {claim.region.margin}"),
-        NOTHING if shown == "—" else Text(shown),
-        Text("; ".join(many)) if many else NOTHING,
-        NOTHING if math.isnan(each.p_holm) else Text(f"{each.p_holm:.2g}"),
         Text(each.verdict, muted=each.verdict == "not measured"),
-        Text(each.why),
+        Text(claim.statement),
+        Text(f"{claim.region.direction} {claim.region.margin}".replace("-", MINUS)),
+        NOTHING if shown == "—" else Text(shown),
+        NOTHING if math.isnan(each.p_holm) else Text(f"{each.p_holm:.2g}"),
+        Text("; ".join(many)) if many else NOTHING,
+        Text(each.why) if each.why else NOTHING,
     ]
 
 

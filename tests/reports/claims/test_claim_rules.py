@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from benchmarks.statistics import Sample, generalisation
+from benchmarks.statistics import Estimate
 from reports.claims import pairs
 from reports.claims.contents import Claim, Claims, Evidence, Flattening, Measure, Region
 from reports.claims.intervals import by_estimate
@@ -172,7 +172,12 @@ def test_the_corrected_p_decides(p, value, said):
     assert verdict(claim_on("a", "b"), found, p)[0] == said
 
 
-SAMPLE = Sample(np.array([0.1, 0.3, 0.2, 0.35, 0.15]), [("s", at) for at in "vwxyz"], [None] * 5)
+VALUES = np.array([0.1, 0.3, 0.2, 0.35, 0.15])
+# The estimate of the plain t test, as SciPy has it.
+PLAIN = Estimate(
+    value=float(VALUES.mean()), se=float(stats.sem(VALUES)), df=4.0, low=0.09, high=0.35, level=0.95,
+    pairs=5, subjects=5, trainings=0,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -184,9 +189,8 @@ SAMPLE = Sample(np.array([0.1, 0.3, 0.2, 0.35, 0.15]), [("s", at) for at in "vwx
     ],
 )
 def test_p_is_that_of_a_t_test_at_the_bounds(region, alternatives):
-    sample = Sample(SAMPLE.values, [(at,) for at in "vwxyz"], [None] * 5)  # one subject a pair: the plain t test
-    found = by_estimate(generalisation(sample, level=0.95), region, "t")
-    wanted = [stats.ttest_1samp(sample.values, bound, alternative=side).pvalue for side, bound in alternatives]
+    found = by_estimate(PLAIN, region, "t")
+    wanted = [stats.ttest_1samp(VALUES, bound, alternative=side).pvalue for side, bound in alternatives]
     assert found.p == pytest.approx(max(wanted), rel=1e-6)
 
 
@@ -194,9 +198,8 @@ def test_p_is_that_of_a_t_test_at_the_bounds(region, alternatives):
     ("region", "side", "bound"), [(Region(0.3, 0.5), "less", 0.3), (Region(-0.5, 0.1), "greater", 0.1)]
 )
 def test_outside_of_two_bounds_p_is_twice_that_of_the_nearer_one(region, side, bound):
-    sample = Sample(SAMPLE.values, [(at,) for at in "vwxyz"], [None] * 5)
-    found = by_estimate(generalisation(sample, level=0.95), region, "t")
-    assert found.p == pytest.approx(2 * stats.ttest_1samp(sample.values, bound, alternative=side).pvalue, rel=1e-6)
+    found = by_estimate(PLAIN, region, "t")
+    assert found.p == pytest.approx(2 * stats.ttest_1samp(VALUES, bound, alternative=side).pvalue, rel=1e-6)
 
 
 def test_a_loss_has_flattened_when_its_last_part_hardly_falls():
