@@ -7,6 +7,7 @@ fixed hex codes, which the page swaps for its dark colours.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,4 +65,11 @@ def save(figure: Figure, folder: Path, name: str, dpi: int = 150) -> None:
         if figure.get_layout_engine() is not None:
             figure.set_layout_engine("none")
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-    (folder / f"{name}.svg").write_text(text.getvalue(), encoding="utf-8", newline="\n")
+    (folder / f"{name}.svg").write_text(_numbered(text.getvalue()), encoding="utf-8", newline="\n")
+
+
+def _numbered(svg: str) -> str:
+    """Return an SVG with its clip paths named by their order: matplotlib names some after a place in memory."""
+    found = dict.fromkeys(re.findall(r'<clipPath id="(p[0-9a-f]{10})"', svg))
+    names = {name: f"clip{place}" for place, name in enumerate(found)}
+    return re.sub(r"\bp[0-9a-f]{10}\b", lambda match: names.get(match[0], match[0]), svg)

@@ -79,7 +79,7 @@ def requests(run: Run) -> Iterator[Request[Case] | Request[PairCase]]:
     """Yield what the pictures of a run are made of."""
     asked: set[str] = set()
     for dataset in run.datasets.values():
-        quote = primary(run.metrics, dataset)
+        quote = primary(run.rows_of(dataset.name), dataset)
         if quote is None:
             continue
         for method, chosen in _chosen(run, dataset, quote, shown_ranks(run)).items():
@@ -91,7 +91,7 @@ def requests(run: Run) -> Iterator[Request[Case] | Request[PairCase]]:
 
 def draw_cases(folder: Path, run: Run, dataset: Described, *, ranks: Sequence[Rank] = RANKS) -> list[Gallery]:
     """Write ``<folder>/<dataset>/<method>-<rank>.png``; a registration with several of the ``ranks`` is shown once."""
-    quote = primary(run.metrics, dataset)
+    quote = primary(run.rows_of(dataset.name), dataset)
     if quote is None:
         return []
     galleries = []

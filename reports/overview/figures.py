@@ -19,7 +19,7 @@ from reports.tables.numbers import direction
 
 def spread(run: Run, dataset: Described, quoted: Quote) -> Figure | None:
     """Draw box and dots of one metric over pairs, a row for each method; None when there are no values."""
-    by_method = per_pair(run.metrics, dataset.name, quoted)
+    by_method = per_pair(run.rows_of(dataset.name), dataset.name, quoted)
     names = [name for name in run.ordered if name in by_method]
     if not names:
         return None

@@ -54,7 +54,7 @@ class Frontier:
 def frontiers(run: Run) -> Iterator[Frontier]:
     """Yield the frontier of each data set on which a contestant has both accuracy and seconds, in display order."""
     for name, dataset in run.datasets.items():
-        quoted = primary(run.metrics, dataset)
+        quoted = primary(run.rows_of(dataset.name), dataset)
         if quoted is None or not (points := _points(run, name, quoted)):
             continue
         values = per_pair(run.metrics, name, quoted)

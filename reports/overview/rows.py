@@ -74,7 +74,7 @@ def overview_rows(run: Run) -> list[Summary]:
     rows = []
     for dataset in run.datasets.values():
         columns = [name for name, metric in METRICS.items() if metric.column]
-        quotes = [found for metric in columns if (found := quote(run.metrics, dataset.name, metric))]
+        quotes = [found for metric in columns if (found := quote(run.rows_of(dataset.name), dataset.name, metric))]
         found = summarise(run, dataset, quotes)
         seconds = [row for row in found if row.metric == "seconds"]
         others = [row for row in found if row.metric != "seconds"]
@@ -111,9 +111,9 @@ def frame_of(rows: Iterable[Summary], *, labels: bool = False) -> pd.DataFrame:
 
 def summarise(run: Run, dataset: Described, quotes: Sequence[Quote]) -> list[Summary]:
     """Return a row for each quote and method on one data set."""
-    found, counts = [], tallies(run.metrics, dataset.name)
+    found, counts = [], tallies(run.rows_of(dataset.name), dataset.name)
     for wanted in quotes:
-        values = per_pair(run.metrics, dataset.name, wanted)
+        values = per_pair(run.rows_of(dataset.name), dataset.name, wanted)
         rows = [_summary(dataset, name, wanted, values, counts.get(name, Tally())) for name in run.ordered]
         rows = [replace(row, subjects=_subjects(dataset, values[row.method].index)) if row.n else row for row in rows]
         # Seconds of accuracy runs were taken beside other work: they are shown, and no method is best by them.
@@ -195,9 +195,9 @@ def _better(value: float, other: float, higher_is_better: bool) -> bool:
 
 
 def _parameter_rows(run: Run, dataset: Described) -> Iterator[Summary]:
-    counts = tallies(run.metrics, dataset.name)
+    counts = tallies(run.rows_of(dataset.name), dataset.name)
     for method in run.ordered:
-        if (size := parameters(run.metrics, dataset.name, method)) is not None:
+        if (size := parameters(run.rows_of(dataset.name), dataset.name, method)) is not None:
             quoted, values = default_quote("parameters"), {method: pd.Series([size])}
             row = _summary(dataset, method, quoted, values, counts.get(method, Tally()))
             yield replace(row, median=NAN, q1=NAN, q3=NAN)  # one number has no spread

@@ -101,7 +101,7 @@ def keep_drawing(figure: Figure, folder: Path, name: str, alt: str) -> Drawing:
 
 def _spreads(folder: Path, run: Run, dataset: Described) -> Iterator[Drawing]:
     for metric in ranking_metrics():
-        quoted = quote(run.metrics, dataset.name, metric)
+        quoted = quote(run.rows_of(dataset.name), dataset.name, metric)
         figure = None if quoted is None else figures.spread(run, dataset, quoted)
         if figure is not None:
             title = dataset.description.display_title

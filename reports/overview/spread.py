@@ -33,7 +33,7 @@ def spreads(run: Run) -> list[Spread]:
     """Return the spread of each method that several seeds were run of on a data set, by the metric that ranks there."""
     rows = []
     for dataset in run.datasets.values():
-        if wanted := primary(run.metrics, dataset):
+        if wanted := primary(run.rows_of(dataset.name), dataset):
             rows += _of_dataset(run, dataset, wanted)
     return rows
 
@@ -62,7 +62,7 @@ def movable(run: Run, rows: Sequence[Spread]) -> list[str]:
 
 
 def _of_dataset(run: Run, dataset: Described, wanted: Quote) -> Iterator[Spread]:
-    found = values(run.metrics, dataset.name, wanted)
+    found = values(run.rows_of(dataset.name), dataset.name, wanted)
     for method in run.contestants:
         table = found[found.method == method].pivot_table(index="pair", columns="seed", values="value").dropna()
         if table.shape[1] > 1 and len(table):

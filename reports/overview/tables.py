@@ -24,7 +24,7 @@ SHARED = "SD over pairs: pairs share subjects, so that it is no spread over subj
 
 def accuracy_table(run: Run, rows: Sequence[Summary]) -> Table:
     """Return the accuracy of every method on every data set."""
-    quotes = {name: primary(run.metrics, dataset) for name, dataset in run.datasets.items()}
+    quotes = {name: primary(run.rows_of(dataset.name), dataset) for name, dataset in run.datasets.items()}
     heads = [Head("Method", number=False), *(_data_head(run, rows, name, quote) for name, quote in quotes.items())]
     here = {name: [row for row in rows if row.dataset == name] for name in quotes}
     lines = [
@@ -42,7 +42,7 @@ def accuracy_table(run: Run, rows: Sequence[Summary]) -> Table:
 def dataset_table(run: Run, rows: Sequence[Summary], dataset: Described) -> Table:
     """Return all quoted metrics of one data set, cost and failures: a row for each method."""
     here = [row for row in rows if row.dataset == dataset.name and row.metric != "parameters"]
-    quotes, counts = list(dict.fromkeys(row.quote for row in here)), tallies(run.metrics, dataset.name)
+    quotes, counts = list(dict.fromkeys(row.quote for row in here)), tallies(run.rows_of(dataset.name), dataset.name)
     heads = [Head("Method", number=False), *map(quote_head, quotes)]
     heads += [Head("Pairs", "done"), Head("Pairs", "failed"), Head("Parameters", "of the network")]
     lines = [
@@ -51,7 +51,7 @@ def dataset_table(run: Run, rows: Sequence[Summary], dataset: Described) -> Tabl
             *(quote_cell(find(here, method, quote)) for quote in quotes),
             _done_cell(counts[method]),
             Text(str(counts[method].failed)),
-            _size_cell(parameters(run.metrics, dataset.name, method)),
+            _size_cell(parameters(run.rows_of(dataset.name), dataset.name, method)),
         ]
         for method in run.ordered
         if method in counts  # the profile need not run each method on each data set
@@ -111,7 +111,7 @@ def _extent(rows: Sequence[Summary]) -> str:
 
 def _still_notes(run: Run, dataset: Described) -> list[str]:
     """Say which methods have, on some pairs, exactly the numbers of no registration: they moved nothing there."""
-    counts = still(run.metrics, dataset.name)
+    counts = still(run.rows_of(dataset.name), dataset.name)
     return [
         f"{run.label(method)} left {counts[method]} of its pairs exactly as they were before registration."
         for method in run.contestants

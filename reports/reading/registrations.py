@@ -59,9 +59,9 @@ def _read(path: Path, dataset: Dataset, pair: Pair) -> Kept:
 
 def quoted_value(run: Run, dataset: Described, method: str, pair: Pair, *, metric: str) -> float | None:
     """Return a metric of a pair by a method's first seed, as tables quote it; None where it was not measured."""
-    quoted = quote(run.metrics, dataset.name, metric)
+    quoted = quote(run.rows_of(dataset.name), dataset.name, metric)
     if quoted is None:
         return None
-    rows = values(run.metrics, dataset.name, quoted)
+    rows = values(run.rows_of(dataset.name), dataset.name, quoted)
     rows = rows[(rows.method == method) & (rows.pair == pair.name) & (rows.seed == first_seed(run, dataset, method))]
     return float(rows.value.iloc[0]) if len(rows) else None
