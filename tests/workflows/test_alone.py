@@ -1,0 +1,44 @@
+"""One measurement of speed at a time on a machine: the next one says that it waits."""
+
+import logging
+import threading
+
+import pytest
+
+from datasets import locks
+from datasets.files import DataError
+from workflows.timed import alone
+
+
+@pytest.fixture
+def machine_lock(tmp_path, monkeypatch):
+    monkeypatch.setattr(alone, "MACHINE_LOCK", tmp_path / "timing.lock")
+    monkeypatch.setattr(alone, "TOLD_AFTER", 0.05)
+    return tmp_path / "timing.lock"
+
+
+def test_a_free_machine_is_taken_without_a_word(machine_lock, caplog):
+    caplog.set_level(logging.INFO)
+    with alone.alone():
+        assert machine_lock.exists()
+    assert not caplog.records
+
+
+def test_a_held_machine_is_waited_for_and_that_is_said(machine_lock, caplog):
+    caplog.set_level(logging.INFO)
+    held = locks.hold(machine_lock)
+    timer = threading.Timer(0.4, held.release)
+    timer.start()
+    with alone.alone():
+        assert "waits for another run on this machine that measures speed" in caplog.text
+    timer.join()
+
+
+def test_who_waits_too_long_gives_up_with_one_line(machine_lock, monkeypatch):
+    monkeypatch.setattr(alone, "PATIENCE", 0.1)
+    with (
+        locks.hold(machine_lock),
+        pytest.raises(DataError, match="another timing run held this machine"),
+        alone.alone(),
+    ):
+        pass
