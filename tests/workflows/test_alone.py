@@ -4,8 +4,8 @@ import logging
 import threading
 
 import pytest
+from filelock import FileLock
 
-from datasets import locks
 from datasets.files import DataError
 from workflows.timed import alone
 
@@ -26,8 +26,9 @@ def test_a_free_machine_is_taken_without_a_word(machine_lock, caplog):
 
 def test_a_held_machine_is_waited_for_and_that_is_said(machine_lock, caplog):
     caplog.set_level(logging.INFO)
-    held = locks.hold(machine_lock)
-    timer = threading.Timer(0.4, held.release)
+    other = FileLock(machine_lock, thread_local=False)
+    other.acquire()
+    timer = threading.Timer(0.4, other.release, kwargs={"force": True})
     timer.start()
     with alone.alone():
         assert "waits for another run on this machine that measures speed" in caplog.text
