@@ -38,7 +38,7 @@ def test_a_held_machine_is_waited_for_and_that_is_said(machine_lock, caplog):
 def test_who_waits_too_long_gives_up_with_one_line(machine_lock, monkeypatch):
     monkeypatch.setattr(alone, "PATIENCE", 0.1)
     with (
-        locks.hold(machine_lock),
+        FileLock(machine_lock),
         pytest.raises(DataError, match="another timing run held this machine"),
         alone.alone(),
     ):
