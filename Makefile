@@ -16,8 +16,8 @@ report: env  ## the main job: every table and figure on phantoms, offline; FROM=
 	$(BIN)/snakemake --cores $(CORES) report $(if $(FROM),--config from='$(FROM)')
 	@echo "Open $(if $(FROM),results/from-<its folder or name>,results/mini)/report/index.html"
 
-test: env  ## behaviour, under 15 minutes on 2 cores
-	$(BIN)/python -m pytest tests -m "not slow"
+test: env  ## behaviour, a file a core at a time
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -m "not slow" -n logical --maxprocesses 8 --dist loadfile
 
 test-all: env
 	$(BIN)/python -m pytest tests

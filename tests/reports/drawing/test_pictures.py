@@ -1,7 +1,6 @@
 """Pictures of cases: orientation, grids, outlines, choice and size."""
 
 import io
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,9 +10,7 @@ from benchmarks import ranking
 from datasets import geometry
 from datasets.files import Volume
 from reports.drawing import pictures, planes, registration
-from reports.overview import figures
-from reports.reading.method import Method
-from tests.reports.report_inputs import AFFINES, METHODS, extreme, frame, make_run
+from tests.reports.report_inputs import AFFINES, METHODS, extreme
 
 
 @pytest.mark.parametrize("name", AFFINES)
@@ -111,17 +108,3 @@ def test_shrink_obeys_its_limit():
     Image.fromarray(noise).save(stream, format="PNG")
     small = pictures.shrink(stream.getvalue(), 60_000)
     assert len(small) <= 60_000 < stream.tell()
-
-
-def test_many_methods_are_numbered_and_explained_and_few_are_named():
-    methods = {f"m{i}": Method(f"Method {i}", "learned") for i in range(12)}
-    run = replace(make_run(frame([]), {}), methods=methods)
-    few, many = (dict.fromkeys(list(methods)[:count], ()) for count in (3, 12))
-    named, nothing = figures._marks(run, [few], 60)
-    assert named == {f"m{i}": f"Method {i}" for i in range(3)}
-    assert nothing == []
-    numbered, key = figures._marks(run, [few, many], 60)
-    assert numbered == {f"m{i}": str(i + 1) for i in range(12)}
-    text = " ".join(key).replace("\N{NO-BREAK SPACE}", " ")
-    assert all(f"{i + 1} Method {i}" in text for i in range(12))
-    assert max(map(len, key)) <= 60
