@@ -11,7 +11,7 @@ PAIRS = 5
 
 def test_every_step_is_measured_on_every_pair(tmp_path):
     costs = list(measure(PAIRS, tmp_path))
-    assert [cost.step for cost in costs] == ["register", "judge", "collect", "report"]
+    assert [cost.step for cost in costs] == ["register", "judge", "collect", "export", "report"]
     assert all(cost.pairs == PAIRS and cost.cpu > 0 and cost.memory > 0 for cost in costs)
     layout = Layout(tmp_path)
     records = layout.chunk(DATASET, METHOD, 0, 0).records

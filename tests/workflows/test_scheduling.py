@@ -78,13 +78,14 @@ def before(tmp_path_factory) -> dict[str, set[str]]:
     return waits
 
 
-def test_timing_waits_for_all_jobs_and_the_report_for_timing(before):
+def test_timing_waits_for_all_jobs_and_the_archive_and_report_for_timing(before):
     done, waiting = set(), {"timing"}
     while waiting:
         done |= waiting
         waiting = set().union(*(before[rule] for rule in waiting)) - done
-    assert done == before.keys() - {"report"}
-    assert "timing" in before["report"]
+    assert done == before.keys() - {"export", "report"}
+    assert "timing" in before["export"]
+    assert "export" in before["report"]
 
 
 def test_more_cores_than_the_machine_has_are_refused_before_work(tmp_path):

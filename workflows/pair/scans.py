@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import locale
 import re
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -87,7 +89,8 @@ def read_scan(path: Path) -> Scan:
     # ITK reads a torn NIfTI file, and makes zeros of what is missing and of NaN.
     sound = read_volume(path) if path.name.lower().endswith(NIFTI) else None
     try:
-        image = sitk.ReadImage(_files(path) if path.is_dir() else str(path))
+        with own_locale():
+            image = sitk.ReadImage(_files(path) if path.is_dir() else str(path))
     except RuntimeError as error:
         raise DataError(f"{path}: not an image that ITK reads ({_reason(error)})") from error
     scan = Scan(path, image)
@@ -97,6 +100,16 @@ def read_scan(path: Path) -> Scan:
     if fault:
         raise DataError(f"{path}: {fault}")
     return scan
+
+
+@contextmanager
+def own_locale() -> Generator[None]:
+    """Give the process its locale back at the end: ITK's DICOM library sets that of C, in which text is ASCII."""
+    before = locale.setlocale(locale.LC_ALL)
+    try:
+        yield
+    finally:
+        locale.setlocale(locale.LC_ALL, before)
 
 
 def read_labels(path: Path, scan: Scan) -> Any:

@@ -6,6 +6,8 @@ import numpy as np
 import SimpleITK as sitk  # noqa: N813 - the library's usual name
 from scipy import ndimage
 
+from workflows.pair.scans import own_locale
+
 SHIFT = np.array([3.0, -2.0, 2.5])  # mm, LPS: moving(p + SHIFT) = fixed(p)
 TURNS = {
     "LPS": np.eye(3),
@@ -68,6 +70,12 @@ def write(image, path: Path) -> Path:
         sitk.WriteImage(image, str(path))
         return path
     path.mkdir()
+    with own_locale():
+        _write_slices(image, path)
+    return path
+
+
+def _write_slices(image, path):
     series, directions = "1.2.826.0.1.3680043.2.1125.1", np.reshape(image.GetDirection(), (3, 3))
     writer = sitk.ImageFileWriter()
     writer.KeepOriginalImageUIDOn()
@@ -88,7 +96,6 @@ def write(image, path: Path) -> Path:
             plane.SetMetaData(tag, value)
         writer.SetFileName(str(path / f"slice{k:03d}.dcm"))
         writer.Execute(plane)
-    return path
 
 
 def interior(array, margin=5):

@@ -1,5 +1,7 @@
 """Files of a user's own: every format and direction is read alike, and what cannot be used is refused in one line."""
 
+import locale
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ import SimpleITK as sitk  # noqa: N813 - the library's usual name
 
 from datasets.files import DataError
 from tests.workflows.pair.made import TURNS, labelled, scene, write
-from workflows.pair.scans import Scan, read_labels, read_points, read_scan
+from workflows.pair.scans import Scan, own_locale, read_labels, read_points, read_scan
 
 FORMATS = [".nii", ".nii.gz", ".mha", ".mhd", ".nrrd", ""]
 
@@ -80,13 +82,14 @@ def two_series(folder):
     write(scene(size=(12, 12, 9)), folder / "both")
     other = scene(size=(12, 12, 9))
     write(other, folder / "second")
-    for path in (folder / "second").iterdir():
-        one = sitk.ReadImage(str(path))
-        one.SetMetaData("0020|000e", "1.2.826.0.1.3680043.2.1125.1.9")
-        writer = sitk.ImageFileWriter()
-        writer.KeepOriginalImageUIDOn()
-        writer.SetFileName(str(folder / "both" / f"b{path.name}"))
-        writer.Execute(one)
+    with own_locale():
+        for path in (folder / "second").iterdir():
+            one = sitk.ReadImage(str(path))
+            one.SetMetaData("0020|000e", "1.2.826.0.1.3680043.2.1125.1.9")
+            writer = sitk.ImageFileWriter()
+            writer.KeepOriginalImageUIDOn()
+            writer.SetFileName(str(folder / "both" / f"b{path.name}"))
+            writer.Execute(one)
     return folder / "both"
 
 
@@ -124,6 +127,13 @@ def test_a_torn_file_is_refused(tmp_path, ending):
     torn.write_bytes(torn.read_bytes()[: torn.stat().st_size // 2])
     with pytest.raises(DataError, match=str(path)):
         read_scan(path)
+
+
+def test_reading_dicom_leaves_the_locale_alone(tmp_path):
+    path = write(scene(), tmp_path / "scan")
+    before = locale.setlocale(locale.LC_ALL)
+    read_scan(path)
+    assert locale.setlocale(locale.LC_ALL) == before
 
 
 def test_a_missing_slice_is_refused(tmp_path):
