@@ -63,7 +63,9 @@ class Tree:
         return table
 
     def _run(self, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        variables = {**os.environ, "PYTHONPATH": str(self.root), "PYTHONDONTWRITEBYTECODE": "1"}
+        # A pytest around us would have its own say in how this one runs.
+        outer = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+        variables = {**outer, "PYTHONPATH": str(self.root), "PYTHONDONTWRITEBYTECODE": "1"}
         return subprocess.run(
             [sys.executable, "-m", module, *arguments],
             cwd=self.root,

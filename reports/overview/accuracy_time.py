@@ -82,8 +82,8 @@ def number_points(figure: Figure, grid: Iterable[Axes], found: Iterable[Frontier
 
 def _crosses(found: Frontier) -> dict[str, Cross]:
     """Return what each point covers: itself, and of the frontier the level line to the next step."""
-    steps = found.steps
-    ends = {step.method: after.seconds for step, after in zip(steps, [*steps[1:], found.points[-1]], strict=True)}
+    nexts = [*found.steps[1:], found.points[-1]]
+    ends = {step.method: after.seconds for step, after in zip(found.steps, nexts, strict=False)}  # there may be no step
     return {
         each.method: Cross(each.seconds, each.seconds, ends.get(each.method, each.seconds), each.accuracy, 0)
         for each in found.points

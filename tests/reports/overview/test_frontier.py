@@ -75,3 +75,11 @@ def test_every_method_is_named_once_below_its_panel():
     assert "Not numbered: Net a; Net b;" in text
     small = frontier_plot(found).get_supxlabel()
     assert [line.split("  ")[0] for line in small.splitlines()] == ["1", "2", "3"]
+
+
+def test_where_no_method_is_better_than_before_none_is_numbered_and_the_plot_stands():
+    worse = Point("a", "A", "learned", 0.1, 0.4, whole=True)
+    points = number_steps([worse], 0.5, higher_is_better=True)
+    found = Frontier("d", "D", Quote("dice", "nearest", "mean"), 0.5, 0.99, points)
+    assert frontier_plot(found).get_supxlabel() == ""
+    assert "Not numbered: A" in accuracy_time([found], "Some clock.").axes[0].get_xlabel()
