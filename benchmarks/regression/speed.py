@@ -50,15 +50,17 @@ def missing(head: pd.DataFrame, base: pd.DataFrame) -> list[str]:
 
 
 def slower_beside_peers(head: pd.DataFrame, accepted: pd.DataFrame) -> list[Slower]:
-    """Return the kernels that, measured against a peer, take more than a quarter longer than accepted.
+    """Return the kernels that, measured against each of their peers, take more than a quarter longer than accepted.
 
-    One that is not measured any more, or whose peer is not, takes infinitely long.
+    A peer alone may have changed: one that fills the memory takes other CPU seconds beside other work. A kernel that is
+    not measured any more, or a peer that is not, takes infinitely long.
     """
     joined = head.merge(accepted, on=PEER, how="right", suffixes=("", "_accepted")).dropna(subset="ratio_accepted")
     joined["times"] = (joined["ratio_accepted"] / joined["ratio"]).fillna(math.inf)
+    joined = joined[joined.groupby(KERNEL)["times"].transform("min") > SLOWER]
     return [
         Slower(_name(row), str(row["peer"]), row["times"], row["ratio_accepted"], row["ratio"])
-        for row in joined[joined["times"] > SLOWER].to_dict("records")
+        for row in joined.to_dict("records")
     ]
 
 

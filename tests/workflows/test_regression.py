@@ -151,6 +151,13 @@ def test_a_quarter_longer_is_slower_and_the_fastest_of_several_runs_counts(times
     assert speed.slower_than_before(speed.fastest([frame(9.0, 1, threads=2)]), base) == []
 
 
+def test_a_kernel_is_slower_only_if_it_is_so_beside_all_its_peers():
+    accepted = pd.concat([frame(0.1, 4), frame(0.1, 8).assign(peer="other")])
+    one, both = (pd.concat([frame(0.1, 4 / 2), frame(0.1, 8 / times).assign(peer="other")]) for times in (1.1, 1.5))
+    assert speed.slower_beside_peers(one, accepted) == []
+    assert [slow.beside for slow in speed.slower_beside_peers(both, accepted)] == ["peer", "other"]
+
+
 def test_a_kernel_that_is_not_measured_any_more_is_slower_and_said():
     both = pd.concat([frame(0.1, 4), frame(0.1, 4, threads=2)])
     assert [slow.times for slow in speed.slower_beside_peers(frame(0.1, 4), both)] == [np.inf]
