@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeVar, cast
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from datasets.files import Array
@@ -42,6 +43,22 @@ class WarpedLabels:
     shared: Array
     fixed: Array
     warped: Array
+
+    @property
+    def scored(self) -> list[int]:
+        """The labels that can be scored, which both images have."""
+        return [label for label, there in zip(self.labels, self.shared, strict=True) if there]
+
+    def values(self, protocol: str, scores: Array) -> Iterator[Value]:
+        """Yield the number of each label, their mean and their count; ``scores`` are those of `scored`, in its order.
+
+        A label that is not scored has NaN; one NaN among the scores leaves no mean.
+        """
+        by_label = dict(zip(self.scored, scores.tolist(), strict=True))
+        yield Value(protocol, "mean", float(np.mean(scores)) if len(scores) else float("nan"))
+        yield Value(protocol, "count", float(len(scores)))
+        for label in self.labels:
+            yield Value(protocol, f"label_{label}", by_label.get(label, float("nan")))
 
 
 @dataclass(frozen=True, eq=False)

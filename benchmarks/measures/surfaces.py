@@ -71,13 +71,9 @@ def hausdorff(maps: Callable[[Evidence], WarpedLabels]) -> Compute:
 
     def compute(evidence: Evidence) -> Iterator[Value]:
         found = maps(evidence)
-        shared = [label for label, there in zip(found.labels, found.shared, strict=True) if there]
-        distances = dict(zip(shared, hausdorff95(found.fixed, found.warped, shared, evidence.spacing), strict=True))
+        distances = hausdorff95(found.fixed, found.warped, found.scored, evidence.spacing)
         for protocol in PROTOCOLS:
-            yield Value(protocol, "mean", float(np.mean(list(distances.values()))) if shared else float("nan"))
-            yield Value(protocol, "count", float(len(shared)))
-            for label in found.labels:
-                yield Value(protocol, f"label_{label}", float(distances.get(label, np.nan)))
+            yield from found.values(protocol, distances)
 
     return compute
 

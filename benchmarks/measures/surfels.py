@@ -59,13 +59,9 @@ def hausdorff_l2r(maps: Callable[[Evidence], WarpedLabels]) -> Compute:
         if not evidence.learn2reg:
             return
         found = maps(evidence)
-        shared = [label for label, there in zip(found.labels, found.shared, strict=True) if there]
-        distances = dict(zip(shared, hausdorff95_l2r(found.fixed, found.warped, shared), strict=True))
+        distances = hausdorff95_l2r(found.fixed, found.warped, found.scored)
         for protocol in PROTOCOLS:
-            yield Value(protocol, "mean", float(np.mean(list(distances.values()))) if shared else float("nan"))
-            yield Value(protocol, "count", float(len(shared)))
-            for label in found.labels:
-                yield Value(protocol, f"label_{label}", float(distances.get(label, np.nan)))
+            yield from found.values(protocol, distances)
 
     return compute
 
