@@ -7,15 +7,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-import jsonschema
 import msgspec
-import yaml
-from jsonschema.exceptions import best_match
 
 from benchmarks.metrics import METRICS
-from datasets.files import one_line
 from reports.claims.contents import MOST_METHODS, OF_NETWORKS, Average, Claim, Claims, Flattening, Kind, Measure, Region
-from reports.paper.printed import PaperError
+from reports.paper.printed import PaperError, read_layout
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "claims.schema.yaml"
 FOLDER = "claims"  # beside the papers' own files
@@ -54,7 +50,7 @@ def load_claims(key: str, datasets: Sequence[str], *, folder: Path) -> Claims | 
     path = folder / FOLDER / f"{key}.yaml"
     if not path.exists():
         return None
-    file = _read(path)
+    file = msgspec.convert(read_layout(path, SCHEMA), File)
     if file.paper != key:
         raise PaperError(f"{path}: paper is {file.paper!r}, the file's name says {key!r}")
     for name, measure in file.measures.items():
@@ -64,19 +60,6 @@ def load_claims(key: str, datasets: Sequence[str], *, folder: Path) -> Claims | 
         raise PaperError(f"{path}: claim {twice[0]} occurs twice")
     claims = [_claim(entry, file.measures, datasets, f"{path}: claim {entry.key}") for entry in file.claims]
     return Claims(key, file.flattening, claims)
-
-
-def _read(path: Path) -> File:
-    try:
-        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise PaperError(f"{path}: not readable as YAML: {one_line(error)}") from error
-    validator = jsonschema.Draft202012Validator(yaml.safe_load(SCHEMA.read_text(encoding="utf-8")))
-    error = best_match(validator.iter_errors(loaded))
-    if error is not None:
-        where = ".".join(map(str, error.absolute_path)) or "top level"
-        raise PaperError(f"{path}: {where}: {one_line(error.message)}")
-    return msgspec.convert(loaded, File)
 
 
 def _check_measure(measure: Measure, where: str) -> None:

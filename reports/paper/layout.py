@@ -13,18 +13,14 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import msgspec
 import pandas as pd
-import yaml
-from jsonschema.exceptions import best_match
 
 from benchmarks.metrics import METRICS
-from datasets.files import one_line
 from reports import PAPERS
 from reports.claims.layout import load_claims
 from reports.paper.contents import Cell, Margin, Paper, PaperData, PaperFigure, PaperTable, TrainingData
-from reports.paper.printed import PaperError, read_printed, read_text
+from reports.paper.printed import PaperError, read_layout, read_printed, read_text
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "paper.schema.yaml"
 # said of rows and columns alone
@@ -59,7 +55,7 @@ _Place = tuple[int, str, str]  # table, row and column
 def load_paper(key: str, *, folder: Path = PAPERS) -> Paper:
     """Read ``<key>.yaml`` and ``<key>.csv``; raise `PaperError` with one line when they do not fit each other."""
     layout_path, csv_path = folder / f"{key}.yaml", folder / f"{key}.csv"
-    layout = _read_layout(layout_path)
+    layout = read_layout(layout_path, SCHEMA)
     if layout["paper"] != key:
         raise PaperError(f"{layout_path}: paper is {layout['paper']!r}, the file's name says {key!r}")
     tables, figures = list(map(_table, layout["tables"])), [_figure(**entry) for entry in layout["figures"]]
@@ -88,21 +84,6 @@ def load_paper(key: str, *, folder: Path = PAPERS) -> Paper:
         grid=tuple(layout.get("grid", ())),
         claims=load_claims(key, list(layout["datasets"]), folder=folder),
     )
-
-
-def _read_layout(path: Path) -> dict[str, Any]:
-    try:
-        layout = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise PaperError(f"{path}: no such file") from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise PaperError(f"{path}: not readable as YAML: {one_line(error)}") from error
-    validator = jsonschema.Draft202012Validator(yaml.safe_load(SCHEMA.read_text(encoding="utf-8")))
-    error = best_match(validator.iter_errors(layout))
-    if error is not None:
-        where = ".".join(map(str, error.absolute_path)) or "top level"
-        raise PaperError(f"{path}: {where}: {one_line(error.message)}")
-    return layout
 
 
 def _table(entry: dict[str, Any]) -> PaperTable:

@@ -11,8 +11,12 @@ import re
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import pandas as pd
+import yaml
+from jsonschema.exceptions import best_match
 
 from datasets.files import one_line
 
@@ -28,6 +32,22 @@ _CUBE = re.compile(r"(\d+)\N{MULTIPLICATION SIGN}\1\N{MULTIPLICATION SIGN}\1")
 
 class PaperError(ValueError):
     """A paper's files that cannot be used; the message is one line that says where and what."""
+
+
+def read_layout(path: Path, schema: Path) -> Any:
+    """Read a YAML file of a paper; raise `PaperError` where it is none, or does not fit the JSON schema."""
+    try:
+        layout = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise PaperError(f"{path}: no such file") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise PaperError(f"{path}: not readable as YAML: {one_line(error)}") from error
+    validator = jsonschema.Draft202012Validator(yaml.safe_load(schema.read_text(encoding="utf-8")))
+    error = best_match(validator.iter_errors(layout))
+    if error is not None:
+        where = ".".join(map(str, error.absolute_path)) or "top level"
+        raise PaperError(f"{path}: {where}: {one_line(error.message)}")
+    return layout
 
 
 @dataclass(frozen=True)
