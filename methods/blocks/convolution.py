@@ -22,6 +22,15 @@ def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
     return total // 2, total - total // 2
 
 
+def is_flat(x: Tensor, stride: Sequence[int] = (1, 1, 1)) -> bool:
+    """Return whether features ``(n, c, D, H, W)`` on the CPU have an axis of one voxel, or will after a stride.
+
+    There oneDNN 3.12 reads memory that nobody wrote, in bfloat16 with AMX: the convolution or its gradients come out
+    different at each call, now and then as NaN. So such convolutions, which cost next to nothing, stay in float32.
+    """
+    return x.device.type == "cpu" and any(n <= step for n, step in zip(x.shape[2:], stride, strict=True))
+
+
 def activate(x: Tensor, slope: float | None) -> Tensor:
     """Return the leaky ReLU of a slope, with 0 the ReLU, without one ``x`` itself."""
     if slope is None:
@@ -50,13 +59,14 @@ class PackedConv3d(nn.Module):
     ) -> None:
         super().__init__()
         self.kernel, self.stride, self.slope, self.dtype = weight.shape[2:], list(stride), slope, dtype
-        self.weight, self.bias = _Packed(weight, dtype), None if bias is None else bias.detach().to(dtype)
+        self.weight, self.bias = _Packed(weight, dtype), None if bias is None else bias.detach()
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the convolution of ``(n, c, D, H, W)``."""
-        x, pads = _padded(_laid_out(x, self.dtype), self.kernel, self.stride)
+        dtype = _type(x, self.dtype, self.stride)
+        x, pads = _padded(_laid_out(x, dtype), self.kernel, self.stride)
         weight = self.weight(x, pads, self.stride)
-        return _convolve(x, weight, self.bias, pads, self.stride, *_fused(self.slope))
+        return _convolve(x, weight, _like(self.bias, x), pads, self.stride, *_fused(self.slope))
 
 
 class PackedSkipConv3d(nn.Module):
@@ -75,10 +85,10 @@ class PackedSkipConv3d(nn.Module):
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         """Return the convolution of ``(n, c, D, H, W)``, doubled, and ``(n, k, 2 D, 2 H, 2 W)``."""
-        skip, pads = _laid_out(skip, self.dtype), [1, 1, 1]
-        weight = self.same.weight(skip, pads, pads)
-        add = ("add", 1.0, None, [], None)
-        y = _add_convolution(skip, self.up(x), weight, self.same.bias, pads, [1] * 3, [1] * 3, 1, *add)
+        doubled, pads = self.up(x), [1, 1, 1]
+        skip = _laid_out(skip, doubled.dtype)
+        weight, bias = self.same.weight(skip, pads, pads), _like(self.same.bias, skip)
+        y = _add_convolution(skip, doubled, weight, bias, pads, [1] * 3, [1] * 3, 1, "add", 1.0, None, [], None)
         return y if self.slope is None else F.leaky_relu_(y, self.slope)
 
 
@@ -88,39 +98,52 @@ class PackedUpConv3d(nn.Module):
     def __init__(self, weight: Tensor, bias: Tensor | None, *, slope: float | None, dtype: torch.dtype) -> None:
         super().__init__()
         self.pads, self.slope, self.dtype = [weight.shape[-1] // 2 - 1] * 3, slope, dtype
-        self.weight, self.bias = (
-            _Packed(weight, dtype, transposed=True),
-            None if bias is None else bias.detach().to(dtype),
-        )
+        self.weight, self.bias = _Packed(weight, dtype, transposed=True), None if bias is None else bias.detach()
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the features ``(n, c, D, H, W)`` at twice the resolution."""
-        x, stride = _laid_out(x, self.dtype), [2, 2, 2]
+        x, stride = _laid_out(x, _type(x, self.dtype)), [2, 2, 2]
         weight = self.weight(x, self.pads, stride)
         rest = (self.pads, [0] * 3, stride, [1] * 3, 1, *_fused(self.slope))
-        return torch.ops.mkldnn._convolution_transpose_pointwise(x, weight, self.bias, *rest)
+        return torch.ops.mkldnn._convolution_transpose_pointwise(x, weight, _like(self.bias, x), *rest)
 
 
 class _Packed(nn.Module):
-    """Weights in the order that oneDNN likes best for the first features that it sees; right for all others too."""
+    """Weights in the order that oneDNN likes best for the first features of a type that it sees; right for all others.
+
+    ``transposed`` ones are ``(i, o, d, h, w)``. The plain ones stay unless ``dtype`` is float32, for grids that
+    `is_flat` keeps in it.
+    """
 
     def __init__(self, weight: Tensor, dtype: torch.dtype, *, transposed: bool = False) -> None:
         super().__init__()
-        self.plain: Tensor | None = weight.detach().to(dtype)
-        self.transposed = transposed
+        self.plain: Tensor | None = weight.detach()
+        self.single, self.transposed = dtype == torch.float32, transposed
+        self.kept: dict[torch.dtype, Tensor] = {}
 
     def forward(self, x: Tensor, pads: list[int], stride: list[int]) -> Tensor:
-        """Return them."""
-        if self.plain is not None:
-            shape, ones = list(x.shape), [1] * 3
-            if self.transposed:
-                pack = torch.ops.mkldnn._reorder_convolution_transpose_weight
-                self.kept = pack(self.plain, pads, [0] * 3, stride, ones, 1, shape)
-            else:
-                pack = torch.ops.aten.mkldnn_reorder_conv3d_weight
-                self.kept = pack(self.plain.contiguous().to_mkldnn(), pads, stride, ones, 1, shape)
-            self.plain = None
-        return self.kept
+        """Return them in the type of ``(n, i, D, H, W)``."""
+        if x.dtype not in self.kept:
+            assert self.plain is not None
+            self.kept[x.dtype] = self._pack(self.plain.to(x.dtype), list(x.shape), pads, stride)
+            self.plain = None if self.single else self.plain
+        return self.kept[x.dtype]
+
+    def _pack(self, plain: Tensor, shape: list[int], pads: list[int], stride: list[int]) -> Tensor:
+        ones = [1] * 3
+        if self.transposed:
+            pack = torch.ops.mkldnn._reorder_convolution_transpose_weight
+            return pack(plain, pads, [0] * 3, stride, ones, 1, shape)
+        pack = torch.ops.aten.mkldnn_reorder_conv3d_weight
+        return pack(plain.contiguous().to_mkldnn(), pads, stride, ones, 1, shape)
+
+
+def _type(x: Tensor, dtype: torch.dtype, stride: Sequence[int] = (1, 1, 1)) -> torch.dtype:
+    return torch.float32 if dtype == torch.bfloat16 and is_flat(x, stride) else dtype
+
+
+def _like(bias: Tensor | None, x: Tensor) -> Tensor | None:
+    return None if bias is None else bias.to(x.dtype)
 
 
 def _convolve(

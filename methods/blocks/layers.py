@@ -20,6 +20,7 @@ from methods.blocks.convolution import (
     PackedUpConv3d,
     activate,
     doubling,
+    is_flat,
     same_padding,
 )
 from methods.blocks.precision import full_precision
@@ -44,7 +45,7 @@ class SameConv3d(nn.Conv3d):
         kernel: its size on each axis.
         stride: on each axis.
         slope: of the leaky ReLU that follows, 0 for a ReLU, None for none.
-        exact: computed in the weights' precision, also where others are in bfloat16.
+        exact: computed in the weights' precision, also where others are in bfloat16 (as on a grid that `is_flat`).
         std: asks `methods.blocks.initial.initialise` for a normal kernel of that standard deviation in place of uniform
             scaling.
         truncated: at twice that.
@@ -67,8 +68,9 @@ class SameConv3d(nn.Conv3d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the convolution of ``(n, c, D, H, W)``."""
-        with full_precision(x) if self.exact else nullcontext():
-            x = x.to(self.weight.dtype) if self.exact else x
+        exact = self.exact or is_flat(x, self.stride)
+        with full_precision(x) if exact else nullcontext():
+            x = x.to(self.weight.dtype) if exact else x
             return activate(_same_convolution(x, self.weight, self.bias, self.stride), self.slope)
 
     def packed(self, dtype: torch.dtype) -> nn.Module:
@@ -92,8 +94,11 @@ class SkipConv3d(SameConv3d):
         """Return the convolution of ``(n, features, D, H, W)``, doubled, and ``(n, skip, 2 D, 2 H, 2 W)``."""
         if x.device.type != "cpu":
             return super().forward(torch.cat([F.interpolate(x, scale_factor=2, mode="nearest"), skip], dim=1))
-        doubled = F.conv_transpose3d(x, doubling(self.weight[:, : self.features]), stride=2, padding=1)
-        return activate(doubled + F.conv3d(skip, self.weight[:, self.features :], self.bias, padding=1), self.slope)
+        exact = is_flat(x)
+        with full_precision(x) if exact else nullcontext():
+            x, skip = (each.to(self.weight.dtype) if exact else each for each in (x, skip))
+            doubled = F.conv_transpose3d(x, doubling(self.weight[:, : self.features]), stride=2, padding=1)
+            return activate(doubled + F.conv3d(skip, self.weight[:, self.features :], self.bias, padding=1), self.slope)
 
     def packed(self, dtype: torch.dtype) -> nn.Module:
         """Return the layer as it registers on the CPU."""
@@ -126,9 +131,9 @@ class UpConv3d(nn.ConvTranspose3d):
 
     def forward(self, x: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Return the features ``(n, c, D, H, W)`` at twice the resolution."""
-        with full_precision(x) if self.exact else nullcontext():
-            x = x.to(self.weight.dtype) if self.exact else x
-            return activate(super().forward(x), self.slope)
+        exact = self.exact or is_flat(x)
+        with full_precision(x) if exact else nullcontext():
+            return activate(super().forward(x.to(self.weight.dtype) if exact else x), self.slope)
 
     def packed(self, dtype: torch.dtype) -> nn.Module:
         """Return the layer as it registers on the CPU."""
@@ -156,7 +161,14 @@ class Conv3d(SameConv3d):
     def forward(self, x: Tensor) -> Tensor:
         """Return the convolution of ``(n, c, D, H, W)``."""
         n, channels, depth, height, width = x.shape
-        if self.exact or n > 1 or depth % 2 or channels * depth * height > SMALL or x.device.type != "cpu":
+        if (
+            self.exact
+            or is_flat(x, (2, 1, 1))
+            or n > 1
+            or depth % 2
+            or channels * depth * height > SMALL
+            or x.device.type != "cpu"
+        ):
             return super().forward(x)
         reach, half = self.reach, depth // 2
         halves = F.pad(x[0], (0, 0, 0, 0, reach, reach)).unfold(1, half + 2 * reach, half)  # (c, 2, h, w, half + ...)

@@ -5,6 +5,8 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from datasets.case import Writer, open_dataset
@@ -12,6 +14,8 @@ from datasets.description import Description, TrainingSplit
 from methods import progressive, recursive
 from methods.blocks import hardware
 from methods.blocks.hardware import is_mixed
+from methods.blocks.initial import create
+from methods.blocks.layers import Conv3d, SameConv3d, SkipConv3d, UpConv3d
 from tests.methods import calls
 from workflows.configuration.config import SettingsError
 from workflows.configuration.resolve import resolve
@@ -63,6 +67,53 @@ def test_mixed_registers_as_float32_does_with_trained_weights(name, balls, tmp_p
     assert 0 < difference < max(0.02, 0.01 * length)
 
 
+def leave_nan_in_memory():
+    """What is allocated next and never written holds NaN, as far as the allocator gives it the same places."""
+    blocks = [torch.full((size,), float("nan")) for size in (16, 64, 256, 1024, 4096, 20_000, 100_000)]
+    del blocks
+
+
+LAYERS = {
+    "stride": lambda a, b: SameConv3d(a, b, stride=2),
+    "kernel 4": lambda a, b: SameConv3d(a, b, 4, stride=2, slope=0.1),
+    "same": SameConv3d,
+    "up": UpConv3d,
+    "up 2": lambda a, b: UpConv3d(a, b, 2),
+    "progressive": lambda a, b: Conv3d(a, b, 3),
+    "skip": lambda a, b: SkipConv3d(a, 3, b, slope=0.1),
+}
+
+
+@needs_bfloat16
+@pytest.mark.parametrize("name", LAYERS)
+@settings(max_examples=20)
+@given(
+    n=st.integers(1, 2),
+    channels=st.tuples(*[st.sampled_from([1, 3, 8, 16, 32])] * 2),
+    shape=st.tuples(*[st.sampled_from([1, 2, 3, 8])] * 3),
+)
+def test_mixed_layers_read_no_memory_that_nobody_wrote(name, n, channels, shape):
+    layer = create(partial(LAYERS[name], *channels), seed=0, device="cpu")
+    inputs = [torch.randn(n, channels[0], *shape)]
+    inputs += [torch.randn(n, 3, *(2 * size for size in shape))] if name == "skip" else []
+    packed, results = layer.packed(torch.bfloat16), []
+    for _ in range(3):
+        leave_nan_in_memory()
+        asked = [each.requires_grad_() for each in inputs]
+        with torch.autocast("cpu", torch.bfloat16):
+            y = layer(*asked)
+        learned = torch.autograd.grad(y.float().square().sum(), [*asked, *layer.parameters()])
+        with torch.inference_mode():
+            leave_nan_in_memory()
+            results.append([y.detach().clone(), *learned, packed(*inputs)])
+    exact = layer(*inputs).detach()
+    for again in results:
+        for value, first in zip(again, results[0], strict=True):
+            assert torch.equal(value, first)
+        for value in (again[0], again[-1]):
+            torch.testing.assert_close(value.float(), exact, rtol=0.02, atol=0.02 * float(exact.abs().max()))
+
+
 @needs_bfloat16
 @pytest.mark.parametrize("module", [recursive, progressive], ids=["recursive", "progressive"])
 def test_a_mixed_training_moves_the_weights_as_float32_does(module, balls, tmp_path):
@@ -70,6 +121,8 @@ def test_a_mixed_training_moves_the_weights_as_float32_does(module, balls, tmp_p
     options |= {"cascades": 1, "scale": 1.0} if module is recursive else {"levels": 3, "transition": 0, "duration": 0}
     paths = [calls.train(module, balls, tmp_path / name, **options, precision=name) for name in ("float32", "mixed")]
     single, mixed = map(load_file, paths)
+    again = load_file(calls.train(module, balls, tmp_path / "again", **options, precision="mixed"))
+    assert all(torch.equal(value, mixed[name]) for name, value in again.items())
     assert {value.dtype for value in mixed.values()} <= {torch.float32, torch.int64}
     gap = {name: float((mixed[name] - single[name]).abs().max()) for name in single}
     assert 0 < max(gap.values()) < 0.02
