@@ -230,6 +230,7 @@ class Paper:
     figures: Sequence[PaperFigure]
     cells: Sequence[Cell]
     trainings: Sequence[TrainingData] = ()  # what its networks learn from
+    taught: Mapping[str, str] = field(default_factory=dict[str, str])  # the teacher of each method that has one
     software: str = ""  # what its networks are written in
     grid: Sequence[int] = ()  # voxels of the images that its networks see
     claims: Claims | None = None  # what it says of its methods, None where that is not written down

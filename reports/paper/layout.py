@@ -80,6 +80,7 @@ def load_paper(key: str, *, folder: Path = PAPERS) -> Paper:
         figures=figures,
         cells=list(printed.values()),
         trainings=msgspec.convert(layout.get("training", []), list[TrainingData]),
+        taught=layout.get("taught", {}),
         software=layout.get("software", ""),
         grid=tuple(layout.get("grid", ())),
         claims=load_claims(key, list(layout["datasets"]), folder=folder),

@@ -118,10 +118,20 @@ class AsPaper:
             yield Departure(f"{who}trained on {training.dataset}, the paper's on {wanted.title}")
         for departure in _otherwise(training.learned, wanted, ended=training.status == "ok"):
             yield Departure(f"{who}{departure.what}", departure.reduces)
-        if weights := training.learned.teacher:
-            teacher = self._by_weights.get(weights)
-            name = teacher.method if teacher else f"the teacher of {method}"
-            yield from self._of_training(key, name, teacher, f"taught by {name}: " if teacher else "")
+        yield from self._of_teacher(key, method, training.learned.teacher, who)
+
+    def _of_teacher(self, key: str, method: str, weights: str, who: str) -> Iterator[Departure]:
+        """Yield that the teacher whose weights a training had is none or another, and what is otherwise of it."""
+        wanted = self._paper_run.paper.taught.get(method, "")
+        if not weights:
+            if wanted:
+                yield Departure(f"{who}{method} learned without a teacher")
+            return
+        teacher = self._by_weights.get(weights)
+        name = teacher.method if teacher else f"the teacher of {method}"
+        if teacher and wanted not in ("", name):
+            yield Departure(f"{who}{method} learned from {name}, the paper's from {wanted}")
+        yield from self._of_training(key, name, teacher, f"taught by {name}: " if teacher else "")
 
     def _trainings(self, key: str, method: str, seed: int | None) -> list[Training | None]:
         """Return the trainings whose weights a network registered by; None for one that is not on record."""

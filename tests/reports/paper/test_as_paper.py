@@ -88,6 +88,24 @@ def test_a_teacher_of_a_tenth_of_the_iterations_reduces_its_student(perfect):
     assert (found.verdict, found.remark) == ("reduced", "taught by syn: 50 of 500 iterations")
 
 
+@pytest.mark.parametrize(("weights_of_teacher", "words"), [
+    ("", "net learned without a teacher"),
+    ("f" * 64, "net learned from syn, the paper's from rcn-3"),
+])  # fmt: skip
+def test_a_student_without_its_teacher_or_of_another_is_reduced(perfect, weights_of_teacher, words):
+    rows = alike("one", 0.912)
+    teacher = replace(trainings_of(rows)[0], method="syn", sha256="f" * 64)
+    run = varied(perfect, trainings=[*trainings_of(rows, replace(LEARNED, teacher=weights_of_teacher)), teacher])
+    found = taught(replace(run, paper=replace(run.paper, taught={"net": "rcn-3"})))
+    assert (found.verdict, found.remark) == ("reduced", words)
+
+
+def test_the_paper_names_the_teacher_of_every_student():
+    paper = load_paper("ldr-aldk")
+    students = {cell.methods[0] for cell in paper.cells if cell.methods and "aldk" in cell.methods[0]}
+    assert students <= set(paper.taught)
+
+
 def test_weights_are_traced_and_no_name_stands_for_them(perfect):
     """Trainings of the right names, of which one left other weights than those that registered."""
     rows = alike("one", 0.912)
