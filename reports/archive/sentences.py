@@ -11,6 +11,10 @@ from benchmarks.clock.hardware import parse
 from benchmarks.ranking import Quote, quote, values
 from benchmarks.results import RUN_LEVEL
 from reports.archive.load import Loaded
+from reports.claims import contents as claims
+from reports.claims.judge import judge as judge_claims
+from reports.paper.cast import PaperRun
+from reports.paper.ledger import judge, verdict_counts
 from reports.reading.run import Run
 from reports.reading.timed import Calls, Sought
 from reports.tables.numbers import quantity
@@ -22,7 +26,7 @@ TIMED = ("rcn-1", "rcn-3", "ldr-1", "ldr-3", "ldr-1-text", "ldr-3-text")
 
 def blocks(loaded: Loaded) -> Mapping[str, str]:
     """Return the text of every block by its name."""
-    return {name: made(loaded.run) for name, made in BLOCKS.items()}
+    return {name: made(loaded.run) for name, made in BLOCKS.items()} | {"verdicts": verdicts(loaded.papers)}
 
 
 def made_on(run: Run) -> str:
@@ -78,6 +82,21 @@ def speed(run: Run) -> str:
         return "Not timed."
     titles = ["128 x 128 x 128, full width", "seconds (median)", "calls", "with other work beside", "threads", "on"]
     return _table(titles, lines)
+
+
+def verdicts(papers: Sequence[PaperRun]) -> str:
+    """Return how many claims and printed numbers of each paper have which verdict as a table."""
+    lines = [[paper.paper.cite.partition(",")[0], *counted] for paper in papers for counted in _counted(paper)]
+    return _table(["paper", "of its", "verdicts"], lines)
+
+
+def _counted(paper: PaperRun) -> Iterator[tuple[str, str]]:
+    claimed = claims.count(judge_claims(paper))
+    if claimed.total:
+        yield f"{claimed.total} claims", claimed.words
+    for kind in verdict_counts(judge(paper)):
+        words = ", ".join(f"{count} {verdict}" for verdict, count in kind.verdicts.items())
+        yield f"{sum(kind.verdicts.values())} printed numbers: {kind.kind}", words
 
 
 def _timed(run: Run, method: str) -> list[str]:

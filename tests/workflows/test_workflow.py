@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ import psutil
 import pytest
 
 from benchmarks.records import PairRecord, keep_lines, read_lines
+from tests.workflows.documents import scripts
 from tests.workflows.pipeline_inputs import N_PAIRS, TINY, command, records, run
 from workflows.configuration.config import SettingsError
 from workflows.configuration.sources import ROOT
@@ -37,6 +39,16 @@ def test_one_command_makes_rows_tables_figures_and_page(finished):
     seconds = metrics[(metrics.metric == "seconds") & (metrics.status == "ok")]
     assert seconds.groupby("method").size().to_dict() == {"demons": N_PAIRS, "identity": N_PAIRS, "truth": N_PAIRS}
     assert set(pd.read_parquet(report.parent / "timing.parquet").method) == {"demons"}
+
+
+def test_scipy_works_out_a_number_of_the_run_as_the_page_for_doubts_says(finished):
+    (script,) = scripts("doubting.md")
+    script = script.replace("results/mini", "results/tiny")
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=finished)
+    assert done.returncode == 0, done.stderr
+    ours, other = (float(each.split()[0]) for each in done.stdout.split("ours: ")[1].split("SciPy: "))
+    assert 0 < ours < 1
+    assert other == pytest.approx(ours, abs=1e-12)
 
 
 def test_a_report_from_the_archive_alone_is_the_same(finished):

@@ -1,0 +1,65 @@
+"""Every command that README and docs/ tell a reader to type works as it stands there, in a copy of the project."""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK
+
+from tests.faults.copies import copy_to
+from tests.workflows.documents import commands
+from workflows.configuration.sources import ROOT
+
+KEPT = ROOT / "reports" / "measured" / "mini" / "archive.zip"
+SET_UP = ("git clone", ". .venv/bin/activate")
+# What takes long, or needs what only some machines have, and the tests that run it.
+ELSEWHERE = {
+    "python3 -m workflows.gpu": "tests/workflows/test_gpu.py",
+    "python -m workflows.regression.accept": "tests/workflows/test_regression.py",
+}
+EVERY = commands()
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A copy of the project, with the files that the pages speak of."""
+    folder = copy_to(tmp_path_factory.mktemp("docs"))
+    for name in ("Makefile", "requirements.lock"):
+        shutil.copy(ROOT / name, folder)
+    for name in ("A.zip", "B.zip", "results/mini/archive.zip"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(KEPT, folder / name)
+    grid = np.stack(np.meshgrid(*map(np.arange, (24, 26, 28)), indexing="ij"))
+    for name, centre in (("fixed", (12, 13, 14)), ("moving", (13, 12, 14))):
+        blob = 1000 * np.exp(-np.square(grid - np.reshape(centre, (3, 1, 1, 1))).sum(0) / 40)
+        SimpleITK.WriteImage(SimpleITK.GetImageFromArray(blob.astype(np.int16)), folder / f"{name}.nii.gz")
+    return folder
+
+
+def asked(command: str) -> list[str]:
+    """Return the words to run: what takes long only as a plan."""
+    words = shlex.split(command)
+    if words[0] == "make":
+        return [*words, "-n"]
+    if words[0] == "snakemake":
+        return [str(Path(sys.executable).with_name("snakemake")), *words[1:], "--dry-run", "--quiet"]
+    return [sys.executable if words[0] == "python" else words[0], *words[1:]]
+
+
+@pytest.mark.parametrize("typed", EVERY, ids=[f"{each.page}: {each.text}"[:90] for each in EVERY])
+def test_a_command_of_the_pages(typed, place):
+    if typed.text.startswith(SET_UP):
+        return
+    for start, tests in ELSEWHERE.items():
+        if typed.text.startswith(start):
+            assert start.split()[-1] in (ROOT / tests).read_text(encoding="utf-8")
+            return
+    shell = ">" in shlex.split(typed.text)
+    words = ["bash", "-c", typed.text] if shell else asked(typed.text)
+    done = subprocess.run(words, cwd=place, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
