@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Annotation
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from reports.answer.content import Answer, Effect, Seconds, Speed
@@ -97,6 +99,7 @@ def speed_plot(speeds: Sequence[Speed]) -> Figure:
         axes.set_yticks([place for place, _ in ticks], [label for _, label in ticks], fontsize=8)
         axes.set_ylim(row - 0.9, -0.6)
         _seconds_axis(axes, [line.seconds for group in groups for line in group])
+        _make_room(figure, axes)
     return figure
 
 
@@ -119,18 +122,29 @@ def _draw(axes: Axes, line: _Line, row: float) -> None:
     look = {"color": line.colour, "markerfacecolor": face, "markersize": 5.5, "markeredgewidth": 1.2}
     axes.plot([seconds.median], [row], line.marker, **look)
     place = {"xytext": (8, 0), "textcoords": "offset points", "va": "center", "fontsize": 8}
-    axes.annotate(line.text, (seconds.high, row), **place)
+    axes.annotate(line.text, (seconds.high, row), **place).set_in_layout(False)
 
 
 def _seconds_axis(axes: Axes, drawn: Sequence[Seconds]) -> None:
     axes.set_xscale("log")
     low, high = min(each.low for each in drawn), max(each.high for each in drawn)
-    axes.set_xlim(low / 1.6, high * (high / low) ** 0.75 * 1.6)  # room for the texts on the right
+    axes.set_xlim(low / 1.6, high * 1.6)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("seconds of a registration (logarithmic)", fontsize=8)
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
+
+
+def _make_room(figure: Figure, axes: Axes) -> None:
+    """Move the end of the axis of seconds so far out that the texts beside the points end before it."""
+    figure.draw_without_rendering()
+    (low, high), width = np.log(axes.get_xlim()), axes.get_window_extent().width
+    for text in axes.texts:
+        assert isinstance(text, Annotation)
+        beside = 8 * figure.dpi / 72 + text.get_window_extent().width  # 8 points from the point
+        high = max(high, low + (np.log(text.xy[0]) - low) / max(1 - beside / width, 0.1) * 1.03)
+    axes.set_xlim(float(np.exp(low)), float(np.exp(high)))
 
 
 def _words(speed: Speed) -> str:

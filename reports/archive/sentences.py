@@ -10,11 +10,11 @@ import pandas as pd
 from benchmarks.clock.hardware import parse
 from benchmarks.ranking import Quote, quote, values
 from benchmarks.results import RUN_LEVEL
+from reports.answer.content import Answer, PaperAnswer
+from reports.answer.gather import Told, answer
 from reports.archive.load import Loaded
-from reports.claims import contents as claims
 from reports.claims.judge import judge as judge_claims
-from reports.paper.cast import PaperRun
-from reports.paper.ledger import judge, verdict_counts
+from reports.paper.ledger import judge
 from reports.reading.run import Run
 from reports.reading.timed import Calls, Sought
 from reports.tables.numbers import quantity
@@ -24,9 +24,15 @@ CASCADES = ("rcn-1", "rcn-2", "rcn-3", "ldr-1", "ldr-2", "ldr-3", "ldr-1-aldk", 
 TIMED = ("rcn-1", "rcn-3", "ldr-1", "ldr-3", "ldr-1-text", "ldr-3-text")
 
 
-def blocks(loaded: Loaded) -> Mapping[str, str]:
-    """Return the text of every block by its name."""
-    return {name: made(loaded.run) for name, made in BLOCKS.items()} | {"verdicts": verdicts(loaded.papers)}
+def answered(loaded: Loaded) -> Answer:
+    """Return what came of the papers in a run, as its page opens with it; no frontiers are worked out."""
+    return answer(loaded.run, [Told(paper, judge(paper), judge_claims(paper)) for paper in loaded.papers], [])
+
+
+def blocks(loaded: Loaded, found: Answer) -> Mapping[str, str]:
+    """Return the text of every block by its name, given the answer of the run."""
+    whole = {"answer": " ".join(found.sentences), "verdicts": verdicts(found.papers)}
+    return whole | {name: made(loaded.run) for name, made in BLOCKS.items()}
 
 
 def made_on(run: Run) -> str:
@@ -35,10 +41,9 @@ def made_on(run: Run) -> str:
     chips = sorted({str(chip) for chip in [*run.runs.cpu, *run.runs.gpu] if chip not in ("", "none")})
     threads = " and ".join(sorted({str(count) for count in run.runs.threads}))
     date = str(run.runs.started_utc.max())[:10]
-    pairs = len(run.metrics[run.metrics.pair != RUN_LEVEL][["dataset", "pair"]].drop_duplicates())
     return (
-        f"{len(run.methods)} methods on {len(run.datasets)} data sets with {pairs} pairs, {date}, commit "
-        f"{' and '.join(commits)}, {' and '.join(chips)}, {threads} thread{'s' * (threads != '1')} a registration."
+        f"Run of {date}, commit {' and '.join(commits)}, {' and '.join(chips)}, "
+        f"{threads} thread{'s' * (threads != '1')} a registration."
     )
 
 
@@ -84,19 +89,18 @@ def speed(run: Run) -> str:
     return _table(titles, lines)
 
 
-def verdicts(papers: Sequence[PaperRun]) -> str:
+def verdicts(papers: Sequence[PaperAnswer]) -> str:
     """Return how many claims and printed numbers of each paper have which verdict as a table."""
-    lines = [[paper.paper.cite.partition(",")[0], *counted] for paper in papers for counted in _counted(paper)]
+    lines = [[paper.name, *counted] for paper in papers for counted in _counted(paper)]
     return _table(["paper", "of its", "verdicts"], lines)
 
 
-def _counted(paper: PaperRun) -> Iterator[tuple[str, str]]:
-    claimed = claims.count(judge_claims(paper))
-    if claimed.total:
-        yield f"{claimed.total} claims", claimed.words
-    for kind in verdict_counts(judge(paper)):
-        words = ", ".join(f"{count} {verdict}" for verdict, count in kind.verdicts.items())
-        yield f"{sum(kind.verdicts.values())} printed numbers: {kind.kind}", words
+def _counted(paper: PaperAnswer) -> Iterator[tuple[str, str]]:
+    kinds = [("claims", paper.claims)]
+    kinds += [(f"printed numbers ({each.kind})", each.counts) for each in paper.numbers]
+    for what, counts in kinds:
+        if counts:
+            yield f"{sum(each.number for each in counts)} {what}", ", ".join(f"{n.number} {n.word}" for n in counts)
 
 
 def _timed(run: Run, method: str) -> list[str]:

@@ -6,7 +6,7 @@ from PIL import Image
 
 from reports.archive.load import load
 from reports.archive.packed import ArchiveError, read
-from reports.archive.sentences import blocks
+from reports.archive.sentences import answered, blocks
 from workflows.archive.readme import KEPT, LARGEST, PICTURES, README, draw, filled
 
 
@@ -15,14 +15,19 @@ def kept():
     return load(read(KEPT))
 
 
-def test_the_numbers_of_readme_are_those_of_the_archive(kept):
+@pytest.fixture(scope="module")
+def found(kept):
+    return answered(kept)
+
+
+def test_the_numbers_of_readme_are_those_of_the_archive(kept, found):
     text = README.read_text(encoding="utf-8")
-    assert filled(text, blocks(kept)) == text, "run python -m workflows.archive.readme"
+    assert filled(text, blocks(kept, found)) == text, "run python -m workflows.archive.readme"
 
 
-def test_the_pictures_of_readme_are_those_of_the_archive(kept, tmp_path):
-    drawn = draw(kept, tmp_path)
-    assert {path.name for path in drawn} == {"case.png", "sections.png", "overlays.png"}
+def test_the_pictures_of_readme_are_those_of_the_archive(kept, found, tmp_path):
+    drawn = draw(kept, found, tmp_path)
+    assert {path.name for path in drawn} == {"speed.png", "case.png", "sections.png", "overlays.png"}
     for path in drawn:
         here, there = (np.asarray(Image.open(each).convert("RGB")).astype(int) for each in (path, PICTURES / path.name))
         assert here.shape == there.shape

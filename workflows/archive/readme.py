@@ -19,9 +19,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from datasets.files import DataError, replacing
+from reports.answer.content import Answer
+from reports.answer.pictures import speed_plot
 from reports.archive.load import Loaded, load
 from reports.archive.packed import NAME, ArchiveError, read
-from reports.archive.sentences import blocks
+from reports.archive.sentences import answered, blocks
 from reports.drawing.style import save
 from reports.overview.cases import draw_cases
 from reports.paper.draw import draw_figure
@@ -49,9 +51,12 @@ def filled(text: str, found: Mapping[str, str]) -> str:
     return _BLOCK.sub(lambda match: f"{match[1]}{found[match[2]]}{match[4]}", text)
 
 
-def draw(loaded: Loaded, folder: Path) -> list[Path]:
+def draw(loaded: Loaded, found: Answer, folder: Path) -> list[Path]:
     """Draw the pictures of README.md into a folder; return those that the archive has something of."""
     drawn = []
+    if found.speeds:
+        save(speed_plot(found.speeds), folder, "speed")
+        drawn.append(folder / "speed.png")
     for name, (key, number) in FIGURES.items():
         for paper in (each for each in loaded.papers if each.paper.key == key):
             (entry,) = (each for each in paper.paper.figures if each.number == number)
@@ -79,9 +84,10 @@ def main() -> None:
         if (size := archive.path.stat().st_size) > LARGEST:
             raise ArchiveError(f"{archive.path}: has {size} bytes, more than the {LARGEST} that are kept")
         loaded = load(archive)
-        text = filled(README.read_text(encoding="utf-8"), blocks(loaded))
+        found = answered(loaded)
+        text = filled(README.read_text(encoding="utf-8"), blocks(loaded, found))
         with tempfile.TemporaryDirectory() as folder:
-            for path in draw(loaded, Path(folder)):
+            for path in draw(loaded, found, Path(folder)):
                 shutil.copyfile(path, PICTURES / path.name)
     except DataError as error:
         sys.exit(f"error: {error}")

@@ -8,7 +8,7 @@ import pytest
 
 from reports.answer.content import Count, KindCounts, PaperAnswer, Rival, Seconds, Speed, count, total
 from reports.answer.gather import Told, answer, effects, paper_answer, speeds
-from reports.answer.pictures import plots
+from reports.answer.pictures import plots, speed_plot
 from reports.answer.ran import ran
 from reports.answer.words import sentences
 from reports.claims import contents as claims
@@ -177,6 +177,16 @@ def test_plots_have_words_for_those_who_do_not_see_them(built, tmp_path):
     assert all(plot.figure is not None and plot.alt and plot.caption.count(".") >= 1 for plot in found)
     speed = next(plot for plot in found if plot.name == "answer-speed")
     assert "Net as released 4 s, 0.25 times as fast, printed 21" in speed.alt
+
+
+def test_no_words_beside_the_seconds_are_cut_off():
+    longest = "a network whose name is long"
+    seconds = [Seconds(longest, slow, 0.9 * slow, 1.1 * slow) for slow in (0.02, 3.0)]
+    speed = Speed("paper", seconds[0], [Rival(seconds[1], 0.0067, 0.006, 0.007, 21.0)], "8x8x8", 2, "a chip")
+    figure = speed_plot([speed])
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    assert max(text.get_window_extent().x1 for text in axes.texts) <= axes.get_window_extent().x1
 
 
 def test_without_timing_the_plots_say_why_they_are_not_there(built):
