@@ -24,6 +24,9 @@ from pathlib import Path
 import yaml
 
 from datasets.files import DataError, one_line
+from datasets.own.points import read_points
+from datasets.own.scans import Scan, read_labels, read_scan
+from datasets.own.words import UNITS
 from workflows.configuration.config import nearest
 from workflows.configuration.resolve import catalogue, resolve
 from workflows.configuration.settings import Settings
@@ -32,7 +35,6 @@ from workflows.pair.grids import Rule, working_grid
 from workflows.pair.judging import Truth
 from workflows.pair.outputs import check_folder
 from workflows.pair.registering import Order
-from workflows.pair.scans import UNITS, Scan, read_labels, read_points, read_scan
 from workflows.planning.code import libraries_of
 from workflows.planning.specs import MethodSpec
 from workflows.running import environment

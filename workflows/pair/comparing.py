@@ -13,17 +13,18 @@ import pandas as pd
 from benchmarks.metrics import METRICS
 from datasets.case import Dataset
 from datasets.files import Array, DataError, Volume, replacing
+from datasets.own.resampling import intensities
+from datasets.own.scans import Scan
 from reports.drawing.pictures import write_picture
 from reports.drawing.planes import planes
 from reports.drawing.registration import draw_registration
 from reports.tables.numbers import quantity
 from workflows.pair.about import About, Input, Number, Written
 from workflows.pair.fields import Field
-from workflows.pair.grids import Grid, Rule, intensities
+from workflows.pair.grids import Grid, Rule
 from workflows.pair.judging import Truth, headline, numbers
 from workflows.pair.outputs import PICTURE, described, write_about, write_results
 from workflows.pair.registering import PAIR, Order, Outcome, prepare, run
-from workflows.pair.scans import Scan
 
 TABLE = "methods.csv"
 logger = logging.getLogger(__name__)

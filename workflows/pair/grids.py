@@ -22,13 +22,12 @@ import SimpleITK as sitk  # noqa: N813 - the library's usual name
 
 from datasets.files import Array, DataError
 from datasets.geometry import to_physical
+from datasets.own.resampling import read_on, resized, share_covered
+from datasets.own.scans import Scan
 from workflows.pair.fields import Field
-from workflows.pair.scans import SMALLEST, Scan
 
 Align = Literal["header", "centre"]
 MOST = 8_000_000  # voxels: some 200 x 200 x 200
-PERCENTILES = (0.5, 99.5)
-COARSER = 1.5  # times as large as an image's voxels, and the image is smoothed before it is read on a grid
 OVERLAP = 0.25  # of the fixed image's field of view that the moving one has to cover at least
 
 
@@ -66,12 +65,7 @@ class Grid:
 
     def read(self, scan: Scan, *, moving: bool) -> Array:
         """Return the intensities of an image on the grid ``(D, H, W)``; places beyond it have its smallest one."""
-        image, smallest = _smoothed(scan.image, self.image), float(sitk.GetArrayViewFromImage(scan.image).min())
-        where = self._offset() if moving else sitk.Transform(3, sitk.sitkIdentity)
-        return _array(sitk.Resample(image, self.image, where, sitk.sitkLinear, smallest, sitk.sitkFloat32))
-
-    def _offset(self) -> Any:
-        return sitk.TranslationTransform(3, self.offset)
+        return read_on(self.image, scan, self.offset if moving else (0.0, 0.0, 0.0))
 
     def back(self, displacement: Array, fixed: Scan) -> Field:
         """Return a displacement ``(3, D, H, W)`` of this grid, in voxels, on the fixed image's own grid."""
@@ -89,7 +83,7 @@ def working_grid(fixed: Scan, moving: Scan, rule: Rule) -> Grid:
     image = _resized(_turned(fixed), rule.spacing)
     centre = np.zeros(3) if rule.align == "header" else _centre(moving) - _centre(fixed)
     grid = Grid(image, (float(centre[0]), float(centre[1]), float(centre[2])))
-    covered = _covered(grid, moving)
+    covered = share_covered(image, moving, grid.offset)
     if covered < OVERLAP:
         hint = "the images differ too much in size" if rule.align == "centre" else "try --align centre"
         raise DataError(
@@ -97,16 +91,6 @@ def working_grid(fixed: Scan, moving: Scan, rule: Rule) -> Grid:
             f"them; {hint}"
         )
     return grid
-
-
-def intensities(values: Array, window: tuple[float, float] | None) -> tuple[Array, tuple[float, float]]:
-    """Return an image in [0, 1], and the two values that became 0 and 1: a window, or `PERCENTILES` of the image."""
-    low, high = window or map(float, np.percentile(values, PERCENTILES))
-    if not high > low:  # such as a few bright voxels on black
-        low, high = float(values.min()), float(values.max())
-    if not high > low:
-        raise DataError("an image has one value alone where the pair overlaps; there is nothing to register")
-    return np.clip((values - low) / (high - low), 0, 1).astype(np.float32), (low, high)
 
 
 def _turned(fixed: Scan) -> Any:
@@ -117,26 +101,11 @@ def _turned(fixed: Scan) -> Any:
 def _resized(image: Any, wanted: float | None) -> Any:
     """Return a grid over the same field of view with voxels of the size that is wanted, or so large as they must be."""
     size, spacing = np.asarray(image.GetSize()), np.asarray(image.GetSpacing())
-    extent = size * spacing
     if wanted is not None:
-        new = np.full(3, wanted)
-    elif size.prod() > MOST:
-        new = np.maximum(spacing, _coarser(extent, spacing))
-    else:
-        return image
-    shape = np.maximum(np.round(extent / new), 1).astype(int)
-    many = " x ".join(map(str, shape))
-    if shape.min() < SMALLEST:
-        raise DataError(f"--spacing: voxels of {wanted:g} mm leave {many} of them; choose smaller ones")
-    if shape.astype(float).prod() > 8 * MOST:
-        raise DataError(f"--spacing: voxels of {wanted:g} mm make {many} of them; choose larger ones")
-    new = extent / shape
-    grid = sitk.Image([int(n) for n in shape], sitk.sitkUInt8)
-    directions = np.reshape(image.GetDirection(), (3, 3))
-    grid.SetSpacing(new.tolist())
-    grid.SetDirection(image.GetDirection())
-    grid.SetOrigin((np.asarray(image.GetOrigin()) + directions @ ((new - spacing) / 2)).tolist())
-    return grid
+        return resized(image, np.full(3, wanted), "--spacing")
+    if size.prod() > MOST:
+        return resized(image, np.maximum(spacing, _coarser(size * spacing, spacing)), "--spacing")
+    return image
 
 
 def _coarser(extent: Array, spacing: Array) -> float:
@@ -149,29 +118,5 @@ def _coarser(extent: Array, spacing: Array) -> float:
     return high
 
 
-def _smoothed(image: Any, grid: Any) -> Any:
-    """Return an image without the detail that a coarser grid cannot hold."""
-    floating = sitk.Cast(image, sitk.sitkFloat32)
-    own, grids = (np.reshape(each.GetDirection(), (3, 3)) for each in (image, grid))
-    along = np.sqrt(((own.T @ grids) ** 2) @ np.square(grid.GetSpacing()))  # the grid's voxels along the image's axes
-    for axis, (step, wanted) in enumerate(zip(image.GetSpacing(), along, strict=True)):
-        if wanted > COARSER * step:
-            smooth = sitk.RecursiveGaussianImageFilter.ZeroOrder
-            floating = sitk.RecursiveGaussian(floating, 0.5 * float(wanted), False, smooth, axis)
-    return floating
-
-
 def _centre(scan: Scan) -> Array:
     return scan.to_millimetres((np.asarray(scan.shape)[None] - 1) / 2)[0]
-
-
-def _covered(grid: Grid, moving: Scan) -> float:
-    """Return the share of the grid that the moving image reaches, from every few voxels."""
-    axes = [np.linspace(0, n - 1, 12) for n in grid.shape]
-    voxels = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
-    there = moving.to_voxels(grid.as_scan.to_millimetres(voxels) + grid.offset)
-    return float(np.mean(np.all((there >= -0.5) & (there <= np.asarray(moving.shape) - 0.5), axis=1)))
-
-
-def _array(image: Any) -> Array:
-    return np.ascontiguousarray(sitk.GetArrayViewFromImage(image).transpose(2, 1, 0))

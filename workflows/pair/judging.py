@@ -10,15 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import SimpleITK as sitk  # noqa: N813 - the library's usual name
-
 from benchmarks.evidence import Evidence
 from benchmarks.metrics import METRICS, Row, evaluate
 from datasets.files import Array, DataError, one_line
+from datasets.own.resampling import nearest_on
+from datasets.own.scans import Scan, array_of
 from workflows.pair.about import Number
 from workflows.pair.fields import Field
-from workflows.pair.scans import Scan
 
 Key = tuple[str, str, str]
 
@@ -55,7 +53,7 @@ def headline(found: Sequence[Number]) -> list[Number]:
 
 def _measured(field: Field, fixed: Scan, truth: Truth) -> Mapping[Key, Row]:
     """Measure a displacement; the moving label map and landmarks are those that lie at the same place in mm."""
-    labels = truth.labels and (_array(truth.labels[0]), _array(_on(fixed, truth.labels[1])))
+    labels = truth.labels and (array_of(truth.labels[0]), nearest_on(fixed.image, truth.labels[1]))
     evidence = Evidence(
         field.voxels,
         spacing=fixed.spacing,
@@ -68,15 +66,6 @@ def _measured(field: Field, fixed: Scan, truth: Truth) -> Mapping[Key, Row]:
     except ValueError as error:
         raise DataError(f"{fixed.path}: the registration cannot be judged ({one_line(error)})") from error
     return {(row["metric"], row["protocol"], row["region"]): row for row in rows}
-
-
-def _on(fixed: Scan, labels: Any) -> Any:
-    identity = sitk.Transform(3, sitk.sitkIdentity)
-    return sitk.Resample(labels, fixed.image, identity, sitk.sitkNearestNeighbor, 0, labels.GetPixelID())
-
-
-def _array(image: Any) -> Array:
-    return np.ascontiguousarray(sitk.GetArrayViewFromImage(image).transpose(2, 1, 0))
 
 
 def _finite(value: float) -> float | None:

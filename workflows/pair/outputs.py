@@ -15,9 +15,9 @@ import SimpleITK as sitk  # noqa: N813 - the library's usual name
 
 from benchmarks.records import write
 from datasets.files import DataError, replacing, sha256, write_displacement
+from datasets.own.scans import Scan
 from workflows.pair.about import About, Input, Written
 from workflows.pair.fields import Field
-from workflows.pair.scans import Scan
 
 WARPED, TRANSFORM, PICTURE, ABOUT = "warped.nii.gz", "transform.h5", "picture.png", "registration.json"
 CASE = re.compile(r"(?:^|_)(\d{4})_(\d{4})$")  # a case and its modality, as Learn2Reg names images

@@ -6,9 +6,10 @@ import SimpleITK as sitk  # noqa: N813 - the library's usual name
 from scipy import ndimage
 
 from datasets.files import DataError
-from tests.workflows.pair.made import SHIFT, TURNS, filled, interior, scene, smoothly
-from workflows.pair.grids import MOST, Rule, intensities, working_grid
-from workflows.pair.scans import Scan
+from datasets.own.resampling import intensities
+from datasets.own.scans import Scan
+from tests.datasets.own.made import SHIFT, TURNS, filled, interior, scene, smoothly
+from workflows.pair.grids import MOST, Rule, working_grid
 
 
 def scan(image, path):

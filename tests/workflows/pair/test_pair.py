@@ -10,7 +10,7 @@ import SimpleITK as sitk  # noqa: N813 - the library's usual name
 from safetensors.numpy import save_file
 from scipy import ndimage
 
-from tests.workflows.pair.made import SHIFT, interior, labelled, scene, write
+from tests.datasets.own.made import SHIFT, interior, labelled, scene, write
 from workflows.pair.__main__ import main
 from workflows.pair.outputs import displacement_names
 

@@ -6,7 +6,7 @@ import numpy as np
 import SimpleITK as sitk  # noqa: N813 - the library's usual name
 from scipy import ndimage
 
-from workflows.pair.scans import own_locale
+from datasets.own.scans import own_locale
 
 SHIFT = np.array([3.0, -2.0, 2.5])  # mm, LPS: moving(p + SHIFT) = fixed(p)
 TURNS = {

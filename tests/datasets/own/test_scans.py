@@ -8,8 +8,9 @@ import pytest
 import SimpleITK as sitk  # noqa: N813 - the library's usual name
 
 from datasets.files import DataError
-from tests.workflows.pair.made import TURNS, labelled, scene, write
-from workflows.pair.scans import Scan, own_locale, read_labels, read_points, read_scan
+from datasets.own.points import read_points
+from datasets.own.scans import Scan, own_locale, read_labels, read_scan
+from tests.datasets.own.made import TURNS, labelled, scene, write
 
 FORMATS = [".nii", ".nii.gz", ".mha", ".mhd", ".nrrd", ""]
 

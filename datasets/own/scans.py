@@ -12,23 +12,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk  # noqa: N813 - the library's usual name
 
-from datasets.files import Array, DataError, one_line, parse_points, read_volume
+from datasets.files import Array, DataError, one_line, read_volume
 from datasets.found import is_left_over
+from datasets.originals import note
+from datasets.own.words import NIFTI, without_ending
+from datasets.placement import Placement
 from datasets.values import LARGEST_LABEL, whole_numbers
 
-Unit = Literal["voxels", "lps", "ras"]
-UNITS: dict[Unit, str] = {
-    "voxels": "zero-based voxels of its own image, in the order of the file's axes",
-    "lps": "millimetres, to the left, posterior and superior (ITK)",
-    "ras": "millimetres, to the right, anterior and superior (NIfTI, 3D Slicer)",
-}
-NIFTI = (".nii.gz", ".nii")
-ENDINGS = (*NIFTI, ".mha", ".mhd", ".nrrd", ".nhdr", ".img", ".hdr")
 TURNED = np.diag([-1.0, -1.0, 1.0])  # LPS to RAS and back
 SMALLEST = 8  # voxels an axis
 UNEVEN = 0.02  # of the distance of two DICOM slices
@@ -44,9 +39,7 @@ class Scan:
     @property
     def name(self) -> str:
         """The file's name without its ending, with nothing in it that a path would trip over."""
-        ending = next((each for each in ENDINGS if self.path.name.lower().endswith(each)), "")
-        stem = self.path.name[: len(self.path.name) - len(ending)] if ending else self.path.name
-        return re.sub(r"[^A-Za-z0-9.-]+", "_", stem).strip("_.") or "image"
+        return re.sub(r"[^A-Za-z0-9.-]+", "_", without_ending(self.path.name)).strip("_.") or "image"
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -73,6 +66,11 @@ class Scan:
         affine[:3, 3] = TURNED @ np.asarray(self.image.GetOrigin())
         return affine
 
+    @property
+    def placement(self) -> Placement:
+        """How the image lies in space."""
+        return Placement(self.shape, self.affine)
+
     def to_voxels(self, points: Array) -> Array:
         """Return the voxel coordinates ``(n, 3)`` of points ``(n, 3)`` in LPS millimetres."""
         return np.linalg.solve(self.directions @ np.diag(self.spacing), (points - self.image.GetOrigin()).T).T
@@ -82,19 +80,25 @@ class Scan:
         return voxels @ (self.directions @ np.diag(self.spacing)).T + self.image.GetOrigin()
 
 
-def read_scan(path: Path) -> Scan:
-    """Read an image of one number a voxel; raise `DataError` for anything that cannot be registered."""
+def read_scan(path: Path, *, flat: bool = False) -> Scan:
+    """Read an image of one number a voxel; raise `DataError` for anything that cannot be registered.
+
+    An image of one value alone is refused unless it may be ``flat``.
+    """
     if not path.exists():
         raise DataError(f"{path}: no such file or folder")
     # ITK reads a torn NIfTI file, and makes zeros of what is missing and of NaN.
     sound = read_volume(path) if path.name.lower().endswith(NIFTI) else None
     try:
         with own_locale():
-            image = sitk.ReadImage(_files(path) if path.is_dir() else str(path))
+            files = _files(path) if path.is_dir() else [str(path)]
+            for file in files:
+                note(Path(file))
+            image = sitk.ReadImage(files if path.is_dir() else str(path))
     except RuntimeError as error:
         raise DataError(f"{path}: not an image that ITK reads ({_reason(error)})") from error
     scan = Scan(path, image)
-    fault = _fault(image)
+    fault = _fault(image, flat)
     if not fault and sound and not np.allclose(scan.affine, sound.affine, rtol=0, atol=1e-2):
         fault = "ITK and the header's sform place it differently; correct the header"
     if fault:
@@ -112,9 +116,9 @@ def own_locale() -> Generator[None]:
         locale.setlocale(locale.LC_ALL, before)
 
 
-def read_labels(path: Path, scan: Scan) -> Any:
-    """Read a label map that lies on the grid of ``scan``, as an ITK image of uint16."""
-    labels = read_scan(path)
+def read_labels(path: Path, scan: Scan, *, flat: bool = False) -> Any:
+    """Read a label map that lies on the grid of ``scan``, as an ITK image of uint16 (see `read_scan`)."""
+    labels = read_scan(path, flat=flat)
     if labels.shape != scan.shape or not np.allclose(labels.affine, scan.affine, rtol=0, atol=1e-2):
         raise DataError(f"{path}: does not lie on the grid of {scan.path}; resample it there first (nearest neighbour)")
     try:
@@ -126,32 +130,9 @@ def read_labels(path: Path, scan: Scan) -> Any:
     return image
 
 
-def read_points(path: Path, scan: Scan, unit: Unit) -> Array:
-    """Read landmarks, one a row, and return them ``(n, 3)`` in LPS millimetres.
-
-    Raises:
-        DataError: no landmarks, or most lie outside of the image: another unit is likely, and the message says so.
-    """
-    if not path.is_file():
-        raise DataError(f"{path}: no such file")
-    text = path.read_text(encoding="utf-8", errors="replace")
-    points = parse_points(text.replace(",", " ").replace(";", " "), str(path))
-    millimetres = {"voxels": scan.to_millimetres, "lps": lambda at: at, "ras": lambda at: at @ TURNED}[unit](points)
-    inside = _inside(scan.to_voxels(millimetres), scan.shape)
-    if inside < 1:
-        others = [other for other in UNITS if other != unit and _fits(points, scan, other)]
-        hint = f"; they all do as {' or '.join(others)} (--landmark-unit)" if others else ""
-        raise DataError(f"{path}: as {unit} ({UNITS[unit]}) only {inside:.0%} of the landmarks lie in the image{hint}")
-    return millimetres
-
-
-def _fits(points: Array, scan: Scan, unit: Unit) -> bool:
-    places = {"voxels": lambda at: at, "lps": scan.to_voxels, "ras": lambda at: scan.to_voxels(at @ TURNED)}
-    return _inside(places[unit](points), scan.shape) == 1
-
-
-def _inside(voxels: Array, shape: Sequence[int]) -> float:
-    return float(np.mean(np.all((voxels >= -0.5) & (voxels <= np.asarray(shape) - 0.5), axis=1)))
+def array_of(image: Any) -> Array:
+    """Return the voxels of an ITK image as an array ``(D, H, W)`` along its own axes."""
+    return np.ascontiguousarray(sitk.GetArrayViewFromImage(image).transpose(2, 1, 0))
 
 
 def _files(folder: Path) -> list[str]:
@@ -189,7 +170,7 @@ def _place(file: str) -> Array:
     return np.asarray(reader.GetOrigin())
 
 
-def _fault(image: Any) -> str:
+def _fault(image: Any, flat: bool) -> str:
     if image.GetNumberOfComponentsPerPixel() != 1:
         return f"{image.GetNumberOfComponentsPerPixel()} numbers a voxel; save one number a voxel"
     size = image.GetSize()
@@ -201,7 +182,8 @@ def _fault(image: Any) -> str:
     bad = int(values.size - np.isfinite(values).sum())
     if bad:
         return f"{bad} of {values.size} voxels are NaN or infinite; clean the image first"
-    return "all voxels are the same; there is nothing to register" if values.min() == values.max() else ""
+    constant = not flat and values.min() == values.max()
+    return "all voxels are the same; there is nothing to register" if constant else ""
 
 
 def _reason(error: RuntimeError) -> str:

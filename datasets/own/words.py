@@ -1,0 +1,24 @@
+"""The words in which data of a user's own are described: splits, rules, units, endings of files."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Split = Literal["training", "validation", "test"]
+GridRule = Literal["header", "array"]
+Judged = Literal["registration_val", "registration_test"]
+Unit = Literal["voxels", "voxels-from-1", "lps", "ras"]
+UNITS: dict[Unit, str] = {
+    "voxels": "zero-based voxels of its own image, in the order of the file's axes",
+    "voxels-from-1": "the same, counted from 1",
+    "lps": "millimetres, to the left, posterior and superior (ITK)",
+    "ras": "millimetres, to the right, anterior and superior (NIfTI, 3D Slicer)",
+}
+NIFTI = (".nii.gz", ".nii")
+ENDINGS = (*NIFTI, ".mha", ".mhd", ".nrrd", ".nhdr", ".img", ".hdr")
+
+
+def without_ending(name: str, endings: tuple[str, ...] = ENDINGS) -> str:
+    """Return the name of a file without the ending of an image, where it has one."""
+    ending = next((each for each in endings if name.lower().endswith(each)), "")
+    return name[: len(name) - len(ending)]
