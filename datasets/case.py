@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from datasets import geometry
-from datasets.check import GRIDS, Problem, UnfitError, described_problems, find_problems
+from datasets.check import GRIDS, described_problems, find_problems
 from datasets.description import (
     IMAGES,
     MASKS,
@@ -55,6 +55,7 @@ from datasets.files import (
     write_volume,
 )
 from datasets.placement import Placement, affine_fault
+from datasets.problem import Problem, UnfitError
 from datasets.values import LARGEST_LABEL, intensity_fault, name_fault, whole_numbers
 
 logger = logging.getLogger(__name__)

@@ -6,8 +6,7 @@ Everything that evaluation and report read later is looked at here, so that a da
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 from unicodedata import normalize
@@ -18,32 +17,11 @@ from datasets import geometry
 from datasets.description import LABELS, Description, Pair, cases_of, image_file, labels_file, mask_file
 from datasets.files import DataError, Volume, read_displacement, read_landmarks, read_volume
 from datasets.placement import SPACING_TOLERANCE, Placement
+from datasets.problem import Problem
 from datasets.values import LARGEST_LABEL, intensity_fault, landmark_fault, name_fault, whole_numbers
 
 GRIDS = "grids differ: {}; resample one image onto the other's grid (datasets.geometry.resample_to_grid)"
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A fault of a data set: the case, pair, file or key, and what is wrong there with what to do about it."""
-
-    where: str
-    what: str
-
-    def __str__(self) -> str:
-        """Return the problem on one line."""
-        return f"{self.where}: {self.what}"
-
-
-class UnfitError(DataError):
-    """A data set that cannot be used, with all its ``problems``; the message counts them and gives the first."""
-
-    def __init__(self, folder: Path, problems: Sequence[Problem]) -> None:
-        """Say in one line what is wrong with the data set that the folder was to hold."""
-        self.problems = problems
-        others = f" (the first of {len(problems)} problems)" if len(problems) > 1 else ""
-        super().__init__(f"{folder}: {problems[0]}{others}")
 
 
 def find_problems(folder: Path, about: Description, *, refused: Collection[str] = ()) -> list[Problem]:

@@ -7,11 +7,11 @@ import logging
 import shutil
 
 from datasets.case import open_dataset
-from datasets.check import UnfitError
 from datasets.description import DATASET_JSON, IMAGES
 from datasets.files import DataError
 from datasets.found import note_unseen
 from datasets.originals import recording
+from datasets.problem import UnfitError
 from workflows.planning.specs import PrepareSpec
 from workflows.running import stale
 from workflows.running.command import job

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from datasets.case import Dataset, Pair, Writer, open_dataset
-from datasets.check import UnfitError
 from datasets.description import Description, TrainingSplit
+from datasets.problem import UnfitError
 
 SHAPE = (6, 7, 8)
 AFFINE = np.array([[-1.5, 0, 0, 4], [0, -1.0, 0, 5], [0, 0, 2.5, -6], [0, 0, 0, 1]])

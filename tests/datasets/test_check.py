@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from datasets.case import Pair, Truth, Writer
-from datasets.check import UnfitError
 from datasets.description import Description, TrainingSplit
+from datasets.problem import UnfitError
 from tests.datasets.small_set import (
     ABOUT,
     AFFINE,

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from datasets.case import Pair, Truth, Writer, open_dataset
-from datasets.check import UnfitError
 from datasets.description import Description, TrainingSplit
 from datasets.files import DataError
 from datasets.placement import Placement
+from datasets.problem import UnfitError
 from tests.datasets.small_set import ABOUT, AFFINE, IMAGE, LABELS, POINTS, SHAPE, prepare, problems
 
 
