@@ -34,6 +34,7 @@ NEVER_ZERO = frozenset({
     "batch", "cascades", "channels", "checkpoint_every", "iterations", "learning_rate", "levels", "processes",
     "repeat", "resolutions", "samples", "shrink", "snapshot_every", "step",
 })  # fmt: skip
+SIGNED = frozenset({"window"})  # options of numbers that may be below 0, such as Hounsfield units
 MOST_VOXELS = 2**33  # 32 GiB for one image
 SCHEMA = Path(__file__).resolve().parent.parent / "schemas" / "config.schema.yaml"
 
@@ -240,7 +241,7 @@ def _check_range(name: str, value: Any, default: Any, where: str) -> None:
     numbers = [each for each in (value if several else [value]) if isinstance(each, (int, float))]
     if several and not value and default != []:
         raise SettingsError(f"configuration, {where}: the list is empty; leave the option out to have its default")
-    below = isinstance(default, (int, float)) and default < 0
+    below = name in SIGNED or (isinstance(default, (int, float)) and default < 0)
     if any(each < 0 for each in numbers) and not below:
         raise SettingsError(f"configuration, {where}: expected no number below 0, got {_shown(value)}")
     if name == "shape" and several and math.prod(numbers) > MOST_VOXELS:

@@ -20,6 +20,7 @@ class DatasetConfig:
     """A data set: its module in `datasets` with its options, and how it is run."""
 
     module: str
+    like: str | None = None
     params: Options = field(default_factory=dict)
     train_on: str | None = None
     chunks: int = 1

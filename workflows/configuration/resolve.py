@@ -19,6 +19,8 @@ from datasets.files import one_line
 from reports import PAPERS
 from workflows.configuration.checks import check_names, check_schema, check_values
 from workflows.configuration.config import Config, SettingsError, merge, nearest
+from workflows.configuration.likeness import likenesses, with_likenesses
+from workflows.configuration.places import placed
 from workflows.configuration.reading import read_yaml
 from workflows.configuration.settings import Layer, Settings
 
@@ -32,19 +34,22 @@ def resolve(config: Options, configfiles: Iterable[Path] = ()) -> Settings:
     # Snakemake takes the last of two equal keys in silence.
     read = {path: read_yaml(Path(path)) for path in configfiles}
     try:
-        return _resolved(config)
+        return _resolved(config, read)
     except SettingsError as error:
         raise SettingsError(_with_file(str(error), read)) from error
 
 
-def _resolved(config: Mapping[str, object]) -> Settings:
+def _resolved(config: Mapping[str, object], read: Mapping[Path, Mapping[str, object]]) -> Settings:
     check_values(config)
     files = [("catalogue", catalogue())]
+    config = placed(config, read, files[0][1])
     if "profile" not in config:
         files.append(("profile mini", read_yaml(DEFAULT_PROFILE)))
     files.append((f"profile {config['profile']}" if "profile" in config else "command line", config))
     groups = _groups([content for _, content in files])
     files = [(name, _with_members(content, groups)) for name, content in files]
+    likes = likenesses([content for _, content in files])
+    files = [(name, with_likenesses(content, likes)) for name, content in files]
     layers: dict[str, list[Layer]] = {}
     for name, content in files:
         layers |= Inheritance(name, _section(content, "methods"), layers).all()
