@@ -1,0 +1,234 @@
+"""Everything that is wrong with data of a user's own, found at once and before anything is written."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from datasets.check import described_problems
+from datasets.description import Description, Pair, TrainingSplit
+from datasets.files import Array, DataError
+from datasets.own.listing import Listing, Row
+from datasets.own.options import Params
+from datasets.own.placing import GridOptions, Key, Places, place
+from datasets.own.points import PairPoints, UnitError, check_unit, find_unit, fit, read_rows, to_voxels
+from datasets.own.scanned import Seen, look, unlike
+from datasets.own.sources import read_listing
+from datasets.own.words import Unit
+from datasets.problem import Problem
+from datasets.values import landmark_fault
+
+
+@dataclass(eq=False)
+class Examined:
+    """Data of a user's own after every file was looked at.
+
+    Attributes:
+        listing: what the folder or the table says.
+        seen: the scans that could be read.
+        places: the grids of all scans.
+        unit: that of the landmarks; None where there are none.
+        points: landmarks of each judged pair, in voxels of its grid.
+        before_mm: their mean distance before registration.
+        labels: names of labels.
+        evaluated: the labels that count; empty for all.
+    """
+
+    listing: Listing
+    seen: Mapping[str, Seen]
+    places: Places
+    unit: Unit | None = None
+    points: dict[Row, tuple[Array, Array]] = field(default_factory=dict[Row, tuple[Array, Array]])
+    before_mm: float | None = None
+    labels: Mapping[int, str] = field(default_factory=dict[int, str])
+    evaluated: tuple[int, ...] = ()
+
+    @property
+    def problems(self) -> list[Problem]:
+        """All that is wrong."""
+        return self.listing.problems
+
+    def pair(self, row: Row) -> Pair:
+        """Return a row as a pair of prepared cases."""
+        fixed, moving = (self.places.names[key] for key in self.places.keys(row))
+        return Pair(fixed, moving)
+
+    def usable(self, rows: Sequence[Row]) -> list[Row]:
+        """Return the rows both of whose scans could be read."""
+        return [row for row in rows if set(row.cases) <= self.places.grids.keys()]
+
+
+def examine(params: Params) -> Examined:
+    """Read all that a data set of a user's own is made of, and keep everything that is wrong with it.
+
+    Raises:
+        DataError: there is no such folder, or nothing in it says what the pairs are.
+    """
+    listing = read_listing(params)
+    _check_options(listing, params)
+    window = params.window if params.window and params.window[0] < params.window[1] else None
+    seen = look(listing, window)
+    rule = listing.grid if params.grid == "auto" else params.grid
+    found = Examined(listing, seen, place(listing, seen, GridOptions(rule, params.spacing or None, params.shape)))
+    _check_labels(found)
+    _read_landmarks(found, params)
+    _name_labels(found, params)
+    _check_training(found)
+    _note_scales(found)
+    for problem in described_problems(splits(found)):
+        listing.fault(problem.where, problem.what)
+    return found
+
+
+def splits(found: Examined) -> Description:
+    """Return the part of a description that says which case is whose, and in which split."""
+    training, judged = found.usable(found.listing.of("training")), found.usable(found.listing.judged)
+    singles = [case for case in found.listing.training if (case, case) in found.places.names]
+    pairs = [found.pair(row) for row in training]
+    cases = list(dict.fromkeys([*singles, *(case for pair in pairs for case in (pair.fixed, pair.moving))]))
+    atlas = found.listing.atlas if pairs else ""
+    if atlas:
+        split = TrainingSplit((atlas, *(case for case in cases if case != atlas)), "atlas", atlas)
+    elif pairs:
+        split = TrainingSplit(tuple(cases), "listed", list=tuple(pairs))
+    else:
+        split = TrainingSplit(tuple(cases))
+    return Description(
+        name="own",
+        subjects={name: _subject(found, key) for key, name in found.places.names.items()},
+        training=split,
+        validation=tuple(found.pair(row) for row in judged if row.split == "validation"),
+        test=tuple(found.pair(row) for row in judged if row.split == "test"),
+        evaluated_labels=found.evaluated,
+    )
+
+
+def _subject(found: Examined, key: Key) -> str:
+    return found.listing.items[key[0]].subject or key[0]
+
+
+def _check_options(listing: Listing, params: Params) -> None:
+    if params.window and not params.window[0] < params.window[1]:
+        listing.fault("window", f"{list(params.window)}: the second number has to be the larger one")
+    if params.spacing is not None and not params.spacing > 0:
+        listing.fault("spacing", f"expected mm above 0, got {params.spacing:g}")
+    if params.spacing is not None and params.shape is not None:
+        listing.fault("spacing", "shape is given too, and one follows from the other; take one out")
+    if not listing.of("test") and not params.training_only:
+        what = "registration_val names no pair" if listing.grid == "array" else "no row is of the split test"
+        listing.fault(str(listing.source), f"nothing to test on: {what}; with `training_only: true` none is expected")
+
+
+def _check_labels(found: Examined) -> None:
+    """Keep pairs of whose images only one has labels, and training scans of which some have a mask."""
+    items = found.listing.items
+    for row in found.usable(found.listing.judged):
+        lacking = [case for case in row.cases if items[case].labels is None]
+        if len(lacking) == 1:
+            found.listing.fault(row.where, f"{lacking[0]} has no labels, and the other image has; give both, or none")
+    trained = [*found.listing.training, *(case for row in found.listing.of("training") for case in row.cases)]
+    lacking = [case for case in dict.fromkeys(trained) if items[case].mask is None]
+    if len(lacking) < len(set(trained)):
+        for case in lacking:
+            found.listing.fault(str(items[case].image), "has no mask, and other training scans have; give all, or none")
+
+
+def _read_landmarks(found: Examined, params: Params) -> None:
+    """Read the landmarks of all judged pairs, tell their unit, and carry them onto the grids."""
+    rows = [row for row in found.usable(found.listing.judged) if row.landmarks]
+    pairs = {row: pair for row in rows if (pair := _pair_points(found, row))}
+    if not pairs:
+        return
+    try:
+        if params.landmark_unit == "auto":
+            found.unit = find_unit(list(pairs.values()), found.listing.unit)
+        else:
+            found.unit = params.landmark_unit
+            check_unit(list(pairs.values()), found.unit)
+    except UnitError as error:
+        found.listing.fault(f"{found.listing.source}, landmarks", str(error))
+        return
+    found.before_mm = fit(found.unit, list(pairs.values())).distance
+    for row, pair in pairs.items():
+        found.points[row] = _on_grid(found, row, pair, found.unit)
+
+
+def _pair_points(found: Examined, row: Row) -> PairPoints | None:
+    assert row.landmarks is not None
+    try:
+        fixed, moving = (read_rows(path) for path in row.landmarks)
+    except DataError as error:
+        where, _, what = str(error).partition(": ")
+        found.listing.fault(where, what)
+        return None
+    if len(fixed) != len(moving):
+        what = f"{len(fixed)} landmarks of the fixed image, {len(moving)} of the moving one; they have to be pairs"
+        found.listing.fault(row.where, what)
+        return None
+    places = (found.seen[case].place for case in row.cases)
+    return PairPoints(fixed, moving, *places, by_array=found.places.options.rule == "array")
+
+
+def _on_grid(found: Examined, row: Row, pair: PairPoints, unit: Unit) -> tuple[Array, Array]:
+    carried = list[Array]()
+    for key, (points, own) in zip(found.places.keys(row), pair.sides, strict=True):
+        carried.append(found.places.to_grid(to_voxels(points, unit, own), key))
+        if fault := landmark_fault(carried[-1], found.places.grid(key).shape):
+            found.listing.fault(f"{row.where}, landmarks of {key[0]} on the grid of {key[1]}", fault)
+    return carried[0], carried[1]
+
+
+def _name_labels(found: Examined, params: Params) -> None:
+    """Keep the names of labels, and which of them count."""
+    given = params.labels
+    found.labels = {value: name for name, value in given.items()} if given else found.listing.labels
+    tested = [case for row in found.usable(found.listing.of("test")) for case in row.cases]
+    held = frozenset[int]().union(*(found.seen[case].labels for case in tested))
+    if params.evaluate is None:
+        found.evaluated = tuple(sorted(found.labels.keys() & held))
+        if absent := sorted(found.labels.keys() - held) if held else []:
+            names = ", ".join(found.labels[value] for value in absent)
+            found.listing.notes.append(f"labels with a name that no test image has: {names}")
+        return
+    values = [_value_of(label, found.labels) for label in params.evaluate]
+    for label, value in zip(params.evaluate, values, strict=True):
+        if value is None:
+            close = difflib.get_close_matches(str(label), found.labels.values(), n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(found.labels.values()) or 'none'}"
+            found.listing.fault("evaluate", f"no label is called {label!r}; {hint}")
+        elif tested and value not in held:
+            found.listing.fault("evaluate", f"no label map of a test pair holds {label!r}; take it out")
+    found.evaluated = tuple(value for value in values if value is not None)
+
+
+def _value_of(label: str | int, names: Mapping[int, str]) -> int | None:
+    if isinstance(label, int):
+        return label
+    return next((value for value, name in names.items() if name == label), int(label) if label.isdecimal() else None)
+
+
+def _check_training(found: Examined) -> None:
+    """Keep scans to train on that differ in shape or directions: every two of them are a pair."""
+    grids = {case: found.places.grids[case] for case in found.listing.training if case in found.places.grids}
+    for case, grid in list(grids.items())[1:]:
+        if fault := next(iter(grids.values())).difference(grid, place=False):
+            hint = "networks pair all of them: `shape: [...]` gives them one number of voxels"
+            found.listing.fault(
+                str(found.listing.items[case].image), f"{fault}, here and in other training scans; {hint}"
+            )
+
+
+def _note_scales(found: Examined) -> None:
+    pairs: Iterator[tuple[str, str]] = (row.cases for row in found.usable(found.listing.rows))
+    found.listing.notes += [f"{fixed} and {moving}: {what}" for fixed, moving, what in unlike(dict(found.seen), pairs)]
+
+
+def distances_mm(found: Examined, row: Row) -> float:
+    """Return the mean distance in mm of a pair's landmarks before registration."""
+    fixed, moving = found.points[row]
+    spacing = np.asarray(found.places.grid(found.places.keys(row)[0]).spacing)
+    away: Array = np.linalg.norm((fixed - moving) * spacing, axis=1)
+    return float(away.mean())

@@ -1,0 +1,238 @@
+"""Data of a user's own, from his own folder to the tables: the same numbers as those of the built-in data set."""
+
+import copy
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from datasets import folder as own
+from datasets import phantom
+from datasets.case import Truth, open_dataset
+from datasets.own.options import Params
+from tests.datasets.own import folders
+from tests.workflows.own_folder import lay_out
+from tests.workflows.pipeline_inputs import run
+from workflows import check
+from workflows.configuration.sources import ROOMS, ROOT
+from workflows.evaluate import judge
+
+LIVER = {"anatomy": "liver", "design": "intra_subject", "shape": (24, 28, 32), "training": 2, "test": 2, "seed": 5}
+
+
+@pytest.fixture(scope="module")
+def built_in(tmp_path_factory):
+    """A phantom, prepared by its own module."""
+    folder = tmp_path_factory.mktemp("phantom") / "phantom-liver"
+    phantom.prepare(folder, phantom.Params(**LIVER), name="phantom-liver")
+    return open_dataset(folder)
+
+
+@pytest.fixture(scope="module")
+def laid_out(built_in, tmp_path_factory):
+    """The same in a folder of somebody's own, in Learn2Reg's layout."""
+    return lay_out(built_in, tmp_path_factory.mktemp("mine") / "scans")
+
+
+@pytest.fixture(scope="module")
+def prepared(laid_out, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("own") / "mine"
+    own.prepare(folder, Params(folder=laid_out, window=(0.0, 1.0), phantom=True), name="mine")
+    return open_dataset(folder)
+
+
+def both(built_in, prepared):
+    assert len(built_in.test_pairs) == len(prepared.test_pairs) == 4
+    return zip(built_in.test_pairs, prepared.test_pairs, strict=True)
+
+
+def test_images_labels_and_masks_come_out_to_the_bit(built_in, prepared):
+    for there, here in both(built_in, prepared):
+        for case, other in ((there.fixed, here.fixed), (there.moving, here.moving)):
+            assert np.array_equal(built_in.image(case).array, prepared.image(other).array)
+            assert np.array_equal(built_in.mask(case), prepared.mask(other))
+            assert np.array_equal(Truth(built_in.folder).labels(case), Truth(prepared.folder).labels(other))
+            assert built_in.image(case).affine == pytest.approx(prepared.image(other).affine, abs=1e-5)
+        for points, others in zip(
+            Truth(built_in.folder).landmarks(there), Truth(prepared.folder).landmarks(here), strict=True
+        ):
+            assert points == pytest.approx(others, abs=2e-6)
+
+
+def test_the_judge_gives_the_same_numbers(built_in, prepared):
+    rng, compared = np.random.default_rng(3), 0
+    for there, here in both(built_in, prepared):
+        u = rng.normal(0, 0.5, (3, *built_in.image(there.fixed).array.shape)).astype(np.float32)
+        found = judge(u, here, prepared, Truth(prepared.folder))
+        rows = {(row["metric"], row["protocol"], row["region"]): row["value"] for row in found}
+        for row in judge(u, there, built_in, Truth(built_in.folder)):
+            key = row["metric"], row["protocol"], row["region"]
+            if key in rows:
+                compared += 1
+                assert rows[key] == pytest.approx(row["value"], rel=1e-5, abs=1e-6, nan_ok=True), key
+            else:  # a user does not know the true displacement
+                assert row["metric"].startswith("displacement_error"), key
+    assert compared > 100
+
+
+def test_the_same_splits_and_subjects(built_in, prepared):
+    assert len(prepared.training_pairs) == len(built_in.training_pairs) == 4
+    about = prepared.description
+    assert len(about.subjects_of(about.test)) == 2
+    assert about.labels == built_in.description.labels
+    assert set(about.evaluated_labels) >= set(built_in.description.evaluated_labels)
+
+
+CONFIG = {
+    "profile": "tiny",
+    "seeds": [0],
+    "run": {"datasets": ["phantom-liver", "mine"], "methods": ["identity", "demons"]},
+    "timing": {"datasets": [], "pairs": 1, "rounds": 1},
+    "datasets": {
+        "phantom-liver": {"params": {**LIVER, "shape": list(LIVER["shape"])}},
+        "mine": {
+            "module": "folder",
+            "like": "phantom-liver",
+            "params": {"folder": "../mine/scans", "window": [0, 1], "phantom": True, "title": "Mine"},
+        },
+    },
+}
+
+
+def test_a_run_from_a_configuration_beside_the_data_gives_the_same_tables(laid_out, built_in, tmp_path):
+    """The configuration names the folder relative to itself; the command is called elsewhere."""
+    (tmp_path / "mine").symlink_to(laid_out.parent)
+    (tmp_path / "work").mkdir()
+    config = copy.deepcopy(CONFIG)
+    config["datasets"]["mine"]["params"]["evaluate"] = list(built_in.description.evaluated_labels)
+    done = run(tmp_path / "work", config=config)  # which writes it there
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = pd.read_parquet(tmp_path / "work" / "results" / "tiny" / "metrics.parquet")
+    rows = rows[(rows.status == "ok") & ~rows.metric.isin(["seconds", "peak_memory"])]
+    rows = rows[~rows.metric.str.startswith("displacement_error")]
+    keys = ["method", "metric", "protocol", "region"]
+    means = rows.groupby([*keys, "dataset"]).value.agg(["mean", "count"]).unstack()
+    assert len(means) > 50
+    here, there = (means["mean"][name].to_numpy() for name in ("mine", "phantom-liver"))
+    assert here == pytest.approx(there, rel=1e-4, nan_ok=True)
+    assert (means["count"]["mine"] == means["count"]["phantom-liver"]).all()
+    page = (tmp_path / "work" / "results" / "tiny" / "report" / "index.html").read_text("utf-8")
+    assert "Mine (phantom)" in page
+
+
+def test_what_is_checked_is_said_and_nothing_is_written(laid_out, capsys):
+    before = sorted(laid_out.rglob("*"))
+    check.main([str(laid_out)])
+    text = capsys.readouterr().out
+    assert "test: 4 pairs of 2 subjects" in text
+    assert "landmarks: " in text
+    assert sorted(laid_out.rglob("*")) == before
+
+
+def test_every_problem_is_a_line_and_the_status_is_1(tmp_path, capsys):
+    made = folders.unpaired(tmp_path / "scans")
+    made.path(4, 0).unlink()
+    made.path(2, 0, "labels").unlink()
+    made.write()
+    with pytest.raises(SystemExit) as caught:
+        check.main([str(tmp_path / "scans")])
+    lines = capsys.readouterr().out.splitlines()
+    assert str(caught.value) == f"error: {len(lines)} problems; correct what is listed, and check again"
+    assert len(lines) == 3  # an image, its labels without it, and other labels
+    assert all(line.startswith("scans: ") for line in lines)
+
+
+def test_a_configuration_is_checked_with_its_options(tmp_path, capsys):
+    folders.plain(tmp_path / "scans")
+    params = {"folder": "scans", "labels": {"lung": 1}, "evaluate": ["lungs"]}
+    entry = {"module": "folder", "params": params}
+    content = {"profile": "mine", "seeds": [0], "run": {"datasets": ["mine"], "methods": ["identity"]}}
+    (tmp_path / "bench.yaml").write_text(yaml.safe_dump({**content, "datasets": {"mine": entry}}))
+    with pytest.raises(SystemExit, match="1 problem;"):
+        check.main([str(tmp_path / "bench.yaml")])
+    assert "mine: evaluate: no label is called 'lungs'; did you mean 'lung'?" in capsys.readouterr().out
+    content["run"]["datasets"] = ["phantom-liver"]
+    (tmp_path / "other.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(SystemExit, match="runs no data set of the module 'folder'"):
+        check.main([str(tmp_path / "other.yaml")])
+    with pytest.raises(SystemExit, match="no such folder or file"):
+        check.main([str(tmp_path / "nowhere")])
+
+
+@pytest.mark.parametrize("name", ["learn2reg-oasis", "learn2reg-abdomen-ctct", "learn2reg-nlst", "learn2reg-lung-ct"])
+def test_the_tasks_of_the_catalogue_say_where_they_are_to_be_had_and_are_read(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("WARPBENCH_MIRROR", str(tmp_path / "mirror"))
+    monkeypatch.setenv("WARPBENCH_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "mirror").mkdir()
+    content = {"profile": "mine", "seeds": [0], "run": {"datasets": [name], "methods": ["identity"]}}
+    config = tmp_path / "bench.yaml"
+    config.write_text(yaml.safe_dump(content))
+    with pytest.raises(SystemExit):
+        check.main([str(config)])
+    (line,) = capsys.readouterr().out.splitlines()
+    assert re.search(r"cache/learn2reg/\w+: no such folder; .*_dataset.json lies in it", line)
+    task = re.search(r"learn2reg/(\w+)", line)[1]
+    place = tmp_path / "mirror" / "learn2reg" / task
+    if name in ("learn2reg-oasis", "learn2reg-abdomen-ctct"):
+        labels = 35 if "oasis" in name else 13
+        content["datasets"] = {name: {"params": {"evaluate": [1, 2], "window": [-500, 500]}}}
+        made = folders.unpaired(place, task, train=(1, 2), val=((395, 396), (396, 397)))
+        catalogued = yaml.safe_load((ROOT / "workflows/config/catalogue/datasets.yaml").read_text("utf-8"))
+        assert catalogued["datasets"][name]["params"]["evaluate"] == list(range(1, labels + 1))
+    else:
+        kind = "keypoints" if "nlst" in name else "landmarks"
+        made = folders.paired(place, task, kind)
+    made.write()
+    config.write_text(yaml.safe_dump(content))
+    check.main([str(config)])
+    text = capsys.readouterr().out
+    assert "test: 2 pairs" in text
+    assert ("landmarks: 8 of 2 pairs" in text) == ("oasis" not in name and "abdomen" not in name)
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    """A copy of the project with a home folder that holds what docs/own-data.md describes, word by word."""
+    place = tmp_path_factory.mktemp("docs")
+    for name in (*ROOMS, "profiles", "docs"):
+        shutil.copytree(ROOT / name, place / "warpbench" / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "Snakefile", place / "warpbench")
+    blocks = re.findall(r"```(\w+)\n(.*?)```", (ROOT / "docs" / "own-data.md").read_text("utf-8"), re.DOTALL)
+    text = {kind: [content for each, content in blocks if each == kind] for kind, _ in blocks}
+    scans = folders.plain(place / "home" / "mine" / "scans", size=2)
+    (table,) = text["csv"]
+    (scans / "pairs.csv").write_text(table)
+    (config,) = text["yaml"]
+    assert config.startswith("# ~/mine/bench.yaml\n")
+    (place / "home" / "mine" / "bench.yaml").write_text(config)
+    return place, text
+
+
+def test_the_commands_of_the_page_do_what_it_says(clone):
+    place, text = clone
+    inherited = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**inherited, "HOME": str(place / "home"), "PATH": path}
+    said = ""
+    for block in text["sh"]:
+        done = subprocess.run(
+            ["bash", "-ec", block.replace("--cores all", "--cores 1")],
+            cwd=place / "warpbench",
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, block + done.stdout + done.stderr
+        said += done.stdout
+    assert (place / "warpbench" / "results" / "mine" / "report" / "index.html").exists()
+    (shown,) = text["text"]
+    for line in shown.strip().splitlines()[1:]:
+        assert line in said
+    assert sorted(each.name for each in (place / "home" / "mine").iterdir()) == ["bench.yaml", "scans"]
