@@ -21,7 +21,7 @@ import numpy as np
 from datasets.case import Writer
 from datasets.description import Description, Window
 from datasets.files import Array, DataError
-from datasets.own.examine import Examined, distances_mm, examine, splits
+from datasets.own.examine import Examined, examine, splits
 from datasets.own.options import Params
 from datasets.own.placing import Key, laid
 from datasets.own.resampling import PERCENTILES, frame, intensities, nearest_on, read_on
@@ -86,7 +86,7 @@ def _nearest(scan: Scan, labels: object, grid: Placement) -> Array:
 def _describe(found: Examined, params: Params, name: str) -> Description:
     listing, about = found.listing, splits(found)
     modality = params.modality or listing.modality
-    unit = "HU" if "CT" in modality.replace(",", " ").split() else "intensity"
+    unit = "HU" if "CT" in modality.replace(",", " ").split() else "units"
     window = Window(unit, *params.window) if params.window else None
     tested = [found.places.grid(key) for row in listing.of("test") for key in found.places.keys(row)]
     tested = tested or list(found.places.grids.values())
@@ -110,7 +110,6 @@ def _describe(found: Examined, params: Params, name: str) -> Description:
         orientation=_same(each.orientation for each in tested) or (),
         labels=dict(found.labels),
         notes=tuple(listing.notes),
-        severity={found.pair(row).name: distances_mm(found, row) for row in listing.of("test") if row in found.points},
         learn2reg=params.learn2reg,
         primary=params.primary,
     )

@@ -6,8 +6,6 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from datasets.check import described_problems
 from datasets.description import Description, Pair, TrainingSplit
 from datasets.files import Array, DataError
@@ -16,6 +14,7 @@ from datasets.own.options import Params
 from datasets.own.placing import GridOptions, Key, Places, place
 from datasets.own.points import PairPoints, UnitError, check_unit, find_unit, fit, read_rows, to_voxels
 from datasets.own.scanned import Seen, look, unlike
+from datasets.own.scans import SMALLEST
 from datasets.own.sources import read_listing
 from datasets.own.words import Unit
 from datasets.problem import Problem
@@ -71,12 +70,12 @@ def examine(params: Params) -> Examined:
     _check_options(listing, params)
     window = params.window if params.window and params.window[0] < params.window[1] else None
     seen = look(listing, window)
-    rule = listing.grid if params.grid == "auto" else params.grid
-    found = Examined(listing, seen, place(listing, seen, GridOptions(rule, params.spacing or None, params.shape)))
+    found = Examined(listing, seen, place(listing, seen, _grid_options(listing, params)))
     _check_labels(found)
     _read_landmarks(found, params)
     _name_labels(found, params)
     _check_training(found)
+    _note_shapes(found)
     _note_scales(found)
     for problem in described_problems(splits(found)):
         listing.fault(problem.where, problem.what)
@@ -113,13 +112,23 @@ def _subject(found: Examined, key: Key) -> str:
 def _check_options(listing: Listing, params: Params) -> None:
     if params.window and not params.window[0] < params.window[1]:
         listing.fault("window", f"{list(params.window)}: the second number has to be the larger one")
-    if params.spacing is not None and not params.spacing > 0:
-        listing.fault("spacing", f"expected mm above 0, got {params.spacing:g}")
-    if params.spacing is not None and params.shape is not None:
-        listing.fault("spacing", "shape is given too, and one follows from the other; take one out")
     if not listing.of("test") and not params.training_only:
         what = "registration_val names no pair" if listing.grid == "array" else "no row is of the split test"
         listing.fault(str(listing.source), f"nothing to test on: {what}; with `training_only: true` none is expected")
+
+
+def _grid_options(listing: Listing, params: Params) -> GridOptions:
+    """Return what is said of grids; what cannot be is kept as a problem and left out."""
+    rule = listing.grid if params.grid == "auto" else params.grid
+    if params.spacing is not None and params.shape is not None:
+        listing.fault("spacing", "shape is given too, and one follows from the other; take one out")
+    elif params.spacing is not None and not params.spacing > 0:
+        listing.fault("spacing", f"expected mm above 0, got {params.spacing:g}")
+    elif params.shape is not None and min(params.shape) < SMALLEST:
+        listing.fault("shape", f"expected {SMALLEST} voxels or more along each axis, got {list(params.shape)}")
+    else:
+        return GridOptions(rule, params.spacing, params.shape)
+    return GridOptions(rule)
 
 
 def _check_labels(found: Examined) -> None:
@@ -221,14 +230,14 @@ def _check_training(found: Examined) -> None:
             )
 
 
+def _note_shapes(found: Examined) -> None:
+    """Note training pairs that differ in shape: networks that take several at a time could not learn from them."""
+    shapes = dict.fromkeys(found.places.grids[row.fixed].shape for row in found.usable(found.listing.of("training")))
+    if len(shapes) > 1:
+        what = f"training pairs have {len(shapes)} different shapes, such as {' and '.join(map(str, list(shapes)[:2]))}"
+        found.listing.notes.append(f"{what}; networks want one: `shape: [...]`")
+
+
 def _note_scales(found: Examined) -> None:
     pairs: Iterator[tuple[str, str]] = (row.cases for row in found.usable(found.listing.rows))
     found.listing.notes += [f"{fixed} and {moving}: {what}" for fixed, moving, what in unlike(dict(found.seen), pairs)]
-
-
-def distances_mm(found: Examined, row: Row) -> float:
-    """Return the mean distance in mm of a pair's landmarks before registration."""
-    fixed, moving = found.points[row]
-    spacing = np.asarray(found.places.grid(found.places.keys(row)[0]).spacing)
-    away: Array = np.linalg.norm((fixed - moving) * spacing, axis=1)
-    return float(away.mean())

@@ -34,5 +34,13 @@ def scripts(page: str) -> list[str]:
     return _blocks(ROOT / "docs" / page, "python")
 
 
+def block(page: str, language: str) -> str:
+    """Return the one block of a page that is in a language, such as yaml."""
+    (text,) = re.findall(
+        rf"^```{language}\n(.*?)^```", (ROOT / "docs" / page).read_text("utf-8"), re.DOTALL | re.MULTILINE
+    )
+    return text
+
+
 def _blocks(page: Path, language: str) -> list[str]:
     return [text for found, text in _FENCED.findall(page.read_text(encoding="utf-8")) if found == language]

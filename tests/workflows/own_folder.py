@@ -1,10 +1,12 @@
-"""A Learn2Reg layout made from prepared data, as somebody would lay out data of his own."""
+"""Folders of a user's own: a Learn2Reg layout made from prepared data, and what docs/own-data.md describes."""
 
 import json
 import shutil
 from pathlib import Path
 
 from datasets.case import Dataset, Truth
+from tests.datasets.own.folders import plain
+from tests.workflows.documents import block
 
 TASK = "Phantom"
 
@@ -37,6 +39,14 @@ def lay_out(data: Dataset, folder: Path) -> Path:
         "registration_test": [],
     }
     (folder / f"{TASK}_dataset.json").write_text(json.dumps(about))
+    return folder
+
+
+def mine_of_the_page(folder: Path) -> Path:
+    """Write the scans, the table and the configuration of docs/own-data.md, word by word."""
+    scans = plain(folder / "scans", size=2)
+    (scans / "pairs.csv").write_text(block("own-data.md", "csv"))
+    (folder / "bench.yaml").write_text(block("own-data.md", "yaml"))
     return folder
 
 

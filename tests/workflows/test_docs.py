@@ -13,9 +13,11 @@ import SimpleITK
 
 from tests.faults.copies import copy_to
 from tests.workflows.documents import commands
+from tests.workflows.own_folder import mine_of_the_page
 from workflows.configuration.sources import ROOT
 
 KEPT = ROOT / "reports" / "measured" / "mini" / "archive.zip"
+HOME = "home"  # of the user whose data docs/own-data.md describes
 SET_UP = ("git clone", ". .venv/bin/activate")
 # What takes long, or needs what only some machines have, and the tests that run it.
 ELSEWHERE = {
@@ -38,12 +40,13 @@ def place(tmp_path_factory):
     for name, centre in (("fixed", (12, 13, 14)), ("moving", (13, 12, 14))):
         blob = 1000 * np.exp(-np.square(grid - np.reshape(centre, (3, 1, 1, 1))).sum(0) / 40)
         SimpleITK.WriteImage(SimpleITK.GetImageFromArray(blob.astype(np.int16)), folder / f"{name}.nii.gz")
+    mine_of_the_page(folder / HOME / "mine")
     return folder
 
 
-def asked(command: str) -> list[str]:
+def asked(command: str, home: Path) -> list[str]:
     """Return the words to run: what takes long only as a plan."""
-    words = shlex.split(command)
+    words = [str(home / word[2:]) if word.startswith("~/") else word for word in shlex.split(command)]
     if words[0] == "make":
         return [*words, "-n"]
     if words[0] == "snakemake":
@@ -60,6 +63,6 @@ def test_a_command_of_the_pages(typed, place):
             assert start.split()[-1] in (ROOT / tests).read_text(encoding="utf-8")
             return
     shell = ">" in shlex.split(typed.text)
-    words = ["bash", "-c", typed.text] if shell else asked(typed.text)
+    words = ["bash", "-c", typed.text] if shell else asked(typed.text, place / HOME)
     done = subprocess.run(words, cwd=place, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
     assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"

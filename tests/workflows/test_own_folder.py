@@ -1,9 +1,7 @@
 """Data of a user's own, from his own folder to the tables: the same numbers as those of the built-in data set."""
 
 import copy
-import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,10 +16,12 @@ from datasets import phantom
 from datasets.case import Truth, open_dataset
 from datasets.own.options import Params
 from tests.datasets.own import folders
-from tests.workflows.own_folder import lay_out
+from tests.faults.copies import copy_to
+from tests.workflows.documents import block, commands
+from tests.workflows.own_folder import lay_out, mine_of_the_page
 from tests.workflows.pipeline_inputs import run
 from workflows import check
-from workflows.configuration.sources import ROOMS, ROOT
+from workflows.configuration.sources import ROOT
 from workflows.evaluate import judge
 
 LIVER = {"anatomy": "liver", "design": "intra_subject", "shape": (24, 28, 32), "training": 2, "test": 2, "seed": 5}
@@ -197,42 +197,23 @@ def test_the_tasks_of_the_catalogue_say_where_they_are_to_be_had_and_are_read(na
     assert ("landmarks: 8 of 2 pairs" in text) == ("oasis" not in name and "abdomen" not in name)
 
 
-@pytest.fixture(scope="module")
-def clone(tmp_path_factory):
-    """A copy of the project with a home folder that holds what docs/own-data.md describes, word by word."""
-    place = tmp_path_factory.mktemp("docs")
-    for name in (*ROOMS, "profiles", "docs"):
-        shutil.copytree(ROOT / name, place / "warpbench" / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "Snakefile", place / "warpbench")
-    blocks = re.findall(r"```(\w+)\n(.*?)```", (ROOT / "docs" / "own-data.md").read_text("utf-8"), re.DOTALL)
-    text = {kind: [content for each, content in blocks if each == kind] for kind, _ in blocks}
-    scans = folders.plain(place / "home" / "mine" / "scans", size=2)
-    (table,) = text["csv"]
-    (scans / "pairs.csv").write_text(table)
-    (config,) = text["yaml"]
-    assert config.startswith("# ~/mine/bench.yaml\n")
-    (place / "home" / "mine" / "bench.yaml").write_text(config)
-    return place, text
+def test_the_run_of_the_page_ends_with_a_report_and_leaves_the_data_alone(tmp_path):
+    """The other commands are run by test_docs.py; this one takes seconds."""
+    mine = mine_of_the_page(tmp_path / "home" / "mine")
+    (typed,) = [each.text for each in commands() if each.page == "own-data.md" and each.text.startswith("snakemake")]
+    words = [word.replace("~", str(tmp_path / "home")) for word in typed.replace("--cores all", "--cores 1").split()]
+    project = copy_to(tmp_path)
+    program = str(Path(sys.executable).with_name("snakemake"))
+    done = subprocess.run([program, *words[1:]], cwd=project, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    results = project / "results" / "mine"
+    assert "Breathing pairs of our clinic" in (results / "report" / "index.html").read_text("utf-8")
+    rows = pd.read_parquet(results / "metrics.parquet")
+    assert set(rows[rows.metric == "dice"].region) >= {"1", "2"}
+    assert sorted(each.name for each in mine.iterdir()) == ["bench.yaml", "scans"]
 
 
-def test_the_commands_of_the_page_do_what_it_says(clone):
-    place, text = clone
-    inherited = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**inherited, "HOME": str(place / "home"), "PATH": path}
-    said = ""
-    for block in text["sh"]:
-        done = subprocess.run(
-            ["bash", "-ec", block.replace("--cores all", "--cores 1")],
-            cwd=place / "warpbench",
-            env=environment,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, block + done.stdout + done.stderr
-        said += done.stdout
-    assert (place / "warpbench" / "results" / "mine" / "report" / "index.html").exists()
-    (shown,) = text["text"]
-    for line in shown.strip().splitlines()[1:]:
-        assert line in said
-    assert sorted(each.name for each in (place / "home" / "mine").iterdir()) == ["bench.yaml", "scans"]
+def test_the_page_shows_what_the_check_says(tmp_path, capsys):
+    check.main([str(mine_of_the_page(tmp_path / "mine") / "scans")])
+    shown, said = block("own-data.md", "text").splitlines(), capsys.readouterr().out.splitlines()
+    assert shown[1:] == said[1:]  # the first has the place

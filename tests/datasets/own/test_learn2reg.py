@@ -65,7 +65,7 @@ def test_scans_of_one_patient_with_points_and_masks(tmp_path, task, kind):
     fixed, moving = Truth(data.folder).landmarks(pair)
     assert fixed == pytest.approx(POINTS)
     assert moving == pytest.approx(POINTS + 1)
-    assert about.severity[pair.name] == pytest.approx(np.linalg.norm(SPACING))
+    assert examine(Params(folder=made.folder)).before_mm == pytest.approx(np.linalg.norm(SPACING))
     assert np.array_equal(data.mask(pair.moving), labels(1) > 0)
     assert any("a program" in note for note in about.notes) == (kind == "keypoints")
 

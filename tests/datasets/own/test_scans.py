@@ -162,7 +162,8 @@ def test_landmarks_in_every_unit_are_the_same_places(tmp_path, turn):
     scan = Scan(tmp_path, scene(turn=turn))
     voxels = np.array([[3.5, 4, 5], [30, 20, 12], [18, 35, 29]])
     millimetres = scan.to_millimetres(voxels)
-    for unit, points in {"voxels": voxels, "lps": millimetres, "ras": millimetres * (-1, -1, 1)}.items():
+    units = {"voxels": voxels, "voxels-from-1": voxels + 1, "lps": millimetres, "ras": millimetres * (-1, -1, 1)}
+    for unit, points in units.items():
         np.savetxt(tmp_path / unit, points, delimiter="," if unit == "ras" else " ", header="x y z")
         assert read_points(tmp_path / unit, scan, unit) == pytest.approx(millimetres, abs=1e-6)
 

@@ -130,6 +130,20 @@ def test_a_shape_and_a_spacing_keep_the_field_of_view(tmp_path):
     assert found.places.grids["ann-in"].shape == (21, 24, 25)
 
 
+@pytest.mark.parametrize(
+    ("options", "fault"),
+    [
+        ({"spacing": -1.0}, "spacing: expected mm above 0"),
+        ({"shape": (16, 16, 0)}, "shape: expected 8 voxels or more"),
+        ({"shape": (16, 16, 16), "spacing": 1.0}, "spacing: shape is given too"),
+        ({"window": (5.0, 5.0)}, "window: [5.0, 5.0]: the second number has to be the larger one"),
+    ],
+)
+def test_an_option_that_cannot_be_is_one_line(tmp_path, options, fault):
+    (line,) = problems(plain(tmp_path / "in"), **options)
+    assert line.startswith(fault)
+
+
 def test_files_of_one_name_in_several_folders_are_told_apart(tmp_path):
     folder = scans(tmp_path / "in", "one/t1", "two/t1", "t2")
     table(folder, "fixed,moving", "one/t1.nii.gz,two/t1.nii.gz", "one/t1.nii.gz,./t2.nii.gz", "two/t1.nii.gz,t2.nii.gz")
