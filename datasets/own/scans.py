@@ -18,7 +18,7 @@ import numpy as np
 import SimpleITK as sitk  # noqa: N813 - the library's usual name
 
 from datasets.files import Array, DataError, one_line, read_volume
-from datasets.found import is_left_over
+from datasets.found import is_left_over, search
 from datasets.originals import note
 from datasets.own.words import NIFTI, without_ending
 from datasets.placement import Placement
@@ -88,7 +88,7 @@ def read_scan(path: Path, *, flat: bool = False) -> Scan:
     if not path.exists():
         raise DataError(f"{path}: no such file or folder")
     # ITK reads a torn NIfTI file, and makes zeros of what is missing and of NaN.
-    sound = read_volume(path) if path.name.lower().endswith(NIFTI) else None
+    sound = read_volume(path).affine if path.name.lower().endswith(NIFTI) else None
     try:
         with own_locale():
             files = _files(path) if path.is_dir() else [str(path)]
@@ -99,7 +99,7 @@ def read_scan(path: Path, *, flat: bool = False) -> Scan:
         raise DataError(f"{path}: not an image that ITK reads ({_reason(error)})") from error
     scan = Scan(path, image)
     fault = _fault(image, flat)
-    if not fault and sound and not np.allclose(scan.affine, sound.affine, rtol=0, atol=1e-2):
+    if not fault and sound is not None and not np.allclose(scan.affine, sound, rtol=0, atol=1e-2):
         fault = "ITK and the header's sform place it differently; correct the header"
     if fault:
         raise DataError(f"{path}: {fault}")
@@ -137,6 +137,7 @@ def array_of(image: Any) -> Array:
 
 def _files(folder: Path) -> list[str]:
     """Return the slices of the one DICOM series in a folder, in the order of their places."""
+    search(folder, ".*")  # which is noted: a slice that is added changes the scan
     reader = sitk.ImageSeriesReader()
     series = list(reader.GetGDCMSeriesIDs(str(folder)))
     if not series:

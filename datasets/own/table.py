@@ -18,7 +18,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from datasets.files import DataError
-from datasets.originals import note, note_search
+from datasets.found import search
+from datasets.originals import note
 from datasets.own.listing import Item, Listing, Row, as_case
 from datasets.own.words import Split, without_ending
 
@@ -56,7 +57,7 @@ def read_table(path: Path) -> Listing:
     """
     listing = Listing(path)
     note(path)
-    note_search(path.parent, re.escape(path.name), [path.name])
+    search(path.parent, re.escape(path.name))  # which is noted: in a folder that is searched no other file counts
     lines = list(_lines(path, listing))
     names = _case_names(path.parent, [line.get(side) for line in lines for side in SIDES])
     for line in lines:
