@@ -184,6 +184,7 @@ class Description:
     notes: tuple[str, ...] = ()  # departures from what is published
     archives: dict[str, str] = field(default_factory=dict[str, str])  # sha256 of the files that were imported
     training: TrainingSplit
+    validation: tuple[Pair, ...] = ()  # of subjects of their own, on which whatever is chosen is chosen
     test: tuple[Pair, ...]
     severity: dict[str, float] = field(default_factory=dict[str, float])  # mm of landmark distance, by test pair
     pairs: dict[str, LungPair] = field(default_factory=dict[str, LungPair])

@@ -42,9 +42,10 @@ def laid_out(built_in, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def prepared(laid_out, tmp_path_factory):
+def prepared(built_in, laid_out, tmp_path_factory):
     folder = tmp_path_factory.mktemp("own") / "mine"
-    own.prepare(folder, Params(folder=laid_out, window=(0.0, 1.0), phantom=True), name="mine")
+    evaluate = built_in.description.evaluated_labels
+    own.prepare(folder, Params(folder=laid_out, window=(0.0, 1.0), evaluate=evaluate, phantom=True), name="mine")
     return open_dataset(folder)
 
 
@@ -87,7 +88,7 @@ def test_the_same_splits_and_subjects(built_in, prepared):
     about = prepared.description
     assert len(about.subjects_of(about.test)) == 2
     assert about.labels == built_in.description.labels
-    assert set(about.evaluated_labels) >= set(built_in.description.evaluated_labels)
+    assert about.evaluated_labels == built_in.description.evaluated_labels
 
 
 CONFIG = {
@@ -209,7 +210,7 @@ def test_the_run_of_the_page_ends_with_a_report_and_leaves_the_data_alone(tmp_pa
     results = project / "results" / "mine"
     assert "Breathing pairs of our clinic" in (results / "report" / "index.html").read_text("utf-8")
     rows = pd.read_parquet(results / "metrics.parquet")
-    assert set(rows[rows.metric == "dice"].region) >= {"1", "2"}
+    assert set(rows[rows.metric == "dice"].region) >= {"label_1", "label_2"}
     assert sorted(each.name for each in mine.iterdir()) == ["bench.yaml", "scans"]
 
 

@@ -100,11 +100,11 @@ def test_what_is_said_of_the_data_set_itself_goes_before(tmp_path):
 
 
 def test_a_method_that_is_meant_for_some_data_sets_runs_on_those_that_are_like_them(tmp_path):
-    chosen = {**BASE["run"], "methods": ["identity", "rcn-2"]}
-    for other, runs in (("phantom-liver", True), ("phantom-lung", False)):
+    chosen = {**BASE["run"], "methods": ["identity", "ants-syn-lung"]}
+    for other, runs in (("phantom-lung", True), ("phantom-liver", False)):
         entry = {"module": "folder", "like": other, "params": {"folder": "scans"}}
         content = {**BASE, "run": chosen, "datasets": {"mine": entry}}
-        assert settings(written(tmp_path / "bench.yaml", **content)).runs_on("rcn-2", "mine") == runs
+        assert settings(written(tmp_path / "bench.yaml", **content)).runs_on("ants-syn-lung", "mine") == runs
 
 
 @pytest.mark.parametrize(

@@ -261,5 +261,5 @@ def test_labels_that_count(tmp_path):
 
 def test_a_subject_in_two_splits_is_refused(tmp_path):
     folder = scans(tmp_path / "in", *"abcd")
-    table(folder, "fixed,moving,split,subject", "a.nii.gz,b.nii.gz,test,x", "c.nii.gz,d.nii.gz,val,x")
-    assert [each for each in problems(folder) if "subject x" in each and "validation and test" in each]
+    table(folder, "fixed,moving,split,subject", "a.nii.gz,b.nii.gz,test,x", "c.nii.gz,d.nii.gz,train,x")
+    assert [each for each in problems(folder) if "subject x" in each and "training and test" in each]
