@@ -47,6 +47,7 @@ from datasets.description import IMAGES, MASKS, TRUTH, Description
 from datasets.files import DataError, sha256
 from workflows.evaluate import evaluate, judged_pairs
 from workflows.planning.devices import assigned
+from workflows.planning.given import given_files
 from workflows.planning.layout import ChunkFolder, pairs_of
 from workflows.planning.specs import RegisterSpec
 from workflows.running.command import job
@@ -148,6 +149,8 @@ class Session:
         try:
             greeting = _available(worker.start())  # before records of another run go: perhaps a library is gone
             self.records = {each.pair: each for each in _records_of(self.run, self.pairs, self.chunk)}
+            if greeting.told:
+                logger.info("%s", greeting.told)
             logger.info("%d pairs, %d already done", len(self.pairs), len(self.records))
             self._warn_of_space((len(self.pairs) - len(self.records)) * worker.message.room)
             for number, pair in enumerate(self.pairs, start=1):
@@ -184,7 +187,7 @@ class Session:
 
 
 def run_id(spec: RegisterSpec, threads: int, about: Description, training: TrainingOutcome | None) -> str:
-    """Identify what determines the result: code, options, seed, libraries, data and weights; not the chunk."""
+    """Identify what determines the result: code, options, seed, libraries, data, weights and files given."""
     # What the method may see: a title or a label that changes registers nothing again.
     truth = (f"{TRUTH}/displacements",) if spec.run.truth else ()
     values = {
@@ -195,6 +198,8 @@ def run_id(spec: RegisterSpec, threads: int, about: Description, training: Train
         "weights": training and (training.sha256 or training.reason),
         "kernels": kernels(),
     }
+    if given := given_files(spec.run.given):
+        values["given"] = {path.name: sha256(path) for path in given}
     return fingerprint(spec.sources, values)
 
 
@@ -234,7 +239,9 @@ def _append(path: Path, record: PairRecord) -> None:
 
 
 def _summary(reply: Reply) -> str:
-    return f"ok, {reply.seconds:.2f} s" if reply.seconds is not None else f"{reply.status}, {reply.reason}"
+    if reply.status == "ok":
+        return "ok" if reply.seconds is None else f"ok, {reply.seconds:.2f} s"
+    return f"{reply.status}, {reply.reason}"
 
 
 if __name__ == "__main__":

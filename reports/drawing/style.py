@@ -23,6 +23,7 @@ INK, SOFT, RULE, PAPER = "#1b2431", "#5b6675", "#d8dee6", "#fefefe"
 KINDS: Mapping[str, tuple[str, str]] = {
     "classical": ("s", "#d55e00"),
     "learned": ("o", "#0072b2"),
+    "given": ("^", "#cc79a7"),
     "control": ("D", "#7a8594"),
 }
 FOR, AGAINST, OPEN = "#009e73", KINDS["classical"][1], "#b07c00"  # a verdict for a paper, against it, and neither

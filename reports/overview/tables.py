@@ -59,7 +59,21 @@ def dataset_table(run: Run, rows: Sequence[Summary], dataset: Described) -> Tabl
     title = dataset.description.display_title
     caption = f"{title}: mean ± SD over {_extent(here)} (time: median). Best method in bold."
     notes = [*_notes(run, here, [dataset]), *run.unavailable_notes(dataset.name), *_still_notes(run, dataset)]
+    notes += [note for method in run.ordered if method in counts for note in _given_notes(run, here, method)]
     return Table(caption, heads, lines, notes)
+
+
+def _given_notes(run: Run, rows: Sequence[Summary], method: str) -> Iterator[str]:
+    """Say what came with displacements made elsewhere, and where the truth speaks against how they are read."""
+    about, mine = run.methods[method], [row for row in rows if row.method == method and row.n]
+    if about.reported:
+        yield f"{about.label}: {about.reported}, as reported with its displacements; not measured here."
+    for row in [row for row in mine if METRICS[row.metric].judges_accuracy][:1] if about.kind == "given" else ():
+        if (row.shown < row.before) if row.higher_is_better else (row.shown > row.before):
+            yield (
+                f"{about.label} is worse than before registration by {METRICS[row.metric].short}: "
+                "its displacements may have been read by a convention that is not theirs."
+            )
 
 
 def label_table(run: Run, rows: Sequence[Summary], dataset: Described) -> Table | None:

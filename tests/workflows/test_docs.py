@@ -12,7 +12,7 @@ import pytest
 import SimpleITK
 
 from tests.faults.copies import copy_to
-from tests.workflows.documents import commands
+from tests.workflows.documents import block, commands
 from tests.workflows.own_folder import mine_of_the_page
 from workflows.configuration.sources import ROOT
 
@@ -36,6 +36,7 @@ def place(tmp_path_factory):
     for name in ("A.zip", "B.zip", "results/mini/archive.zip"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(KEPT, folder / name)
+    (folder / "fields.yaml").write_text(block("own-fields.md", "yaml"), encoding="utf-8")
     grid = np.stack(np.meshgrid(*map(np.arange, (24, 26, 28)), indexing="ij"))
     for name, centre in (("fixed", (12, 13, 14)), ("moving", (13, 12, 14))):
         blob = 1000 * np.exp(-np.square(grid - np.reshape(centre, (3, 1, 1, 1))).sum(0) / 40)

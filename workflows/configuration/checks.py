@@ -171,6 +171,8 @@ def _check_method(config: Config, name: str) -> None:
         raise SettingsError(
             f"configuration, {where}.kind: learned, but methods/{entry.module}.py has no function `train`"
         )
+    if entry.reported and sources.constant_of(path, "CLOCKED", True):
+        raise SettingsError(f"configuration, {where}.reported: this method is timed here; leave it out")
     _known(entry.datasets or [], data, f"{where}.datasets", "data set")
     _known(entry.watch, data, f"{where}.watch", "data set")
     if entry.watch and "watch" not in sources.parameters_of(path, "train"):

@@ -39,6 +39,18 @@ class Adaptation:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Reported:
+    """What the makers of displacements say that a pair took them, and on which hardware; nothing of it is measured."""
+
+    seconds: float
+    hardware: str
+
+    def __str__(self) -> str:
+        """Return both in words."""
+        return f"{self.seconds:g} s a pair on {self.hardware}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class MethodConfig(Adaptation):
     """A method: its module in `methods` with its options, how it is named, and how it is run."""
 
@@ -48,6 +60,7 @@ class MethodConfig(Adaptation):
     cite: str = ""
     watch: list[str] = field(default_factory=list)
     teacher: str | None = None
+    reported: Reported | None = None
     datasets: list[str] | None = None
     by_dataset: dict[str, Adaptation] = field(default_factory=dict)
 

@@ -104,6 +104,16 @@ class Settings:
         """Return the names of the inputs that a method takes beside the images."""
         return tuple(sources.constant_of(self.module_path(method), "NEEDS", ()))
 
+    def given(self, method: str, dataset: str) -> list[Path]:
+        """Return the files and folders that a method's options name, which it reads."""
+        declared, said = sources.options_of(self.module_path(method), "Params"), self.params(method, dataset)
+        return [Path(said[name]) for name, each in declared.items() if "Path" in each.annotation and said.get(name)]
+
+    def is_clocked(self, method: str) -> bool:
+        """Return whether a method's calls are timed: neither a control's nor where nothing is registered."""
+        registers = sources.constant_of(self.module_path(method), "CLOCKED", True)
+        return registers and self.method(method).kind != "control"
+
     def train_on(self, method: str, dataset: str) -> str:
         """Return the data set whose training split a method learns from before it runs on ``dataset``."""
         return self.method(method).on(dataset).train_on or self.dataset(dataset).train_on or dataset
@@ -146,7 +156,8 @@ class Settings:
         """Return how a report names a method."""
         entry = self.method(method)
         adapted = [name for name in self.datasets if self.params(method, name) != self.params(method, "")]
-        return Method(label=entry.label, kind=entry.kind, cite=entry.cite, adapted=adapted)
+        reported = str(entry.reported or "")
+        return Method(label=entry.label, kind=entry.kind, cite=entry.cite, adapted=adapted, reported=reported)
 
     def cast(self, paper: str) -> dict[str, str]:
         """Return which selected data set plays each one of a paper's."""

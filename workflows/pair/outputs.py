@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,12 +14,12 @@ import SimpleITK as sitk  # noqa: N813 - the library's usual name
 
 from benchmarks.records import write
 from datasets.files import DataError, replacing, sha256, write_displacement
+from datasets.learn2reg_names import displacement_names
 from datasets.own.scans import Scan
 from workflows.pair.about import About, Input, Written
 from workflows.pair.fields import Field
 
 WARPED, TRANSFORM, PICTURE, ABOUT = "warped.nii.gz", "transform.h5", "picture.png", "registration.json"
-CASE = re.compile(r"(?:^|_)(\d{4})_(\d{4})$")  # a case and its modality, as Learn2Reg names images
 
 
 def described(scan: Scan, scale: tuple[float, float]) -> Input:
@@ -29,20 +28,6 @@ def described(scan: Scan, scale: tuple[float, float]) -> Input:
     return Input(
         path=scan.path.resolve(), sha256=digest, voxels=scan.shape, spacing=scan.spacing, zero=scale[0], one=scale[1]
     )
-
-
-def displacement_names(fixed: str, moving: str) -> list[str]:
-    """Return the names under which Learn2Reg's evaluator looks for a displacement.
-
-    For cases that are named as there (``OASIS_0395_0000``) these are numbers, with the modalities where they are not 0
-    and 1; as the evaluator has changed its mind about pairs of one modality, both names then.
-    """
-    found = [CASE.search(name) for name in (fixed, moving)]
-    if not all(found):
-        return [f"disp_{fixed}_{moving}.nii.gz"]
-    (case_f, kind_f), (case_m, kind_m) = (each.groups() for each in found if each)
-    short, long = f"disp_{case_f}_{case_m}.nii.gz", f"disp_{case_f}_{kind_f}_{case_m}_{kind_m}.nii.gz"
-    return [short] if (kind_f, kind_m) == ("0000", "0001") else [long, short]
 
 
 def write_results(folder: Path, found: Field, fixed: Scan, moving: Scan) -> list[Written]:

@@ -12,6 +12,7 @@ from workflows.archive.given import given_name
 from workflows.configuration import sources
 from workflows.configuration.settings import Settings
 from workflows.planning.code import files_of, libraries_of
+from workflows.planning.given import given_files
 from workflows.planning.layout import ChunkFolder, Layout, TrainingFolder
 from workflows.planning.paper_size import paper_size
 from workflows.planning.specs import (
@@ -109,6 +110,10 @@ class Plan:
     def method_code(self, wildcards: Wildcards) -> list[str]:
         """Return the code that a registration depends on."""
         return files_of(self.settings.module(wildcards.method), "workflows.running.worker")
+
+    def given_files(self, wildcards: Wildcards) -> list[str]:
+        """Return the files that a method's options give it, whose change registers anew."""
+        return list(map(str, given_files(self.settings.given(wildcards.method, wildcards.dataset))))
 
     def watched(self, wildcards: Wildcards) -> list[str]:
         """Return the truth of the data sets that a training's snapshots are judged on."""
@@ -282,12 +287,13 @@ class Plan:
             training=training.outcome if training else None,
             time_limit=self.settings.time_limit(method, dataset),
             truth=self._sees_truth(method),
+            given=self.settings.given(method, dataset),
         )
 
     def _timed_runs(self) -> Iterator[RunSpec]:
         for dataset in (d for d in self.settings.config.timing.datasets if d in self.settings.datasets):
             for method in (m for m in self.settings.timed(dataset) if m in self.settings.methods):
-                if (method, dataset) in self.settings.runs and self.settings.method(method).kind != "control":
+                if (method, dataset) in self.settings.runs and self.settings.is_clocked(method):
                     run = self._run(method, dataset, self.settings.main_seed(method, dataset))
                     for device in dict.fromkeys(["cpu", run.by.device]):
                         yield replace(run, by=replace(run.by, device=device))

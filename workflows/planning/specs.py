@@ -5,7 +5,7 @@ A job is handed the path of a file that holds its specification (`workflows.plan
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.records import Keep, Options
@@ -45,7 +45,8 @@ class RunSpec:
     """One method on one data set.
 
     ``data`` is the folder of the prepared data, ``training`` the training.json of a method that learns, ``time_limit``
-    in seconds for one pair. ``truth`` says that the method is given the true displacement.
+    in seconds for one pair. ``truth`` says that the method is given the true displacement; ``given`` are the files and
+    folders that its options name.
     """
 
     by: MethodSpec
@@ -54,6 +55,7 @@ class RunSpec:
     training: Path | None
     time_limit: float
     truth: bool = False
+    given: list[Path] = field(default_factory=list[Path])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ rule register:
         truth=LAYOUT.truth("{dataset}"),  # judged by when the method is done
         training=PLAN.training,
         code=PLAN.method_code,
+        given=PLAN.given_files,
         judge=code.files_of("workflows.evaluate"),
     output:
         registrations=CHUNK.registrations,

@@ -20,13 +20,15 @@ MACHINE: Final = "machine"  # the status of a reply about a fault of the machine
 class Start:
     """The method that a child is to hold; ``shape`` is the grid for which the size of its network is ``counted``.
 
-    Once it is loaded the child runs on ``cores`` alone; none is any.
+    Once it is loaded the child runs on ``cores`` alone; none is any. ``data`` is the folder of the data set that its
+    pairs are of.
     """
 
     by: MethodSpec
     threads: int
     checkpoint: Path | None
     shape: tuple[int, int, int]
+    data: Path | None = None
     cores: tuple[int, ...] = ()
     counted: bool = True
 
@@ -38,10 +40,14 @@ class Start:
 
 @dataclass(frozen=True, kw_only=True)
 class Greeting:
-    """The child's answer once it has loaded its method, or why it could not."""
+    """The child's answer once it has loaded its method, or why it could not.
+
+    ``told`` is what the method says that it has found out.
+    """
 
     status: str
     reason: str = ""
+    told: str = ""
     load_seconds: float = 0.0
     cost: dict[str, float] = field(default_factory=dict)
 
@@ -60,6 +66,8 @@ class Request:
 @dataclass(frozen=True, kw_only=True)
 class Reply:
     """The outcome of one pair: a status with its reason; seconds, CPU seconds over them, and MiB where that is ok.
+
+    A method that hands over what was made elsewhere has none of these numbers.
 
     ``printed`` has the last lines of the method's output, where it did not survive.
     """
@@ -81,6 +89,7 @@ def start(run: RunSpec, data: Dataset, training: TrainingOutcome | None, threads
         threads=threads,
         checkpoint=sound_weights(training, run.training) if training and run.training else None,
         shape=(depth, height, width),
+        data=data.folder.resolve(),
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import importlib
+import inspect
 import os
 import signal
 import sys
@@ -26,7 +27,7 @@ import numpy as np
 from benchmarks.clock.stopwatch import measure, resident_memory
 from benchmarks.records import UNAVAILABLE, decode, encode
 from datasets import geometry
-from datasets.case import Pair, check_same_grid
+from datasets.case import Pair, check_same_grid, open_dataset
 from datasets.files import Array, DataError, Volume, one_line, read_displacement, read_volume, write_displacement
 from workflows.running import machine
 from workflows.running.messages import MACHINE, Greeting, Reply, Request, Start
@@ -52,7 +53,8 @@ def main() -> None:
             started = time.perf_counter()
             method = _load(message)
             _pin(message.cores)  # not before: those that are loaded at once would share a core
-            ready = Greeting(status="ok", load_seconds=time.perf_counter() - started, cost=_cost(message))
+            load_seconds, told = time.perf_counter() - started, str(getattr(method.register, "told", ""))
+            ready = Greeting(status="ok", told=told, load_seconds=load_seconds, cost=_cost(message))
         except Exception as error:
             traceback.print_exc()
             status = MACHINE if isinstance(error, DataError) else _status(error, "load")  # weights that cannot be used
@@ -65,10 +67,14 @@ def main() -> None:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A method that is ready, what it needs beside two images, and the MiB that it and its libraries hold."""
+    """A method that is ready, what it needs beside two images, and the MiB that it and its libraries hold.
+
+    ``clocked`` says whether it registers by itself, so that its seconds count.
+    """
 
     register: Register
     needs: tuple[str, ...]
+    clocked: bool
     message: Start
     held: float
 
@@ -77,8 +83,11 @@ def _load(message: Start) -> Loaded:
     by = message.by
     module = import_method(by.module)
     params = build(module.Params, by.params)
-    register = module.load(params, device=by.device, seed=by.seed, checkpoint=message.checkpoint)
-    return Loaded(register, tuple(getattr(module, "NEEDS", ())), message, resident_memory())
+    wants_data = message.data and "data" in inspect.signature(module.load).parameters
+    data = {"data": open_dataset(message.data)} if message.data and wants_data else {}
+    register = module.load(params, device=by.device, seed=by.seed, checkpoint=message.checkpoint, **data)
+    needs, clocked = tuple(getattr(module, "NEEDS", ())), getattr(module, "CLOCKED", True)
+    return Loaded(register, needs, clocked, message, resident_memory())
 
 
 def _pin(cores: Collection[int]) -> None:
@@ -117,12 +126,14 @@ def _answer(method: Loaded, request: Request) -> Reply:
     except OSError as error:
         why = error.strerror or one_line(error)
         return Reply(status=MACHINE, reason=f"{request.out}: {why}; correct that and run again")
+    if not method.clocked:
+        return Reply(status="ok", reason="")
     return Reply(status="ok", reason="", seconds=cost.seconds, cpu=cost.cpu, peak_memory=cost.peak_memory)
 
 
-def _read(request: Request, needs: tuple[str, ...]) -> tuple[Volume, Volume, dict[str, Array]]:
-    fixed, moving = read_volume(request.fixed), read_volume(request.moving)
-    check_same_grid(fixed, moving, Pair.from_name(request.pair))
+def _read(request: Request, needs: tuple[str, ...]) -> tuple[Volume, Volume, dict[str, Array | Pair]]:
+    fixed, moving, pair = read_volume(request.fixed), read_volume(request.moving), Pair.from_name(request.pair)
+    check_same_grid(fixed, moving, pair)
     extras: dict[str, Array] = {}
     for name in needs:
         path = request.extras.get(name)
@@ -130,7 +141,7 @@ def _read(request: Request, needs: tuple[str, ...]) -> tuple[Volume, Volume, dic
             extras[name] = read_displacement(path) if name == "true_displacement" else read_volume(path).array > 0.5
     for array in (fixed.array, moving.array, *extras.values()):
         array.flags.writeable = False  # a method that changed its input would spoil the next method's figures
-    return fixed, moving, extras
+    return fixed, moving, {**extras, **({"pair": pair} if "pair" in needs else {})}
 
 
 def _laid_out(displacement: Any) -> Any:
@@ -187,8 +198,9 @@ def _status(error: Exception, step: str) -> str:
 
 
 def _reason(error: Exception, step: str) -> str:
-    text = one_line(error)[:500]
-    return text if isinstance(error, (DataError, InvalidOutputError)) else f"{step}: {type(error).__name__}: {text}"
+    text = one_line(error)  # whole where it is in our own words, which may name many files
+    own = isinstance(error, (DataError, InvalidOutputError))
+    return text if own else f"{step}: {type(error).__name__}: {text[:500]}"
 
 
 def _die_with_parent(parent: int) -> None:
