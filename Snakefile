@@ -13,6 +13,7 @@ include: "workflows/rules/regression.smk"
 
 
 onstart:
+    look_ahead()
     runner.stop_steps_when_stopped()
     forget_forced()
     if workflow.local_exec:  # a cluster may want its limit

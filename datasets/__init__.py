@@ -15,5 +15,11 @@ A data set is a module ``datasets/<module>.py``; the file is the registration. I
     nothing searched, unless the data set is a phantom. Of others, which a library in C opens elsewhere, tell
     `datasets.originals.note`.
 
+It may have
+
+``supply(params: Params) -> Supply``
+    What it needs from outside and what of it is there (`datasets.supply`). ``python -m workflows.show data`` prints it,
+    and a run that lacks files which nobody fetches starts no job.
+
 Its module docstring says licence, source and how to obtain the data.
 """

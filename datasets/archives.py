@@ -1,4 +1,4 @@
-"""Archives that people have downloaded: read a file at a time, never unpacked to the disk, and refused where odd.
+"""Archives that people have downloaded: read a file at a time, or the few unpacked that are named, refused where odd.
 
 A sound archive of scans holds plain files under relative names, each once. Links, devices, names that lead out of the
 folder, archives in archives, and more or larger files than scans can be are signs of damage or worse.
@@ -6,20 +6,26 @@ folder, archives in archives, and more or larger files than scans can be are sig
 
 from __future__ import annotations
 
+import logging
 import lzma
 import re
+import shutil
 import stat
 import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from datasets.files import DataError, one_line
+from datasets.files import DataError, one_line, replacing
 from datasets.found import is_left_over
 from datasets.originals import note
+from datasets.room import in_words, lack_of_room
+from datasets.webpage import page_at
+
+logger = logging.getLogger(__name__)
 
 MOST_FILES, MOST_BYTES = 100_000, 16 * 2**30
 # Scans shrink to a half or a third; deflate can reach 1032. Small files are let pass.
@@ -61,7 +67,7 @@ def names_in_zip(archive: Path) -> list[str]:
         with zipfile.ZipFile(archive) as opened:
             members = [_of_zip(info) for info in opened.infolist() if info.filename[-1:] != "/"]
     except _FAULTS as error:
-        raise DataError(f"{archive}: not a readable zip archive ({one_line(error)}); download it again") from error
+        raise DataError(f"{archive}: {_no_zip(archive, error)}; download it again") from error
     return _checked(archive, members)
 
 
@@ -76,6 +82,30 @@ def read_from_zip(archive: Path, name: str, most: int) -> bytes:
         raise
     except (*_FAULTS, KeyError) as error:
         raise DataError(f"{archive}: {name}: cannot be read ({one_line(error)}); download this pack again") from error
+
+
+def unpack(archive: Path, wanted: Mapping[str, Path]) -> None:
+    """Write files of a zip archive that `names_in_zip` has named to the paths given, each whole or not at all.
+
+    Raises:
+        DataError: the disk has no room for them, or the archive is damaged.
+    """
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            sizes = {name: opened.getinfo(name).file_size for name in wanted}
+            for path in {path.parent for path in wanted.values()}:
+                if fault := lack_of_room(path, sum(sizes.values())):
+                    raise DataError(f"{archive}: unpacked, {fault}; make room there")
+            for name, path in wanted.items():
+                logger.info("unpacking %s, %s", name, in_words(sizes[name]))
+                with replacing(path) as temporary, opened.open(name) as inside, open(temporary, "wb") as stream:
+                    shutil.copyfileobj(inside, stream, 2**20)
+    except DataError:
+        raise
+    except (*_FAULTS, KeyError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # of the system, as is a full disk
+            raise
+        raise DataError(f"{archive}: cannot be unpacked ({one_line(error)}); download it again") from error
 
 
 def read_from_tar(archive: Path, ending: str) -> bytes:
@@ -101,6 +131,12 @@ def read_from_tar(archive: Path, ending: str) -> bytes:
         raise DataError(
             f"{archive}: not a readable tar archive ({one_line(error)}); delete it and run again"
         ) from error
+
+
+def _no_zip(archive: Path, error: Exception) -> str:
+    if said := page_at(archive):
+        return f"a web page lies under this name: {said}"
+    return f"not a readable zip archive ({one_line(error)})"
 
 
 def _of_zip(info: zipfile.ZipInfo) -> Packed:

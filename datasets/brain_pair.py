@@ -17,8 +17,9 @@ import numpy as np
 
 from datasets.case import Writer
 from datasets.description import Description, Pair, TrainingSplit, Window
-from datasets.download import Remote, fetch
+from datasets.download import Remote, fetch_all, supply_of
 from datasets.files import Array, DataError
+from datasets.supply import Extent, Supply
 
 _VOXELMORPH = "https://raw.githubusercontent.com/voxelmorph/voxelmorph/860b4887354d2ebe5e6e70f62c5aaecf11945a1e/data"
 _TUTORIAL = (
@@ -29,22 +30,28 @@ SCAN = Remote(
     "brain_pair/test_scan.npz",
     f"{_VOXELMORPH}/test_scan.npz",
     "32b14f2d7027518d9b3689ca0bdb908a1ed402db1a61ff2eb4c8184a475b12e0",
+    size=3616674,
 )
 LABELS = Remote(
     "brain_pair/labels.npz",
     f"{_VOXELMORPH}/labels.npz",
     "23d42ff4572fbd87d9d3bb08c36cf5996e49a76a148a3729b765313b3e024beb",
+    size=261,
 )
 SUBJECT_IMAGE = Remote(
     "brain_pair/subject_1_vol.npz",
     f"{_TUTORIAL}/subject_1_vol.npz",
     "c3c96290b88385042192906ceac855ee39ed47190211a6f1f3758579e765d534",
+    size=3129245,
 )
 SUBJECT_LABELS = Remote(
     "brain_pair/subject_1_seg.npz",
     f"{_TUTORIAL}/subject_1_seg.npz",
     "d3c0e720cc22abf7363075a04ec871230253efabdd2fea355090dbb7cf99b717",
+    size=419353,
 )
+FILES = (LABELS, SCAN, SUBJECT_IMAGE, SUBJECT_LABELS)
+LICENCE = "voxelmorph repository: Apache-2.0 (the subject's source set is not stated); tutorial: none stated"
 
 # The files store no affine. Read off the pictures and the label positions: axis 0 grows to the patient's left, axis 1
 # to inferior, axis 2 to anterior.
@@ -71,12 +78,18 @@ class Params:
     directions: Literal["scan_fixed", "subject_fixed", "both"] = "scan_fixed"
 
 
+def supply(params: Params) -> Supply:
+    """Return which files the pair is made of, and which of them are there."""
+    return supply_of(LICENCE, FILES, Extent(2, 1 + (params.directions == "both"), 160 * 192 * 224))
+
+
 def prepare(folder: Path, params: Params, *, name: str) -> None:
     """Download both scans and write the pair in prepared form."""
-    evaluated = [int(label) for label in _load(fetch(LABELS), "labels")]
+    labels, scan, subject_image, subject_labels = fetch_all(FILES)
+    evaluated = [int(label) for label in _load(labels, "labels")]
     volumes = {
-        "scan": (_load(fetch(SCAN), "vol"), _load(fetch(SCAN), "seg")),
-        "subject": (_load(fetch(SUBJECT_IMAGE), "vol_data"), _load(fetch(SUBJECT_LABELS), "vol_data")),
+        "scan": (_load(scan, "vol"), _load(scan, "seg")),
+        "subject": (_load(subject_image, "vol_data"), _load(subject_labels, "vol_data")),
     }
     writer = Writer(folder)
     for case, (image, labels) in volumes.items():
@@ -102,7 +115,7 @@ def _describe(name: str, evaluated: list[int], pairs: list[Pair], shape: tuple[i
         title="Real T1 brain pair",
         anatomy="brain",
         modality="T1 MR",
-        licence="voxelmorph repository: Apache-2.0 (the subject's source set is not stated); tutorial: none stated",
+        licence=LICENCE,
         source="github.com/voxelmorph/voxelmorph data/ and github.com/learn2reg/tutorials2019 unsupervised/data/3D",
         preprocessing=("as distributed: skull-stripped, affinely aligned, 1 mm, intensities in [0, 1]",),
         intensity=Window("normalised T1", 0.0, 1.0),

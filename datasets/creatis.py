@@ -13,6 +13,7 @@ import compares their mean distance before registration with the published one.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,10 +29,11 @@ from datasets.chest_ct.lungs import Scan
 from datasets.chest_ct.metaimage import parse_metaimage, read_metaimage
 from datasets.chest_ct.pairs import Crop, Phase, distances
 from datasets.description import Description, LungPair
-from datasets.download import Remote, fetch
+from datasets.download import Remote, fetch_all, supply_of
 from datasets.files import Array, DataError, parse_points
 from datasets.grid import Grid
 from datasets.originals import checksum_of
+from datasets.supply import Extent, Supply
 
 logger = logging.getLogger(__name__)
 
@@ -87,6 +89,8 @@ POPI_FILES = {
 }
 # POPI's makers cut its slices of 512 x 512: 4 voxels of x and 19 of y before the first that they kept.
 POPI_CUT, WHOLE_SLICE = (4, 19), (512, 512)
+POPI_TAR, PHASE = 47_000_000, 90_000_000  # bytes of a phase, about
+LICENCE = "research use; acknowledge the Leon Berard Cancer Center and CREATIS, cite their paper"
 TITLES = {"creatis": "CREATIS 4DCT", "popi": "POPI model"}
 
 
@@ -107,7 +111,7 @@ def prepare(folder: Path, params: Params, *, name: str) -> None:
         DataError: a file cannot be had (the message says how to place it by hand), is damaged, or not the published
             one.
     """
-    writer, files = Writer(folder), _Files(params.collection, params.checksums)
+    writer, files = Writer(folder), _Files(_remotes(params))
     pairs: dict[Pair, LungPair] = {}
     for tag, patient in tqdm(_patients(params).items(), desc=name, unit="pair", disable=None):
         inhale, exhale, reading = _read_pair(tag, patient, files, params.tolerance_mm)
@@ -116,27 +120,50 @@ def prepare(folder: Path, params: Params, *, name: str) -> None:
     writer.finish(_describe(name, pairs, params, files.archives))
 
 
+def supply(params: Params) -> Supply:
+    """Return which files a collection is imported from, and which of them are there."""
+    pairs = len(_patients(params))
+    extent = Extent(2 * pairs, pairs, math.prod(params.shape))
+    return supply_of(LICENCE, list(_remotes(params).values()), extent)
+
+
 def _patients(params: Params) -> dict[str, Patient]:
     if params.collection == "popi":
         return POPI
     return {**PATIENTS, "bl": replace(PATIENTS["bl"], exhale=str(params.bl_exhale))}
 
 
-class _Files:
-    """The files of a collection: fetches them and keeps their checksums."""
+def _remotes(params: Params) -> dict[str, Remote]:
+    """Return the files of a collection by their names below its address, with a checksum where one is known."""
+    named, below = dict[str, tuple[str, int]](), ""
+    if params.collection == "popi":
+        named = {file: (known, POPI_TAR if file.endswith(".tar") else 0) for file, known in POPI_FILES.items()}
+    else:
+        below = "MedPhys11/"
+        for tag, patient in _patients(params).items():
+            for phase in (patient.inhale, patient.exhale):
+                named |= {f"{tag}/mhd/{phase}.mhd": ("", 0), f"{tag}/mhd/{phase}.raw": ("", PHASE)}
+                named |= {f"{tag}/pts/{phase}.pts": ("", 0)}
+    return {file: _remote(params, file, below, *about) for file, about in named.items()}
 
-    def __init__(self, collection: str, checksums: Mapping[str, str] | None) -> None:
-        self.collection, self.checksums = collection, dict(checksums or {})
-        self.archives: dict[str, str] = {}
+
+def _remote(params: Params, file: str, below: str, known: str, size: int) -> Remote:
+    others = tuple(mirror.format(checksum=known) for mirror in MIRRORS) if known else ()
+    wanted = (params.checksums or {}).get(file, known)
+    return Remote(f"{params.collection}/{file}", f"{SITE}/{below}{file}", wanted, others, size)
+
+
+class _Files:
+    """The files of a collection, all fetched before the first is read, and their checksums."""
+
+    def __init__(self, remotes: Mapping[str, Remote]) -> None:
+        paths = fetch_all(list(remotes.values()))
+        self.paths = dict(zip(remotes, paths, strict=True))
+        self.archives = {file: checksum_of(path) for file, path in self.paths.items()}
 
     def get(self, file: str) -> Path:
-        """Fetch a file by its name below the collection's address; check it where a checksum is known."""
-        below, known = ("MedPhys11/", "") if self.collection == "creatis" else ("", POPI_FILES[file])
-        others = tuple(mirror.format(checksum=known) for mirror in MIRRORS) if known else ()
-        wanted = self.checksums.get(file, known)
-        path = fetch(Remote(f"{self.collection}/{file}", f"{SITE}/{below}{file}", wanted, others))
-        self.archives[file] = checksum_of(path)
-        return path
+        """Return a file by its name below the collection's address."""
+        return self.paths[file]
 
 
 def _read_pair(tag: str, patient: Patient, files: _Files, tolerance_mm: float) -> tuple[Phase, Phase, Reading]:
@@ -212,7 +239,7 @@ def _describe(name: str, pairs: Mapping[Pair, LungPair], params: Params, archive
         module="creatis",
         collection=params.collection,
         title=TITLES[params.collection],
-        licence="research use; acknowledge the Leon Berard Cancer Center and CREATIS, cite their paper",
+        licence=LICENCE,
         source=f"{SITE}, described in github.com/open-vv/popi-model",
         preprocessing=(*shared.preprocessing, *steps, *notes),
         notes=tuple(notes),

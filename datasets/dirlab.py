@@ -16,6 +16,7 @@ one whose landmarks do not lie in the lungs of its images.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,14 +29,25 @@ from tqdm import tqdm
 
 from datasets.case import Pair, Writer
 from datasets.chest_ct import pairs as chest_pairs
-from datasets.chest_ct.dirlab_packs import FOLDER, FORM, PHASES, RECORDED, Key, Member, find_members, missing_members
+from datasets.chest_ct.dirlab_packs import (
+    FOLDER,
+    FORM,
+    PHASES,
+    RECORDED,
+    SIZES,
+    Key,
+    Member,
+    find_members,
+    missing_members,
+)
 from datasets.chest_ct.lungs import Scan
 from datasets.chest_ct.pairs import Crop, Phase, distances
 from datasets.description import Description, LungPair
-from datasets.download import cache_folder, hand_placed
+from datasets.download import hand_placed, put_into
 from datasets.files import Array, DataError, parse_points
 from datasets.grid import Grid
 from datasets.originals import checksum_of
+from datasets.supply import Extent, Piece, Supply
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +75,8 @@ CASES = {
     9: Published((512, 512, 128), (0.97, 0.97, 2.5), 7.92, 3.97),
     10: Published((512, 512, 120), (0.97, 0.97, 2.5), 7.30, 6.34),
 }
+LICENCE = "research use after the form of the Emory radiation oncology group, no redistribution"
+STEP = f"fill in the form at {FORM}, download Case1Pack.zip to Case10Pack.zip (the form leads to their password)"
 TOLERANCE_MM = 0.01
 LONGEST_TEXT = 2**20  # bytes of a landmark file, which has 300 rows
 WHOLE_SLICE = (512, 512)  # smaller ones were cut and thinned out by the makers
@@ -103,16 +117,28 @@ def prepare(folder: Path, params: Params, *, name: str) -> None:
     writer.finish(_describe(name, pairs, params, {path.name: checksum_of(path) for path in archives}))
 
 
+def supply(params: Params) -> Supply:
+    """Return which packs are wanted, and which of them are there, zipped or unpacked."""
+    wanted = sorted(set(params.cases))
+    found = find_members(hand_placed(FOLDER, params.source))
+    pieces = (_piece(number, found) for number in wanted)
+    extent = Extent(2 * len(wanted), len(wanted), math.prod(params.shape))
+    return Supply(LICENCE, tuple(pieces), put_into(FOLDER), (STEP,), extent)
+
+
+def _piece(number: int, found: Mapping[Key, Member]) -> Piece:
+    lost = missing_members(found, [number])
+    name = f"Case{number}Pack.zip" + (f", of which lacks {', '.join(lost)}" if lost and "(" in lost[0] else "")
+    place = None if lost else found[number, "image", PHASES[0]].path
+    return Piece(name, "Emory's form", SIZES[number], place, checksum=RECORDED[number])
+
+
 def _find(source: str | None, wanted: Sequence[int]) -> dict[Key, Member]:
     found = find_members(hand_placed(FOLDER, source))
     if lost := missing_members(found, wanted):
         whole = [number for number in wanted if not missing_members(found, [number])]
         less = f", or set `cases: {whole}` for those that are there" if whole else ""
-        raise DataError(
-            f"DIR-Lab: not found: {', '.join(lost)}; fill in the form at {FORM}, download Case1Pack.zip to "
-            f"Case10Pack.zip and put them into {cache_folder() / FOLDER}, or into the folder {FOLDER} of one that "
-            f"WARPBENCH_MIRROR names{less}"
-        )
+        raise DataError(f"DIR-Lab: not found: {', '.join(lost)}; {STEP} and put them into {put_into(FOLDER)}{less}")
     return found
 
 
@@ -161,7 +187,7 @@ def _describe(name: str, pairs: Mapping[Pair, LungPair], params: Params, archive
         shared,
         module="dirlab",
         title="DIR-Lab 4DCT",
-        licence="research use after the form of the Emory radiation oncology group, no redistribution",
+        licence=LICENCE,
         source=f"{FORM}; Castillo et al. 2009, doi:10.1088/0031-9155/54/7/001",
         preprocessing=(*shared.preprocessing, *steps),
         hu_offset=params.hu_offset,

@@ -10,58 +10,110 @@ kept in (default: the user's cache folder).
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import re
-import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pooch
-import requests
 
 from datasets import locks
-from datasets.files import DataError, one_line, replacing
-from datasets.originals import MIRROR, checksum_of, note, note_search, unrecorded
+from datasets.files import DataError
+from datasets.originals import MIRROR, checksum_of, note, note_search
+from datasets.room import lack_of_room
+from datasets.supply import NOTHING_KNOWN, Extent, Piece, Supply
+from datasets.transfer import KINDS, USUAL, TransferError, Tries, digest_of, transfer
+from datasets.webpage import page_at
 
 logger = logging.getLogger(__name__)
-RETRIES = 3
-TIMEOUT = (10, 60)  # seconds to connect, and without a byte
-LONGEST_WAIT = 60.0  # seconds, where a server asks for more
-
-
-@dataclass(frozen=True)
-class Tries:
-    """How often a failed download is tried again where that may help, and the first pause in s, which doubles."""
-
-    retries: int = RETRIES
-    pause: float = 1.0
 
 
 @dataclass(frozen=True)
 class Remote:
     """A file to obtain: its name inside mirror and cache (``<data set>/<file>``), where it lives, and its checksum.
 
-    The checksum is SHA-256 (64 hex digits) or SHA-512 (128), or empty where none is published. ``others`` are further
-    addresses of the same file, asked when the first fails.
+    The checksum is MD5 (32 hex digits), SHA-256 (64) or SHA-512 (128), or empty where none is published. ``others`` are
+    further addresses of the same file, asked when the first fails. ``size`` is about how many bytes it has, 0 where
+    unknown; it decides over room, and over nothing else.
     """
 
     name: str
     url: str
     checksum: str
     others: tuple[str, ...] = ()
+    size: int = 0
 
 
-def fetch(remote: Remote, tries: Tries = Tries()) -> Path:
+class UnobtainedError(DataError):
+    """A file that could not be had: its name, address and why (``what``), and the way to get it by hand."""
+
+    def __init__(self, remote: Remote, url: str, why: object) -> None:
+        """Say in one line what could not be had and what to do."""
+        self.what, self.path = f"{remote.name}: {url}: {why}", cache_folder() / remote.name
+        by_hand = f"download {url} by hand to {self.path}, or set {MIRROR} to a folder that has it"
+        super().__init__(f"{self.what}; {by_hand}")
+
+
+def fetch(remote: Remote, tries: Tries = USUAL) -> Path:
     """Return the path of a verified local copy, from the mirror folder, the cache, or the internet, in this order.
 
     Raises:
         DataError: no copy with the right checksum could be had; the message says how to place one by hand.
     """
     path = _from_mirror(remote) or _downloaded(remote, tries)
+    if not remote.checksum and (said := page_at(path)):  # one that somebody has saved by hand
+        raise DataError(f"{path}: a web page lies under this name: {said}; replace it by the file")
     note(path)
     return path
+
+
+def fetch_all(remotes: Sequence[Remote], tries: Tries = USUAL) -> list[Path]:
+    """Return verified local copies of some files, in order, as `fetch` does.
+
+    Raises:
+        DataError: some could not be had, all of which the message names, or do not fit onto the disk together.
+    """
+    if fault := lack_of_room(cache_folder(), sum(remote.size for remote in remotes if placed(remote) is None)):
+        raise DataError(f"{remotes[0].name}: {fault}; make room, or set WARPBENCH_CACHE to a folder on another disk")
+    paths, faults = list[Path](), list[UnobtainedError]()
+    for remote in remotes:
+        try:
+            paths.append(fetch(remote, Tries(0) if faults else tries))
+        except UnobtainedError as error:
+            faults.append(error)
+    if len(faults) == 1:
+        raise faults[0]
+    if faults:
+        named = "; ".join(f"({number}) {each.what}" for number, each in enumerate(faults, start=1))
+        raise DataError(
+            f"{len(faults)} of {len(remotes)} files could not be had: {named}; download them by hand below "
+            f"{cache_folder()} under these names, or set {MIRROR} to a folder that has them"
+        )
+    return paths
+
+
+def placed(remote: Remote) -> Path | None:
+    """Return where a copy of a file lies already, in the mirror folder or in the cache; nothing is read of it."""
+    places = [root / remote.name for root in (_mirror(), cache_folder()) if root is not None]
+    return next((path for path in places if path.exists()), None)
+
+
+def put_into(folder: str) -> str:
+    """Return in words where files are put by hand that `hand_placed` then finds."""
+    return f"{cache_folder() / folder}, or the folder {folder} of one that {MIRROR} names"
+
+
+def supply_of(licence: str, remotes: Sequence[Remote], extent: Extent = NOTHING_KNOWN) -> Supply:
+    """Return the supply of a data set that is downloaded from some addresses, ``<data set>/<file>`` each."""
+    folder = remotes[0].name.partition("/")[0]
+    return Supply(licence, tuple(map(_piece, remotes)), put_into(folder), extent=extent)
+
+
+def _piece(remote: Remote) -> Piece:
+    name = remote.name.partition("/")[2]
+    return Piece(name, remote.url, remote.size, placed(remote), comes=True, checksum=remote.checksum)
 
 
 def _downloaded(remote: Remote, tries: Tries) -> Path:
@@ -94,22 +146,17 @@ def hand_placed(folder: str, source: str | None = None) -> list[Path]:
 
 
 def verify(path: Path, expected: str, *, advice: str) -> None:
-    """Raise `DataError` unless the file has the checksum ``expected``, SHA-256 or, of 128 digits, SHA-512."""
-    if (got := checksum_of(path) if _kind(expected) == "sha256" else _digest(path, expected)) != expected:
-        size = path.stat().st_size
+    """Raise `DataError` unless the file has the checksum ``expected``: SHA-256, SHA-512 or MD5, by its digits."""
+    if (got := checksum_of(path) if _kind(expected) == "sha256" else digest_of(path, expected)) != expected:
+        size, said = path.stat().st_size, page_at(path)
+        page = f"a web page lies under this name: {said}; " if said else ""
         raise DataError(
-            f"{path}: wrong checksum ({size} bytes, {_kind(expected)} {got}, expected {expected}); {advice}"
+            f"{path}: {page}wrong checksum ({size} bytes, {_kind(expected)} {got}, expected {expected}); {advice}"
         )
 
 
 def _kind(checksum: str) -> str:
-    return "sha512" if len(checksum) == 128 else "sha256"
-
-
-def _digest(path: Path, checksum: str) -> str:
-    """Return the checksum of a file, of the kind of another one; a copy that is bad gives way and is no original."""
-    with unrecorded(), open(path, "rb") as stream:
-        return hashlib.file_digest(stream, _kind(checksum)).hexdigest()
+    return KINDS.get(len(checksum), "sha256")
 
 
 def _mirror() -> Path | None:
@@ -136,72 +183,14 @@ def _from_mirror(remote: Remote) -> Path | None:
 
 def _from_internet(remote: Remote, url: str, tries: Tries) -> Path:
     path = cache_folder() / remote.name
-    by_hand = f"download {url} by hand to {path}, or set {MIRROR} to a folder that has it"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Two runs may share the cache: the second waits here and then finds the file.
         with locks.hold(path.with_name(f"{path.name}.lock")):
-            if not path.exists() or (remote.checksum and _digest(path, remote.checksum) != remote.checksum):
-                _download(url, remote.checksum, path, tries)
+            if not path.exists() or (remote.checksum and digest_of(path, remote.checksum) != remote.checksum):
+                transfer(url, path, remote.checksum, tries)
             return path
     except PermissionError as error:
         raise DataError(f"{error.filename}: no permission to write; set WARPBENCH_CACHE to another folder") from error
-    except _DownloadError as fault:
-        raise DataError(f"{remote.name}: {url}: {fault}; {by_hand}") from fault
-
-
-class _DownloadError(Exception):
-    """A download that failed; ``passing`` says whether it may go well at another try, ``wait`` how long that has."""
-
-    def __init__(self, text: str, *, passing: bool, wait: float = 0) -> None:
-        super().__init__(text)
-        self.passing, self.wait = passing, wait
-
-
-def _download(url: str, checksum: str, path: Path, tries: Tries) -> None:
-    for number in range(tries.retries + 1):
-        try:
-            return _take(url, checksum, path)
-        except _DownloadError as fault:
-            if not fault.passing or number == tries.retries:
-                raise
-            wait = max(tries.pause * 2**number, min(fault.wait, LONGEST_WAIT))
-            logger.warning("%s: %s; trying again in %g s", url, fault, wait)
-            time.sleep(wait)
-
-
-def _take(url: str, checksum: str, path: Path) -> None:
-    try:
-        with requests.get(url, stream=True, timeout=TIMEOUT, headers={"Accept-Encoding": "identity"}) as answer:
-            _check_status(answer)
-            with replacing(path) as temporary:
-                with open(temporary, "wb") as stream:
-                    for part in answer.iter_content(2**20):
-                        stream.write(part)
-                _check(temporary, checksum)
-    except requests.RequestException as error:  # no connection, or one that broke off before all bytes came
-        raise _DownloadError(f"download failed ({one_line(error)[:300]})", passing=True) from error
-
-
-def _check_status(answer: requests.Response) -> None:
-    if (code := answer.status_code) == 200:
-        return
-    wait = answer.headers.get("Retry-After", "")
-    raise _DownloadError(
-        f"the server answered {code} {answer.reason}",
-        passing=code in (408, 425, 429) or code >= 500,
-        wait=float(wait) if wait.isdecimal() else 0,
-    )
-
-
-def _check(path: Path, checksum: str) -> None:
-    """Raise `_DownloadError` unless what came is the file; a web page in its place would come again."""
-    size, got = path.stat().st_size, _digest(path, checksum)
-    with open(path, "rb") as stream:
-        page = re.match(rb"\s*<(!doctype html|html|head)", stream.read(200), re.IGNORECASE) is not None
-    wrong = f"wrong checksum ({size} bytes, {_kind(checksum)} {got}, expected {checksum})"
-    if page:
-        came = f", {wrong}" if checksum else f" ({size} bytes)"
-        raise _DownloadError(f"a web page came instead of the file, an error or a quota perhaps{came}", passing=False)
-    if checksum and got != checksum:
-        raise _DownloadError(wrong, passing=True)
+    except TransferError as fault:
+        raise UnobtainedError(remote, url, fault) from fault

@@ -12,15 +12,12 @@ a patient, does not say which it took. Here it is the first by SeriesInstanceUID
 
 from __future__ import annotations
 
-import json
 import logging
+import math
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -28,17 +25,20 @@ from tqdm import tqdm
 
 from datasets.case import Writer
 from datasets.chest_ct.dicom import MODALITY, PATIENT, SERIES, DicomSeries, read_series, read_tags
+from datasets.chest_ct.idc import BY_HAND, FOLDER, LIST, Offer, can_fetch, download, downloads, in_index
 from datasets.chest_ct.lungs import WINDOW, Scan, field_of_view
 from datasets.description import Description, TrainingSplit
-from datasets.download import RETRIES, cache_folder, hand_placed
-from datasets.files import DataError, one_line, read_volume, replacing, sha256, write_volume
+from datasets.download import cache_folder, hand_placed, put_into
+from datasets.files import DataError, read_volume, replacing, sha256, write_volume
 from datasets.found import DICOM, search
 from datasets.grid import Grid
 from datasets.originals import Stamp, note, stamp, unrecorded
+from datasets.supply import Extent, Piece, Supply
 
 logger = logging.getLogger(__name__)
-FOLDER = "lidc"  # below the mirror and the cache
 PATIENTS = 1010
+LICENCE = "CC BY 3.0; Armato et al. 2011, doi:10.1118/1.3528204"
+SERIES_BYTES = 126_000_000  # on average
 RULE = 1  # raise it when resized volumes come out differently, so that old ones are not used
 
 
@@ -51,6 +51,27 @@ class Params:
     subjects: int | None = None  # how many patients, the first by name; left out, all 1,010
     exclude: tuple[str, ...] = ()  # patients to leave out, such as LIDC-IDRI-0078
     shape: tuple[int, int, int] = (128, 128, 128)  # voxels to the patient's left, posterior and superior
+
+
+def supply(params: Params) -> Supply:
+    """Return how many series are there, as files or resized before; names of folders count, no file is opened."""
+    wanted = (PATIENTS - len(params.exclude)) if params.subjects is None else params.subjects
+    store = _Store(params.shape).folder
+    kept = min(len(list(store.glob("*.nii.gz"))), wanted)
+    filled = next(filter(_holds_series, hand_placed(FOLDER, params.source)), None)
+    name = f"{wanted} CT series" + (f", of which {kept} are resized already" if kept else "")
+    source, left = "collection lidc_idri of the Imaging Data Commons", (wanted - kept) * SERIES_BYTES
+    whole = kept == wanted and (cache_folder() / FOLDER / LIST).exists()
+    piece = Piece(name, source, left, filled or (store if whole else None), can_fetch())
+    return Supply(LICENCE, (piece,), put_into(FOLDER), (BY_HAND,), Extent(wanted, 0, math.prod(params.shape)))
+
+
+def _holds_series(place: Path) -> bool:
+    """Return whether there is a folder with files below a place, apart from what is kept here itself."""
+    folders = [each for each in place.iterdir() if each.is_dir()] if place.is_dir() else []
+    others = (each for each in folders if not each.name.startswith(("volumes-", ".downloads")))
+    loose = (each for each in place.glob("*") if each.is_file() and each.name != LIST)
+    return any(loose) or any(file.is_file() for each in others for file in each.rglob("*"))
 
 
 def prepare(folder: Path, params: Params, *, name: str) -> None:
@@ -73,20 +94,11 @@ def prepare(folder: Path, params: Params, *, name: str) -> None:
     writer, store = Writer(folder), _Store(params.shape)
     known: dict[str, Resized] = {}
     for offer in tqdm(offers[:wanted], desc=name, unit="scan", disable=None):
-        scan, known[offer.patient] = store.get(offer)
+        scan, facts = store.get(offer)
+        known[offer.patient] = replace(facts, files={})  # those of a thousand patients would take 100 MB
         writer.image(offer.patient, WINDOW.scale(scan.values), scan.grid.affine)
         writer.mask(offer.patient, field_of_view(scan.grid, scan.grid), scan.grid.affine)
     writer.finish(_describe(name, store.shape, known, sorted(left_out)))
-
-
-@dataclass(frozen=True)
-class Offer:
-    """A series that can be had: from its files, or (no ``files``) from the internet, and how many files it has."""
-
-    patient: str
-    uid: str
-    count: int
-    files: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -133,7 +145,7 @@ class _Store:
         spacing = tuple(round(size, 6) for size in scan.grid.spacing)
         facts = Resized(offer.patient, offer.uid, len(series.files), tuple(notes), spacing, sha256(image))
         if not offer.files:
-            shutil.rmtree(_downloads(offer.uid), ignore_errors=True)
+            shutil.rmtree(downloads(offer.uid), ignore_errors=True)
         return facts
 
 
@@ -165,7 +177,7 @@ def _offers(source: str | None) -> list[Offer]:
             return _one_a_patient(found)
     if source is not None:
         raise DataError(f"{source}: no CT series in DICOM files below it; correct the option `source`")
-    return _one_a_patient(_in_index())
+    return _one_a_patient(in_index())
 
 
 def _one_a_patient(offers: Sequence[Offer]) -> list[Offer]:
@@ -208,61 +220,8 @@ def _by_folder(place: Path) -> dict[Path, list[Path]]:
     return files
 
 
-def _in_index() -> list[Offer]:
-    """Return the CT series that the Imaging Data Commons has; the list is kept, so that later runs need no index."""
-    path = cache_folder() / FOLDER / "series.json"
-    if not path.exists():
-        index = _client().index
-        chosen = index[(index.collection_id == "lidc_idri") & (index.Modality == "CT")]
-        rows = zip(chosen.PatientID, chosen.SeriesInstanceUID, chosen.instanceCount, strict=True)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(
-            json.dumps(sorted([patient, uid, int(count)] for patient, uid, count in rows)), encoding="utf-8"
-        )
-    return [Offer(patient, uid, count) for patient, uid, count in json.loads(path.read_text(encoding="utf-8"))]
-
-
-@cache
-def _client() -> Any:
-    try:
-        client: Any = import_module("idc_index").IDCClient  # heavy, and needed by this one data set
-    except ImportError as error:
-        raise DataError(
-            f"LIDC-IDRI: no DICOM files below {cache_folder() / FOLDER}, and the package that downloads them is not "
-            "there: pip install idc-index, or put the files there by hand (collection LIDC-IDRI of the Cancer Imaging "
-            "Archive), or below the folder lidc of one that WARPBENCH_MIRROR names"
-        ) from error
-    return client()
-
-
 def _series(offer: Offer) -> DicomSeries:
-    return DicomSeries(offer.patient, offer.uid, offer.files or tuple(sorted(_download(offer).glob("*.dcm"))))
-
-
-def _downloads(uid: str) -> Path:
-    return cache_folder() / FOLDER / ".downloads" / uid
-
-
-def _download(offer: Offer) -> Path:
-    """Fetch one series, whole, from the Imaging Data Commons."""
-    folder, reason, count, client = _downloads(offer.uid), "", 0, _client()
-    for _ in range(1 + RETRIES):
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        try:
-            client.download_from_selection(
-                downloadDir=str(folder), seriesInstanceUID=[offer.uid], dirTemplate=None, show_progress_bar=False
-            )
-        except Exception as error:  # the package lets through whatever its many parts raise
-            reason = f"; {type(error).__name__}: {one_line(error)}"
-        count = len(list(folder.glob("*.dcm")))
-        if count == offer.count:
-            return folder
-        logger.warning("%s: %d of %d files came%s", offer.patient, count, offer.count, reason)
-    raise DataError(
-        f"{offer.patient}: {count} of {offer.count} files of series {offer.uid} came{reason}; run again to go on from "
-        "here, what was finished stays"
-    )
+    return DicomSeries(offer.patient, offer.uid, offer.files or tuple(sorted(download(offer).glob("*.dcm"))))
 
 
 def _describe(name: str, shape: Sequence[int], facts: Mapping[str, Resized], left_out: Sequence[str]) -> Description:
@@ -277,7 +236,7 @@ def _describe(name: str, shape: Sequence[int], facts: Mapping[str, Resized], lef
         title="LIDC-IDRI",
         anatomy="lung",
         modality="CT",
-        licence="CC BY 3.0; Armato et al. 2011, doi:10.1118/1.3528204",
+        licence=LICENCE,
         source="LIDC-IDRI, doi:10.7937/K9/TCIA.2015.LO9QL9SX",
         preprocessing=(
             f"whole slices, not cropped, resized linearly to {tuple(shape)} voxels; sample k of n reads k * N / n",

@@ -7,9 +7,9 @@ measured on them has millimetres; SLIVER's six points a scan are therefore left 
 
 Licence: none is stated for the files; the terms of the sets they are made from apply (`COLLECTIONS`). Source and how
 to obtain: four archives on Google Drive, linked from the README of github.com/microsoft/Recursive-Cascaded-Networks
-(Zhao et al. 2019, doi:10.1109/ICCV.2019.01070). Drive asks for a confirmation and has a daily quota, so nothing is
-downloaded here: unpack them by hand, where the message of a missing file says. No checksums are published; those found
-at the import are written to dataset.json, and ``checksums`` refuses any others.
+(Zhao et al. 2019, doi:10.1109/ICCV.2019.01070). The package gdown fetches them where it is installed; Drive has a daily
+quota, so a browser and patience may be needed: put them, zipped or unpacked, where the message of a missing file says.
+No checksums are published; those found at the import are written to dataset.json, and ``checksums`` refuses any others.
 """
 
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -33,15 +33,16 @@ from tqdm import tqdm
 
 from datasets.case import Writer
 from datasets.description import Description, Pair, TrainingSplit, Window
-from datasets.download import cache_folder, hand_placed, verify
+from datasets.download import verify
 from datasets.files import Array, DataError, one_line
-from datasets.found import search
 from datasets.originals import checksum_of
+from datasets.rcn.finding import find_files, supply_of
 from datasets.rcn.labels import brain_labels, liver_labels
-from datasets.rcn.lists import COLLECTIONS, DRIVE, GRID, Collection, Part
+from datasets.rcn.lists import COLLECTIONS, GRID, VOLUME, Collection, Part
+from datasets.supply import Extent, Supply
+from datasets.webpage import page_at
 
 logger = logging.getLogger(__name__)
-FOLDER = "rcn_hdf5"  # below the mirror and the cache
 LARGEST = 2**27  # voxels: a damaged file may ask for more memory than there is
 # The released preprocessing turns DICOM into axes that grow to the patient's right, to posterior, to inferior; what the
 # brain sets went through is not known.
@@ -112,26 +113,12 @@ def prepare(folder: Path, params: Params, *, name: str) -> None:
     writer.finish(_describe(name, params.collection, found, pairs, archives))
 
 
-def find_files(files: Sequence[str], source: str | None = None) -> dict[str, Path]:
-    """Find each file below ``source``, the mirror folder or the cache, in this order; raise `DataError` with advice."""
-    places = hand_placed(FOLDER, source)
-    found = {file: next(filter(None, (_below(place, file) for place in places)), None) for file in files}
-    if missing := [file for file, path in found.items() if path is None]:
-        links = "; ".join(f"{file} from {DRIVE[file].title}, {DRIVE[file].url}" for file in missing)
-        raise DataError(
-            f"{', '.join(missing)}: not found below {' or '.join(map(str, places))}; in a browser (the page asks for "
-            f"a confirmation and has a daily quota) download {links}; unpack into {cache_folder() / FOLDER}, or into "
-            f"the folder {FOLDER} of one that WARPBENCH_MIRROR names"
-        )
-    return {file: path for file, path in found.items() if path is not None}
-
-
-def _below(place: Path, file: str) -> Path | None:
-    """Return the one file of this name at any depth: the archives bring a folder of their own."""
-    found = search(place, re.escape(file))
-    if len(found) > 1:
-        raise DataError(f"{place}: {file} is there {len(found)} times ({', '.join(map(str, found))}); keep one")
-    return found[0] if found else None
+def supply(params: Params) -> Supply:
+    """Return which files a collection is imported from, and which of them are there."""
+    wanted = COLLECTIONS[params.collection]
+    files = sorted({part.file for part in wanted.parts})
+    extent = Extent(sum(part.count for part in wanted.parts), wanted.pairs, VOLUME)
+    return supply_of(files, params.source, wanted.licence, extent)
 
 
 @contextmanager
@@ -139,10 +126,7 @@ def _open(path: Path) -> Generator[h5py.File]:
     try:
         archive = h5py.File(path, "r", locking=False)  # a mirror may lie where nothing can be locked
     except OSError as error:
-        raise DataError(
-            f"{path}: not a readable HDF5 file ({path.stat().st_size} bytes; {one_line(error)}); perhaps "
-            "it is cut short, or a web page under its name; download it again"
-        ) from error
+        raise DataError(f"{path}: {_no_hdf5(path, error)}; download it again") from error
     with archive:
         try:
             yield archive
@@ -150,6 +134,12 @@ def _open(path: Path) -> Generator[h5py.File]:
             if isinstance(error, OSError) and error.errno is not None:  # of the system, as is a full disk
                 raise
             raise DataError(f"{path}: damaged within ({one_line(error)}); download it again") from error
+
+
+def _no_hdf5(path: Path, error: OSError) -> str:
+    if said := page_at(path):
+        return f"a web page lies under this name: {said}"
+    return f"not a readable HDF5 file ({path.stat().st_size} bytes; {one_line(error)}); perhaps it is cut short"
 
 
 def _import_part(writer: Writer, found: Imported, part: Part, path: Path, wanted: Collection) -> None:

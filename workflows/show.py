@@ -1,8 +1,9 @@
 """Show what there is to run, and what holds for a method on a data set.
 
-Without names it lists methods, data sets, metrics, papers and profiles. With a method and a data set it prints what the
-method resolves to there under a profile, where each value comes from, and what each option means. Values marked - are
-defaults of the code.
+Without names it lists methods, data sets, metrics, papers and profiles. With `data` it says of every data set, or of
+the one named behind it, how it is licensed, what of it is there, what is missing and the next step. With a method and a
+data set it prints what the method resolves to there under a profile, where each value comes from, and what each option
+means. Values marked - are defaults of the code.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from workflows.configuration.config import SettingsError, nearest
 from workflows.configuration.document import KINDS, default_of
 from workflows.configuration.resolve import CATALOGUE, DEFAULT_PROFILE, papers, read_yaml, resolve
 from workflows.configuration.settings import Settings
+from workflows.planning import supplies
 from workflows.planning.plan import Plan
 from workflows.planning.wildcards import Wildcards
 from workflows.running.options import build
@@ -50,6 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _asked(settings: Settings, method: str | None, dataset: str | None, specifications: bool) -> list[str]:
     if method is None:
         return list(overview(settings))
+    if method == "data":
+        if dataset is not None:
+            _known(dataset, settings.config.datasets, "data set")
+        return list(supplies.lines(settings, Plan(settings).layout, dataset))
     _known(method, settings.config.methods, "method")
     if dataset is None:
         raise SettingsError(f"name a data set too: {', '.join(settings.config.datasets)}")

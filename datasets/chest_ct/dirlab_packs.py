@@ -40,6 +40,10 @@ RECORDED = {
     9: "138282e9ce4ab55093611456776a7ef7baa042d2a53a8da0d37f2579a1611a57",
     10: "c402b0d3f99a1fe470e758816a3f4d1f07248ac8f34bc0cf83cea239c6e410f0",
 }
+SIZES = {  # bytes, of the same record
+    1: 77_006_951, 2: 93_396_266, 3: 85_769_449, 4: 84_395_602, 5: 87_097_616, 6: 322_431_318, 7: 333_591_361,
+    8: 341_488_519, 9: 300_347_734, 10: 289_284_277,
+}  # fmt: skip
 
 Key = tuple[int, str, str]  # case, kind, phase
 

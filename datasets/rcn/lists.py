@@ -12,14 +12,22 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 GRID = (128, 128, 128)
+FOLDER = "rcn_hdf5"  # below the mirror and the cache
+VOLUME = 128**3  # bytes of a scan or a segmentation, as far as can be told: no size is published
 
 
 @dataclass(frozen=True)
 class Archive:
-    """An archive on Google Drive: what its link is called, and the link."""
+    """An archive on Google Drive: what its link is called, its id there, and its name here: Drive's is not known."""
 
     title: str
-    url: str
+    id: str
+    file: str
+
+    @property
+    def url(self) -> str:
+        """The page of the archive."""
+        return f"https://drive.google.com/open?id={self.id}"
 
 
 @dataclass(frozen=True)
@@ -153,14 +161,26 @@ COLLECTIONS: Mapping[str, Collection] = {
     ),
 }  # fmt: skip
 
-_LINK = "https://drive.google.com/open?id="
-_LIVER_TESTS = Archive('"SLIVER, LiTS, and LSPIG"', f"{_LINK}1xQMmYk9S8En2k_uavytuHeeSmN253jKo")
-_BRAIN_TESTS = Archive('"LPBA"', f"{_LINK}19v5-qRF3KwA8Snf5ei-qtMv-nDYyXBzv")
-_LIVER_SCANS = Archive('"MSD and BFH"', f"{_LINK}17IiuM74HPj1fsWwkAfq-5Rc6r5vpxUJF")
-_BRAIN_SCANS = Archive('"ADNI, ABIDE, and ADHD"', f"{_LINK}1rJtP9M1N3lSjNzJ5kIzRrrwPe1bWCfXB")
+_LIVER_TESTS = Archive('"SLIVER, LiTS, and LSPIG"', "1xQMmYk9S8En2k_uavytuHeeSmN253jKo", "liver-evaluation.zip")
+_BRAIN_TESTS = Archive('"LPBA"', "19v5-qRF3KwA8Snf5ei-qtMv-nDYyXBzv", "brain-evaluation.zip")
+_LIVER_SCANS = Archive('"MSD and BFH"', "17IiuM74HPj1fsWwkAfq-5Rc6r5vpxUJF", "liver-training.zip")
+_BRAIN_SCANS = Archive('"ADNI, ABIDE, and ADHD"', "1rJtP9M1N3lSjNzJ5kIzRrrwPe1bWCfXB", "brain-training.zip")
 DRIVE: Mapping[str, Archive] = {
     **dict.fromkeys(("sliver_val.h5", "lits_val.h5", "lspig_val.h5"), _LIVER_TESTS),
     "lpba_val.h5": _BRAIN_TESTS,
     **dict.fromkeys(("msd_dataset.h5", "youyi_liver.h5"), _LIVER_SCANS),
     **dict.fromkeys(("adni.h5", "abide.h5", "abidef.h5", "adhd.h5"), _BRAIN_SCANS),
 }
+
+
+def _volumes() -> Mapping[str, int]:
+    """Return how many volumes each file holds: scans, and as many segmentations where there are any."""
+    counts = dict.fromkeys(DRIVE, 0)
+    for collection in COLLECTIONS.values():
+        for part in collection.parts:
+            if part.whole:
+                counts[part.file] += part.count * (2 if collection.labels else 1)
+    return counts
+
+
+SIZES: Mapping[str, int] = {file: count * VOLUME for file, count in _volumes().items()}  # bytes of a file, about

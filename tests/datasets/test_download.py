@@ -9,10 +9,11 @@ import time
 
 import pytest
 
-from datasets import download
-from datasets.download import Remote, Tries, fetch
+from datasets import download, transfer
+from datasets.download import Remote, fetch
 from datasets.files import DataError
 from datasets.originals import recording
+from datasets.transfer import Tries
 
 CONTENT = bytes(range(256)) * 40
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -121,9 +122,9 @@ def test_three_retries_then_the_manual_way_and_no_file(server, path, said):
     assert not left
 
 
-@pytest.mark.parametrize("path", ["/page", "/short"])
-def test_a_wrong_file_is_refused_and_removed(server, path):
-    with pytest.raises(DataError, match=f"{DIGEST}.*by hand"):
+@pytest.mark.parametrize(("path", "said"), [("/page", "a web page"), ("/short", DIGEST)])
+def test_a_wrong_file_is_refused_and_removed(server, path, said):
+    with pytest.raises(DataError, match=f"{said}.*by hand"):
         fetch(remote(server, path), Tries(0))
     assert not (download.cache_folder() / "set" / "file.bin").exists()
 
@@ -149,7 +150,7 @@ def test_two_runs_that_share_a_cache_download_once(server):
 
 def test_pauses_double_and_heed_the_server(server, monkeypatch):
     pauses = []
-    monkeypatch.setattr(download.time, "sleep", pauses.append)
+    monkeypatch.setattr(transfer.time, "sleep", pauses.append)
     with pytest.raises(DataError):
         fetch(remote(server, "/always-busy"))
     assert pauses == [1, 2, 4]

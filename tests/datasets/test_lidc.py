@@ -14,6 +14,7 @@ import pytest
 
 from datasets import lidc
 from datasets.case import open_dataset
+from datasets.chest_ct import idc
 from datasets.chest_ct.dicom import DicomSeries, corner_aligned, read_series
 from datasets.files import DataError
 from tests.datasets.dicom_inputs import FIRST, GAP, SIZE, SPACING, put_series, put_slice, values_of
@@ -28,9 +29,9 @@ SHAPE = (4, 6, 8)
 def places(tmp_path, monkeypatch):
     monkeypatch.setenv("WARPBENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("WARPBENCH_MIRROR", raising=False)
-    lidc._client.cache_clear()
+    idc._client.cache_clear()
     yield
-    lidc._client.cache_clear()
+    idc._client.cache_clear()
 
 
 def resized(values: np.ndarray, shape=SHAPE) -> np.ndarray:
@@ -260,7 +261,7 @@ def test_a_broken_download_is_tried_again_then_said_and_gone_on_with(tmp_path, c
     imported(tmp_path / "a", shape=[4, 4, 4])
     assert commons.asked == ["1.2.9.1", "1.2.8.2", "1.2.9.3", "1.2.9.3"]
     commons.asked.clear()
-    commons.breaks = 1 + lidc.RETRIES
+    commons.breaks = 1 + idc.RETRIES
     with pytest.raises(DataError, match=r"LIDC-IDRI-0003: 3 of 5 files.*the line went dead.*run again"):
         imported(tmp_path)
     assert commons.asked[:2] == ["1.2.9.1", "1.2.8.2"]
@@ -268,7 +269,7 @@ def test_a_broken_download_is_tried_again_then_said_and_gone_on_with(tmp_path, c
     assert len(imported(tmp_path).training_cases) == 3
     assert commons.asked == ["1.2.9.3"]
     monkeypatch.setitem(sys.modules, "idc_index", None)  # nor is the package needed any more
-    lidc._client.cache_clear()
+    idc._client.cache_clear()
     imported(tmp_path)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 from methods.blocks.hardware import lacks_bfloat16
 from workflows.configuration.config import SettingsError
@@ -12,25 +13,35 @@ from workflows.running.machine import missing_device
 
 
 def check(settings: Settings) -> None:
-    """Refuse what this machine has not: the device of networks, its bfloat16, or as many processes as they ask for."""
+    """Refuse what this machine has not; the message has every problem."""
+    if found := problems(settings):
+        raise SettingsError("; ".join(found))
+
+
+def problems(settings: Settings) -> list[str]:
+    """Return a line each on what is missing: the device of networks, its bfloat16, the processes that they ask for."""
+    return list(dict.fromkeys(_problems(settings)))
+
+
+def _problems(settings: Settings) -> Iterator[str]:
+    there, kind = len(os.sched_getaffinity(0)), "cores"
     if settings.device == "cuda" and any(map(settings.trains, settings.methods)):
+        there, kind = len(gpus()), "GPUs"
         if why := missing_device("cuda"):
-            raise SettingsError(
+            there = 0
+            yield (
                 f"configuration, device: cuda cannot be used here ({why}); write `device: cpu`, or install a PyTorch "
                 "and a driver that see the GPU"
             )
-        there, kind = len(gpus()), "GPUs"
-    else:
-        there, kind = len(os.sched_getaffinity(0)), "cores"
     if settings.mixed and (why := lacks_bfloat16(settings.device)):
-        raise SettingsError(
+        yield (
             f"configuration, methods: {settings.mixed[0]}: precision: mixed cannot be had here ({why}); write "
             "`precision: float32`"
         )
     for method, dataset in settings.runs if there else ():
         wanted = _processes(settings, method, dataset) if settings.trains(method) else 1
         if wanted > there:
-            raise SettingsError(
+            yield (
                 f"configuration, methods: {method}: training, processes: {wanted} are more than the {there} {kind} "
                 f"here; write {there} or fewer"
             )

@@ -8,8 +8,9 @@ from datasets.files import DataError
 from workflows.configuration.resolve import resolve
 from workflows.configuration.sources import ROOT
 from workflows.archive import given
-from workflows.planning import capacity, code, marks, plan
+from workflows.planning import capacity, code, marks, plan, preflight
 from workflows.planning.spec_files import SpecFiles
+from workflows.planning.wildcards import Wildcards
 from workflows.running import guard, machine, runner, stale, unavailable
 
 
@@ -36,7 +37,9 @@ try:
         machine.check([guard.existing(LAYOUT.results)])
         CLAIM = guard.hold(Path("."))
         if workflow.local_exec:  # a cluster has its GPUs and cores elsewhere
-            capacity.check(PLAN.settings)
+            if lines := capacity.problems(PLAN.settings):
+                lines += preflight.data_problems(PLAN, preflight.unprepared(PLAN))
+                sys.exit("\n".join(f"WarpBench: {line}" for line in lines))
             for line in machine.check_cores(workflow.cores, claimed_threads()):
                 sys.stderr.write(f"WarpBench: {line}\n")
         # Two working folders may have one disk for their results.
@@ -89,6 +92,40 @@ def forget_forced():
     forced = [job for job in again if asked_for(job)]
     unavailable.forget_failures(Path(job.output.registrations) for job in forced)
     unavailable.forget_lost(PLAN.evaluate(job.wildcards) for job in forced)
+
+
+def seconds_before(job):
+    """Return how long a job took when it last ran here; None where Snakemake has no note of it."""
+    kept = [workflow.persistence.metadata(path) for path in job.output]
+    times = [(note.starttime, note.endtime) for note in kept if note is not None]
+    return max((end - start for start, end in times if start and end), default=None)
+
+
+def about_to_start():
+    """Return the jobs that Snakemake is about to start."""
+    return [
+        preflight.Job(
+            job.rule.name,
+            Wildcards(
+                *(
+                    job.wildcards.get(name, "")
+                    for name in ("dataset", "method", "seed", "chunk")
+                )
+            ),
+            job.threads,
+            seconds_before(job),
+        )
+        for job in workflow.dag.needrun_jobs()
+    ]
+
+
+def look_ahead():
+    """Say what is about to run; start nothing that cannot end."""
+    jobs, cores = about_to_start(), workflow.cores or 1
+    if lines := preflight.problems(PLAN, jobs, cores):
+        sys.exit("\n".join(f"WarpBench: {line}" for line in lines))
+    for line in preflight.forecast(PLAN, jobs, cores):
+        sys.stderr.write(f"Ahead: {line}\n")
 
 
 # The patterns of the rules: paths with wildcards in place of names.

@@ -1,0 +1,161 @@
+"""Before the first job: whether the jobs can end, and what they take. What cannot end is not begun."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from datasets.description import IMAGES, read_description
+from datasets.download import cache_folder
+from datasets.files import DataError
+from datasets.room import free, in_words, lack_of_room
+from datasets.supply import NOTHING_KNOWN, Extent
+from workflows.planning import durations, supplies
+from workflows.planning.plan import Plan
+from workflows.planning.wildcards import Wildcards
+
+IMAGE, DISPLACEMENT = 5, 12  # bytes a voxel before compression: an image with its mask, three components
+LEAST = 0.5  # what compression leaves of both at the very least
+ALONE = ("collect", "timing", "export", "report", "regression")  # rules whose jobs run one after the other
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job that is about to start: its rule, the names in its paths, its threads.
+
+    ``took`` are the seconds that it took when it last ran here, None where that is not known.
+    """
+
+    rule: str
+    where: Wildcards
+    threads: int = 1
+    took: float | None = None
+
+
+@dataclass(frozen=True)
+class Disk:
+    """Bytes that a run needs at most, below its results and in the cache, and the data sets of unknown size."""
+
+    results: float
+    cache: float
+    unknown: Sequence[str] = ()
+
+
+def data_problems(plan: Plan, names: Iterable[str]) -> list[str]:
+    """Return a line on each data set that cannot be prepared for want of files, every missing file of it named."""
+    stocks = (supplies.stock_of(plan.settings, name, plan.layout) for name in names)
+    return [
+        f"data set {stock.name}: {stock.lack}; or leave it out of run.datasets (`python -m workflows.show data`)"
+        for stock in stocks
+        if stock.lack
+    ]
+
+
+def unprepared(plan: Plan) -> list[str]:
+    """Return the data sets of a plan that are still to be prepared."""
+    return [name for name in plan.settings.prepared if not plan.layout.description(name).exists()]
+
+
+def problems(plan: Plan, jobs: Sequence[Job], cores: int) -> list[str]:
+    """Return a line on everything that keeps some jobs from ending; none where nothing is known to."""
+    to_prepare = [job.where.dataset for job in jobs if job.rule == "prepare"]
+    return [*data_problems(plan, to_prepare), *_lacks_of_room(plan, disk(plan, jobs, cores))]
+
+
+def forecast(plan: Plan, jobs: Sequence[Job], cores: int) -> list[str]:
+    """Return lines on what is about to run: jobs by rule, room on the disk, and about how long."""
+    counts = Counter(job.rule for job in jobs)
+    named = ", ".join(f"{count} {rule}" for rule, count in counts.items())
+    need = disk(plan, jobs, cores)
+    there = plan.layout.results
+    room = f"up to {in_words(need.results)} below {there}, where {in_words(free(there))} are free"
+    if need.cache:
+        room += f"; {in_words(need.cache)} to download into {cache_folder()}"
+    if need.unknown:
+        room += f"; without {', '.join(need.unknown)}, whose size nobody knows before"
+    return [f"{len(jobs)} jobs: {named}", f"disk: {room}", f"time: {_time(plan, jobs, cores)}"]
+
+
+def disk(plan: Plan, jobs: Sequence[Job], cores: int) -> Disk:
+    """Return the room that some jobs need: for data to prepare, for displacements to keep or to judge."""
+    results, cache, unknown, waiting = 0.0, 0.0, dict[str, None](), [0.0]
+    sized = [job for job in jobs if job.rule in ("prepare", "register")]
+    extents = {name: _extent(plan, name) for name in dict.fromkeys(job.where.dataset for job in sized)}
+    for job in sized:
+        name, extent = job.where.dataset, extents[job.where.dataset]
+        if job.rule == "prepare":
+            stock = supplies.stock_of(plan.settings, name, plan.layout)
+            cache += stock.supply.to_download if stock.supply else 0
+            drawn = DISPLACEMENT * extent.pairs if stock.drawn else 0
+            results += extent.voxels * (IMAGE * extent.images + drawn)
+        if job.rule == "register":
+            pairs = math.ceil(extent.pairs / plan.settings.dataset(name).chunks)
+            waiting.append(DISPLACEMENT * extent.voxels * pairs)
+            results += waiting[-1] if plan.settings.keep(name) == "all" else 0
+        if not extent.voxels:
+            unknown[name] = None
+    # Where displacements are deleted once judged, each of the jobs that run beside each other has a chunk of them.
+    return Disk(max(results, sum(sorted(waiting)[-cores:])), cache, list(unknown))
+
+
+def _extent(plan: Plan, name: str) -> Extent:
+    """Return how much a data set holds: as it is prepared, else as its module expects."""
+    if plan.layout.description(name).exists():
+        try:
+            about = read_description(plan.layout.data(name))
+            images = sum(file.startswith(f"{IMAGES}/") for file in about.files)
+            return Extent(images, len(about.test), math.prod(about.shape) if about.shape else 0)
+        except DataError:
+            return NOTHING_KNOWN
+    supply = supplies.stock_of(plan.settings, name, plan.layout).supply
+    return supply.extent if supply else NOTHING_KNOWN
+
+
+def _lacks_of_room(plan: Plan, need: Disk) -> Iterator[str]:
+    """Yield what does not fit however well it compresses; one disk may hold results and cache."""
+    results, cache = plan.layout.results, cache_folder()
+    least = LEAST * need.results
+    if need.cache and _device(results) == _device(cache):
+        least += need.cache
+    elif fault := lack_of_room(cache, need.cache):
+        yield f"downloads: {fault}; make room, or set WARPBENCH_CACHE to a folder on another disk"
+    if fault := lack_of_room(results, least):
+        yield f"results: {fault}; make room, run in another --directory, or write `keep: extremes`"
+
+
+def _device(folder: Path) -> int:
+    return os.stat(next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())).st_dev
+
+
+def _time(plan: Plan, jobs: Sequence[Job], cores: int) -> str:
+    """Return in words about how long jobs take, where that comes from, and of how many it is not known."""
+    kept = durations.stored(plan.settings.profile) if any(job.took is None for job in jobs) else durations.Stored()
+    here = [job.took for job in jobs if job.took is not None]
+    known, beside, after, longest = 0, 0.0, 0.0, 0.0
+    for job in jobs:
+        chunks = plan.settings.dataset(job.where.dataset).chunks if job.where.dataset else 1
+        seconds = job.took if job.took is not None else kept.of(job.rule, job.where, chunks)
+        if seconds is None:
+            continue
+        known += 1
+        if job.rule in ALONE:
+            after += seconds
+        else:
+            beside, longest = beside + seconds * min(job.threads, cores), max(longest, seconds)
+    if not known:
+        return "not known: no run of this profile has left any times"
+    origin = [f"{len(here)} jobs as they took here before"] if here else []
+    if fresh := known - len(here):
+        origin.append(f"{fresh} as in reports/measured/{plan.settings.profile}, without starting and judging them")
+    lost = f"; of {len(jobs) - known} jobs no time is known" if known < len(jobs) else ""
+    return f"about {_words(max(beside / cores, longest) + after)} on {cores} cores ({', '.join(origin)}{lost})"
+
+
+def _words(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
