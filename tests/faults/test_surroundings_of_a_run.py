@@ -93,10 +93,22 @@ def test_a_notebooks_backend_and_other_variables_change_no_number(tmp_path, monk
 
 
 @needs_root
+@pytest.mark.fault(5)
+def test_a_disk_on_which_no_run_can_end_starts_none(tmp_path):
+    with small_disk(tmp_path / "results", "2600k") as disk:
+        done = run(tmp_path, config=CONFIG)
+        (line,) = lines(done)
+        assert done.returncode != 0
+        assert not (disk / "tiny" / "data").exists()
+    assert line.startswith("WarpBench: results: 3.13 MB do not fit into results/tiny, where 2.")
+    assert "make room" in line
+
+
+@needs_root
 @pytest.mark.slow
 @pytest.mark.fault(5)
 def test_a_full_disk_ends_the_run_and_more_room_gives_the_same_numbers(tmp_path, undisturbed):
-    with small_disk(tmp_path / "results", "2600k") as disk:
+    with small_disk(tmp_path / "results", "3400k") as disk:  # what is needed at least by the look ahead, not in truth
         first = run(tmp_path, config=CONFIG)
         assert first.returncode != 0
         assert any("No space left on device" in line for line in lines(first))

@@ -164,9 +164,9 @@ def test_a_full_disk_stops_a_run_before_it_begins(monkeypatch):
     plan = plan_of()
     jobs = [job("register", "phantom-liver", "demons")]
     need = preflight.disk(plan, jobs, 2).results
-    monkeypatch.setattr(room, "free", lambda folder: room.SPARE + need / 2 + 1)
+    monkeypatch.setattr(room, "free", lambda folder: need / 2 + 1)
     assert preflight.problems(plan, jobs, 2) == []
-    monkeypatch.setattr(room, "free", lambda folder: room.SPARE + need / 2 - 1)
+    monkeypatch.setattr(room, "free", lambda folder: need / 2 - 1)
     (line,) = preflight.problems(plan, jobs, 2)
     assert line.startswith("results: 23.6 MB do not fit into results/mini, where ")
     assert "make room, run in another --directory, or write `keep: extremes`" in line
@@ -176,7 +176,7 @@ def test_downloads_and_results_share_a_disk(monkeypatch):
     plan = plan_of(run={"datasets": ["brain-pair"], "methods": ["identity"]})
     jobs = [job("prepare", "brain-pair")]
     need = preflight.disk(plan, jobs, 2)
-    monkeypatch.setattr(room, "free", lambda folder: room.SPARE + need.cache + need.results / 2 - 1)
+    monkeypatch.setattr(room, "free", lambda folder: need.cache + need.results / 2 - 1)
     assert len(preflight.problems(plan, jobs, 2)) == 1
 
 

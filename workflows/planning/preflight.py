@@ -123,7 +123,7 @@ def _lacks_of_room(plan: Plan, need: Disk) -> Iterator[str]:
         least += need.cache
     elif fault := lack_of_room(cache, need.cache):
         yield f"downloads: {fault}; make room, or set WARPBENCH_CACHE to a folder on another disk"
-    if fault := lack_of_room(results, least):
+    if fault := lack_of_room(results, least, spare=0):
         yield f"results: {fault}; make room, run in another --directory, or write `keep: extremes`"
 
 
