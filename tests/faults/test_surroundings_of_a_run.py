@@ -100,7 +100,7 @@ def test_a_disk_on_which_no_run_can_end_starts_none(tmp_path):
         (line,) = lines(done)
         assert done.returncode != 0
         assert not (disk / "tiny" / "data").exists()
-    assert line.startswith("WarpBench: results: 3.13 MB do not fit into results/tiny, where 2.")
+    assert line.startswith("WarpBench: results: 3.12 MB do not fit into results/tiny, where 2.")
     assert "make room" in line
 
 
