@@ -5,9 +5,9 @@ Licence: the LONI research licence, which is accepted on the page that leads to 
 are placed by hand: of ``LPBA40_Subjects_Delineation_Space_MRI_and_label_files.zip`` and the zip within it what they
 unpack to, at any depth.
 
-The scans are in the delineation space, where labels were drawn: turned alike, not scaled, each at its own spacing. Each
-is read linearly on one grid about the middle of its brain, its labels by the nearest voxel. Analyze files say nothing of
-orientation; that axes grow to the patient's left, posterior and superior is what public readers of these files take.
+The scans are in the delineation space, where labels were drawn: turned alike, not scaled, each at its own spacing.
+Each is read linearly on one grid about the middle of its brain, its labels by the nearest voxel. Analyze files say
+nothing of orientation; that axes grow to the patient's left, posterior and superior is what public readers take.
 Cerebellum and brainstem have been removed from the images and not from the labels: their two labels are written, and
 not evaluated unless ``evaluated`` says 56.
 """
