@@ -1,8 +1,8 @@
 """msd_liver: abdominal CT with liver labels, Task03 of the Medical Segmentation Decathlon, whose scans are LiTS's.
 
 Licence: CC BY-SA 4.0 (Antonelli et al. 2022, doi:10.1038/s41467-022-30695-9). One archive of some 27 GB, known by its
-MD5, is downloaded, and read scan by scan without being unpacked. Its labelled scans ``liver_0`` to ``liver_130`` are the
-training scans of LiTS17 with corrected headers.
+MD5, is downloaded, and read scan by scan without being unpacked. Its labelled scans ``liver_0`` to ``liver_130`` are
+the training scans of LiTS17 with corrected headers.
 
 All scans are read linearly on one grid of whole millimetres about the middle of the liver, labels by the nearest voxel;
 livers are neither turned nor scaled. The first scans are for tests, all ordered pairs of them, the next ones to learn
@@ -132,7 +132,7 @@ class _Volume:
             raise DataError(f"{self.where}: {fault}")
 
     def at(self, places: Array, *, order: int, outside: float) -> Array:
-        """Return the values at places ``(n, 3)``, in mm to left, posterior and superior; ``outside`` beyond the volume."""
+        """Return the values at places ``(n, 3)``, mm to left, posterior, superior; ``outside`` beyond the volume."""
         from scipy import ndimage
 
         world = np.column_stack([places * (-1, -1, 1), np.ones(len(places))])
