@@ -156,7 +156,7 @@ def test_a_killed_download_fetches_only_the_rest(tmp_path, size, record_property
     """The process is killed in the midst of it, as by a power cut; the next one asks for what is missing."""
     content = np.random.default_rng(1).bytes(size)
     code = "import sys; from datasets.download import Remote, fetch; fetch(Remote('set/a.bin', *sys.argv[1:]))"
-    with serving(Answer(content, pace=0.003), Answer(content)) as server:
+    with serving(Answer(content, pace=3 * 2**16 / size), Answer(content)) as server:
         command = [sys.executable, "-c", code, address(server), sha(content)]
         process = subprocess.Popen(command)
         part = tmp_path / "cache" / "set" / "a.bin.part"
