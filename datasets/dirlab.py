@@ -126,7 +126,7 @@ def supply(params: Params) -> Supply:
     return Supply(LICENCE, tuple(pieces), put_into(FOLDER), (STEP,), extent)
 
 
-def _piece(number: int, found: Mapping[Key, Member]) -> Piece:
+def _piece(number: int, found: dict[Key, Member]) -> Piece:
     lost = missing_members(found, [number])
     name = f"Case{number}Pack.zip" + (f", of which lacks {', '.join(lost)}" if lost and "(" in lost[0] else "")
     place = None if lost else found[number, "image", PHASES[0]].path

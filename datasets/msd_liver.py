@@ -31,6 +31,7 @@ import numpy as np
 from nibabel.spatialimages import HeaderDataError
 from tqdm import tqdm
 
+from datasets import geometry
 from datasets.case import Writer
 from datasets.description import Description, Pair, TrainingSplit, Window
 from datasets.download import Remote, fetch, supply_of
@@ -131,7 +132,7 @@ class _Volume:
         if fault := affine_fault(self.affine):
             raise DataError(f"{self.where}: {fault}")
 
-    def at(self, places: Array, *, order: int, outside: float) -> Array:
+    def at(self, places: Array, *, order: geometry.Order, outside: float) -> Array:
         """Return the values at places ``(n, 3)``, mm to left, posterior, superior; ``outside`` beyond the volume."""
         from scipy import ndimage
 

@@ -14,7 +14,7 @@ from datasets.rcn.lists import LPBA_LABELS
 from workflows.running.options import build
 
 SHAPE, SPACING = (24, 14, 22), (0.9, 1.5, 0.8)
-OPTIONS = {"subjects": ["S01", "S02", "S03"], "shape": [20, 24, 18], "spacing": 1.1}
+OPTIONS = {"subjects": ["S01", "S02", "S03"], "shape": [20, 24, 18], "spacing": 1.13}
 
 
 @pytest.fixture
@@ -74,12 +74,12 @@ def test_scans_are_read_about_the_middle_of_their_brains(tmp_path, place):
         brain = np.argwhere(image > 0)
         middle = (brain.min(0) + brain.max(0)) / 2
         grid = np.indices((20, 24, 18)).reshape(3, -1)
-        places = (grid - np.array([[9.5], [11.5], [8.5]])) * 1.1 / np.array(SPACING)[:, None] + middle[:, None]
+        places = (grid - np.array([[9.5], [11.5], [8.5]])) * 1.13 / np.array(SPACING)[:, None] + middle[:, None]
         expected = ndimage.map_coordinates(image.astype(float), places, order=1, mode="grid-constant")
         expected = np.clip(expected / np.percentile(image[image > 0], 99.9), 0, 1)
         found = data.image(subject)
         np.testing.assert_allclose(found.array.ravel(), expected, atol=2e-5)
-        assert found.spacing == pytest.approx((1.1, 1.1, 1.1))
+        assert found.spacing == pytest.approx((1.13, 1.13, 1.13))
         assert found.orientation == ("L", "P", "S")
         index = np.rint(places).astype(int)
         inside = np.all((index >= 0) & (index < np.array(SHAPE)[:, None]), axis=0)

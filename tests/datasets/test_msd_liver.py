@@ -18,7 +18,7 @@ from tests.datasets.serving import Answer, address, serving
 from workflows.running.options import build
 
 SHAPE, SPACING = (26, 22, 12), (0.8, 0.9, 2.5)
-OPTIONS = {"test": 2, "training": 1, "shape": [14, 16, 12], "spacing": 1.5}
+OPTIONS = {"test": 2, "training": 1, "shape": [14, 16, 12], "spacing": 1.43}
 AXES = {"RAS": (1, 1), "LPS": (-1, -1), "RPS": (1, -1)}
 
 
@@ -88,7 +88,7 @@ def expected(array, affine, labels, order, outside):
     """SciPy's own words: the value at each voxel of the grid about the middle of the liver, in the patient's axes."""
     box = np.argwhere(labels > 0)
     middle = (affine @ [*((box.min(0) + box.max(0)) / 2), 1])[:3]
-    steps = (np.indices((14, 16, 12)).reshape(3, -1) - np.array([[6.5], [7.5], [5.5]])) * 1.5
+    steps = (np.indices((14, 16, 12)).reshape(3, -1) - np.array([[6.5], [7.5], [5.5]])) * 1.43
     world = middle[:, None] + steps * np.array([[-1], [-1], [1]])
     voxels = np.linalg.solve(affine, np.vstack([world, np.ones(world.shape[1])]))[:3]
     return ndimage.map_coordinates(array.astype(float), voxels, order=order, mode="grid-constant", cval=outside)
@@ -104,7 +104,7 @@ def test_scans_of_any_orientation_are_read_about_their_livers(tmp_path, place):
         found = data.image(case)
         wanted = np.clip((expected(hu, affine, labels, 1, -1024.0) + 25) / 290, 0, 1)
         np.testing.assert_allclose(found.array.ravel(), wanted, atol=1e-5)
-        assert (found.orientation, found.spacing) == (("L", "P", "S"), pytest.approx((1.5, 1.5, 1.5)))
+        assert (found.orientation, found.spacing) == (("L", "P", "S"), pytest.approx((1.43, 1.43, 1.43)))
         if case != "liver-10":
             nearest = expected(labels, affine, labels, 0, 0.0) > 0
             np.testing.assert_array_equal(Truth(data.folder).labels(case).ravel(), nearest)

@@ -232,8 +232,6 @@ def test_a_run_that_cannot_end_starts_no_job(tmp_path):
     assert done.returncode != 0
     assert [line.split(":")[1] for line in said] == [" data set sliver", " data set dirlab"]
     assert not (tmp_path / "results" / "tiny" / "data").exists()
-    only = run(tmp_path, "results/tiny/data/phantom-liver/dataset.json", "--until", "prepare", config=config)
-    assert "data set sliver" in only.stderr  # the report is asked for besides
 
 
 def test_extents_are_those_of_what_is_prepared():

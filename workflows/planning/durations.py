@@ -57,13 +57,14 @@ def _trainings(content: Mapping[str, bytes]) -> dict[Names, float]:
 
 def _registrations(content: Mapping[str, bytes]) -> dict[Names, float]:
     """Return the seconds of all pairs of each run."""
-    import pyarrow.parquet as pq  # slow to come, and seldom needed
+    import pyarrow.compute as pc  # slow to come, and seldom needed
+    import pyarrow.parquet as pq
 
     found = dict[Names, float]()
     if (rows := content.get("rows/metrics.parquet")) is None:
         return found
     columns = ["dataset", "method", "seed", "value"]
-    table = pq.read_table(io.BytesIO(rows), columns=columns, filters=[("metric", "==", "seconds")])
+    table = pq.read_table(io.BytesIO(rows), columns=columns, filters=pc.field("metric") == "seconds")
     for row in table.to_pylist():
         names = (row["dataset"], row["method"], str(row["seed"]))
         found[names] = found.get(names, 0.0) + (row["value"] or 0.0)

@@ -134,5 +134,5 @@ def _next(stock: Stock) -> str:
 
 def _wrapped(title: str, text: str) -> list[str]:
     start = f"  {title:<10}  " if title else "  "
-    indents = {"initial_indent": start, "subsequent_indent": " " * len(start)}
-    return textwrap.wrap(text, WIDTH, **indents, break_on_hyphens=False, break_long_words=False)
+    wrapper = textwrap.TextWrapper(WIDTH, start, " " * len(start), break_on_hyphens=False, break_long_words=False)
+    return wrapper.wrap(text)
