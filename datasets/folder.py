@@ -20,18 +20,31 @@ import numpy as np
 
 from datasets.case import Writer
 from datasets.description import Description, Window
+from datasets.download import hand_placed, put_into
 from datasets.files import Array, DataError
 from datasets.own.examine import Examined, examine, splits
 from datasets.own.options import Params
 from datasets.own.placing import Key, laid
 from datasets.own.resampling import PERCENTILES, frame, intensities, nearest_on, read_on
 from datasets.own.scans import Scan, array_of, read_labels, read_scan
+from datasets.own.sources import source_of
 from datasets.placement import Placement
 from datasets.problem import Problem, UnfitError
 from datasets.progress import progress
+from datasets.supply import Piece, Supply
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
+
+
+def supply(params: Params) -> Supply:
+    """Return whether the folder is there; one that the user names and that is not is a fault of the configuration."""
+    if params.folder is not None or not params.collection:
+        place = source_of(params)
+        return Supply(params.licence or "as the folder says", (Piece(str(place), "you", place=place),))
+    there = next((place for place in hand_placed(params.collection) if place.is_dir()), None)
+    piece = Piece(params.collection, "its makers", place=there)
+    return Supply(params.licence, (piece,), put_into(params.collection), (params.obtain,))
 
 
 def prepare(folder: Path, params: Params, *, name: str) -> None:

@@ -12,8 +12,8 @@ from datasets.own.options import Params
 from datasets.own.table import is_table, read_table
 
 
-def _source(params: Params) -> Path:
-    """Return the folder, JSON or CSV of the data."""
+def source_of(params: Params) -> Path:
+    """Return the folder, JSON or CSV of the data; raise `DataError` where it is not there."""
     if params.folder is not None:
         path = params.folder.expanduser()
         if not path.exists():
@@ -34,7 +34,7 @@ def read_listing(params: Params) -> Listing:
     Raises:
         DataError: there is no such folder, or nothing in it says what the pairs are.
     """
-    source = _source(params)
+    source = source_of(params)
     path = source if source.is_file() else find_json(source) or _table_in(source)
     if path.suffix.lower() == ".json":
         return read_learn2reg(path, params.pairs, params.landmarks)

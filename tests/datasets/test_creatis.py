@@ -120,7 +120,7 @@ def site(tmp_path, files, monkeypatch):
     monkeypatch.setattr(creatis, "SITE", f"http://127.0.0.1:{server.server_port}")
     monkeypatch.setattr(creatis, "MIRRORS", (f"http://127.0.0.1:{server.server_port}/mirror/{{checksum}}",))
     monkeypatch.setattr(creatis, "POPI_FILES", checksums)
-    monkeypatch.setattr(creatis, "fetch", functools.partial(download.fetch, tries=download.Tries(0)))
+    monkeypatch.setattr(creatis, "fetch_all", functools.partial(download.fetch_all, tries=download.Tries(0)))
     small = {"landmarks": 12, "published": {creatis.PROGRESSIVE: round(BEFORE, 2), creatis.AUTHORS: BEFORE + 0.5}}
     for table in (creatis.PATIENTS, creatis.POPI):
         for tag, patient in table.items():
