@@ -20,12 +20,12 @@ from typing import Any
 
 from benchmarks.metrics import METRICS
 from benchmarks.records import text_of
+from workflows.ahead import supplies
 from workflows.configuration import annotations, sources
 from workflows.configuration.config import SettingsError, nearest
 from workflows.configuration.document import KINDS, default_of
 from workflows.configuration.resolve import CATALOGUE, DEFAULT_PROFILE, papers, read_yaml, resolve
 from workflows.configuration.settings import Settings
-from workflows.planning import supplies
 from workflows.planning.plan import Plan
 from workflows.planning.wildcards import Wildcards
 from workflows.running.options import build

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from workflows.planning.preflight import Job
 
 from datasets import download, room
 from datasets.chest_ct import dirlab_packs
@@ -13,11 +14,11 @@ from datasets.rcn import drive, lists
 from datasets.supply import Extent, Piece, Supply
 from tests.workflows.pipeline_inputs import TINY, run
 from workflows import show
+from workflows.ahead import durations, preflight, supplies
 from workflows.configuration.resolve import DEFAULT_PROFILE, read_yaml, resolve
 from workflows.configuration.sources import ROOT, has_function, module_path
-from workflows.planning import capacity, durations, preflight, supplies
+from workflows.planning import capacity
 from workflows.planning.plan import Plan
-from workflows.planning.preflight import Job
 from workflows.planning.wildcards import Wildcards
 
 PAPER = str(DEFAULT_PROFILE.with_name("paper.yaml"))

@@ -8,7 +8,8 @@ from datasets.files import DataError
 from workflows.configuration.resolve import resolve
 from workflows.configuration.sources import ROOT
 from workflows.archive import given
-from workflows.planning import capacity, code, marks, plan, preflight
+from workflows.ahead import preflight
+from workflows.planning import capacity, code, marks, plan
 from workflows.planning.spec_files import SpecFiles
 from workflows.planning.wildcards import Wildcards
 from workflows.running import guard, machine, runner, stale, unavailable

@@ -14,7 +14,7 @@ from datasets.download import cache_folder
 from datasets.files import DataError
 from datasets.room import free, in_words, lack_of_room
 from datasets.supply import NOTHING_KNOWN, Extent
-from workflows.planning import durations, supplies
+from workflows.ahead import durations, supplies
 from workflows.planning.plan import Plan
 from workflows.planning.wildcards import Wildcards
 

@@ -1,0 +1,1 @@
+"""What is known before the first job: data sets and their files, room, and how long it may take."""
