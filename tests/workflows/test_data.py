@@ -6,7 +6,6 @@ import sys
 
 import numpy as np
 import pytest
-from workflows.planning.preflight import Job
 
 from datasets import download, room
 from datasets.chest_ct import dirlab_packs
@@ -15,6 +14,7 @@ from datasets.supply import Extent, Piece, Supply
 from tests.workflows.pipeline_inputs import TINY, run
 from workflows import show
 from workflows.ahead import durations, preflight, supplies
+from workflows.ahead.preflight import Job
 from workflows.configuration.resolve import DEFAULT_PROFILE, read_yaml, resolve
 from workflows.configuration.sources import ROOT, has_function, module_path
 from workflows.planning import capacity
