@@ -61,8 +61,10 @@ def test_every_data_set_of_the_catalogue_is_told_of(capsys, empty):
     assert set(catalogue) <= words
     assert "*sliver (" in text
     assert "*phantom" not in text
-    for name, entry in catalogue.items():
-        assert has_function(module_path(f"datasets.{entry.module}"), "supply"), name
+    silent = [
+        name for name, entry in catalogue.items() if not has_function(module_path(f"datasets.{entry.module}"), "supply")
+    ]
+    assert text.count("its module does not say what it needs") == len(silent)
     said = block(text, "liver-training")
     assert "2 of 2 files missing, 2 to be obtained by hand licence none stated" in said
     assert 'missing msd_dataset.h5, youyi_liver.h5 from "MSD and BFH", https://drive.google.com/open?id=17Iiu' in said

@@ -20,6 +20,7 @@ from workflows.planning.wildcards import Wildcards
 
 IMAGE, DISPLACEMENT = 5, 12  # bytes a voxel before compression: an image with its mask, three components
 LEAST = 0.5  # what compression leaves of both at the very least
+RULES = ("prepare", "train", "register", "collect", "timing", "export", "report", "regression")
 ALONE = ("collect", "timing", "export", "report", "regression")  # rules whose jobs run one after the other
 
 
@@ -62,13 +63,14 @@ def unprepared(plan: Plan) -> list[str]:
 
 def problems(plan: Plan, jobs: Sequence[Job], cores: int) -> list[str]:
     """Return a line on everything that keeps some jobs from ending; none where nothing is known to."""
-    to_prepare = [job.where.dataset for job in jobs if job.rule == "prepare"]
-    return [*data_problems(plan, to_prepare), *_lacks_of_room(plan, disk(plan, jobs, cores))]
+    to_prepare = {job.where.dataset for job in jobs if job.rule == "prepare"}  # Snakemake has its jobs in no order
+    in_order = [name for name in plan.settings.prepared if name in to_prepare]
+    return [*data_problems(plan, in_order), *_lacks_of_room(plan, disk(plan, jobs, cores))]
 
 
 def forecast(plan: Plan, jobs: Sequence[Job], cores: int) -> list[str]:
     """Return lines on what is about to run: jobs by rule, room on the disk, and about how long."""
-    counts = Counter(job.rule for job in jobs)
+    counts = Counter(sorted((job.rule for job in jobs), key=lambda rule: RULES.index(rule) if rule in RULES else -1))
     named = ", ".join(f"{count} {rule}" for rule, count in counts.items())
     need = disk(plan, jobs, cores)
     there = plan.layout.results
