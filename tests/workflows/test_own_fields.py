@@ -11,6 +11,7 @@ from benchmarks import results
 from benchmarks.records import PairRecord, Registrations, read, read_lines, write
 from datasets.files import read_displacement, write_displacement
 from tests.methods.given import made as making
+from workflows.ahead import preflight
 from workflows.configuration.config import SettingsError
 from workflows.configuration.resolve import resolve
 from workflows.configuration.sources import ROOT
@@ -121,6 +122,13 @@ class TestPlan:
         assert plan.given_files(where) == [str(tmp_path / "disp_a_b.npz")]
         assert plan.register(where).run.given == [tmp_path]
         assert plan.given_files(Wildcards("phantom-liver", "identity", "0", "0")) == []
+
+    def test_a_folder_that_is_not_there_starts_no_job(self, tmp_path):
+        where = Wildcards("phantom-liver", "mine", "0", "0")
+        for folder, expected in ((tmp_path, []), (tmp_path / "no", [f"{tmp_path / 'no'}: no such file or folder"])):
+            found = preflight.problems(self.plan(folder), [preflight.Job("register", where)], 2)
+            assert len(found) == len(expected)
+            assert all(text in line for text, line in zip(expected, found, strict=True))
 
     def test_it_is_never_timed(self, tmp_path):
         settings = self.plan(tmp_path).settings

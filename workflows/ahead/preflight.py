@@ -65,7 +65,18 @@ def problems(plan: Plan, jobs: Sequence[Job], cores: int) -> list[str]:
     """Return a line on everything that keeps some jobs from ending; none where nothing is known to."""
     to_prepare = {job.where.dataset for job in jobs if job.rule == "prepare"}  # Snakemake has its jobs in no order
     in_order = [name for name in plan.settings.prepared if name in to_prepare]
-    return [*data_problems(plan, in_order), *_lacks_of_room(plan, disk(plan, jobs, cores))]
+    return [*data_problems(plan, in_order), *_not_given(plan, jobs), *_lacks_of_room(plan, disk(plan, jobs, cores))]
+
+
+def _not_given(plan: Plan, jobs: Iterable[Job]) -> list[str]:
+    """Return a line on each file or folder that an option names, and that is not there when its method is to run."""
+    runs = [(job.where.method, job.where.dataset) for job in jobs if job.rule == "register"]
+    named = dict.fromkeys((method, path) for method, dataset in runs for path in plan.settings.given(method, dataset))
+    return [
+        f"configuration, methods.{method}.params: {path}: no such file or folder; correct the path"
+        for method, path in named
+        if not path.exists()
+    ]
 
 
 def forecast(plan: Plan, jobs: Sequence[Job], cores: int) -> list[str]:
