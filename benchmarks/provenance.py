@@ -81,6 +81,16 @@ def canonical_json(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
+def is_own(module: str) -> bool:
+    """Return whether a method's module is a file of a user's own, named by its path, not one of this project."""
+    return module.endswith(".py") or "/" in module
+
+
+def placeless(module: str) -> str:
+    """Return a module without the place of a user's own file, which changes no number and is nobody else's business."""
+    return Path(module).name if is_own(module) else module
+
+
 def git_state(root: Path) -> tuple[str, bool | None]:
     """Return the commit of a checkout and whether files differ from it; ``("unknown", None)`` outside of one.
 

@@ -82,7 +82,8 @@ class TrainingOutcome:
 class PairRecord:
     """The outcome of one registered pair: its status, and its cost where it is ok.
 
-    ``seconds`` is the method's own time, ``peak_memory`` in MiB, ``printed`` the last lines that the method printed
+    ``seconds`` is the method's own time, ``refine_seconds`` what of it refined the displacement (None: nothing
+    did), ``peak_memory`` in MiB, ``printed`` the last lines that the method printed
     where its process crashed or was stopped. ``sha256`` is the digest of the displacement, where there is one.
     """
 
@@ -93,6 +94,7 @@ class PairRecord:
     status: Status
     reason: str
     seconds: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    refine_seconds: Annotated[float, msgspec.Meta(ge=0)] | None = None
     peak_memory: Annotated[float, msgspec.Meta(ge=0)] | None = None
     printed: list[str] = field(default_factory=list[str])
     sha256: str = ""

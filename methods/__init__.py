@@ -1,6 +1,7 @@
 """Methods: the contestants. One file is one method; the file is the registration.
 
-A method is a module ``methods/<module>.py`` with:
+A method is a module ``methods/<module>.py``, or a file of your own that a configuration names by its path
+(docs/own-method.md), with:
 
 ``Params``
     A frozen dataclass of the registration's options, all with defaults. One option is one line,
@@ -40,6 +41,8 @@ Optional members:
 ``full(params: Params) -> Params``
     The same network at its paper's width and resolution, as it is timed at the paper's size. Networks of one module
     whose ``full`` is equal are one network there.
+``across_modalities(params: Params) -> bool``
+    Whether two images of different modalities can be registered; without it, not.
 ``NEEDS: tuple[str, ...]``
     Extras the call needs: ``fixed_mask``, ``moving_mask`` (boolean arrays), ``pair`` (the `datasets.case.Pair` that is
     asked for), or ``true_displacement`` (the positive control alone). Where a data set has none, the pair is recorded

@@ -81,6 +81,11 @@ def load(params: Params, *, device: str, seed: int, checkpoint: Path | None = No
     return register
 
 
+def across_modalities(params: Params) -> bool:
+    """Return whether images of two modalities can be registered."""
+    return params.metric == "mattes"
+
+
 def _ants_seed(seed: int) -> str:
     return str(seed + 1)  # 0 means "by the clock" to ANTs
 

@@ -68,6 +68,11 @@ def load(params: Params, *, device: str, seed: int, checkpoint: Path | None = No
     return partial(_register, solve, COARSEST * max(params.grid, params.adam_grid))
 
 
+def across_modalities(params: Params) -> bool:
+    """Return whether images of two modalities can be registered."""
+    return True  # self-similarity
+
+
 def _register(solve: Any, shortest: int, fixed: Array, moving: Array, spacing: tuple[float, float, float]) -> Array:
     if min(fixed.shape) < shortest:
         raise ValueError(f"convex_adam: every axis needs {shortest} voxels or more for this grid, got {fixed.shape}")

@@ -122,6 +122,11 @@ def load(params: Params, *, device: str, seed: int, checkpoint: Path | None = No
     return register
 
 
+def across_modalities(params: Params) -> bool:
+    """Return whether images of two modalities can be registered."""
+    return params.metric == "mattes"
+
+
 def stages(params: Params, seed: int) -> list[Map]:
     """Return the complete parameter map of each stage, in order; the last one is the finest B-spline."""
     chain = params.chain

@@ -27,7 +27,7 @@ from typing import TypeVar
 
 from filelock import Timeout
 
-from benchmarks.provenance import collect, fingerprint
+from benchmarks.provenance import collect, fingerprint, placeless
 from benchmarks.records import (
     UNAVAILABLE,
     PairRecord,
@@ -110,8 +110,8 @@ class Session:
             dataset=self.spec.run.dataset,
             method=by.method,
             seed=by.seed,
-            module=by.module,
-            params=by.params,
+            module=placeless(by.module),
+            params=by.options,
             device=by.device,
             threads=self.threads,
             libraries=by.libraries,
@@ -191,7 +191,7 @@ def run_id(spec: RegisterSpec, threads: int, about: Description, training: Train
     # What the method may see: a title or a label that changes registers nothing again.
     truth = (f"{TRUTH}/displacements",) if spec.run.truth else ()
     values = {
-        **asdict(spec.run.by),
+        **spec.run.by.identity,
         "threads": threads,
         "time_limit": spec.run.time_limit,
         "data": about.digest(IMAGES, MASKS, *truth),

@@ -19,16 +19,18 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.metrics import METRICS
+from benchmarks.provenance import placeless
 from benchmarks.records import text_of
 from workflows.ahead import supplies
 from workflows.configuration import annotations, sources
 from workflows.configuration.config import SettingsError, nearest
-from workflows.configuration.document import KINDS, default_of
+from workflows.configuration.document import KINDS, default_of, refinement_options
 from workflows.configuration.resolve import CATALOGUE, DEFAULT_PROFILE, papers, read_yaml, resolve
 from workflows.configuration.settings import Settings
 from workflows.planning.plan import Plan
+from workflows.planning.specs import REFINEMENT
 from workflows.planning.wildcards import Wildcards
-from workflows.running.options import build
+from workflows.running.options import build, import_method
 
 WIDTH = 118
 
@@ -72,7 +74,7 @@ def overview(settings: Settings) -> Iterator[str]:
     profiles = [_profile(path, settings.profile) for path in sorted(CATALOGUE.parent.glob("[!.]*.yaml"))]
     sections = {
         "Methods": [
-            (_mark(name in settings.methods), name, entry.kind, entry.module, entry.label)
+            (_mark(name in settings.methods), name, entry.kind, placeless(entry.module), entry.label)
             for name, entry in config.methods.items()
         ],
         "Data sets": [
@@ -114,7 +116,7 @@ def describe(settings: Settings, method: str, dataset: str) -> Iterator[str]:
 
     rows = [
         ("label", entry.label, where("label")),
-        ("module", f"methods/{entry.module}.py", where("module")),
+        ("module", _file(settings.module_path(method)), where("module")),
         ("kind", entry.kind, where("kind")),
         ("cite", entry.cite, where("cite")),
         ("seeds", ", ".join(map(str, settings.seeds(method, dataset))), where("seeds", "all methods")),
@@ -127,13 +129,16 @@ def describe(settings: Settings, method: str, dataset: str) -> Iterator[str]:
             ("watched on", ", ".join(settings.watched(method)) or "nothing", where("watch")),
         ]
     yield from _table(rows)
-    module = importlib.import_module(settings.module(method))
+    module = import_method(settings.module(method))
     given = {"params": entry.on(dataset).params, "training": entry.on(dataset).training}
     for kind, part in KINDS.items():
         options = sources.options_of(settings.module_path(method), kind)
         if options:
             made = build(getattr(module, kind), given[part])
             yield from _titled(f"Options under {part}", _options(settings, (method, dataset, part), options, made))
+    if refine := entry.on(dataset).refine:
+        made, options = build(importlib.import_module(REFINEMENT).Refinement, refine), refinement_options()
+        yield from _titled("Options under refine", _options(settings, (method, dataset, "refine"), options, made))
 
 
 def _options(
@@ -170,6 +175,11 @@ def _specifications(settings: Settings, method: str, dataset: str) -> Iterator[s
 def _known(name: str, known: Iterable[str], what: str) -> None:
     if name not in known:
         raise SettingsError(f"unknown {what} {name!r}; {nearest(name, known)}")
+
+
+def _file(path: Path) -> str:
+    """Return a file of this project from its root, any other one as it is."""
+    return str(path.relative_to(sources.ROOT) if path.is_relative_to(sources.ROOT) else path)
 
 
 def _mark(chosen: bool) -> str:

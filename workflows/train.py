@@ -139,7 +139,7 @@ def _teacher(spec: TrainSpec) -> TrainingOutcome | None:
 def _state_folder(here: TrainingFolder, spec: TrainSpec, about: Description, teacher: TrainingOutcome | None) -> Path:
     """Return the folder of this training's state; states of other code, data or options are removed."""
     data = {"files": about.digest(IMAGES, MASKS), "split": asdict(about.training)}
-    values = {**asdict(spec.by), "training": spec.training, "data": data}
+    values = {**spec.by.identity, "training": spec.training, "data": data}
     values["kernels"] = kernels()
     values["teacher"] = teacher.sha256 if teacher else None
     state = here.states / fingerprint(spec.sources, values)

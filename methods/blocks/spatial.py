@@ -4,7 +4,7 @@ The convention is that of `datasets.geometry`: a displacement is ``(n, 3, D, H, 
 components in array-axis order, pull-back.
 
 On the CPU and in single precision images are read by compiled loops (`compiled.trilinear`), everything else by torch
-(`torch_sampler`), which has one thread an image there and makes several passes; the two differ by rounding.
+(`compiled.torch_sampler`), which has one thread an image there and makes several passes; the two differ by rounding.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from methods.blocks.compiled.threads import in_parts
-from methods.blocks.torch_sampler import torch_sampler
+from methods.blocks.compiled.torch_sampler import torch_sampler
 
 Mode = Literal["bilinear", "nearest"]
 Padding = Literal["border", "zeros"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -74,7 +75,7 @@ class Run:
 
     def _works(self) -> Mapping[str, Mapping[str, Work]]:
         """Return what tells networks apart on each data set, by method: equal ones take the same time there."""
-        modules = dict(zip(self.runs.method, self.runs.module, strict=True)) if len(self.runs) else {}
+        modules = {row.method: f"{row.module}{_refinement(str(row.params))}" for row in self.runs.itertuples()}
         sizes: dict[tuple[str, str], dict[str, float]] = {}
         rows = self.metrics[self.metrics.metric.isin(["parameters", "macs"]) & (self.metrics.status == "ok")]
         for dataset, method, metric, value in rows[["dataset", "method", "metric", "value"]].itertuples(index=False):
@@ -95,3 +96,9 @@ class Run:
     def contestants(self) -> list[str]:
         """The methods that are no control, in display order."""
         return [name for name in self.ordered if self.methods[name].kind != "control"]
+
+
+def _refinement(params: str) -> str:
+    """Return what refines a run's displacements, by its options; no count of a network has the time of that."""
+    found = json.loads(params).get("refine") if '"refine"' in params else None
+    return f" {json.dumps(found, sort_keys=True)}" if found else ""

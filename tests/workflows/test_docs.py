@@ -31,6 +31,7 @@ EVERY = commands()
 def place(tmp_path_factory):
     """A copy of the project, with the files that the pages speak of."""
     folder = copy_to(tmp_path_factory.mktemp("docs"))
+    (folder / "home").mkdir()
     for name in ("Makefile", "requirements.lock"):
         shutil.copy(ROOT / name, folder)
     for name in ("A.zip", "B.zip", "results/mini/archive.zip"):
@@ -63,7 +64,8 @@ def test_a_command_of_the_pages(typed, place):
         if typed.text.startswith(start):
             assert start.split()[-1] in (ROOT / tests).read_text(encoding="utf-8")
             return
-    shell = ">" in shlex.split(typed.text)
+    shell = {">", "&&"} & {*shlex.split(typed.text)}
     words = ["bash", "-c", typed.text] if shell else asked(typed.text, place / HOME)
-    done = subprocess.run(words, cwd=place, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HOME": str(place / HOME)}
+    done = subprocess.run(words, cwd=place, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"

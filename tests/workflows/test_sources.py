@@ -56,7 +56,7 @@ def options(tmp_path, monkeypatch):
     (folder / "shared.py").write_text(SHARED)
     (folder / "own.py").write_text(OWN)
     found = {f"methods.{name}": folder / f"{name}.py" for name in ("shared", "own")}
-    monkeypatch.setattr(sources, "module_path", lambda name: found.get(name))
+    monkeypatch.setattr(sources, "module_path", lambda name, **_: found.get(name))
     return sources.options_of(folder / "own.py", "Params"), folder
 
 

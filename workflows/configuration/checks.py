@@ -17,9 +17,11 @@ import jsonschema
 import jsonschema.exceptions
 import yaml
 
+from benchmarks.provenance import is_own
 from benchmarks.records import Options
 from workflows.configuration import annotations, sources
 from workflows.configuration.config import Adaptation, Config, SettingsError, nearest
+from workflows.planning.specs import REFINEMENT
 
 TYPES = {
     "array": "a list",
@@ -165,11 +167,12 @@ def _check_dataset(config: Config, name: str) -> None:
 
 def _check_method(config: Config, name: str) -> None:
     entry, where, data = config.methods[name], f"methods.{name}", [*config.datasets, *config.groups]
-    _check_module("methods", entry.module, where)
-    path = _module_file("methods", entry.module)
+    path = sources.method_file(entry.module)
+    if not is_own(entry.module):
+        _check_module("methods", entry.module, where)
     if entry.kind == "learned" and not sources.has_function(path, "train"):
         raise SettingsError(
-            f"configuration, {where}.kind: learned, but methods/{entry.module}.py has no function `train`"
+            f"configuration, {where}.kind: learned, but {_shown_module(entry.module)} has no function `train`"
         )
     if entry.reported and sources.constant_of(path, "CLOCKED", True):
         raise SettingsError(f"configuration, {where}.reported: this method is timed here; leave it out")
@@ -178,11 +181,13 @@ def _check_method(config: Config, name: str) -> None:
     if entry.watch and "watch" not in sources.parameters_of(path, "train"):
         raise SettingsError(f"configuration, {where}.watch: {entry.module} keeps no snapshots")
     _known(entry.by_dataset, data, f"{where}.by_dataset", "data set")
+    refining = sources.options_of(sources.file_of(REFINEMENT), "Refinement")
     parts: dict[str, Adaptation] = {where: entry}
     parts |= {f"{where}.by_dataset.{dataset}": part for dataset, part in entry.by_dataset.items()}
     for place, part in parts.items():
         _check_options(part.params, sources.options_of(path, "Params"), f"{place}.params")
         _check_options(part.training, sources.options_of(path, "Training"), f"{place}.training")
+        _check_options(part.refine, refining, f"{place}.refine")
         _known([part.train_on] if part.train_on else [], config.datasets, f"{place}.train_on", "data set")
 
 
@@ -213,12 +218,16 @@ def _check_teacher(config: Config, name: str) -> None:
         return
     _known([student.teacher], config.methods, f"methods.{name}.teacher", "method")
     teacher = config.methods[student.teacher]
-    if "teacher" not in sources.parameters_of(_module_file("methods", student.module), "train"):
+    if "teacher" not in sources.parameters_of(sources.method_file(student.module), "train"):
         raise SettingsError(f"{where}: {student.module} cannot learn from a teacher")
     if teacher.module != student.module:
         raise SettingsError(f"{where}: {student.teacher!r} is made by another module, so it cannot teach")
     if teacher.teacher is not None:
         raise SettingsError(f"{where}: {student.teacher!r} must be a method that learns without a teacher")
+
+
+def _shown_module(module: str) -> str:
+    return module if is_own(module) else f"methods/{module}.py"
 
 
 def _check_options(given: Options, known: Mapping[str, sources.Option], where: str) -> None:

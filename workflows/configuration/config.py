@@ -33,6 +33,7 @@ class Adaptation:
 
     params: Options = field(default_factory=dict)
     training: Options = field(default_factory=dict)
+    refine: Options = field(default_factory=dict)
     train_on: str | None = None
     time_limit: float | None = None
     seeds: list[int] | None = None
@@ -64,12 +65,18 @@ class MethodConfig(Adaptation):
     datasets: list[str] | None = None
     by_dataset: dict[str, Adaptation] = field(default_factory=dict)
 
+    @property
+    def refines(self) -> bool:
+        """Whether its displacements are refined, on any data set."""
+        return any(part.refine for part in (self, *self.by_dataset.values()))
+
     def on(self, dataset: str) -> Adaptation:
         """Return what holds on a data set."""
         own = self.by_dataset.get(dataset, Adaptation())
         return Adaptation(
             params=merge(self.params, own.params),
             training=merge(self.training, own.training),
+            refine=merge(self.refine, own.refine),
             train_on=own.train_on or self.train_on,
             time_limit=own.time_limit or self.time_limit,
             seeds=own.seeds or self.seeds,

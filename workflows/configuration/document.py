@@ -9,6 +9,7 @@ from pathlib import Path
 
 from datasets.files import replacing
 from workflows.configuration import annotations, sources
+from workflows.planning.specs import REFINEMENT
 
 OPTIONS = sources.ROOT / "docs" / "options.md"
 HEAD = """# Options
@@ -17,13 +18,23 @@ The keys that a configuration may set under `params` (how a method registers, ho
 (how a method learns), with their types, their defaults and their meaning. A default that is open depends on another
 option. This file is made from the code by `python -m workflows.configuration.document`.
 """
+REFINE = """`refine`, beside `params` in the entry of any method: steps of Adam that fit each displacement further to
+its own pair ([methods/blocks/refinement](../methods/blocks/refinement/adam.py)), as part of the registration and its
+seconds:
+"""
 KINDS = {"Params": "params", "Training": "training"}
 
 
 def option_tables() -> str:
     """Return the text of docs/options.md: a section for each method and data set, a table for each group of options."""
     rooms = (("methods", "Methods"), ("datasets", "Data sets"))
-    return HEAD + "".join(f"\n## {title}\n{''.join(_sections(room))}" for room, title in rooms)
+    text = HEAD + "".join(f"\n## {title}\n{''.join(_sections(room))}" for room, title in rooms)
+    return f"{text}\n## After any method\n\n{REFINE}\n{option_table(refinement_options())}"
+
+
+def refinement_options() -> Mapping[str, sources.Option]:
+    """Return the options of what may follow any registration."""
+    return sources.options_of(sources.file_of(REFINEMENT), "Refinement")
 
 
 def option_table(options: Mapping[str, sources.Option], prefix: str = "") -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
 from pathlib import Path
 
+from benchmarks.provenance import is_own
 from workflows.configuration import sources
 from workflows.configuration.config import merge
 
@@ -16,7 +17,7 @@ Content = Mapping[str, object]
 
 
 def placed(config: Content, files: Mapping[Path, Content], known: Content) -> Content:
-    """Return a configuration with every path among its options written out.
+    """Return a configuration with every path in it written out: files of a user's own methods, and options.
 
     An option is a path where its module declares it as one (``Path``).
 
@@ -25,16 +26,25 @@ def placed(config: Content, files: Mapping[Path, Content], known: Content) -> Co
         files: what each file says, the last on top; what none of them says is relative to the working folder.
         known: the catalogue, which has the modules of entries that files only change.
     """
-    for keys in _paths(config, known):
-        text = str(_value(config, keys))
-        folders = [path.parent for path, content in files.items() if _value(content, keys) == text]
-        config = _with(config, keys, located(text, folders[-1] if folders else Path()))
+    for find in (_modules, _paths):  # a module says which of its options are paths
+        for keys in find(config, known):
+            text = str(_value(config, keys))
+            folders = [path.parent for path, content in files.items() if _value(content, keys) == text]
+            config = _with(config, keys, located(text, folders[-1] if folders else Path()))
     return config
 
 
 def located(text: str, folder: Path) -> str:
     """Return the path that a text in a file of a folder means; the home folder may be written ``~``."""
     return os.path.abspath(folder / Path(text).expanduser())
+
+
+def _modules(config: Content, known: Content) -> Iterator[tuple[str, ...]]:
+    """Yield the keys of every method's module that is a file."""
+    for name, entry in _mapping(config.get("methods")).items():
+        module = _mapping(entry).get("module")
+        if isinstance(module, str) and is_own(module):
+            yield "methods", name, "module"
 
 
 def _paths(config: Content, known: Content) -> Iterator[tuple[str, ...]]:

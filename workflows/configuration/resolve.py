@@ -14,9 +14,11 @@ from typing import Any
 
 import msgspec
 
+from benchmarks.provenance import is_own
 from benchmarks.records import Options
 from datasets.files import one_line
 from reports import PAPERS
+from workflows.configuration import own_methods
 from workflows.configuration.checks import check_names, check_schema, check_values
 from workflows.configuration.config import Config, SettingsError, merge, nearest
 from workflows.configuration.likeness import likenesses, with_likenesses
@@ -29,7 +31,7 @@ CATALOGUE = HERE / "config" / "catalogue"
 DEFAULT_PROFILE = HERE / "config" / "mini.yaml"
 
 
-def resolve(config: Options, configfiles: Iterable[Path] = ()) -> Settings:
+def resolve(config: Mapping[str, object], configfiles: Iterable[Path] = ()) -> Settings:
     """Lay a configuration over the catalogue (and over the mini profile when it names no profile), and check it."""
     # Snakemake takes the last of two equal keys in silence.
     read = {path: read_yaml(Path(path)) for path in configfiles}
@@ -56,10 +58,23 @@ def _resolved(config: Mapping[str, object], read: Mapping[Path, Mapping[str, obj
     merged = reduce(merge, (content for _, content in files))
     methods = {name: reduce(merge, (layer.entry for layer in found)) for name, found in layers.items()}
     check_schema({**merged, "methods": methods})
+    _check_new(layers)
     settings = Settings(_converted({**merged, "methods": methods}), layers)
+    own_methods.check(settings.config)
     check_names(settings.config, papers(settings.config.papers))
     _check_trainings(settings)
     return settings
+
+
+def _check_new(layers: Mapping[str, Sequence[Layer]]) -> None:
+    """Refuse a file of a user's own under the name of another method, whose label and options it would take over."""
+    for name, found in layers.items():
+        modules = [m for layer in found if layer.method == name and isinstance(m := layer.value("module"), str)]
+        if len(modules) > 1 and is_own(modules[-1]):
+            raise SettingsError(
+                f"configuration, methods.{name}.module: the catalogue has a method of this name, of the module "
+                f"{modules[0]}; give yours another name"
+            )
 
 
 def _check_trainings(settings: Settings) -> None:

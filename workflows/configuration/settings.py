@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.provenance import is_own
 from benchmarks.records import Keep, Options
 from reports.reading.method import Method
 from workflows.configuration import sources
@@ -89,12 +90,13 @@ class Settings:
         return self.config.methods[name]
 
     def module(self, method: str) -> str:
-        """Return the dotted name of a method's module."""
-        return f"methods.{self.method(method).module}"
+        """Return the dotted name of a method's module, or the file where it is a user's own."""
+        module = self.method(method).module
+        return module if is_own(module) else f"methods.{module}"
 
     def module_path(self, method: str) -> Path:
         """Return the file of a method's module."""
-        return sources.ROOT / "methods" / f"{self.method(method).module}.py"
+        return sources.method_file(self.method(method).module)
 
     def trains(self, method: str) -> bool:
         """Return whether a method learns."""
@@ -118,6 +120,17 @@ class Settings:
         """Return the data set whose training split a method learns from before it runs on ``dataset``."""
         return self.method(method).on(dataset).train_on or self.dataset(dataset).train_on or dataset
 
+    def learner(self, method: str, dataset: str) -> str:
+        """Return the method whose training on a data set a method uses: what refines it asks for none of its own."""
+        alike = (other for other in self.methods if not self.method(other).refines)
+        same = (other for other in alike if self._learns(other, dataset) == self._learns(method, dataset))
+        return next(same, method) if self.method(method).refines else method
+
+    def _learns(self, method: str, dataset: str) -> tuple[object, ...]:
+        """Return all of a method's entry that a training on a data set depends on."""
+        entry, here = self.method(method), self.method(method).on(dataset)
+        return entry.module, entry.teacher, entry.watch, here.params, here.training
+
     def teacher(self, method: str) -> str | None:
         """Return the method that a student learns from."""
         return self.method(method).teacher
@@ -138,6 +151,10 @@ class Settings:
         """Return the options of a method's registration on a data set."""
         return self.method(method).on(dataset).params
 
+    def refine(self, method: str, dataset: str) -> Mapping[str, object]:
+        """Return the options of what refines a method's displacements on a data set; empty where nothing does."""
+        return self.method(method).on(dataset).refine
+
     def training(self, method: str, dataset: str) -> Options:
         """Return the options of a method's training on a data set."""
         return self.method(method).on(dataset).training
@@ -155,9 +172,12 @@ class Settings:
     def shown(self, method: str) -> Method:
         """Return how a report names a method."""
         entry = self.method(method)
-        adapted = [name for name in self.datasets if self.params(method, name) != self.params(method, "")]
+        adapted = [name for name in self.datasets if self._registers(method, name) != self._registers(method, "")]
         reported = str(entry.reported or "")
         return Method(label=entry.label, kind=entry.kind, cite=entry.cite, adapted=adapted, reported=reported)
+
+    def _registers(self, method: str, dataset: str) -> tuple[object, object]:
+        return self.params(method, dataset), self.refine(method, dataset)
 
     def cast(self, paper: str) -> dict[str, str]:
         """Return which selected data set plays each one of a paper's."""

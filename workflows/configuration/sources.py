@@ -11,14 +11,14 @@ import ast
 import copy
 import sys
 import tokenize
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import decode_source
 from pathlib import Path
 from typing import Any
 
-from benchmarks.provenance import ROOT, versions
+from benchmarks.provenance import ROOT, is_own, versions
 from datasets.files import DataError, one_line
 
 ROOMS = ("datasets", "methods", "benchmarks", "reports", "workflows")
@@ -46,24 +46,36 @@ class Option:
     fields: Mapping[str, Option] | None = None
 
 
+def method_file(module: str) -> Path:
+    """Return the file of a method's module."""
+    return Path(module) if is_own(module) else ROOT / "methods" / f"{module}.py"
+
+
 def sources_of(modules: Iterable[str], *, root: Path = ROOT) -> list[Path]:
-    """Return the project's own files that some modules (dotted names) import, themselves included, sorted."""
+    """Return the project's own files that some modules import, themselves included, sorted.
+
+    Modules have dotted names; one of a user's own is its file, and then the files beside it that it imports belong to
+    them too.
+    """
     pending, found = list(modules), {}
+    beside = {Path(name).parent for name in pending if is_own(name)}
     while pending:
         name = pending.pop()
-        path = module_path(name, root=root)
+        path = module_path(name, root=root, beside=beside)
         if path is None or name in found:
             continue
         found[name] = path
-        pending += [name.rpartition(".")[0]] if "." in name else []
+        pending += [name.rpartition(".")[0]] if "." in name and not is_own(name) else []
         pending += [*imported_modules(path), *modules_loaded_by_name(path, root=root)]
-    return sorted(found.values())
+    return sorted({*found.values()})
 
 
-def libraries_of(modules: Iterable[str], *, root: Path = ROOT) -> dict[str, str]:
+def libraries_of(modules: Collection[str], *, root: Path = ROOT) -> dict[str, str]:
     """Return the versions of the third-party packages that some modules and their own imports use."""
-    names = {name.split(".")[0] for path in sources_of(modules, root=root) for name in imported_modules(path)}
+    files, beside = sources_of(modules, root=root), {Path(name).parent for name in modules if is_own(name)}
+    names = {name.split(".")[0] for path in files for name in imported_modules(path)}
     foreign = names - {*ROOMS, *sys.stdlib_module_names, "_typeshed"}  # the last exists for type checkers alone
+    foreign = {name for name in foreign if module_path(name, root=root, beside=beside) is None}
     return versions(_DISTRIBUTIONS.get(name, name) for name in foreign)
 
 
@@ -78,7 +90,7 @@ def modules_loaded_by_name(path: Path, *, root: Path = ROOT) -> list[str]:
 def imported_modules(path: Path) -> list[str]:
     """Return the dotted names that a file imports, anywhere in it; ``from a import b`` yields ``a`` and ``a.b``."""
     names = []
-    for node in ast.walk(_parse(path)):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
@@ -86,34 +98,43 @@ def imported_modules(path: Path) -> list[str]:
     return names
 
 
-def module_path(name: str, *, root: Path = ROOT) -> Path | None:
-    """Return the file of a module of this project, or None for anything else."""
-    if name.split(".")[0] not in ROOMS:
-        return None
-    stem = root.joinpath(*name.split("."))
-    candidates = (stem.with_suffix(".py"), stem / "__init__.py")
+def module_path(name: str, *, root: Path = ROOT, beside: Iterable[Path] = ()) -> Path | None:
+    """Return the file of a module of this project, or of one in the folders ``beside``; None for anything else."""
+    if is_own(name):
+        return Path(name)
+    first = name.split(".")[0]
+    places = [root] if first in ROOMS else [] if first in sys.stdlib_module_names else beside
+    stems = [place.joinpath(*name.split(".")) for place in places]
+    candidates = (path for stem in stems for path in (stem.with_suffix(".py"), stem / "__init__.py"))
     return next((path for path in candidates if path.is_file()), None)
+
+
+def file_of(name: str) -> Path:
+    """Return the file of a module of this project that is there."""
+    path = module_path(name)
+    assert path is not None, name
+    return path
 
 
 def module_names(room: str, *, root: Path = ROOT) -> list[str]:
     """Return the modules of a room that define its contract function (``load`` for methods, ``prepare`` for data)."""
     function = {"methods": "load", "datasets": "prepare"}[room]
-    return [path.stem for path in _modules_in(root / room) if _function(path, function)]
+    return [path.stem for path in _modules_in(root / room) if function_of(path, function)]
 
 
 def _modules_in(folder: Path) -> list[Path]:
     """Return the modules of a folder, leaving out what editors and other systems drop there and what is half written.
 
-    A broken module that is asked for by its name is refused (`_parse`); one that nobody asks for stops nobody.
+    A broken module that is asked for by its name is refused (`parsed`); one that nobody asks for stops nobody.
     """
     found = (path for path in sorted(folder.glob("*.py")) if path.stem.isidentifier() and path.stem != "__init__")
-    return [path for path in found if path.is_file() and not isinstance(_parsed(path), Exception)]
+    return [path for path in found if path.is_file() and not isinstance(_read(path), Exception)]
 
 
 @cache
 def options_of(path: Path, name: str) -> Mapping[str, Option]:
     """Return the fields of a dataclass in a file, inherited ones first; empty when there is no such class."""
-    home, node = _class(path, name)
+    home, node = class_of(path, name)
     if home is None or node is None:
         return {}
     options: dict[str, Option] = {}
@@ -130,7 +151,7 @@ def options_of(path: Path, name: str) -> Mapping[str, Option]:
 
 def parameters_of(path: Path, function: str) -> set[str]:
     """Return the names of a function's parameters; empty when there is no such function."""
-    node = _function(path, function)
+    node = function_of(path, function)
     return {each.arg for each in (*node.args.args, *node.args.kwonlyargs)} if node else set()
 
 
@@ -142,34 +163,36 @@ def constant_of(path: Path, name: str, default: Any = None) -> Any:
 
 def has_function(path: Path, name: str) -> bool:
     """Return whether a file defines a function."""
-    return _function(path, name) is not None
+    return function_of(path, name) is not None
 
 
-def _parse(path: Path) -> ast.Module:
-    parsed = _parsed(path)
-    if isinstance(parsed, ast.Module):
-        return parsed
-    line = f", line {parsed.lineno}" if isinstance(parsed, SyntaxError) and parsed.lineno else ""
-    why = parsed.msg if isinstance(parsed, SyntaxError) else parsed
-    raise BrokenFileError(f"{path}{line}: no Python file that can be read ({one_line(why)}); correct it") from parsed
+def parsed(path: Path) -> ast.Module:
+    """Return the syntax tree of a file; raise `BrokenFileError` where Python cannot read it."""
+    found = _read(path)
+    if isinstance(found, ast.Module):
+        return found
+    line = f", line {found.lineno}" if isinstance(found, SyntaxError) and found.lineno else ""
+    why = found.msg if isinstance(found, SyntaxError) else found
+    raise BrokenFileError(f"{path}{line}: no Python file that can be read ({one_line(why)}); correct it") from found
 
 
 @cache
-def _parsed(path: Path) -> ast.Module | Exception:
+def _read(path: Path) -> ast.Module | Exception:
     try:
         return ast.parse(decode_source(path.read_bytes()), filename=str(path))  # as Python's own import reads it
     except (SyntaxError, ValueError, RecursionError, OSError) as error:
         return error
 
 
-def _function(path: Path, name: str) -> ast.FunctionDef | None:
-    return next((n for n in _parse(path).body if isinstance(n, ast.FunctionDef) and n.name == name), None)
+def function_of(path: Path, name: str) -> ast.FunctionDef | None:
+    """Return a function that a file defines."""
+    return next((n for n in parsed(path).body if isinstance(n, ast.FunctionDef) and n.name == name), None)
 
 
-def _class(path: Path, name: str) -> tuple[Path | None, ast.ClassDef | None]:
+def class_of(path: Path, name: str) -> tuple[Path | None, ast.ClassDef | None]:
     """Return a class that a file knows by a name, with the file of this project that defines it."""
     home, name = _home(path, name)
-    body = _parse(home).body if home else []
+    body = parsed(home).body if home else []
     return home, next((node for node in body if isinstance(node, ast.ClassDef) and node.name == name), None)
 
 
@@ -221,23 +244,29 @@ class _WriteOut(ast.NodeTransformer):
 def _fields(path: Path, annotation: ast.expr) -> Mapping[str, Option] | None:
     """Return the fields of the first class of this project that an annotation names."""
     names = (node.id for node in ast.walk(annotation) if isinstance(node, ast.Name))
-    return next((options_of(path, name) for name in names if _class(path, name)[1]), None)
+    return next((options_of(path, name) for name in names if class_of(path, name)[1]), None)
 
 
 def _home(path: Path, name: str) -> tuple[Path | None, str]:
     """Return the file of this project that defines what ``path`` knows by a name: itself, or one that it imports."""
-    for node in _parse(path).body:
+    for node in parsed(path).body:
         if isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
                 if (alias.asname or alias.name) == name:
-                    home = module_path(node.module)
+                    home = module_path(node.module, beside=_beside(path))
                     return _home(home, alias.name) if home else (None, name)
     return path, name
 
 
+def _beside(path: Path) -> list[Path]:
+    """Return the folder in which a file of a user's own has others beside it; none for a file of this project."""
+    ours = path.is_relative_to(ROOT) and path.relative_to(ROOT).parts[0] in ROOMS
+    return [] if ours else [path.parent]
+
+
 def _assigned(path: Path, name: str) -> ast.expr | None:
     """Return the expression that a file assigns to a module-level name."""
-    for node in _parse(path).body:
+    for node in parsed(path).body:
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         if any(isinstance(target, ast.Name) and target.id == name for target in targets):
             return getattr(node, "value", None)

@@ -56,6 +56,8 @@ class About:
     status: str
     reason: str
     seconds: float | None
+    refine_seconds: float | None  # what of them went into --refine
     run: RunRow  # with the options of the method, and the libraries
+    warnings: list[str] = field(default_factory=list[str])
     numbers: list[Number] = field(default_factory=list[Number])
     files: list[Written] = field(default_factory=list[Written])

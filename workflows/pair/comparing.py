@@ -23,6 +23,7 @@ from workflows.pair.about import About, Input, Number, Written
 from workflows.pair.fields import Field
 from workflows.pair.grids import Grid, Rule
 from workflows.pair.judging import Truth, headline, numbers
+from workflows.pair.modalities import difference, warning
 from workflows.pair.outputs import PICTURE, described, write_about, write_results
 from workflows.pair.registering import PAIR, Order, Outcome, prepare, run
 
@@ -49,6 +50,7 @@ class _Ready:
     data: Dataset
     inputs: tuple[Input, Input]
     before: Field
+    difference: str  # in what their modalities seem to differ
 
     @property
     def volumes(self) -> tuple[Volume, Volume]:
@@ -59,6 +61,8 @@ def compare(pair: Pair, orders: Sequence[Order], out: Path, *, work: Path, threa
     """Run every method; return why the first one that failed did so, empty where all went well."""
     ready, failed, rows = _prepared(pair, work / "data"), "", list[dict[str, object]]()
     for each in orders:
+        if doubt := warning(ready.difference, each.by.method, across=each.across):
+            logger.warning("warning: %s", doubt)
         logger.info("%s: registers %s, %d threads", each.by.method, " x ".join(map(str, pair.grid.shape)), threads)
         try:
             outcome = run(each, ready.data, work / each.by.method, threads)
@@ -67,10 +71,10 @@ def compare(pair: Pair, orders: Sequence[Order], out: Path, *, work: Path, threa
             rows.append({"method": each.by.method, "status": "failed"})
             continue
         folder = out / each.by.method if len(orders) > 1 else out
-        found = _written(ready, outcome, folder)
-        rows.append({"method": each.by.method, "status": outcome.status, "seconds": outcome.seconds, **_cells(found)})
+        found = _written(ready, outcome, folder, doubt)
+        rows.append(_row(outcome, found))
         if outcome.status == "ok":
-            logger.info("%s: %.1f s, %s", each.by.method, outcome.seconds or 0, folder)
+            logger.info("%s: %s, %s", each.by.method, _seconds(outcome), folder)
         else:
             logger.warning("%s: %s, %s", each.by.method, outcome.status, outcome.reason)
             failed = failed or f"{each.by.method}: {outcome.status}, {outcome.reason}"
@@ -84,10 +88,11 @@ def _prepared(pair: Pair, folder: Path) -> _Ready:
     (fixed, low), (moving, high) = (intensities(image, pair.rule.window) for image in images)
     still = pair.grid.back(np.zeros((3, *pair.grid.shape), np.float32), pair.fixed)
     inputs = described(pair.fixed, low), described(pair.moving, high)
-    return _Ready(pair, prepare(folder, pair.grid.affine, fixed, moving), inputs, still)
+    differ = difference((pair.fixed, pair.moving), (fixed, moving))
+    return _Ready(pair, prepare(folder, pair.grid.affine, fixed, moving), inputs, still, differ)
 
 
-def _written(ready: _Ready, outcome: Outcome, folder: Path) -> list[Number]:
+def _written(ready: _Ready, outcome: Outcome, folder: Path, doubt: str) -> list[Number]:
     """Write what a method gave, and what was done; return the numbers."""
     files, found, pair, order = list[Written](), list[Number](), ready.pair, outcome.order
     if outcome.displacement is not None:
@@ -112,6 +117,8 @@ def _written(ready: _Ready, outcome: Outcome, folder: Path) -> list[Number]:
         status=outcome.status,
         reason=outcome.reason,
         seconds=outcome.seconds,
+        refine_seconds=outcome.refine_seconds,
+        warnings=[doubt] if doubt else [],
         run=outcome.run,
         numbers=found,
         files=files,
@@ -127,8 +134,16 @@ def _draw(ready: _Ready, displacement: Array, path: Path, title: str) -> None:
     write_picture(draw_registration(planes(*ready.volumes, displacement), title), path)
 
 
-def _cells(found: Sequence[Number]) -> dict[str, float | None]:
-    return {f"{each.metric} ({each.protocol})": each.value for each in headline(found)}
+def _seconds(outcome: Outcome) -> str:
+    refined = outcome.refine_seconds
+    return f"{outcome.seconds or 0:.1f} s" + ("" if refined is None else f", {refined:.1f} of them refining")
+
+
+def _row(outcome: Outcome, found: Sequence[Number]) -> dict[str, object]:
+    """Return a method's row of the table of all."""
+    cells = {f"{each.metric} ({each.protocol})": each.value for each in headline(found)}
+    seconds = {"seconds": outcome.seconds, "refine_seconds": outcome.refine_seconds}
+    return {"method": outcome.order.by.method, "status": outcome.status, **seconds, **cells}
 
 
 def _quantity(metric: str, value: float | None) -> str:

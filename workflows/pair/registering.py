@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -14,17 +15,22 @@ from datasets.description import Description, TrainingSplit
 from datasets.files import Array, DataError, read_displacement, sha256
 from workflows.planning.layout import ChunkFolder
 from workflows.planning.specs import MethodSpec, RegisterSpec, RunSpec
+from workflows.running import environment
 
 PAIR = Pair("fixed", "moving")
 
 
 @dataclass(frozen=True)
 class Order:
-    """A method as it was asked for, the weights of a network, and the seconds that it may take."""
+    """A method as it was asked for, the weights of a network, and the seconds that it may take.
+
+    ``across`` says whether it can register images of two modalities.
+    """
 
     by: MethodSpec
     weights: Path | None
     time_limit: float
+    across: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +43,7 @@ class Outcome:
     reason: str
     seconds: float | None
     displacement: Array | None
+    refine_seconds: float | None = None
 
 
 def prepare(folder: Path, affine: Array, fixed: Array, moving: Array) -> Dataset:
@@ -60,7 +67,8 @@ def run(order: Order, data: Dataset, folder: Path, threads: int) -> Outcome:
     spec = RunSpec(by=order.by, dataset=data.name, data=data.folder, training=training, time_limit=order.time_limit)
     write(step, RegisterSpec(run=spec, chunk=0, chunks=1, sources=[], folder=folder))
     command = [sys.executable, "-m", "workflows.register", str(step), "--threads", str(threads)]
-    told = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False).stderr.strip().splitlines()
+    ours = {**os.environ, **environment.search_path()}  # wherever the command is called
+    told = subprocess.run(command, stderr=subprocess.PIPE, text=True, env=ours).stderr.strip().splitlines()
     if not chunk.registrations.exists():
         raise DataError((told or ["error: the registration was stopped"])[-1].removeprefix("error: "))
     done = read(chunk.registrations, Registrations)
@@ -68,7 +76,7 @@ def run(order: Order, data: Dataset, folder: Path, threads: int) -> Outcome:
         return Outcome(order, done.run, "unavailable", done.unavailable, None, None)
     (record,) = done.pairs
     displacement = read_displacement(chunk.displacement(PAIR)) if record.status == "ok" else None
-    return Outcome(order, done.run, record.status, record.reason, record.seconds, displacement)
+    return Outcome(order, done.run, record.status, record.reason, record.seconds, displacement, record.refine_seconds)
 
 
 def _training(order: Order, folder: Path) -> Path:

@@ -15,9 +15,9 @@ def files_of(*modules: str) -> list[str]:
     return list(_sources(modules, os.getcwd()))
 
 
-def libraries_of(module: str) -> dict[str, str]:
-    """Return the libraries that a module of the project depends on, with their versions."""
-    return dict(_libraries(module))
+def libraries_of(*modules: str) -> dict[str, str]:
+    """Return the libraries that some modules depend on, with their versions."""
+    return dict(_libraries(modules))
 
 
 @cache  # thousands of jobs ask for the same few
@@ -26,8 +26,8 @@ def _sources(modules: tuple[str, ...], here: str) -> tuple[str, ...]:
 
 
 @cache
-def _libraries(module: str) -> dict[str, str]:
-    return sources.libraries_of([module])
+def _libraries(modules: tuple[str, ...]) -> dict[str, str]:
+    return sources.libraries_of(modules)
 
 
 def papers() -> list[str]:

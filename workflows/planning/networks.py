@@ -44,7 +44,7 @@ class Whole:
         """What equal networks share: module, device, and the options at the paper's size."""
         if self.reason:
             return self.by.method, self.by.device, self.reason
-        return self.by.module, self.by.device, encode(self.by.params).decode()
+        return self.by.module, self.by.device, encode(self.by.options).decode()
 
 
 @dataclass(frozen=True)

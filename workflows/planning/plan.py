@@ -61,8 +61,8 @@ class Plan:
 
     def training_gpus(self, wildcards: Wildcards) -> int:
         """Return how many GPUs a training takes: one for each of its processes."""
-        processes = self.settings.training(wildcards.method, wildcards.dataset).get("processes", 1)
-        return processes * self.gpus(wildcards.method)
+        training = self.settings.training(wildcards.method, wildcards.dataset)
+        return training.get("processes", 1) * self.gpus(wildcards.method)
 
     def all_chunks(self) -> dict[ChunkFolder, Wildcards]:
         """Return every chunk of every selected run, with the names in its path."""
@@ -91,7 +91,8 @@ class Plan:
         """Return the names in the path of every training's outcome: those that runs need, and those of teachers."""
         runs = ((m, d, seed) for m, d in self.settings.runs for seed in self.settings.seeds(m, d))
         learning = ((m, self.settings.train_on(m, d), str(seed)) for m, d, seed in runs if self.settings.trains(m))
-        return {path: where for m, d, seed in learning for path, where in self._taught(Wildcards(d, m, seed, ""))}
+        jobs = [Wildcards(d, self.settings.learner(m, d), seed, "") for m, d, seed in learning]
+        return {path: where for job in jobs for path, where in self._taught(job)}
 
     def _taught(self, where: Wildcards) -> Iterator[tuple[Path, Wildcards]]:
         """Yield a training and that of its teacher."""
@@ -109,7 +110,7 @@ class Plan:
 
     def method_code(self, wildcards: Wildcards) -> list[str]:
         """Return the code that a registration depends on."""
-        return files_of(self.settings.module(wildcards.method), "workflows.running.worker")
+        return files_of(*self._method(wildcards.method, wildcards.dataset, 0).modules, "workflows.running.worker")
 
     def given_files(self, wildcards: Wildcards) -> list[str]:
         """Return the files that a method's options give it, whose change registers anew."""
@@ -135,7 +136,7 @@ class Plan:
         names, about = {run.dataset for run in spec.runs}, self.layout
         trainings = {str(run.training) for run in spec.runs if run.training}
         data = [place(name) for name in names for place in (about.description, about.images, about.masks)]
-        code = files_of("workflows.running.worker", *(by.module for by in methods))  # started by name, not imported
+        code = files_of("workflows.running.worker", *(name for by in methods for name in by.modules))  # by name
         return sorted({*map(str, data), *trainings, *code})
 
     def jobs(self) -> Iterator[tuple[Path, Spec]]:
@@ -170,7 +171,7 @@ class Plan:
         method, dataset, seed = wildcards.method, wildcards.dataset, wildcards.seed
         teacher = self._teacher(wildcards)
         return TrainSpec(
-            by=self._method(method, dataset, seed),
+            by=replace(self._method(method, dataset, seed), refine={}),
             dataset=dataset,
             data=self.layout.data(dataset),
             training=self.settings.training(method, dataset),
@@ -259,24 +260,24 @@ class Plan:
     def _training(self, method: str, dataset: str, seed: int | str) -> TrainingFolder | None:
         if not self.settings.trains(method):
             return None
-        return self.layout.training(self.settings.train_on(method, dataset), method, seed)
+        learned_on = self.settings.train_on(method, dataset)
+        return self.layout.training(learned_on, self.settings.learner(method, learned_on), seed)
 
     def _teacher(self, wildcards: Wildcards) -> TrainingFolder | None:
         teacher = self.settings.teacher(wildcards.method)
         return self.layout.training(wildcards.dataset, teacher, wildcards.seed) if teacher else None
 
-    def _sees_truth(self, method: str) -> bool:
-        return "true_displacement" in self.settings.needs(method)
-
     def _method(self, method: str, dataset: str, seed: int | str) -> MethodSpec:
-        return MethodSpec(
+        by = MethodSpec(
             method=method,
             module=self.settings.module(method),
             params=self.settings.params(method, dataset),
             device="cuda" if self.gpus(method) else "cpu",
             seed=int(seed),
-            libraries=libraries_of(self.settings.module(method)),
+            libraries={},
+            refine=self.settings.refine(method, dataset),
         )
+        return replace(by, libraries=libraries_of(*by.modules))
 
     def _run(self, method: str, dataset: str, seed: int | str) -> RunSpec:
         training = self._training(method, dataset, seed)
@@ -286,7 +287,7 @@ class Plan:
             data=self.layout.data(dataset),
             training=training.outcome if training else None,
             time_limit=self.settings.time_limit(method, dataset),
-            truth=self._sees_truth(method),
+            truth="true_displacement" in self.settings.needs(method),
             given=self.settings.given(method, dataset),
         )
 

@@ -5,11 +5,20 @@ A job is handed the path of a file that holds its specification (`workflows.plan
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from benchmarks.provenance import placeless
 from benchmarks.records import Keep, Options
 from reports.reading.method import Method
+
+REFINEMENT = "methods.blocks.refinement.adam"  # what may follow any registration, with its options `Refinement`
+
+
+def modules_of(module: str, refine: Mapping[str, object]) -> list[str]:
+    """Return the modules that register: a method's own, and the one that refines after it where that has options."""
+    return [module, REFINEMENT] if refine else [module]
 
 
 class Spec:
@@ -30,7 +39,11 @@ class Spec:
 
 @dataclass(frozen=True, kw_only=True)
 class MethodSpec:
-    """One method as one job runs it: ``module`` is its dotted name, ``libraries`` the versions that it depends on."""
+    """One method as one job runs it: ``libraries`` are the versions that it depends on.
+
+    ``module`` is a dotted name, or the file of a user's own; ``refine`` are the options of what follows each
+    registration (`methods.blocks.refinement`), nothing where they are empty.
+    """
 
     method: str
     module: str
@@ -38,6 +51,23 @@ class MethodSpec:
     device: str
     seed: int
     libraries: dict[str, str]
+    refine: Options = field(default_factory=dict)
+
+    @property
+    def modules(self) -> list[str]:
+        """The modules that register: the method's own, and what refines after it."""
+        return modules_of(self.module, self.refine)
+
+    @property
+    def identity(self) -> Mapping[str, object]:
+        """What tells its results from those of others: the place of a user's own file does not."""
+        own = {key: value for key, value in asdict(self).items() if key != "refine" or value}
+        return {**own, "module": placeless(self.module)}
+
+    @property
+    def options(self) -> Mapping[str, object]:
+        """The options as a row of provenance has them."""
+        return {**self.params, "refine": self.refine} if self.refine else self.params
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -67,14 +67,15 @@ class Request:
 class Reply:
     """The outcome of one pair: a status with its reason; seconds, CPU seconds over them, and MiB where that is ok.
 
-    A method that hands over what was made elsewhere has none of these numbers.
-
-    ``printed`` has the last lines of the method's output, where it did not survive.
+    A method that hands over what was made elsewhere has none of these numbers. ``refine_seconds`` are those of
+    ``seconds`` that refined the displacement, None where nothing did. ``printed`` has the last lines of the method's
+    output, where it did not survive.
     """
 
     status: str
     reason: str
     seconds: float | None = None
+    refine_seconds: float | None = None
     cpu: float | None = None
     peak_memory: float | None = None
     printed: list[str] = field(default_factory=list)

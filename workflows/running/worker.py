@@ -29,6 +29,7 @@ from benchmarks.records import UNAVAILABLE, decode, encode
 from datasets import geometry
 from datasets.case import Pair, check_same_grid, open_dataset
 from datasets.files import Array, DataError, Volume, one_line, read_displacement, read_volume, write_displacement
+from workflows.planning.specs import REFINEMENT, MethodSpec
 from workflows.running import machine
 from workflows.running.messages import MACHINE, Greeting, Reply, Request, Start
 from workflows.running.options import build, import_method
@@ -73,6 +74,7 @@ class Loaded:
     """
 
     register: Register
+    refine: Register | None  # what follows each registration
     needs: tuple[str, ...]
     clocked: bool
     message: Start
@@ -87,7 +89,15 @@ def _load(message: Start) -> Loaded:
     data = {"data": open_dataset(message.data)} if message.data and wants_data else {}
     register = module.load(params, device=by.device, seed=by.seed, checkpoint=message.checkpoint, **data)
     needs, clocked = tuple(getattr(module, "NEEDS", ())), getattr(module, "CLOCKED", True)
-    return Loaded(register, needs, clocked, message, resident_memory())
+    return Loaded(register, _refinement(by), needs, clocked, message, resident_memory())
+
+
+def _refinement(by: MethodSpec) -> Register | None:
+    """Return what refines a method's displacements; its code is no part of methods that nothing refines."""
+    if not by.refine:
+        return None
+    module = importlib.import_module(REFINEMENT)
+    return module.refinement(build(module.Refinement, by.refine), by.device)
 
 
 def _pin(cores: Collection[int]) -> None:
@@ -98,7 +108,7 @@ def _pin(cores: Collection[int]) -> None:
 
 
 def _cost(message: Start) -> dict[str, float]:
-    module = importlib.import_module(message.by.module)
+    module = import_method(message.by.module)
     if not message.counted or not hasattr(module, "cost"):
         return {}
     return dict(module.cost(message.shape, build(module.Params, message.by.params)))
@@ -115,6 +125,7 @@ def _answer(method: Loaded, request: Request) -> Reply:
     try:
         with _own_surroundings(method.message.room), measure(method.held, method.message.by.device) as cost:
             displacement = _laid_out(method.register(fixed.array, moving.array, fixed.spacing, **extras))
+            displacement, took = _refined(method, fixed, moving, displacement)
         checked = _check(displacement, fixed.array.shape)
     except Exception as error:
         if not isinstance(error, InvalidOutputError):
@@ -127,8 +138,24 @@ def _answer(method: Loaded, request: Request) -> Reply:
         why = error.strerror or one_line(error)
         return Reply(status=MACHINE, reason=f"{request.out}: {why}; correct that and run again")
     if not method.clocked:
-        return Reply(status="ok", reason="")
-    return Reply(status="ok", reason="", seconds=cost.seconds, cpu=cost.cpu, peak_memory=cost.peak_memory)
+        return Reply(status="ok", reason="", refine_seconds=took)
+    return Reply(
+        status="ok",
+        reason="",
+        seconds=cost.seconds,
+        refine_seconds=took,
+        cpu=cost.cpu,
+        peak_memory=cost.peak_memory,
+    )
+
+
+def _refined(method: Loaded, fixed: Volume, moving: Volume, displacement: Any) -> tuple[Any, float | None]:
+    """Return a displacement after what follows the registration, with the seconds of that; None where nothing does."""
+    if method.refine is None:
+        return displacement, None
+    began = time.perf_counter()
+    refined = method.refine(fixed.array, moving.array, _check(displacement, fixed.array.shape))
+    return refined, time.perf_counter() - began
 
 
 def _read(request: Request, needs: tuple[str, ...]) -> tuple[Volume, Volume, dict[str, Array | Pair]]:

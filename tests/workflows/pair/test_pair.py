@@ -11,6 +11,7 @@ from safetensors.numpy import save_file
 from scipy import ndimage
 
 from tests.datasets.own.made import SHIFT, interior, labelled, scene, write
+from tests.workflows.own.files import copied
 from workflows.pair.__main__ import main
 from workflows.pair.outputs import displacement_names
 
@@ -149,6 +150,11 @@ FAULTS = {
     "unknown option": (["--method", "demons", "--set", "itrations=3"], "unknown option 'itrations'"),
     "spacing": (["--method", "demons", "--spacing", "-1"], "--spacing: expected mm above 0"),
     "window": (["--method", "demons", "--window", "5", "2"], "the second number has to be the larger one"),
+    "steps below none": (["--method", "demons", "--refine", "-1"], "--refine: expected 0 steps or more, got -1"),
+    "refinement of none": (["--method", "demons", "--set", "refine.rate=0.2"], "needs --refine N"),
+    "unknown refinement": (["--method", "demons", "--refine", "2", "--set", "refine.rat=1"], "did you mean 'rate'?"),
+    "absent file": (["--method", "./nowhere.py"], "nowhere.py: no such file"),
+    "no method's file": (["--method", __file__], "no function `load`"),
     "threads": (["--method", "demons", "--threads", "4096"], "--threads: expected 1 to"),
 }
 
@@ -162,6 +168,61 @@ def test_faults_are_one_line_and_leave_nothing(inputs, tmp_path, options, fault)
     assert fault in text
     assert "\n" not in text
     assert not (tmp_path / "out").exists()
+
+
+def flat(folder, ending):
+    image = scene()[:, :, 15]
+    return write(image, folder / f"flat{ending}")
+
+
+def series(folder, ending):
+    return write(sitk.JoinSeries(scene(), scene()), folder / f"series{ending}")
+
+
+@pytest.mark.parametrize("ending", [".nii", ".nii.gz", ".mha", ".nrrd"])
+@pytest.mark.parametrize("make", [flat, series])
+def test_a_moving_image_of_another_dimension_is_one_line(inputs, tmp_path, make, ending):
+    moving = make(tmp_path, ending)
+    with pytest.raises(SystemExit) as caught:
+        main([str(inputs / "fixed.nrrd"), str(moving), *QUICK, "--out", str(tmp_path / "out")])
+    text, dimension = str(caught.value), {flat: 2, series: 4}[make]
+    assert text.startswith(f"error: {moving}: ")
+    assert "3-D volume" in text or f"{dimension} dimensions; save one volume of three" in text
+    assert "\n" not in text
+    assert not (tmp_path / "out").exists()
+
+
+def test_refinement_betters_what_a_method_gives_and_is_timed_apart(inputs, tmp_path):
+    call = [str(inputs / "fixed.nrrd"), str(inputs / "moving.nii.gz"), "--method", "identity", "--threads", "1"]
+    call += ["--landmarks", str(inputs / "fixed.txt"), str(inputs / "moving.txt"), "--landmark-unit", "lps"]
+    errors, seconds = {}, {}
+    for steps in (0, 10, 40):
+        out = tmp_path / str(steps)
+        main([*call, "--refine", str(steps), "--out", str(out)])
+        about = json.loads((out / "registration.json").read_text())
+        numbers = {(each["metric"], each["protocol"], each["region"]): each for each in about["numbers"]}
+        errors[steps], seconds[steps] = numbers["tre", "continuous", "mean"]["value"], about["refine_seconds"]
+        assert numbers["folding_count", "forward", "all"]["value"] == 0
+        assert json.loads(about["run"]["params"]).get("refine") == ({"steps": steps} if steps else None)
+        assert about["seconds"] >= (about["refine_seconds"] or 0)
+    assert errors[0] == pytest.approx(np.linalg.norm(SHIFT), abs=1e-4)
+    assert errors[0] > errors[10] + 0.3 > errors[40] + 0.6
+    assert seconds[0] is None
+    assert seconds[10] > 0
+    table = pd.read_csv(tmp_path / "40" / "methods.csv")
+    assert table.refine_seconds.tolist() == pytest.approx([seconds[40]])
+
+
+def test_a_method_in_a_file_of_ones_own(inputs, tmp_path, monkeypatch):
+    copied(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    main([
+        *(str(inputs / name) for name in ("fixed.nrrd", "moving.nii.gz")),
+        *("--methods", "identity,./my_method.py", "--set", "my-method.longest=4", "--threads", "1", "--out", "out"),
+    ])  # fmt: skip
+    assert pd.read_csv("out/methods.csv").status.tolist() == ["ok", "ok"]
+    about = json.loads((tmp_path / "out" / "my-method" / "registration.json").read_text())
+    assert (about["run"]["module"], json.loads(about["run"]["params"])) == ("my_method.py", {"longest": 4})
 
 
 def test_an_input_is_never_overwritten(inputs, tmp_path):

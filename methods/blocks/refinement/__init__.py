@@ -1,0 +1,1 @@
+"""Instance optimisation: what fits a displacement further to its own pair, whichever method it comes from."""

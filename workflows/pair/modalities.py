@@ -1,0 +1,75 @@
+"""Whether the two images of a pair look as if of two modalities, and whether a method can register such a pair.
+
+The rule, of which the first that holds is told: both are DICOM series and name different modalities; one has Hounsfield
+units (`HELD` of its voxels and more lie below `AIR`) and the other no voxel below zero; where both images are bright on
+the pair's grid, as their headers place them, their intensities are correlated by less than `OPPOSED`.
+"""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# SimpleITK is not typed.
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk  # noqa: N813 - the library's usual name
+
+from datasets.files import Array
+from datasets.own.scans import Scan, own_locale
+
+AIR, HELD = -200.0, 0.005  # Hounsfield units
+BRIGHT, ENOUGH = 0.1, 1000  # of intensities in [0, 1], and voxels that have them in both images
+OPPOSED = -0.1
+MODALITY = "0008|0060"  # the DICOM tag
+
+
+def difference(scans: tuple[Scan, Scan], images: tuple[Array, Array]) -> str:
+    """Return in what the modalities of fixed and moving image seem to differ, empty where nothing tells.
+
+    Args:
+        scans: both images as they were read.
+        images: both on the pair's grid ``(D, H, W)``, in [0, 1].
+    """
+    named = [_named(scan.path) for scan in scans]
+    if all(named) and named[0] != named[1]:
+        return f"their DICOM headers say {named[0]} and {named[1]}"
+    values: list[Array] = [sitk.GetArrayViewFromImage(scan.image) for scan in scans]
+    cold = [float(np.mean(each < AIR)) for each in values]
+    for one, other, which in ((0, 1, "fixed"), (1, 0, "moving")):
+        if cold[one] >= HELD and values[other].min() >= 0:
+            return f"the {which} image has Hounsfield units, and the other one no voxel below 0"
+    both = (images[0] > BRIGHT) & (images[1] > BRIGHT)
+    if np.count_nonzero(both) >= ENOUGH:
+        correlation = _correlation(images[0][both], images[1][both])
+        if correlation < OPPOSED:
+            return f"where both are bright, what is brighter in one is darker in the other (r = {correlation:.2f})"
+    return ""
+
+
+def warning(found: str, method: str, *, across: bool) -> str:
+    """Return a line where a `difference` was found and a method cannot register ``across`` modalities."""
+    if not found or across:
+        return ""
+    return (
+        f"the two images seem to be of two modalities: {found}; {method} compares them as if of one. "
+        "ants-syn-mattes and convex-adam do not"
+    )
+
+
+def _named(path: Path) -> str:
+    """Return the modality that the DICOM series in a folder names, such as CT; empty for a file."""
+    if not path.is_dir():
+        return ""
+    reader: Any = sitk.ImageFileReader()
+    with own_locale():
+        reader.SetFileName(sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(path))[0])
+        reader.ReadImageInformation()
+    return reader.GetMetaData(MODALITY).strip() if reader.HasMetaDataKey(MODALITY) else ""
+
+
+def _correlation(one: Array, other: Array) -> float:
+    if one.std() == 0 or other.std() == 0:
+        return 0.0
+    return float(np.corrcoef(one, other)[0, 1])
