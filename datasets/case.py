@@ -78,6 +78,11 @@ class Described:
         """The pairs to register, in order."""
         return list(self.description.test)
 
+    @property
+    def validation_pairs(self) -> list[Pair]:
+        """The pairs to choose options on, in order; their truth is in a prepared folder only where that is its use."""
+        return list(self.description.validation)
+
 
 @dataclass(frozen=True)
 class Dataset(Described):

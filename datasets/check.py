@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
+from itertools import combinations
 from pathlib import Path
 from typing import TypeVar
 from unicodedata import normalize
@@ -50,20 +51,21 @@ def _naming(about: Description) -> Iterator[Problem]:
     for twins in _alike(cases, _folded):
         names = " and ".join(map(repr, twins))
         yield Problem(f"cases {names}", "some disks do not tell these names apart; rename one")
-    for split, pairs in (("test", about.test), ("training", about.training.list)):
+    for split, pairs in (("test", about.test), ("validation", about.validation), ("training", about.training.list)):
         for pair, count in Counter(pairs).items():
             if pair.fixed == pair.moving:
                 yield Problem(f"{split} pair {pair.name}", "registers an image with itself; take it out")
             if count > 1:
                 yield Problem(f"{split} pair {pair.name}", f"is listed {count} times; keep one")
-    for twins in _alike(list(dict.fromkeys(about.test)), lambda pair: _folded(pair.displacement_file)):
+    judged = list(dict.fromkeys((*about.test, *about.validation)))
+    for twins in _alike(judged, lambda pair: _folded(pair.displacement_file)):
         names = " and ".join(pair.name for pair in twins)
-        yield Problem(f"test pairs {names}", f"would share the file {twins[0].displacement_file}; rename a case")
+        yield Problem(f"pairs {names}", f"would share the file {twins[0].displacement_file}; rename a case")
 
 
 def _splits(about: Description) -> Iterator[Problem]:
     """Yield what is wrong with the lists of cases and labels."""
-    training, tested = about.training, cases_of(about.test)
+    training = about.training
     if not about.test and not training.cases:
         yield Problem("test", "neither test pairs nor training cases are named; describe at least one of them")
     for case, count in Counter(training.cases).items():
@@ -74,11 +76,7 @@ def _splits(about: Description) -> Iterator[Problem]:
             yield Problem(f"training case {case}", "is in a training pair but not in training.cases; add it there")
     if training.pairs == "atlas" and not training.atlas:
         yield Problem("training", "the rule atlas needs a case to be the atlas; name it in atlas")
-    # The atlas is the fixed image of training and test alike; that is the protocol of atlas registration.
-    learnt = {about.subjects.get(case, case) for case in training.cases if case != training.atlas}
-    for subject in dict.fromkeys(about.subjects.get(case, case) for case in tested):
-        if subject in learnt:
-            yield Problem(f"subject {subject}", "subjects in both training and test; take it out of one of them")
+    yield from _shared_subjects(about)
     for label, count in Counter(about.evaluated_labels).items():
         if count > 1 or not 1 <= label <= LARGEST_LABEL:
             rule = f"labels are numbers from 1 (0 is background) to {LARGEST_LABEL}, each once; correct the list"
@@ -88,6 +86,22 @@ def _splits(about: Description) -> Iterator[Problem]:
             if count > 1 or not 1 <= label <= LARGEST_LABEL:
                 rule = f"its labels are numbers from 1 to {LARGEST_LABEL}, each once; correct the list"
                 yield Problem(f"label set {name!r}, label {label}", rule)
+
+
+def _shared_subjects(about: Description) -> Iterator[Problem]:
+    """Yield each subject that is in two of training, validation and test.
+
+    The atlas, by its name, is left out: it is the fixed image of all three, by the protocol of atlas registration.
+    """
+    splits = {"training": [*about.training.cases, *cases_of(about.training.list)]}
+    splits |= {"validation": cases_of(about.validation), "test": cases_of(about.test)}
+    subjects = {
+        split: {about.subjects.get(case, case) for case in cases if case != about.atlas}
+        for split, cases in splits.items()
+    }
+    for one, other in combinations(subjects, 2):
+        for subject in sorted(subjects[one] & subjects[other]):
+            yield Problem(f"subject {subject}", f"in both {one} and {other}; take it out of one of them")
 
 
 class _Contents:
@@ -106,16 +120,20 @@ class _Contents:
             yield from self._map(case, mask_file(case), largest=1)
             yield from self._map(case, labels_file(case), largest=LARGEST_LABEL)
         yield from self._training_masks()
-        for pair in self._test:
-            yield from self._test_pair(pair)
+        for split, pairs in (("test", self._test), ("validation", self._there(self.about.validation))):
+            for pair in pairs:
+                yield from self._judged_pair(pair, f"{split} pair {pair.name}")
         for pair, place in self._training:
             if pair.fixed in self.images and pair.moving in self.images:
-                yield from self._grids(pair, "training pair", place=place)
+                yield from self._grids(pair, f"training pair {pair.name}", place=place)
         yield from self._described()
 
     @property
     def _test(self) -> list[Pair]:
-        return [pair for pair in self.about.test if pair.fixed in self.images and pair.moving in self.images]
+        return self._there(self.about.test)
+
+    def _there(self, pairs: Iterable[Pair]) -> list[Pair]:
+        return [pair for pair in pairs if pair.fixed in self.images and pair.moving in self.images]
 
     @property
     def _training(self) -> Iterator[tuple[Pair, bool]]:
@@ -166,33 +184,33 @@ class _Contents:
         if case in self.images and (fault := self.images[case].difference(volume.placement)):
             yield Problem(file, f"does not lie as its image: {fault}; resample it onto the image's grid, nearest")
 
-    def _grids(self, pair: Pair, what: str, *, place: bool = True) -> Iterator[Problem]:
+    def _grids(self, pair: Pair, where: str, *, place: bool = True) -> Iterator[Problem]:
         if fault := self.images[pair.fixed].difference(self.images[pair.moving], place=place):
-            yield Problem(f"{what} {pair.name}", GRIDS.format(fault))
+            yield Problem(where, GRIDS.format(fault))
 
-    def _test_pair(self, pair: Pair) -> Iterator[Problem]:
-        yield from self._grids(pair, "test pair")
+    def _judged_pair(self, pair: Pair, where: str) -> Iterator[Problem]:
+        yield from self._grids(pair, where)
         files = labels_file(pair.fixed), labels_file(pair.moving)
         lacking = [file for file in files if not (self.folder / file).exists()]
         if len(lacking) == 1:
-            yield Problem(lacking[0], "missing, and the other image of a test pair has one; write both, or none")
-        yield from self._landmarks(pair)
+            yield Problem(lacking[0], "missing, and the other image of the pair has one; write both, or none")
+        yield from self._landmarks(pair, where)
         path = self.folder / pair.truth_file
         if path.exists():
             yield from self._truth(pair, path)
 
-    def _landmarks(self, pair: Pair) -> Iterator[Problem]:
+    def _landmarks(self, pair: Pair, where: str) -> Iterator[Problem]:
         paths = [self.folder / file for file in pair.landmark_files]
         if not any(path.exists() for path in paths):
             return
         try:
             points = [read_landmarks(path) for path in paths]
         except (OSError, ValueError) as error:
-            yield Problem(f"test pair {pair.name}", f"landmarks: {error}; write those of both images")
+            yield Problem(where, f"landmarks: {error}; write those of both images")
             return
         if len(points[0]) != len(points[1]):
             yield Problem(
-                f"test pair {pair.name}",
+                where,
                 f"{len(points[0])} landmarks of the fixed, {len(points[1])} of the moving image; write them in pairs",
             )
         for file, inside, case in zip(pair.landmark_files, points, (pair.fixed, pair.moving), strict=True):
@@ -239,10 +257,9 @@ class _Contents:
 
 def _cases(about: Description) -> list[str]:
     """Return each case that a description names, once."""
-    training = about.training
-    atlas = [training.atlas] if training.pairs == "atlas" and training.atlas else []
-    named = [*cases_of(about.test), *training.cases, *cases_of(training.list), *atlas]
-    return list(dict.fromkeys(named))
+    training, atlas = about.training, [about.atlas] if about.atlas else []
+    judged = cases_of((*about.test, *about.validation))
+    return list(dict.fromkeys([*judged, *training.cases, *cases_of(training.list), *atlas]))
 
 
 def _folded(name: str) -> str:

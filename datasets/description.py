@@ -191,6 +191,11 @@ class Description:
     files: dict[str, str] = field(default_factory=dict[str, str])  # sha256 of all that was prepared
 
     @property
+    def atlas(self) -> str:
+        """The case that all splits may share as fixed image, by the protocol of atlas registration; "" for none."""
+        return self.training.atlas if self.training.pairs == "atlas" else ""
+
+    @property
     def display_title(self) -> str:
         """The title for readers, which always says when a data set is a phantom."""
         title = self.title or self.name

@@ -12,6 +12,7 @@ from datasets.files import DataError
 from datasets.found import note_unseen
 from datasets.originals import recording
 from datasets.problem import UnfitError
+from datasets.withheld import withhold
 from workflows.planning.specs import PrepareSpec
 from workflows.running import stale
 from workflows.running.command import job
@@ -40,6 +41,7 @@ def prepare(spec: PrepareSpec) -> None:
             data = open_dataset(folder)
             if not data.description.phantom:  # what is drawn comes from no file, so a title names none
                 note_unseen(params)
+            about = withhold(folder, data.description, spec.judge)
     except UnfitError as error:
         for problem in error.problems[:SHOWN]:
             logger.error("%s", problem)
@@ -47,8 +49,9 @@ def prepare(spec: PrepareSpec) -> None:
             logger.error("and %d more", left)
         raise
     stale.keep(originals, folder)
-    images = len(list((folder / IMAGES).iterdir()))
-    logger.info("%d images, %d training and %d test pairs", images, len(data.training_pairs), len(data.test_pairs))
+    images, trained = len(list((folder / IMAGES).iterdir())), len(about.training.every_pair)
+    judged = f"{len(about.test)} {spec.judge}"
+    logger.info("%d images, %d training and %s pairs", images, trained, judged)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ class Params:
     spacing: tuple[float, float, float] | None = None  # mm; left out, the template's field of view fits the shape
     training: int  # number of training subjects
     test: int  # number of test subjects, none of them a training subject; the lung may have none, for training alone
+    validation: int = 0  # number of subjects to choose options on, none of them a training or test subject
     difficulty: float = 1.0  # 0 to 1.5, how far subjects differ and how deeply they breathe; 1 resembles real data
     seed: int = 0  # of everything; each subject draws from the seed, its split and its number
     severity: tuple[float, ...] | None = None  # lung: mean landmark distance of each test pair, mm, times difficulty
@@ -44,9 +45,16 @@ class Params:
             least = 0  # a data set for training alone
         if self.training < 0 or self.test < least:
             raise ValueError(f"prepare: needs training >= 0 and test >= {least}, got {self.training} and {self.test}")
+        if self.validation < 0 or 0 < self.validation < least:
+            raise ValueError(f"prepare: validation must be 0 or at least {least}, got {self.validation}")
         if not 0 <= self.difficulty <= 1.5:
             raise ValueError(f"prepare: difficulty must lie in [0, 1.5], got {self.difficulty}")
         self._check_lung()
+
+    @property
+    def subjects(self) -> int:
+        """How many subjects are drawn, beside an atlas."""
+        return self.training + self.validation + self.test
 
     @property
     def lung_options(self) -> list[str]:

@@ -255,7 +255,7 @@ def test_a_label_that_no_case_holds_and_a_missing_map_are_refused(tmp_path):
     for case in ("f", "m"):
         writer.image(case, IMAGE, AFFINE)
     writer.labels("f", LABELS, AFFINE)
-    with pytest.raises(UnfitError, match=r"truth/labels/m\.nii\.gz: missing, and the other image of a test pair has"):
+    with pytest.raises(UnfitError, match=r"truth/labels/m\.nii\.gz: missing, and the other image of the pair has"):
         writer.finish(ABOUT)
 
 

@@ -76,8 +76,15 @@ def test_pairs_that_would_be_mixed_up_are_refused(tmp_path, pairs, words):
     [
         ({"test": ()}, "neither test pairs nor training cases"),
         ({"test": (Pair("f", "x"),)}, "images/x.nii.gz: pairs name images that were not written"),
-        ({"training": TrainingSplit(("f",))}, "subject f: subjects in both training and test"),
-        ({"training": TrainingSplit(("x",)), "subjects": {"x": "same", "m": "same"}}, "subject same: subjects in both"),
+        ({"training": TrainingSplit(("f",))}, "subject f: in both training and test; take it out of one"),
+        ({"training": TrainingSplit(("x",)), "subjects": {"x": "same", "m": "same"}}, "subject same: in both training"),
+        ({"validation": (Pair("m", "x"),)}, "subject m: in both validation and test"),
+        (
+            {"training": TrainingSplit(("x",)), "validation": (Pair("y", "x"),)},
+            "subject x: in both training and validation",
+        ),
+        ({"validation": (Pair("x", "x"),)}, "validation pair x__x: registers an image with itself"),
+        ({"validation": (Pair("x", "y"),) * 2}, "validation pair x__y: is listed 2 times"),
         ({"training": TrainingSplit((), "listed", list=(Pair("x", "y"),))}, "not in training.cases"),
         ({"spacing": (1.5, 1.0, 2.0)}, "spacing: (1.5, 1.0, 2.0) is described, but f has (1.5, 1.0, 2.5)"),
         ({"orientation": ("R", "A", "S")}, "orientation: ('R', 'A', 'S') is described"),

@@ -142,7 +142,7 @@ def test_labels_that_were_scaled_or_resampled_are_rounded(project, tmp_path):
     ("pairs", "words"),
     [
         ([["sub__1", "sub__2"]], "case 'sub__1': a name cannot hold __"),
-        ([["a_b", "c"], ["a", "b_c"]], "test pairs a_b__c and a__b_c: would share the file disp_a_b_c.nii.gz"),
+        ([["a_b", "c"], ["a", "b_c"]], "pairs a_b__c and a__b_c: would share the file disp_a_b_c.nii.gz"),
         ([["a", "A"]], "some disks do not tell these names apart"),
     ],
 )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from benchmarks.records import Keep, Options
 from datasets.files import DataError
+from datasets.withheld import Judged
 
 
 class SettingsError(DataError):
@@ -23,6 +24,7 @@ class DatasetConfig:
     like: str | None = None
     params: Options = field(default_factory=dict)
     train_on: str | None = None
+    judge: Judged = "test"
     chunks: int = 1
     keep: Keep | None = None
 

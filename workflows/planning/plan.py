@@ -163,6 +163,7 @@ class Plan:
             module=entry.module,
             params=entry.params,
             folder=self.layout.data(wildcards.dataset),
+            judge=entry.judge,
             changes=self.changes.get(wildcards.dataset, 0),
         )
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from benchmarks.provenance import placeless
 from benchmarks.records import Keep, Options
+from datasets.withheld import Judged
 from reports.reading.method import Method
 
 REFINEMENT = "methods.blocks.refinement.adam"  # what may follow any registration, with its options `Refinement`
@@ -90,7 +91,7 @@ class RunSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class PrepareSpec(Spec):
-    """A data set to be prepared in ``folder`` by a module of `datasets`.
+    """A data set to be prepared in ``folder`` by a module of `datasets`; ``judge`` says which pairs are registered.
 
     ``changes`` says how often the original files have changed (`workflows.running.stale`), so that each time makes
     another specification.
@@ -100,6 +101,7 @@ class PrepareSpec(Spec):
     module: str
     params: Options
     folder: Path
+    judge: Judged = "test"
     changes: int = 0
 
     @property

@@ -17,7 +17,7 @@ from scipy import ndimage
 
 from datasets.case import Pair, Writer
 from datasets.chest_ct.lungs import WINDOW
-from datasets.description import Description, TrainingSplit
+from datasets.description import Description, TrainingSplit, cases_of
 from datasets.geometry import Array
 from datasets.grid import Grid
 from datasets.phantoms.lung.anatomy import NAMES
@@ -28,7 +28,7 @@ from datasets.phantoms.options import Params
 LUNGS = (1, 2)
 NOISE_HU = 18.0
 SEVERITY_MM = (7.0, 10.5, 4.2, 14.5, 8.5, 5.5, 12.5, 7.8, 9.5, 6.2)  # mean landmark distance of test pair 0, 1, ...
-_SPLITS = {"train": 0, "test": 1}
+_SPLITS = {"train": 0, "test": 1, "validation": 3}
 
 
 @dataclass(frozen=True)
@@ -53,17 +53,18 @@ def prepare_pairs(writer: Writer, params: Params, *, show: Callable[[str], objec
     """
     sizes = params.spacing or [extent / n for extent, n in zip(EXTENT_MM, params.shape, strict=True)]
     chest = Grid(params.shape, tuple(map(float, sizes)))
-    pairs: dict[str, list[Pair]] = {"train": [], "test": []}
+    counts = {"train": params.training, "test": params.test, "validation": params.validation}
+    pairs: dict[str, list[Pair]] = {split: [] for split in counts}
     distances: dict[str, float] = {}
     grids: dict[Pair, Grid] = {}
-    for split, number in [("train", k) for k in range(params.training)] + [("test", k) for k in range(params.test)]:
+    for split, number in [(split, number) for split, count in counts.items() for number in range(count)]:
         rng = np.random.default_rng([params.seed, _SPLITS[split], number])
         scans = draw_pair(rng, chest, **vars(_breath(params, split, number)))
         pair = Pair(f"{split}{number:02d}_inhale", f"{split}{number:02d}_exhale")
-        _write(writer, pair, scans, rng, truth=split == "test")
+        _write(writer, pair, scans, rng, truth=split != "train")
         pairs[split].append(pair)
         grids[pair] = scans.grid
-        if split == "test":
+        if split != "train":
             distances[pair.name] = round(scans.tre_before, 3)
         if show:
             show(f"{pair.name}: {scans.tre_before:.1f} mm before registration")
@@ -73,12 +74,12 @@ def prepare_pairs(writer: Writer, params: Params, *, show: Callable[[str], objec
 
 def _breath(params: Params, split: str, number: int) -> Breath:
     """Return how a pair is drawn; only test pairs follow the options of the lung, but all the ``varied`` crop."""
-    own = bool(params.lung_options) and split == "test"
+    own = bool(params.lung_options) and split != "train"
     asked = params.severity if split == "test" and params.severity else SEVERITY_MM
     crop = float(own and params.crop == "lungs")
     if params.crop == "varied":
         crop = float(np.random.default_rng([params.seed, _SPLITS[split], number, 1]).random())
-    landmarks = params.landmarks_of(number, LANDMARKS) if own else LANDMARKS
+    landmarks = params.landmarks_of(number, LANDMARKS) if own and split == "test" else LANDMARKS
     return Breath(params.difficulty * asked[number % len(asked)], landmarks, crop, exact=own)
 
 
@@ -101,7 +102,7 @@ def _noise(rng: np.random.Generator, grid: Grid) -> Array:
 
 def _describe(grid: Grid, pairs: dict[str, list[Pair]], severity: dict[str, float]) -> Description:
     both = [p for pair in pairs["train"] for p in (pair, Pair(pair.moving, pair.fixed))]
-    cases = {case: case.split("_")[0] for pair in pairs["train"] + pairs["test"] for case in (pair.fixed, pair.moving)}
+    cases = {case: case.split("_")[0] for case in cases_of(pair for split in pairs.values() for pair in split)}
     return Description(
         name="",
         title="Lung phantom, breathing pairs",
@@ -120,6 +121,7 @@ def _describe(grid: Grid, pairs: dict[str, list[Pair]], severity: dict[str, floa
         primary="tre",  # two lungs overlap well before registration; their vessels do not
         subjects=cases,
         training=TrainingSplit(tuple(case for case in cases if case.startswith("train")), "listed", list=tuple(both)),
+        validation=tuple(pairs["validation"]),
         test=tuple(pairs["test"]),
         severity=severity,
     )
@@ -132,6 +134,7 @@ def _describe_crop(
     said = {
         "test": f"test scans: cropped to the lungs of both scans and {MARGIN_MM:g} mm more on each side",
         "train": "training scans: whole chests",
+        "validation": "validation scans: cropped as test scans are",
     }
     if crop == "varied":
         said = dict.fromkeys(said, "fields of view between the lungs and the whole chest, at random")

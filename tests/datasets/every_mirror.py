@@ -1,0 +1,74 @@
+"""A mirror that holds small files of the genuine form for every data set of the catalogue that is not drawn."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from datasets import brain_pair, creatis, dirlab
+from datasets.files import sha256
+from tests.datasets import dirlab_inputs, test_creatis, test_lidc, test_rcn_hdf5
+from tests.datasets.chest_inputs import SHAPE, SPACING
+
+# Options that fit the small files, by module.
+SMALL = {
+    "phantom": {"shape": [16, 16, 16]},
+    "rcn_hdf5": {},
+    "lidc": {"subjects": 3, "shape": [4, 6, 8]},
+    "dirlab": {"cases": [1, 2], "shape": [16, 12, 20]},
+    "creatis": {"shape": [40, 36, 44], "margin_mm": 8.0},
+    "brain_pair": {},
+}
+
+
+def fill(mirror: Path, monkeypatch) -> None:
+    """Write all files below a mirror, name it to the downloads, and make the published tables fit the small files."""
+    monkeypatch.setenv("WARPBENCH_MIRROR", str(mirror))
+    monkeypatch.setenv("WARPBENCH_CACHE", str(mirror.with_name("cache")))
+    _recursive_cascades(mirror / "rcn_hdf5")
+    test_lidc.collection(mirror / "lidc")
+    small = dirlab.Published(SHAPE, SPACING, round(dirlab_inputs.BEFORE, 2), 1.0, dirlab_inputs.COUNT)
+    monkeypatch.setattr(dirlab, "CASES", dict.fromkeys(range(1, 11), small))
+    for number in (1, 2):
+        (mirror / "dirlab").mkdir(exist_ok=True)
+        dirlab_inputs.put(mirror / "dirlab", number)
+    _breathing(mirror, monkeypatch)
+    _brains(mirror, monkeypatch)
+
+
+def _recursive_cascades(folder: Path) -> None:
+    test_rcn_hdf5.liver_training(folder)
+    test_rcn_hdf5.brain_training(folder)
+    test_rcn_hdf5.put(folder / "sliver_val.h5", "1", "2")
+    test_rcn_hdf5.put(folder / "lits_val.h5", "0", "7")
+    test_rcn_hdf5.put(folder / "lspig_val.h5", "2017_02_pregas", "2017_02_aftergas")
+
+
+def _breathing(mirror: Path, monkeypatch) -> None:
+    test_creatis.put_patients(mirror / "site")
+    (mirror / "site" / "MedPhys11").rename(mirror / "creatis")
+    monkeypatch.setattr(creatis, "POPI_FILES", test_creatis.put_popi(mirror / "popi"))
+    before = test_creatis.BEFORE
+    small = {"landmarks": 12, "published": {creatis.PROGRESSIVE: round(before, 2), creatis.AUTHORS: before + 0.5}}
+    for table in (creatis.PATIENTS, creatis.POPI):
+        for tag, patient in table.items():
+            monkeypatch.setitem(table, tag, creatis.Patient(patient.inhale, patient.exhale, **small))
+
+
+def _brains(mirror: Path, monkeypatch) -> None:
+    rng = np.random.default_rng(0)
+    scan, labels = rng.random((5, 6, 7)), rng.integers(0, 3, (5, 6, 7))
+    contents = {
+        "SCAN": {"vol": scan, "seg": labels},
+        "LABELS": {"labels": np.array([1, 2])},
+        "SUBJECT_IMAGE": {"vol_data": scan[::-1]},
+        "SUBJECT_LABELS": {"vol_data": labels[::-1]},
+    }
+    for name, arrays in contents.items():
+        remote = getattr(brain_pair, name)
+        path = mirror / remote.name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(path, **arrays)
+        monkeypatch.setattr(brain_pair, name, replace(remote, checksum=sha256(path)))
