@@ -159,6 +159,7 @@ class Description:
     collection: str = ""  # where a module prepares several
     title: str = ""  # for readers
     phantom: bool = False
+    synthetic: str = ""  # of real anatomy: what of it is made, in words that stand wherever its numbers do
     anatomy: str = ""
     modality: str = ""
     licence: str = ""

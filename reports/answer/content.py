@@ -84,6 +84,7 @@ class Ran:
     profile: str
     phantoms: int  # data sets that were drawn
     real: int  # data sets of images that were taken of somebody
+    synthetic: int  # of those, data sets in which something is made: images from real labels, or motion
     methods: int  # that registered, without controls
     controls: int
     pairs: int
@@ -102,11 +103,12 @@ class Ran:
         """The kind of images in words, phantoms said plainly."""
         sets = self.phantoms + self.real
         number = f"{sets} data set{'s' * (sets != 1)}"
+        made = f", {self.synthetic} of them partly synthetic" if self.synthetic else ""
         if not self.phantoms:
-            return f"{number} of real images"
+            return f"{number}{made}" if made else f"{number} of real images"
         if not self.real:
             return f"{number}, all phantoms (drawn)" if sets > 1 else "1 data set, a phantom (drawn)"
-        return f"{number}, {self.phantoms} of them phantoms (drawn)"
+        return f"{number}, {self.phantoms} of them phantoms (drawn){made}"
 
     @property
     def when(self) -> str:

@@ -31,6 +31,7 @@ def ran(run: Run) -> Ran:
         profile=run.profile,
         phantoms=sum(kinds),
         real=len(kinds) - sum(kinds),
+        synthetic=sum(bool(data.description.synthetic) for data in run.datasets.values()),
         methods=len(tested & set(run.contestants)),
         controls=len(tested - set(run.contestants)),
         pairs=len({(name, frozenset((pair.fixed, pair.moving))) for name, pair in used}),

@@ -24,15 +24,21 @@ def times(value: float) -> str:
 
 def _data(ran: Ran) -> str:
     methods, pairs = (f"{n} {word}{'s' * (n != 1)}" for n, word in ((ran.methods, "method"), (ran.pairs, "pair")))
+    made = f" {ran.synthetic} of the {ran.phantoms + ran.real} data sets {_be(ran.synthetic)} partly synthetic."
+    made = made if ran.synthetic else ""
     if not ran.phantoms:
-        return f"{methods} registered {pairs} of images of {ran.subjects} subjects."
+        return f"{methods} registered {pairs} of images of {ran.subjects} subjects.{made}"
     if not ran.real:
         return (
             f"{methods} registered {pairs} of phantoms, drawn and of no patient: no accuracy here reproduces a paper's."
         )
     sets = f"{ran.phantoms} of the {ran.phantoms + ran.real} data sets"
     said = "are phantoms, drawn and of no patient: no accuracy on them is a reproduction"
-    return f"{methods} registered {pairs} of images; {sets} {said}."
+    return f"{methods} registered {pairs} of images; {sets} {said}.{made}"
+
+
+def _be(number: int) -> str:
+    return "is" if number == 1 else "are"
 
 
 def _claims(papers: Sequence[PaperAnswer]) -> list[str]:
@@ -40,7 +46,7 @@ def _claims(papers: Sequence[PaperAnswer]) -> list[str]:
     if not counts:
         return []
     first, *rest = counts
-    be = "is" if first.number == 1 else "are"
+    be = _be(first.number)
     listed = ", ".join([f"{first.number} {be} {first.word}", *(f"{each.number} {each.word}" for each in rest)])
     number = sum(each.number for each in counts)
     return [f"of {number} claims of the papers, put to the test on these data, {listed}"]

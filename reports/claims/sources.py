@@ -52,8 +52,9 @@ class Sources:
         for key in claim.datasets:
             player = self.paper_run.players[key]
             if player.dataset:
-                phantom = " (phantoms)" if player.dataset.description.phantom else ""
-                parts.append(f"{player.dataset.name}{phantom}{f' for {player.title}' if player.stand_in else ''}")
+                about = player.dataset.description
+                made = " (phantoms)" if about.phantom else " (partly synthetic)" if about.synthetic else ""
+                parts.append(f"{player.dataset.name}{made}{f' for {player.title}' if player.stand_in else ''}")
         return ", ".join(parts)
 
     def repeatable(self, method: str) -> bool:

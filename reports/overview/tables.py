@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from benchmarks.metrics import METRICS
 from benchmarks.ranking import Quote, primary
@@ -93,10 +93,13 @@ def label_table(run: Run, rows: Sequence[Summary], dataset: Described) -> Table 
     return Table(caption, heads, lines, (*_notes(run, here, [dataset]),))
 
 
-def _notes(run: Run, rows: Sequence[Summary], datasets: Iterable[Described]) -> Iterator[str]:
+def _notes(run: Run, rows: Sequence[Summary], datasets: Collection[Described]) -> Iterator[str]:
     """Say by which rule numbers are bold, what an SD is of, and which numbers no registration made."""
     rows, datasets = [row for row in rows if row.quote != TIMED], list(datasets)
     yield BOLD
+    for about in (dataset.description for dataset in datasets):
+        if about.synthetic:
+            yield f"{about.display_title}: {about.synthetic}."
     yield from dict.fromkeys(_common(run, row) for row in rows if 0 < row.compared < row.n)
     if any(row.failed and row.n for row in rows):
         yield PARTIAL

@@ -9,7 +9,7 @@ import numpy as np
 
 from datasets import brain_pair, creatis, dirlab
 from datasets.files import sha256
-from tests.datasets import dirlab_inputs, test_creatis, test_lidc, test_rcn_hdf5
+from tests.datasets import bent_inputs, dirlab_inputs, head_inputs, test_creatis, test_lidc, test_rcn_hdf5
 from tests.datasets.chest_inputs import SHAPE, SPACING
 
 # Options that fit the small files, by module.
@@ -20,6 +20,8 @@ SMALL = {
     "dirlab": {"cases": [1, 2], "shape": [16, 12, 20]},
     "creatis": {"shape": [40, 36, 44], "margin_mm": 8.0},
     "brain_pair": {},
+    "synthseg": {"spacing": 8},
+    "totalsegmentator": {"images": 2},
 }
 
 
@@ -36,6 +38,8 @@ def fill(mirror: Path, monkeypatch) -> None:
         dirlab_inputs.put(mirror / "dirlab", number)
     _breathing(mirror, monkeypatch)
     _brains(mirror, monkeypatch)
+    head_inputs.put_all(mirror, monkeypatch)
+    bent_inputs.put_all(mirror, monkeypatch)
 
 
 def _recursive_cascades(folder: Path) -> None:

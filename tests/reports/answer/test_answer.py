@@ -114,6 +114,13 @@ def test_phantoms_are_said_plainly(built, phantoms, real, words):
     assert ("phantom" in found.data) is bool(phantoms)
 
 
+@pytest.mark.parametrize(("phantoms", "real"), [(0, 3), (1, 2)])
+def test_what_is_partly_synthetic_is_not_called_real(built, phantoms, real):
+    found = replace(ran(make_run(small_metrics(), built[1])), phantoms=phantoms, real=real, synthetic=1)
+    assert found.data.endswith("1 of them partly synthetic")
+    assert sentences(found, [], [])[0].endswith("1 of the 3 data sets is partly synthetic.")
+
+
 def test_counts_keep_the_order_of_the_ledger_and_lose_no_word():
     words = ["differs", "new word", "agrees", "differs"]
     found = count(words, ("agrees", "inconclusive", "differs"))

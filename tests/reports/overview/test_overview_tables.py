@@ -17,7 +17,7 @@ from reports.overview.costs import cost_table
 from reports.overview.failures import failure_frame
 from reports.overview.frontier import clock
 from reports.overview.rows import label_rows, overview_rows, summarise, timed_rows
-from reports.overview.tables import dataset_table
+from reports.overview.tables import accuracy_table, dataset_table, label_table
 from reports.overview.timing import timing_table, timings
 from reports.tables import latex
 from reports.tables.numbers import MINUS, quantity
@@ -182,6 +182,16 @@ def test_a_phantoms_distances_before_registration_are_called_drawn(tmp_path):
         run = make_run(frame(rows), {"d": each})
         notes = dataset_table(run, overview_rows(run), each).notes
         assert any("no result" in note for note in notes) == expected
+
+
+def test_what_is_synthetic_stands_below_every_table_of_it(tmp_path):
+    data = write_dataset(tmp_path, "shells", phantom=False, n_pairs=2)
+    data = replace(data, description=replace(data.description, synthetic="shells are real, colours are made"))
+    run = make_run(frame(rows_of("shells", "identity", [0.5, 0.6])), {"shells": data})
+    said, rows = "Real shells: shells are real, colours are made.", overview_rows(run)
+    assert said in dataset_table(run, rows, data).notes
+    assert said in accuracy_table(run, rows).notes
+    assert said in label_table(run, label_rows(run), data).notes
 
 
 def test_every_failure_is_listed(built):
