@@ -175,8 +175,8 @@ def _describe(name: str, params: Params, away: float) -> Description:
         preprocessing=(
             "label maps aligned affinely to the average of the ten training subjects by the centroids of their "
             f"structures, which then lie {away:.1f} mm (root mean square) from the average's",
-            f"nearest voxel of {params.spacing:g} mm ({size} voxels); skull-stripped: the brain, and fluid where the "
-            f"brain blurred by {t1.SEAM_MM:g} mm fills half of the space",
+            f"nearest voxel of {params.spacing:g} mm ({size} voxels); skull-stripped: the brain, fluid where the "
+            f"brain blurred by {t1.SEAM_MM:g} mm fills half of the space, and what these enclose",
             "images synthesised: a Gaussian of T1 intensities for each structure, blur, partial volume, bias field, "
             f"Rician noise (seed {params.seed}), on the scale of brain_pair",
         ),

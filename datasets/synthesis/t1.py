@@ -56,11 +56,11 @@ TISSUES = (
 FLUID = 24
 LARGEST = 1000  # labels are below
 BLUR_MM = 0.6  # standard deviation, which gives borders their width
-TEXTURE_MM = 0.8  # standard deviation of the blur of what varies inside of a structure
+TEXTURE_MM = 2.0  # standard deviation of the blur of what varies inside of a structure
 NOISE = 0.012  # standard deviation
 GAIN, JITTER = 0.03, 0.02  # relative standard deviations of a subject's scale, and of each tissue's mean
 BIAS, BIAS_MM = 0.05, 90.0  # relative root mean square of the bias field, and about how far its knots are apart
-SEAM_MM = 2.0  # of the mask around the brain
+SEAM_MM = 5.0  # standard deviation by which the mask closes grooves
 
 
 def brain_table() -> Array:
@@ -71,12 +71,14 @@ def brain_table() -> Array:
 
 
 def brain_mask(labels: Array, spacing: float) -> Array:
-    """Return the mask ``(D, H, W)`` that skull-stripping leaves: the brain, and fluid in grooves and close around it.
+    """Return the mask ``(D, H, W)`` that skull-stripping leaves: the brain, and fluid in grooves and within it.
 
-    That is where the brain, blurred by a Gaussian of `SEAM_MM`, fills half of the space, and the brain itself.
+    That is the brain itself, where the brain, blurred by a Gaussian of `SEAM_MM`, fills half of the space, and what
+    these two enclose.
     """
     brain = brain_table()[labels]
-    return brain | (ndimage.gaussian_filter(brain.astype(np.float32), SEAM_MM / spacing) > 0.5)
+    close = ndimage.gaussian_filter(brain.astype(np.float32), SEAM_MM / spacing) > 0.5
+    return np.asarray(ndimage.binary_fill_holes(brain | close))
 
 
 def draw(labels: Array, spacing: float, rng: np.random.Generator) -> Array:
