@@ -14,7 +14,6 @@ from tests.datasets.chest_inputs import SHAPE, SPACING
 
 # Options that fit the small files, by module.
 SMALL = {
-    "phantom": {"shape": [16, 16, 16]},
     "rcn_hdf5": {},
     "lidc": {"subjects": 3, "shape": [4, 6, 8]},
     "dirlab": {"cases": [1, 2], "shape": [16, 12, 20]},
@@ -53,6 +52,7 @@ def _recursive_cascades(folder: Path) -> None:
 def _breathing(mirror: Path, monkeypatch) -> None:
     test_creatis.put_patients(mirror / "site")
     (mirror / "site" / "MedPhys11").rename(mirror / "creatis")
+    monkeypatch.setattr(creatis, "WHOLE_SLICE", (64, 56))
     monkeypatch.setattr(creatis, "POPI_FILES", test_creatis.put_popi(mirror / "popi"))
     before = test_creatis.BEFORE
     small = {"landmarks": 12, "published": {creatis.PROGRESSIVE: round(before, 2), creatis.AUTHORS: before + 0.5}}

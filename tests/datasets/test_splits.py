@@ -7,7 +7,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from datasets.case import Pair, Truth, Writer, open_dataset
+from datasets import phantom
+from datasets.case import Dataset, Pair, Truth, Writer, open_dataset
 from datasets.check import UnfitError
 from datasets.description import Description, TrainingSplit, cases_of
 from datasets.files import DataError
@@ -24,7 +25,7 @@ DRAWN = {
     "paired": {
         "anatomy": "liver", "design": "intra_subject", "shape": [16, 18, 20], "training": 1, "validation": 1, "test": 2
     },
-    "brain": {"anatomy": "brain", "design": "atlas", "shape": [16, 18, 20], "training": 2, "validation": 1, "test": 2},
+    "brain": {"anatomy": "brain", "design": "atlas", "shape": [32, 40, 32], "training": 2, "validation": 1, "test": 2},
     "lung": {"anatomy": "lung", "shape": [20, 18, 16], "training": 1, "validation": 1, "test": 1},
 }  # fmt: skip
 AFFINE, SHAPE = np.diag([1.0, 1.5, 2.0, 1.0]), (5, 6, 7)
@@ -45,9 +46,24 @@ def splits(data) -> dict[str, set[str]]:
 
 
 def drawn(folder, name, **changes):
-    phantom = importlib.import_module("datasets.phantom")
     phantom.prepare(folder, build(phantom.Params, DRAWN[name] | changes), name=name)
     return open_dataset(folder)
+
+
+def gallery(params) -> Dataset:
+    """Who is in which split of a phantom of livers or brains, before anything is drawn."""
+    options = build(phantom.Params, params)
+    made = phantom.gallery_of(phantom.TEMPLATES[options.anatomy], options)
+    subjects = {drawing.case: drawing.subject for drawing in made.drawings}
+    judged = {"validation": tuple(made.validation), "test": tuple(made.test)}
+    return Dataset(Description(name="drawn", subjects=subjects, training=made.training, **judged), "")
+
+
+def few(params):
+    """The options of a lung phantom with two subjects at most in a split, and small."""
+    lists = {name: params[name][:2] for name in ("severity", "landmarks") if isinstance(params.get(name), list)}
+    counts = {split: min(params[split], 2) for split in ("training", "test")}
+    return {**params, **counts, **lists, "shape": [16, 16, 16]}
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +74,10 @@ def built_in(tmp_path_factory):
         every_mirror.fill(folder / "mirror", patch)
         for name, entry in CATALOGUE.items():
             module = importlib.import_module(f"datasets.{entry.module}")
-            params = {**entry.params, **every_mirror.SMALL[entry.module]}
+            if entry.params.get("anatomy") in phantom.TEMPLATES:
+                prepared[name] = gallery(entry.params)
+                continue
+            params = few(entry.params) if module is phantom else {**entry.params, **every_mirror.SMALL[entry.module]}
             module.prepare(folder / name, build(module.Params, params), name=name)
             prepared[name] = open_dataset(folder / name)
     return prepared
@@ -88,8 +107,7 @@ def test_phantoms_draw_validation_subjects_of_their_own(tmp_path, name):
 
 @pytest.mark.parametrize(("validation", "words"), [(-1, "0 or at least 2, got -1"), (1, "0 or at least 2, got 1")])
 def test_a_number_of_validation_subjects_that_makes_no_pair_is_refused(validation, words):
-    phantom = importlib.import_module("datasets.phantom")
-    with pytest.raises(DataError, match=words):
+    with pytest.raises(ValueError, match=words):
         build(phantom.Params, DRAWN["liver"] | {"validation": validation})
 
 
@@ -133,7 +151,9 @@ def test_the_atlas_is_in_all_splits_and_nobody_else(tmp_path):
 def test_validation_pairs_are_looked_at_as_test_pairs_are(tmp_path):
     writer = Writer(tmp_path)
     for case in "tuvw":
-        writer.image(case, np.random.default_rng(1).random(SHAPE), AFFINE * (1.1 if case == "w" else 1))
+        writer.image(
+            case, np.random.default_rng(1).random(SHAPE), AFFINE @ np.diag([*(1.1 if case == "w" else 1.0,) * 3, 1])
+        )
     writer.labels("v", np.ones(SHAPE), AFFINE)
     with pytest.raises(UnfitError) as caught:
         writer.finish(

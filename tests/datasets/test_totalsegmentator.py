@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from datasets import geometry, totalsegmentator
 from datasets.case import Truth, open_dataset
@@ -58,8 +59,11 @@ def test_the_truth_brings_moving_onto_fixed_and_does_not_fold(quiet):
         fixed, moving = data.image(pair.fixed).array, data.image(pair.moving).array
         before, after = np.abs(fixed - moving)[inside].mean(), np.abs(fixed - geometry.warp(moving, u))[inside].mean()
         assert after < 0.25 * before  # what is left is interpolation
-        same = truth.labels(pair.fixed) == geometry.warp(truth.labels(pair.moving), u, order=0)
-        assert same[inside].mean() > 0.97
+        still, moved = truth.labels(pair.fixed), truth.labels(pair.moving)
+        # Nearest voxels are taken twice, so that labels agree but for voxels next to another label.
+        deep = inside & (ndimage.minimum_filter(still, 3) == ndimage.maximum_filter(still, 3))
+        before, after = (np.mean((still != other)[deep]) for other in (moved, geometry.warp(moved, u, order=0)))
+        assert after < 0.005 < before
         assert geometry.jacobian_determinant(u).min() > 0.05
         assert 2 < np.linalg.norm(u * np.reshape(SPACING, (3, 1, 1, 1)), axis=0)[inside].mean() < 30
 
