@@ -12,6 +12,7 @@ redistributed, or read from the folder ``synthseg`` of a mirror.
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from itertools import permutations
 from pathlib import Path
@@ -21,10 +22,11 @@ import numpy as np
 from datasets.brain_pair import AFFINE, NAMES
 from datasets.case import Writer
 from datasets.description import Description, Pair, TrainingSplit, Window
-from datasets.download import Remote, fetch
+from datasets.download import Remote, fetch_all, supply_of
 from datasets.files import DataError, read_volume
 from datasets.geometry import Array
 from datasets.progress import progress
+from datasets.supply import Extent, Supply
 from datasets.synthesis import t1
 from datasets.synthesis.alignment import LabelMap, align
 from datasets.values import whole_numbers
@@ -53,9 +55,10 @@ CHECKSUMS = (
     "4c2ab7e6a7711a6e00b7e6c6b40d5fd8c318d0aea3c472248b97d9d4c8cea555",
 )
 MAPS = tuple(
-    Remote(f"synthseg/{name}", f"{SOURCE}/training_label_maps/{name}", checksum)
+    Remote(f"synthseg/{name}", f"{SOURCE}/training_label_maps/{name}", checksum, size=1_650_000)
     for name, checksum in ((f"training_seg_{number:02d}.nii.gz", text) for number, text in enumerate(CHECKSUMS, 1))
 )
+LICENCE = "repository under Apache-2.0 (whose heads they are is not stated)"
 TRAINING, VALIDATION, TEST = range(10), range(10, 12), range(12, 20)
 EXTENT = (160, 192, 224)  # mm, and voxels of brain_pair
 # brain_pair's labels but for the choroid plexus, which these maps lack, and for fluid, which they draw all around the
@@ -101,6 +104,12 @@ class Params:
         return tuple(int(extent / self.spacing) for extent in EXTENT)
 
 
+def supply(params: Params) -> Supply:
+    """Return which label maps are wanted, and which of them are there."""
+    images = sum(map(len, params.subjects.values()))
+    return supply_of(LICENCE, MAPS, Extent(images, params.test * (params.test - 1), math.prod(params.shape)))
+
+
 def prepare(folder: Path, params: Params, *, name: str) -> None:
     """Download the label maps, align them, and write labels and images of the chosen subjects.
 
@@ -109,13 +118,15 @@ def prepare(folder: Path, params: Params, *, name: str) -> None:
     """
     brain, chosen = t1.brain_table(), [number for part in params.subjects.values() for number in part]
     wanted = sorted({*TRAINING, *chosen})  # the training subjects give the common space, whatever is chosen
-    maps = {number: read_map(MAPS[number], brain) for number in progress(wanted, "label maps", unit="map")}
-    fits, away = align(list(maps.values()), [wanted.index(number) for number in TRAINING])
+    paths = fetch_all([MAPS[number] for number in wanted])
+    maps = [read_map(path, brain) for path in progress(paths, "label maps", unit="map")]
+    fits, away = align(maps, [wanted.index(number) for number in TRAINING])
     centred = np.eye(4)
     centred[:3, 3] = grid_affine(1)[:3] @ [*((n - 1) / 2 for n in EXTENT), 1]
     writer = Writer(folder)
     for number in progress(chosen, "T1 images", unit="image"):
-        _write(writer, maps[number], centred @ fits[wanted.index(number)], params, number)
+        place = wanted.index(number)
+        _write(writer, maps[place], centred @ fits[place], params, number)
     writer.finish(_describe(name, params, away))
 
 
@@ -131,9 +142,8 @@ def grid_affine(spacing: float) -> Array:
     return AFFINE @ coarser
 
 
-def read_map(remote: Remote, brain: Array) -> LabelMap:
+def read_map(path: Path, brain: Array) -> LabelMap:
     """Read a label map, cropped around its brain; raise `DataError` for a file that is none."""
-    path = fetch(remote)
     volume = read_volume(path)
     try:
         labels, _ = whole_numbers(volume.array, len(brain) - 1)
@@ -169,7 +179,7 @@ def _describe(name: str, params: Params, away: float) -> Description:
         anatomy="brain",
         modality="T1 MR, synthesised",
         synthetic="images are synthesised from label maps of real heads, no scan is behind them",
-        licence="repository under Apache-2.0 (whose heads they are is not stated)",
+        licence=LICENCE,
         source="github.com/BBillot/SynthSeg data/training_label_maps",
         parameters=asdict(params),
         preprocessing=(

@@ -28,24 +28,28 @@ from scipy import ndimage
 
 from datasets.case import Writer
 from datasets.description import Description, Pair, TrainingSplit, Window
-from datasets.download import Remote, fetch
+from datasets.download import Remote, fetch_all, supply_of
 from datasets.files import DataError, Volume, read_volume
 from datasets.geometry import Array, sample
 from datasets.grid import Grid
 from datasets.phantoms.fields import Chain, Deformation, correlated_noise, random_field, true_displacement
 from datasets.progress import progress
+from datasets.supply import Extent, Supply
 
 SOURCE = "https://raw.githubusercontent.com/wasserth/TotalSegmentator"
 SCAN = Remote(
     "totalsegmentator/example_ct.nii.gz",
     f"{SOURCE}/0effae9d718aab0c118ce1f8982dcd16b9e32a50/tests/reference_files/example_ct.nii.gz",
     "dbd3ae6d614d1d7ef3a46925c30c70038ed52da6b37fdd6afdc7b9b71387e3e1",
+    size=2206612,
 )
 LABELS = Remote(
     "totalsegmentator/example_seg_fast_force_split.nii.gz",
     f"{SOURCE}/853cd2fea2e8870e473dba2f911b989a54b6e274/tests/reference_files/example_seg_fast_force_split.nii.gz",
     "e8097758e56e73099075b6caaebce23ef11bc6fad66a4ec3753b9406846558c7",
+    size=112591,
 )
+LICENCE = "repository under Apache-2.0"
 WINDOW = Window("HU", -200.0, 300.0)
 BODY_HU = -300.0
 NOISE_HU = 12.0  # drawn anew for each image: the scan's own noise is bent with it, and would betray the map
@@ -85,6 +89,12 @@ class Anatomy:
     names: Mapping[int, str]
 
 
+def supply(params: Params) -> Supply:
+    """Return that the scan and its labels are wanted, and what of them is there."""
+    extent = Extent(params.images, params.images * (params.images - 1), 122 * 101 * 112)
+    return supply_of(LICENCE, (SCAN, LABELS), extent)
+
+
 def prepare(folder: Path, params: Params, *, name: str) -> None:
     """Download the scan and its labels, and write bent images with labels, landmarks and true displacements."""
     anatomy, writer = read_anatomy(), Writer(folder)
@@ -103,14 +113,15 @@ def prepare(folder: Path, params: Params, *, name: str) -> None:
 
 def read_anatomy() -> Anatomy:
     """Read the scan and its labels; raise `DataError` where they do not lie alike or nothing is labelled."""
-    scan, labels = read_volume(fetch(SCAN)), read_volume(fetch(LABELS))
+    paths = fetch_all((SCAN, LABELS))
+    scan, labels = map(read_volume, paths)
     if fault := scan.placement.difference(labels.placement):
         raise DataError(f"{SCAN.name} and {LABELS.name}: {fault}; replace the files")
     values = np.rint(labels.array).astype(np.uint16)
     numbers = np.unique(values[values > 0]).tolist()
     if not numbers:
         raise DataError(f"{LABELS.name}: holds no label; replace the file")
-    known = stored_names(fetch(LABELS))
+    known = stored_names(paths[1])
     names = {number: known.get(number, f"label {number}") for number in numbers}
     grid = Grid(scan.array.shape, scan.spacing)
     return Anatomy(scan.array, values, body_of(scan), grid, scan.affine, names)
@@ -187,7 +198,7 @@ def _describe(name: str, params: Params, anatomy: Anatomy, pairs: list[Pair], ca
         anatomy="abdomen",
         modality="CT",
         synthetic="one real scan of one subject, bent by random smooth maps; no two scans are compared",
-        licence="repository under Apache-2.0",
+        licence=LICENCE,
         source="github.com/wasserth/TotalSegmentator tests/reference_files",
         parameters=asdict(params),
         preprocessing=(

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from datasets import brain_pair, creatis, dirlab
+from datasets import brain_pair, creatis, dirlab, msd_liver
+from datasets.download import Remote
 from datasets.files import sha256
-from tests.datasets import bent_inputs, dirlab_inputs, head_inputs, test_creatis, test_lidc, test_rcn_hdf5
+from tests.datasets import (
+    bent_inputs,
+    dirlab_inputs,
+    head_inputs,
+    test_creatis,
+    test_lidc,
+    test_lpba40,
+    test_msd_liver,
+    test_rcn_hdf5,
+)
 from tests.datasets.chest_inputs import SHAPE, SPACING
+from tests.datasets.own import folders
 
 # Options that fit the small files, by module.
 SMALL = {
@@ -19,9 +31,18 @@ SMALL = {
     "dirlab": {"cases": [1, 2], "shape": [16, 12, 20]},
     "creatis": {"shape": [40, 36, 44], "margin_mm": 8.0},
     "brain_pair": {},
+    "lpba40": test_lpba40.OPTIONS,
+    "msd_liver": test_msd_liver.OPTIONS,
     "synthseg": {"spacing": 8},
     "totalsegmentator": {"images": 2},
 }
+
+
+def small(entry) -> dict:
+    """Return the options of an entry of the catalogue, as its small files ask for them."""
+    if entry.module == "folder":  # of the evaluated labels they have two
+        return {**entry.params, **({"evaluate": [1, 2]} if "evaluate" in entry.params else {})}
+    return {**entry.params, **SMALL[entry.module]}
 
 
 def fill(mirror: Path, monkeypatch) -> None:
@@ -35,6 +56,12 @@ def fill(mirror: Path, monkeypatch) -> None:
     for number in (1, 2):
         (mirror / "dirlab").mkdir(exist_ok=True)
         dirlab_inputs.put(mirror / "dirlab", number)
+    test_lpba40.put(mirror / "lpba40", "S01", "S02", "S03")
+    _decathlon(mirror, monkeypatch)
+    for task in ("OASIS", "AbdomenCTCT"):
+        folders.unpaired(mirror / "learn2reg" / task, task).write()
+    for task, kind in (("NLST", "keypoints"), ("LungCT", "landmarks")):
+        folders.paired(mirror / "learn2reg" / task, task, kind).write()
     _breathing(mirror, monkeypatch)
     _brains(mirror, monkeypatch)
     head_inputs.put_all(mirror, monkeypatch)
@@ -47,6 +74,14 @@ def _recursive_cascades(folder: Path) -> None:
     test_rcn_hdf5.put(folder / "sliver_val.h5", "1", "2")
     test_rcn_hdf5.put(folder / "lits_val.h5", "0", "7")
     test_rcn_hdf5.put(folder / "lspig_val.h5", "2017_02_pregas", "2017_02_aftergas")
+
+
+def _decathlon(mirror: Path, monkeypatch) -> None:
+    path = mirror / msd_liver.TASK.name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(tape := test_msd_liver.taped(test_msd_liver.members()))
+    known = replace(msd_liver.TASK, checksum=hashlib.md5(tape).hexdigest(), size=0)
+    monkeypatch.setattr(msd_liver, "TASK", known)
 
 
 def _breathing(mirror: Path, monkeypatch) -> None:
@@ -70,9 +105,11 @@ def _brains(mirror: Path, monkeypatch) -> None:
         "SUBJECT_IMAGE": {"vol_data": scan[::-1]},
         "SUBJECT_LABELS": {"vol_data": labels[::-1]},
     }
+    known = dict[str, Remote]()
     for name, arrays in contents.items():
         remote = getattr(brain_pair, name)
         path = mirror / remote.name
         path.parent.mkdir(parents=True, exist_ok=True)
         np.savez(path, **arrays)
-        monkeypatch.setattr(brain_pair, name, replace(remote, checksum=sha256(path)))
+        known[remote.name] = replace(remote, checksum=sha256(path))
+    monkeypatch.setattr(brain_pair, "FILES", tuple(known[remote.name] for remote in brain_pair.FILES))

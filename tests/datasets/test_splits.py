@@ -9,9 +9,9 @@ import pytest
 
 from datasets import phantom
 from datasets.case import Dataset, Pair, Truth, Writer, open_dataset
-from datasets.check import UnfitError
 from datasets.description import Description, TrainingSplit, cases_of
 from datasets.files import DataError
+from datasets.problem import UnfitError
 from datasets.withheld import withhold
 from tests.datasets import every_mirror
 from workflows import prepare as step
@@ -74,10 +74,10 @@ def built_in(tmp_path_factory):
         every_mirror.fill(folder / "mirror", patch)
         for name, entry in CATALOGUE.items():
             module = importlib.import_module(f"datasets.{entry.module}")
-            if entry.params.get("anatomy") in phantom.TEMPLATES:
+            if module is phantom and entry.params["anatomy"] in phantom.TEMPLATES:
                 prepared[name] = gallery(entry.params)
                 continue
-            params = few(entry.params) if module is phantom else {**entry.params, **every_mirror.SMALL[entry.module]}
+            params = few(entry.params) if module is phantom else every_mirror.small(entry)
             module.prepare(folder / name, build(module.Params, params), name=name)
             prepared[name] = open_dataset(folder / name)
     return prepared
