@@ -157,14 +157,10 @@ class Plan:
 
     def prepare(self, wildcards: Wildcards) -> PrepareSpec:
         """Return the specification of a data set."""
-        entry = self.settings.dataset(wildcards.dataset)
+        name, entry = wildcards.dataset, self.settings.dataset(wildcards.dataset)
+        folder, changes = self.layout.data(name), self.changes.get(name, 0)
         return PrepareSpec(
-            name=wildcards.dataset,
-            module=entry.module,
-            params=entry.params,
-            folder=self.layout.data(wildcards.dataset),
-            judge=entry.judge,
-            changes=self.changes.get(wildcards.dataset, 0),
+            name=name, module=entry.module, params=entry.params, folder=folder, judge=entry.judge, changes=changes
         )
 
     def train(self, wildcards: Wildcards) -> TrainSpec:
