@@ -12,14 +12,14 @@ from datasets import brain_pair, creatis, dirlab, msd_liver
 from datasets.download import Remote
 from datasets.files import sha256
 from tests.datasets import (
+    analyze_inputs,
     bent_inputs,
+    creatis_inputs,
+    decathlon_inputs,
     dirlab_inputs,
+    hdf5_inputs,
     head_inputs,
-    test_creatis,
-    test_lidc,
-    test_lpba40,
-    test_msd_liver,
-    test_rcn_hdf5,
+    lidc_inputs,
 )
 from tests.datasets.chest_inputs import SHAPE, SPACING
 from tests.datasets.own import folders
@@ -31,8 +31,8 @@ SMALL = {
     "dirlab": {"cases": [1, 2], "shape": [16, 12, 20]},
     "creatis": {"shape": [40, 36, 44], "margin_mm": 8.0},
     "brain_pair": {},
-    "lpba40": test_lpba40.OPTIONS,
-    "msd_liver": test_msd_liver.OPTIONS,
+    "lpba40": analyze_inputs.OPTIONS,
+    "msd_liver": decathlon_inputs.OPTIONS,
     "synthseg": {"spacing": 8},
     "totalsegmentator": {"images": 2},
 }
@@ -50,13 +50,13 @@ def fill(mirror: Path, monkeypatch) -> None:
     monkeypatch.setenv("WARPBENCH_MIRROR", str(mirror))
     monkeypatch.setenv("WARPBENCH_CACHE", str(mirror.with_name("cache")))
     _recursive_cascades(mirror / "rcn_hdf5")
-    test_lidc.collection(mirror / "lidc")
+    lidc_inputs.collection(mirror / "lidc")
     small = dirlab.Published(SHAPE, SPACING, round(dirlab_inputs.BEFORE, 2), 1.0, dirlab_inputs.COUNT)
     monkeypatch.setattr(dirlab, "CASES", dict.fromkeys(range(1, 11), small))
     for number in (1, 2):
         (mirror / "dirlab").mkdir(exist_ok=True)
         dirlab_inputs.put(mirror / "dirlab", number)
-    test_lpba40.put(mirror / "lpba40", "S01", "S02", "S03")
+    analyze_inputs.put(mirror / "lpba40", "S01", "S02", "S03")
     _decathlon(mirror, monkeypatch)
     for task in ("OASIS", "AbdomenCTCT"):
         folders.unpaired(mirror / "learn2reg" / task, task).write()
@@ -69,27 +69,27 @@ def fill(mirror: Path, monkeypatch) -> None:
 
 
 def _recursive_cascades(folder: Path) -> None:
-    test_rcn_hdf5.liver_training(folder)
-    test_rcn_hdf5.brain_training(folder)
-    test_rcn_hdf5.put(folder / "sliver_val.h5", "1", "2")
-    test_rcn_hdf5.put(folder / "lits_val.h5", "0", "7")
-    test_rcn_hdf5.put(folder / "lspig_val.h5", "2017_02_pregas", "2017_02_aftergas")
+    hdf5_inputs.liver_training(folder)
+    hdf5_inputs.brain_training(folder)
+    hdf5_inputs.put(folder / "sliver_val.h5", "1", "2")
+    hdf5_inputs.put(folder / "lits_val.h5", "0", "7")
+    hdf5_inputs.put(folder / "lspig_val.h5", "2017_02_pregas", "2017_02_aftergas")
 
 
 def _decathlon(mirror: Path, monkeypatch) -> None:
     path = mirror / msd_liver.TASK.name
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(tape := test_msd_liver.taped(test_msd_liver.members()))
+    path.write_bytes(tape := decathlon_inputs.taped(decathlon_inputs.members()))
     known = replace(msd_liver.TASK, checksum=hashlib.md5(tape).hexdigest(), size=0)
     monkeypatch.setattr(msd_liver, "TASK", known)
 
 
 def _breathing(mirror: Path, monkeypatch) -> None:
-    test_creatis.put_patients(mirror / "site")
+    creatis_inputs.put_patients(mirror / "site")
     (mirror / "site" / "MedPhys11").rename(mirror / "creatis")
     monkeypatch.setattr(creatis, "WHOLE_SLICE", (64, 56))
-    monkeypatch.setattr(creatis, "POPI_FILES", test_creatis.put_popi(mirror / "popi"))
-    before = test_creatis.BEFORE
+    monkeypatch.setattr(creatis, "POPI_FILES", creatis_inputs.put_popi(mirror / "popi"))
+    before = creatis_inputs.BEFORE
     small = {"landmarks": 12, "published": {creatis.PROGRESSIVE: round(before, 2), creatis.AUTHORS: before + 0.5}}
     for table in (creatis.PATIENTS, creatis.POPI):
         for tag, patient in table.items():

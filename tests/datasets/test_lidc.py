@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 import types
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,6 +17,7 @@ from datasets.chest_ct import idc
 from datasets.chest_ct.dicom import DicomSeries, corner_aligned, read_series
 from datasets.files import DataError
 from tests.datasets.dicom_inputs import FIRST, GAP, SIZE, SPACING, put_series, put_slice, values_of
+from tests.datasets.lidc_inputs import collection
 from workflows import prepare as step
 from workflows.planning.specs import PrepareSpec
 from workflows.running.options import build
@@ -126,19 +126,6 @@ def imported(tmp_path, **options):
     shutil.rmtree(folder, ignore_errors=True)
     lidc.prepare(folder, build(lidc.Params, {"shape": list(SHAPE), **options}), name="lidc")
     return open_dataset(folder)
-
-
-def collection(root: Path, patients: int = 3) -> None:
-    """Patients as the archive's own downloader lays them out; the second has two CT series, others have other files."""
-    for number in range(1, patients + 1):
-        patient = f"LIDC-IDRI-{number:04d}"
-        put_series(root / patient / "study" / "b", f"1.2.9.{number}", values=values_of(seed=number), patient=patient)
-        x_ray = {"patient": patient, "modality": "DX"}
-        put_slice(root / patient / "other" / "x" / "1.dcm", np.zeros(SIZE), FIRST, f"1.2.1.{number}", **x_ray)
-    put_series(root / "LIDC-IDRI-0002" / "study" / "c", "1.2.8.2", values=values_of(seed=9), patient="LIDC-IDRI-0002")
-    report = root / "LIDC-IDRI-0003" / "study" / "sr" / "1.dcm"
-    report.parent.mkdir(parents=True)
-    report.write_bytes(b"a structured report, no image")
 
 
 def test_a_folder_is_imported_for_training(tmp_path):
