@@ -190,7 +190,7 @@ def test_times_of_the_last_run_go_before_those_that_are_kept_and_the_rest_is_sai
     ]
     said = preflight.forecast(plan, jobs, 2)
     assert said[0] == "4 jobs: 1 prepare, 2 register, 1 timing"
-    assert said[2] == "time: about 7 min on 2 cores (3 jobs as they took here before; of 1 jobs no time is known)"
+    assert said[2] == "time: about 7 min on 2 cores (3 jobs as before here; of 1 job no time is known)"
 
 
 def test_times_of_the_kept_run_are_those_of_its_archive():

@@ -90,7 +90,7 @@ def forecast(plan: Plan, jobs: Sequence[Job], cores: int) -> list[str]:
         room += f"; {in_words(need.cache)} to download into {cache_folder()}"
     if need.unknown:
         room += f"; without {', '.join(need.unknown)}, whose size nobody knows before"
-    return [f"{len(jobs)} jobs: {named}", f"disk: {room}", f"time: {_time(plan, jobs, cores)}"]
+    return [f"{_jobs(len(jobs))}: {named}", f"disk: {room}", f"time: {_time(plan, jobs, cores)}"]
 
 
 def disk(plan: Plan, jobs: Sequence[Job], cores: int) -> Disk:
@@ -161,11 +161,15 @@ def _time(plan: Plan, jobs: Sequence[Job], cores: int) -> str:
             beside, longest = beside + seconds * min(job.threads, cores), max(longest, seconds)
     if not known:
         return "not known: no run of this profile has left any times"
-    origin = [f"{len(here)} jobs as they took here before"] if here else []
+    origin = [f"{_jobs(len(here))} as before here"] if here else []
     if fresh := known - len(here):
         origin.append(f"{fresh} as in reports/measured/{plan.settings.profile}, without starting and judging them")
-    lost = f"; of {len(jobs) - known} jobs no time is known" if known < len(jobs) else ""
+    lost = f"; of {_jobs(len(jobs) - known)} no time is known" if known < len(jobs) else ""
     return f"about {_words(max(beside / cores, longest) + after)} on {cores} cores ({', '.join(origin)}{lost})"
+
+
+def _jobs(count: int) -> str:
+    return "1 job" if count == 1 else f"{count} jobs"
 
 
 def _words(seconds: float) -> str:
