@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
 from reports.archive.packed import NAME, TRAININGS, ArchiveError, read
 from workflows.configuration.sources import ROOT
@@ -57,24 +58,26 @@ def _trainings(content: Mapping[str, bytes]) -> dict[Names, float]:
 
 def _registrations(content: Mapping[str, bytes]) -> dict[Names, float]:
     """Return the seconds of all pairs of each run."""
-    import pyarrow.compute as pc  # slow to come, and seldom needed
-    import pyarrow.parquet as pq
-
     found = dict[Names, float]()
-    if (rows := content.get("rows/metrics.parquet")) is None:
-        return found
-    columns = ["dataset", "method", "seed", "value"]
-    table = pq.read_table(io.BytesIO(rows), columns=columns, filters=pc.field("metric") == "seconds")
-    for row in table.to_pylist():
-        names = (row["dataset"], row["method"], str(row["seed"]))
-        found[names] = found.get(names, 0.0) + (row["value"] or 0.0)
+    columns = ("dataset", "method", "seed", "metric", "value")
+    for dataset, method, seed, metric, value in _rows(content, "metrics", columns):
+        if metric == "seconds":
+            names = (dataset, method, str(seed))
+            found[names] = found.get(names, 0.0) + (value or 0.0)
     return found
 
 
 def _timing(content: Mapping[str, bytes]) -> float:
     """Return the seconds of all timed calls together."""
-    import pyarrow.parquet as pq
+    return sum(seconds or 0.0 for (seconds,) in _rows(content, "timing", ("seconds",)))
 
-    if (rows := content.get("rows/timing.parquet")) is None:
-        return 0.0
-    return sum(each or 0.0 for each in pq.read_table(io.BytesIO(rows), columns=["seconds"])["seconds"].to_pylist())
+
+def _rows(content: Mapping[str, bytes], table: str, columns: Sequence[str]) -> Iterable[tuple[Any, ...]]:
+    """Return some columns of a table of an archive, row by row; nothing where it has no such table."""
+    from pyarrow.parquet import ParquetFile  # slow to come, and seldom needed
+
+    if (packed := content.get(f"rows/{table}.parquet")) is None:
+        return ()
+    # On this thread alone: some of the library's own outlive the interpreter now and then, and abort it.
+    read = ParquetFile(io.BytesIO(packed)).read(columns=list(columns), use_threads=False)
+    return zip(*(read[column].to_pylist() for column in columns), strict=True)
