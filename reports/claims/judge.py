@@ -82,7 +82,9 @@ def _over_pairs(sources: Sources, claim: Claim, rule: Flattening) -> Evidence:
     seeds, names = sorted({int(seed) for seed in rows.seed.dropna()}), sources.names(claim)
     trained = training.Trained(learned, seeds, names)
     found = by_estimate(generalisation(_sample(sources, rows), level=LEVEL), claim.region, TEST)
-    asked = training.unfinished(sources, trained, rule) if claim.kind != "roughness" else ()
+    asked: list[str] = []
+    if claim.kind != "roughness":  # its snapshots are of the trainings themselves, at their roughest
+        asked = [*training.untraced(sources, trained), *training.unfinished(sources, trained, rule)]
     return replace(
         found,
         data=sources.data(claim),
@@ -100,6 +102,8 @@ def _sample(sources: Sources, rows: pd.DataFrame) -> Sample:
 
 
 def _few(sources: Sources, rows: pd.DataFrame, names: Sequence[str]) -> list[str]:
-    """Say that too many pairs have no number of all methods."""
-    here, whole = len(rows[["dataset", "pair"]].drop_duplicates()), sum(map(sources.pairs, names))
+    """Say that too many pairs have no number of all methods, under one seed at least."""
+    under = rows.groupby("seed", dropna=False)
+    here = min((len(each[["dataset", "pair"]].drop_duplicates()) for _, each in under), default=0)
+    whole = sum(map(sources.pairs, names))
     return [f"{here} of {whole} pairs"] if here < FEWEST_PAIRS * whole else []

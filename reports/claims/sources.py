@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from typing import cast
 
@@ -84,12 +84,17 @@ class Sources:
         They are told by the checksum of the weights; where that is not on record, all with the seed are meant.
         """
         found = [each for each in self.run.trainings if each.method == method and each.seed in seeds]
-        runs = self.run.runs
-        if runs.empty or not datasets:
-            return found
-        rows = runs[(runs.method == method) & runs.dataset.isin(list(datasets))]
-        used = {str(sha) for sha in rows.checkpoint_sha if sha}
+        used = {sha for seed in seeds for sha in self.weights(method, seed, datasets)}
         return [each for each in found if each.sha256 in used] or found
+
+    def weights(self, method: str, seed: int, datasets: Sequence[str]) -> set[str]:
+        """Return the checksums of the weights by which a method registered on data sets; "" for one not on record."""
+        return {self._weights.get((name, method, seed), "") for name in datasets}
+
+    def traced(self, method: str, seed: int, weights: Collection[str]) -> bool:
+        """Return whether a training of the method with this seed left each of some weights."""
+        left = {each.sha256 for each in self.run.trainings if (each.method, each.seed) == (method, seed)}
+        return bool(weights) and set(weights) <= left - {""}
 
     def curve(self, training: Training) -> pd.DataFrame | None:
         """Return the curve of a training; None where it left none."""
@@ -97,6 +102,14 @@ class Sources:
         if key not in self._curves:
             self._curves[key] = training.rows("curve.jsonl")
         return self._curves[key]
+
+    @cached_property
+    def _weights(self) -> Mapping[tuple[str, str, int], str]:
+        runs = self.run.runs
+        if runs.empty:
+            return {}
+        rows = runs[["dataset", "method", "seed", "checkpoint_sha"]].itertuples(index=False, name=None)
+        return {(str(dataset), str(method), int(seed)): str(sha or "") for dataset, method, seed, sha in rows}
 
     @cached_property
     def _good(self) -> pd.DataFrame:

@@ -41,6 +41,17 @@ def unfinished(sources: Sources, trained: Trained, rule: Flattening) -> Iterator
             yield f"{method} had not flattened in {still} of {len(losses)} trainings"
 
 
+def untraced(sources: Sources, trained: Trained) -> Iterator[str]:
+    """Say which methods' weights are of no training on record, or are the same under several seeds."""
+    for method in trained.methods:
+        weights = {seed: sources.weights(method, seed, trained.datasets) for seed in trained.seeds}
+        if lost := [str(seed) for seed, found in weights.items() if not sources.traced(method, seed, found)]:
+            yield f"what {method} learned under seed {', '.join(lost)} is not on record"
+        every = [sha for found in weights.values() for sha in found - {""}]
+        if len(set(every)) < len(every):
+            yield f"the same weights of {method} under several seeds"
+
+
 def shares(sources: Sources, trained: Trained) -> Iterator[str]:
     """Say how much of the gradient of students came from their teachers."""
     for method in trained.methods:

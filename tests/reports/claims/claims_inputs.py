@@ -73,7 +73,7 @@ def judged(folder, key, claim: Claim, made: Made, data: dict[str, Dataset], *, p
     run = Run(
         metrics=frame(_rows(claim, made, data)),
         timing=_timing(claim, made) if claim.kind == "seconds" else None,
-        runs=pd.DataFrame(),
+        runs=pd.DataFrame() if claim.kind == "seconds" else _runs(claim, made, data),
         datasets={each.name: each for each in data.values()},
         methods={name: Method(name, kind_of(name)) for name in names},
         trainings=_trainings(folder, claim, made, data),
@@ -132,8 +132,16 @@ def _trainings(folder, claim, made, data):
             # an outcome's effect is the share that diverged
             diverged = claim.kind == "outcome" and seed < made.effect / claim.measure.factor * len(made.seeds)
             ended = ("diverged", "loss is NaN") if diverged else ("ok", "")
-            found.append(Training(method, "made-up", seed, *ended, kept))
+            found.append(Training(method, "made-up", seed, *ended, kept, f"{method}-{seed}"))
     return found
+
+
+def _runs(claim, made, data):
+    """The weights of each registration by a network."""
+    learned = [method for method in dict.fromkeys(claim.methods) if kind_of(method) == "learned"]
+    rows = [(each.name, method, seed) for each in data.values() for method in learned for seed in made.seeds]
+    runs = pd.DataFrame(rows, columns=["dataset", "method", "seed"])
+    return runs.assign(checkpoint_sha=[f"{method}-{seed}" for _, method, seed in rows])
 
 
 def _write_curve(path, claim, made, seed):

@@ -59,7 +59,7 @@ def run_of(tmp_path, claims, rows, *, sizes=(4,), trainings=(), sha=()):
     run = Run(
         metrics=frame(rows),
         timing=None,
-        runs=pd.DataFrame(sha, columns=["method", "dataset", "checkpoint_sha"]),
+        runs=pd.DataFrame(sha, columns=["method", "dataset", "seed", "checkpoint_sha"]),
         datasets={each.name: each for each in data.values()},
         methods=METHODS,
         trainings=list(trainings),
@@ -75,7 +75,7 @@ def read(tmp_path, claim, rows, **more):
 
 def trained(tmp_path, method, seed, loss, sha=""):
     kept = tmp_path / f"{method}-{seed}-{sha}"
-    kept.mkdir()
+    kept.mkdir(parents=True)
     lines = [{"iteration": at, "total": float(value)} for at, value in enumerate(loss)]
     (kept / "curve.jsonl").write_text("\n".join(map(json.dumps, lines)))
     return Training(method, f"lidc{sha}", seed, "ok", "", kept, sha)
@@ -221,17 +221,54 @@ def test_the_trainings_behind_a_data_set_are_told_by_their_weights(tmp_path):
         for seed in (0, 1)
         for loss, sha in ((falling, f"other{seed}"), (flat, f"own{seed}"))
     ]
-    sha = [("a", "phantom-dirlab", "own0"), ("a", "phantom-dirlab", "own1"), ("a", "phantom-creatis", "other0")]
+    sha = [("a", "phantom-dirlab", seed, f"own{seed}") for seed in (0, 1)] + [("a", "phantom-creatis", 0, "other0")]
     [judged] = judge(run_of(tmp_path, [claim_on("a", region=Region(below=9))], rows, trainings=made, sha=sha))
     assert not judged.evidence.doubts
     [judged] = judge(run_of(tmp_path / "2", [claim_on("a", region=Region(below=9))], rows, trainings=made))
-    assert judged.evidence.doubts == ("a had not flattened in 2 of 4 trainings",)
+    lost = "what a learned under seed 0, 1 is not on record"
+    assert judged.evidence.doubts == (lost, "a had not flattened in 2 of 4 trainings")
 
 
 def test_a_training_without_a_curve_decides_nothing(tmp_path):
     rows = errors("phantom-dirlab", "a", 0, [1, 2, 1, 2]) + errors("phantom-dirlab", "a", 1, [1, 2, 1, 2])
     [judged] = judge(run_of(tmp_path, [claim_on("a", region=Region(below=9))], rows))
-    assert (judged.verdict, judged.why) == ("inconclusive", "no loss of a on record")
+    lost = "what a learned under seed 0, 1 is not on record"
+    assert (judged.verdict, judged.why) == ("inconclusive", f"{lost}; no loss of a on record")
+
+
+FLAT = np.repeat([1.0, 0.2, 0.2, 0.2, 0.2], 10)
+THREE = [each for seed in (0, 1, 2) for each in errors("phantom-dirlab", "a", seed, [1 + seed / 50, 2, 1, 2])]
+
+
+def claim_by(tmp_path, weights, left, rows=THREE):
+    """The verdict on three trainings that left some weights, of registrations by some."""
+    made = [trained(tmp_path, "a", seed, FLAT, sha) for seed, sha in left.items()]
+    sha = [("a", "phantom-dirlab", seed, each) for seed, each in weights.items()]
+    [judged] = judge(run_of(tmp_path, [claim_on("a", region=Region(below=9))], rows, trainings=made, sha=sha))
+    return judged.verdict, judged.why
+
+
+ALL = {0: "x", 1: "y", 2: "z"}
+
+
+@pytest.mark.parametrize(
+    ("weights", "left", "why"),
+    [
+        ({0: "x"}, ALL, "what a learned under seed 1, 2 is not on record"),
+        (ALL | {1: ""}, ALL, "what a learned under seed 1 is not on record"),
+        (ALL, {0: "x"}, "what a learned under seed 1, 2 is not on record"),
+        (ALL | {2: "elsewhere"}, ALL, "what a learned under seed 2 is not on record"),
+        (ALL | {1: "x"}, ALL | {1: "x"}, "the same weights of a under several seeds"),
+    ],
+)
+def test_weights_that_cannot_be_traced_decide_nothing(tmp_path, weights, left, why):
+    assert claim_by(tmp_path / "whole", ALL, ALL)[0] == "supported"
+    assert claim_by(tmp_path / "part", weights, left) == ("inconclusive", why)
+
+
+def test_a_seed_that_registered_few_pairs_makes_all_of_it_few(tmp_path):
+    rows = [each for each in THREE if each["seed"] == 0 or each["pair"] in ("a__b0", "a__b1")]
+    assert claim_by(tmp_path, ALL, ALL, rows) == ("inconclusive", "2 of 4 pairs")
 
 
 def test_the_teachers_share_stands_beside_a_claim_on_students(tmp_path):
