@@ -25,6 +25,9 @@ def check(config: Config) -> None:
     for name in dict.fromkeys([*names, *filter(None, teachers)]):
         module = config.methods[name].module if name in config.methods else ""
         if not is_own(module):
+            path = sources.ROOT / "methods" / f"{module}.py"
+            if path.is_file() and (faults := list(_of_members(path))):  # a module that a user has added there
+                raise SettingsError(f"configuration, methods.{name}.module: {path}{faults[0]}")
             continue
         if fault := fault_of(Path(module)):
             raise SettingsError(f"configuration, methods.{name}.module: {fault}")
@@ -58,17 +61,22 @@ def _of_file(path: Path) -> Iterator[str]:
 
 def _of_contract(path: Path) -> Iterator[str]:
     """Yield what the contract of `methods` wants and the file lacks."""
-    yield from _of_function(path, "load", LOAD)
-    yield from _of_options(path, "Params")
-    if sources.has_function(path, "train"):
-        yield from _of_function(path, "train", TRAIN)
-        yield from _of_options(path, "Training")
+    yield from _of_members(path)
     try:
         needs = list(sources.constant_of(path, "NEEDS", ()))
     except (ValueError, TypeError):
         needs = ["an expression"]
     if unknown := [each for each in needs if each not in NEEDS]:
         yield f": NEEDS names {unknown[0]!r}; a method may ask for {', '.join(NEEDS)}, such as NEEDS = {NEEDS[:1]}"
+
+
+def _of_members(path: Path) -> Iterator[str]:
+    """Yield the functions and options that every method has, and the file lacks."""
+    yield from _of_function(path, "load", LOAD)
+    yield from _of_options(path, "Params")
+    if sources.has_function(path, "train"):
+        yield from _of_function(path, "train", TRAIN)
+        yield from _of_options(path, "Training")
 
 
 def _of_function(path: Path, name: str, wanted: tuple[str, ...]) -> Iterator[str]:

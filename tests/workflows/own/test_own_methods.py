@@ -13,7 +13,7 @@ from benchmarks.records import Registrations, read
 from datasets.files import DataError, read_displacement
 from tests.workflows.own.files import EXAMPLE, changed, copied
 from workflows import register, show
-from workflows.configuration import sources
+from workflows.configuration import own_methods, sources
 from workflows.configuration.config import SettingsError
 from workflows.configuration.reading import read_yaml
 from workflows.configuration.resolve import resolve
@@ -160,6 +160,15 @@ def test_what_is_no_method_is_one_line(tmp_path, edit, fault):
         resolved(path)
     assert str(tmp_path / "my_method.py") in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_module_added_among_the_methods_that_is_none_is_one_line(tmp_path, monkeypatch):
+    config = resolve({"run": {"datasets": ["phantom-liver"], "methods": ["demons"]}}).config
+    (tmp_path / "methods").mkdir()
+    (tmp_path / "methods" / "demons.py").write_text("def load(params, *, device, seed): ...\n")
+    monkeypatch.setattr(own_methods.sources, "ROOT", tmp_path)
+    with pytest.raises(SettingsError, match=r"methods\.demons\.module: .*demons\.py: no class `Params`; write"):
+        own_methods.check(config)
 
 
 def test_a_package_that_may_be_missing_is_no_fault(tmp_path):
