@@ -104,6 +104,20 @@ def test_a_file_that_is_cut(pairs, folder):
     assert f"{C}.nii.gz: not a readable field, perhaps truncated" in refusal(pairs, folder)
 
 
+@pytest.mark.parametrize("form", [".npz", ".npy", ".mha", ".nrrd", ".pt", "-vectors.nii.gz", ".h5", ".tfm"])
+@pytest.mark.parametrize("share", [0.02, 0.5, 0.97])
+def test_a_cut_file_of_any_format(pairs, tmp_path, form, share):
+    for pair in PAIRS:
+        path = tmp_path / f"disp_{pair.fixed}_{pair.moving}{form}"
+        if form in (".h5", ".tfm"):
+            sitk.WriteTransform(itk_transform(pairs.pull[pair], pairs.affine), str(path))
+        else:
+            write(path, pairs.pull[pair].astype(np.float32), pairs.affine)
+        path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    text = refusal(pairs, tmp_path, names="disp_{fixed}_{moving}" + "-vectors" * form.startswith("-"))
+    assert str(tmp_path / "disp_a_b") in text
+
+
 def test_two_formats_for_one_pair(pairs, folder):
     np.savez(folder / f"{A}.npz", np.zeros((3, *SHAPE)))
     assert "pair a__b has fields of several formats" in refusal(pairs, folder)
