@@ -125,7 +125,9 @@ def _choices(looks: Sequence[Look], asked: Asked, where: str) -> list[Convention
     axes = [name for name in looks[0].values if all(name in each.values for each in looks)]
     if found := list(candidates(asked.with_known(looks[0].known, where), axes)):
         return found
-    raise DataError(f"{where}: the axes of its grid lie otherwise than in other files, or than params.axes says")
+    raise DataError(
+        f"{where}: the axes of its grid lie otherwise than in others, or than params.axes says; bring all to one form"
+    )
 
 
 def _some(pairs: Sequence[Pair]) -> list[Pair]:
