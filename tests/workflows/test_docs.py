@@ -31,7 +31,7 @@ EVERY = commands()
 def place(tmp_path_factory):
     """A copy of the project, with the files that the pages speak of."""
     folder = copy_to(tmp_path_factory.mktemp("docs"))
-    (folder / "home").mkdir()
+    shutil.copytree(ROOT / "docs" / "own", folder / "docs" / "own")
     for name in ("Makefile", "requirements.lock"):
         shutil.copy(ROOT / name, folder)
     for name in ("A.zip", "B.zip", "results/mini/archive.zip"):

@@ -11,9 +11,9 @@ EXAMPLE = ROOT / "docs" / "own"
 def copied(folder: Path) -> Path:
     """Copy the example to a folder; return its configuration."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("my_method.py", "bench.yaml"):
+    for name in ("my_method.py", "my_method.yaml"):
         shutil.copy(EXAMPLE / name, folder)
-    return folder / "bench.yaml"
+    return folder / "my_method.yaml"
 
 
 def changed(path: Path, *replacements: tuple[str, str]) -> Path:

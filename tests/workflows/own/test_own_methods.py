@@ -42,7 +42,7 @@ def test_a_path_is_relative_to_the_file_that_says_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     expected = str(tmp_path / "mine" / "my_method.py")
     assert resolved(path).module("my-method") == expected
-    assert resolved(Path("mine/bench.yaml")).module("my-method") == expected
+    assert resolved(Path("mine/my_method.yaml")).module("my-method") == expected
     monkeypatch.setenv("HOME", str(tmp_path))
     assert resolved(changed(path, ("./my_method.py", "~/mine/my_method.py"))).module("my-method") == expected
 
@@ -57,7 +57,7 @@ def test_of_two_files_the_last_that_says_it_counts_and_the_working_folder_where_
 
 def test_its_options_are_checked_like_any_others(tmp_path):
     path = changed(copied(tmp_path), ("longest: 6", "longset: 6"))
-    with pytest.raises(SettingsError, match=r"bench\.yaml, .*unknown option 'longset'; did you mean 'longest'"):
+    with pytest.raises(SettingsError, match=r"my_method\.yaml, .*unknown option 'longset'; did you mean 'longest'"):
         resolved(path)
     with pytest.raises(SettingsError, match='longest: expected whole number, got "far"'):
         resolved(changed(path, ("longset: 6", "longest: far")))
@@ -119,7 +119,7 @@ def test_show_names_its_file_its_options_and_where_they_come_from(tmp_path, caps
     assert f"module {tmp_path / 'my_method.py'} profile mine" in lines
     assert "longest 6 profile mine" in lines
     assert any("the longest shift along an axis, in voxels (whole number; default 8)" in line for line in lines)
-    show.main(["--configfile", str(tmp_path / "bench.yaml")])
+    show.main(["--configfile", str(tmp_path / "my_method.yaml")])
     listed = [line.split()[:4] for line in capsys.readouterr().out.splitlines()]
     assert ["*", "my-method", "classical", "my_method.py"] in listed
 
@@ -229,6 +229,6 @@ def test_it_is_learned_only_where_it_trains(tmp_path):
         resolved(changed(copied(tmp_path), ("classical", "learned")))
 
 
-@pytest.mark.parametrize("name", ["my_method.py", "bench.yaml"])
+@pytest.mark.parametrize("name", ["my_method.py", "my_method.yaml"])
 def test_the_page_shows_the_files_that_are_tested(name):
     assert (EXAMPLE / name).read_text("utf-8") in (EXAMPLE.parent / "own-method.md").read_text("utf-8")
