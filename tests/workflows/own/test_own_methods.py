@@ -116,8 +116,8 @@ def test_the_example_finds_a_shift(tmp_path):
 def test_show_names_its_file_its_options_and_where_they_come_from(tmp_path, capsys):
     show.main(["my-method", "phantom-liver", "--configfile", str(copied(tmp_path))])
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
-    assert f"module {tmp_path / 'my_method.py'} profile mine" in lines
-    assert "longest 6 profile mine" in lines
+    assert f"module {tmp_path / 'my_method.py'} profile my-method" in lines
+    assert "longest 6 profile my-method" in lines
     assert any("the longest shift along an axis, in voxels (whole number; default 8)" in line for line in lines)
     show.main(["--configfile", str(tmp_path / "my_method.yaml")])
     listed = [line.split()[:4] for line in capsys.readouterr().out.splitlines()]
