@@ -43,6 +43,7 @@ def place(tmp_path_factory):
         blob = 1000 * np.exp(-np.square(grid - np.reshape(centre, (3, 1, 1, 1))).sum(0) / 40)
         SimpleITK.WriteImage(SimpleITK.GetImageFromArray(blob.astype(np.int16)), folder / f"{name}.nii.gz")
     mine_of_the_page(folder / HOME / "mine")
+    shutil.copytree(ROOT / "docs" / "own", folder / HOME / "mine", dirs_exist_ok=True)
     return folder
 
 
