@@ -77,7 +77,7 @@ def encode(rows: Rows, kind: Kind) -> bytes:
 
 
 def read(path: Path, kind: Kind) -> pd.DataFrame:
-    """Read a table written by `write`; raise `ResultsError` when it is missing, damaged or of another kind."""
+    """Read a table written by `write`; raise `ResultsError` when it is missing, or for what `decode` refuses."""
     try:
         return decode(Path(path).read_bytes(), kind, where=str(path))
     except FileNotFoundError as error:
@@ -87,14 +87,18 @@ def read(path: Path, kind: Kind) -> pd.DataFrame:
 
 
 def decode(content: bytes, kind: Kind, *, where: str) -> pd.DataFrame:
-    """Return the table that `encode` made into bytes; raise `ResultsError` when they are damaged or of another kind."""
+    """Return the table that `encode` made into bytes, sorted by key.
+
+    Raises:
+        ResultsError: it is damaged, of another kind, or has rows that `write` refuses: not all tables come from there.
+    """
     try:
         table = pq.read_table(pa.BufferReader(content))
     except (OSError, pa.ArrowException) as error:
         raise ResultsError(f"{where}: not a readable Parquet file, perhaps truncated ({error})") from error
     if table.column_names != list(COLUMNS[kind]):
         raise ResultsError(f"{where}: not a {kind} table, its columns are {', '.join(table.column_names)}")
-    return table.to_pandas()
+    return validate(table.to_pandas(), kind, where=where)
 
 
 def concat(paths: Iterable[Path], kind: Kind = "metrics") -> pd.DataFrame:

@@ -11,9 +11,9 @@ import pandas as pd
 
 from benchmarks.clock.hardware import parse
 from benchmarks.metrics import CLOCK
-from reports.archive import told as tell
+from reports.archive.opened import Opened, opened
 from reports.archive.packed import Archive
-from reports.archive.rows import FIRST, SECOND, differing, rows_of, side_by_side
+from reports.archive.rows import FIRST, SECOND, differing, side_by_side
 from reports.tables.table import Head, Table, Text
 
 DIFFERS, ONE, OTHER = "differs", "only in the first", "only in the second"
@@ -30,13 +30,14 @@ class Comparison:
 
 def compare(first: Archive, second: Archive) -> Comparison:
     """Compare two archives row by row; seconds of registrations are left to the timed calls."""
-    one, other = (rows[rows.protocol != CLOCK] for rows in (rows_of(first, "metrics"), rows_of(second, "metrics")))
+    parts = opened(first), opened(second)
+    one, other = (part.metrics[part.metrics.protocol != CLOCK] for part in parts)
     both = side_by_side(one, other, "metrics")
     lone = both[both.side != "both"]
     rows = pd.concat([differing(one, other, "metrics"), lone], ignore_index=True)
     rows = rows.assign(verdict=rows.side.map(VERDICTS), difference=rows["value" + SECOND] - rows["value" + FIRST])
     rows = rows.drop(columns="side").rename(columns={"value" + FIRST: "first", "value" + SECOND: "second"})
-    tables = [_rows_table(rows, len(both) - len(lone)), _timing_table(first, second), _origin_table(first, second)]
+    tables = [_rows_table(rows, len(both) - len(lone)), _timing_table(*parts), _origin_table(*parts)]
     return Comparison(rows, tables)
 
 
@@ -58,9 +59,9 @@ def _rows_table(rows: pd.DataFrame, common: int) -> Table:
     return Table("Rows that are not the same in both archives.", heads, _cells(texts or [["none"]]), [note])
 
 
-def _timing_table(first: Archive, second: Archive) -> Table:
+def _timing_table(first: Opened, second: Opened) -> Table:
     """Return the median seconds of warm calls of both, with the hardware that they are of."""
-    parts = [_medians(rows_of(archive, "timing")) for archive in (first, second)]
+    parts = [_medians(each.timing) for each in (first, second)]
     both = pd.concat([parts[0].add_suffix(FIRST), parts[1].add_suffix(SECOND)], axis=1).sort_index()
     texts = [
         [*map(str, key), *(_number(row["seconds" + end]) for end in (FIRST, SECOND)),
@@ -84,7 +85,7 @@ def _machine(hardware: str) -> str:
     return found.cpu if found.gpu == "none" else f"{found.cpu}, {found.gpu}"
 
 
-def _origin_table(first: Archive, second: Archive) -> Table:
+def _origin_table(first: Opened, second: Opened) -> Table:
     texts = [
         [name, one, other, "" if one == other else "differs"]
         for (name, one), (_, other) in zip(_origins(first), _origins(second), strict=True)
@@ -93,10 +94,10 @@ def _origin_table(first: Archive, second: Archive) -> Table:
     return Table("What the runs were made on and of.", heads, _cells(texts))
 
 
-def _origins(archive: Archive) -> Iterator[tuple[str, str]]:
-    runs, told = rows_of(archive, "runs"), tell.read_told(archive)
+def _origins(part: Opened) -> Iterator[tuple[str, str]]:
+    runs, told = part.runs, part.told
     yield "profile", told.profile
-    yield "commits", _joined(commit[:12] for commit in archive.manifest.commits)
+    yield "commits", _joined(commit[:12] for commit in part.archive.manifest.commits)
     yield "processors", _joined(runs.cpu)
     yield "GPUs", _joined(runs.gpu)
     yield "threads", _joined(map(str, runs.threads))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reports.archive import told as tell
-from reports.archive.packed import PICTURES, Archive, below
-from reports.archive.rows import rows_of
+from reports.archive.opened import opened
+from reports.archive.packed import PICTURES, Archive, ArchiveError, below
 from reports.paper.cast import PaperRun
 from reports.paper.layout import load_paper
 from reports.reading.pictures import Stored
@@ -22,13 +22,13 @@ class Loaded:
 
 
 def load(archive: Archive) -> Loaded:
-    """Return what a report is made of; raise `ArchiveError` or `ResultsError` where the archive lacks a part of it."""
-    told = tell.read_told(archive)
-    timing = rows_of(archive, "timing")
+    """Return what a report is made of; raise `ArchiveError` where the archive lacks a part of it."""
+    found = opened(archive)
+    told = found.told
     run = Run(
-        metrics=rows_of(archive, "metrics"),
-        timing=timing if len(timing) else None,
-        runs=rows_of(archive, "runs"),
+        metrics=found.metrics,
+        timing=found.timing if len(found.timing) else None,
+        runs=found.runs,
         datasets=tell.by_name(told.datasets),
         methods=dict(told.methods),
         pictures=Stored(dict(below(archive.content, PICTURES))),
@@ -38,4 +38,11 @@ def load(archive: Archive) -> Loaded:
         unavailable={(each.dataset, each.method): each.reason for each in told.unavailable},
         networks={each.method: each for each in told.networks},
     )
-    return Loaded(run, [PaperRun(load_paper(key), run, cast) for key, cast in told.papers.items()])
+    return Loaded(run, [_seen_from(archive, key, cast, run) for key, cast in told.papers.items()])
+
+
+def _seen_from(archive: Archive, key: str, cast: tell.Cast, run: Run) -> PaperRun:
+    paper = load_paper(key)
+    if unknown := sorted(cast.keys() - paper.datasets.keys()):
+        raise ArchiveError(f"{archive.path}: {tell.NAME}: the paper {key} has no data set {unknown[0]} to be played")
+    return PaperRun(paper, run, cast)

@@ -2,71 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import replace
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, TypeVar
 
 import pandas as pd
 
 from benchmarks import results
 from benchmarks.metrics import CLOCK
 from reports.archive import told as tell
-from reports.archive.packed import PICTURES, TRAININGS, Archive, ArchiveError, Manifest
-from reports.archive.rows import FIRST, ROWS, SECOND, differing, rows_of
+from reports.archive.alike import Two, check_alike
+from reports.archive.opened import RUN, opened
+from reports.archive.packed import PICTURES, TRAININGS, Archive, Manifest
+from reports.archive.remarks import remarks
+from reports.archive.rows import FIRST, ROWS, SECOND, differing
 from reports.archive.told import Told
+from reports.reading.method import Method
 
 T = TypeVar("T")
 
 
-def merged(first: Archive, second: Archive) -> tuple[Manifest, dict[str, bytes]]:
-    """Return the manifest and the contents of two archives together.
+@dataclass(frozen=True)
+class Merged:
+    """Two archives as one: what `reports.archive.packed.write` wants, and what a reader has to know of it."""
 
-    Where both have the same, the first one's stays: its seconds of a registration, its pictures and curves. Timed calls
-    stay apart by the hardware that they are of.
+    manifest: Manifest
+    content: Mapping[str, bytes]
+    remarks: Sequence[str]
+
+
+def merged(first: Archive, second: Archive) -> Merged:
+    """Return two archives together.
+
+    Where both have the same, the first one's stays: its seconds of a registration, its pictures, curves and words; the
+    remarks say where these differ. Timed calls stay apart by the hardware that they are of.
 
     Raises:
-        ArchiveError: both have the same registration, timed call or data set, and it is not the same in both.
+        ArchiveError: both have the same registration, timed call, data set or training, and it is not the same in
+            both; or their rows of one method on one data set are of two configurations (`reports.archive.alike`).
     """
-    one, other = tell.read_told(first), tell.read_told(second)
-    _check_data(first, second, one, other)
-    rows: dict[results.Kind, pd.DataFrame] = {kind: _union(first, second, kind) for kind in ROWS}
-    kept = (f"{PICTURES}/", f"{TRAININGS}/")
+    two = Two(opened(first), opened(second))
+    check_alike(two)
+    metrics, timing = _union(two, "metrics"), _union(two, "timing")
+    rows = {"metrics": metrics, "runs": _runs(two), "timing": timing}
     content = {
-        **{name: data for name, data in second.content.items() if name.startswith(kept)},
-        **{name: data for name, data in first.content.items() if name.startswith(kept)},
+        **_kept(first, second),
         **{name: results.encode(rows[kind], kind) for kind, name in ROWS.items()},
     }
-    told = _told(one, other, set(zip(rows["metrics"].dataset, rows["metrics"].method, strict=True)))
+    told = _told(two.first.told, two.second.told, set(zip(metrics.dataset, metrics.method, strict=True)))
     manifest = Manifest(profile=told.profile, commits=sorted({*first.manifest.commits, *second.manifest.commits}))
-    return manifest, {**content, tell.NAME: tell.encode(told)}
+    return Merged(manifest, {**content, tell.NAME: tell.encode(told)}, list(remarks(two)))
 
 
-def _union(first: Archive, second: Archive, kind: results.Kind) -> pd.DataFrame:
+def _kept(first: Archive, second: Archive) -> dict[str, bytes]:
+    """Return pictures and what trainings left: of a training that both have, the first one's files alone."""
+    ours = {name: data for name, data in first.content.items() if name.startswith((f"{PICTURES}/", f"{TRAININGS}/"))}
+    folders = {name.rpartition("/")[0] for name in ours if name.startswith(f"{TRAININGS}/")}
+    theirs = {
+        name: data
+        for name, data in second.content.items()
+        if name.startswith(f"{PICTURES}/")
+        or (name.startswith(f"{TRAININGS}/") and name.rpartition("/")[0] not in folders)
+    }
+    return {**theirs, **ours}
+
+
+def _runs(two: Two) -> pd.DataFrame:
+    """Return the runs that the rows of both together are of."""
+    one, other = two.first.runs, two.second.runs
+    place = list(RUN)
+    new = ~pd.MultiIndex.from_frame(other[place]).isin(pd.MultiIndex.from_frame(one[place]))
+    return pd.concat([one, other[new]], ignore_index=True)
+
+
+def _union(two: Two, kind: Literal["metrics", "timing"]) -> pd.DataFrame:
     """Return the rows of both, each key once."""
-    one, other = rows_of(first, kind), rows_of(second, kind)
-    if kind in results.VALUE:
-        found = differing(one, other, kind)
-        if kind == "metrics":  # seconds of a registration are of the machine that it ran on
-            found = found[found.protocol != CLOCK]
-        if len(found):
-            row, value = found.iloc[0], results.VALUE[kind]
-            raise ArchiveError(
-                f"{second.path}: {row.method} on {row.dataset}, pair {row.pair}, seed {row.seed} is not as in "
-                f"{first.path}: {row.get('metric', 'seconds')} {row[value + FIRST]:g} there, "
-                f"{row[value + SECOND]:g} here ({len(found)} rows differ); nothing was written"
-            )
+    one, other = getattr(two.first, kind), getattr(two.second, kind)
+    found = differing(one, other, kind)
+    if kind == "metrics":  # seconds of a registration are of the machine that it ran on
+        found = found[found.protocol != CLOCK]
+    if len(found):
+        row, value = found.iloc[0], results.VALUE[kind]
+        two.refuse(
+            f"{row.method} on {row.dataset}, pair {row.pair}, seed {row.seed} is not as in "
+            f"{two.first.archive.path}: {row.get('metric', 'seconds')} {row[value + FIRST]:g} there, "
+            f"{row[value + SECOND]:g} here ({len(found)} rows differ)"
+        )
     return pd.concat([one, other], ignore_index=True).drop_duplicates(list(results.KEYS[kind]), ignore_index=True)
-
-
-def _check_data(first: Archive, second: Archive, one: Told, other: Told) -> None:
-    known = {each.description.name: each for each in one.datasets}
-    for each in other.datasets:
-        same = known.get(each.description.name, each)
-        if (same.images, same.truth) != (each.images, each.truth):
-            raise ArchiveError(
-                f"{second.path}: {each.description.name} has other images or another truth than in {first.path}; "
-                "nothing was written"
-            )
 
 
 def _told(one: Told, other: Told, measured: set[tuple[str, str]]) -> Told:
@@ -76,7 +98,7 @@ def _told(one: Told, other: Told, measured: set[tuple[str, str]]) -> Told:
         profile="+".join(profiles),
         about=" ".join(dict.fromkeys(filter(None, [one.about, other.about]))),
         datasets=_once([*one.datasets, *other.datasets], lambda each: each.description.name),
-        methods=_once([*one.methods, *other.methods], lambda each: each[0]),
+        methods=_methods(dict(one.methods), dict(other.methods)),
         papers={
             key: {**other.papers.get(key, {}), **one.papers.get(key, {})}
             for key in dict.fromkeys([*one.papers, *other.papers])
@@ -89,6 +111,16 @@ def _told(one: Told, other: Told, measured: set[tuple[str, str]]) -> Told:
         ],
         networks=_once([*one.networks, *other.networks], lambda each: each.method),
     )
+
+
+def _methods(one: Mapping[str, Method], other: Mapping[str, Method]) -> list[tuple[str, Method]]:
+    """Return the methods of both; one may register by options of its own on data sets that only one archive has."""
+    found = {**other, **one}
+    adapted = {name: [*(one[name].adapted if name in one else ()), *each.adapted] for name, each in other.items()}
+    return [
+        (name, replace(found[name], adapted=list(dict.fromkeys(adapted.get(name, found[name].adapted)))))
+        for name in dict.fromkeys([*one, *other])
+    ]
 
 
 def _once(values: Iterable[T], key: Callable[[T], object]) -> list[T]:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import results
-from reports.archive.packed import Archive
+from reports.archive.packed import Archive, ArchiveError
 
 ROWS: dict[results.Kind, str] = {
     "metrics": "rows/metrics.parquet",
@@ -21,11 +21,15 @@ def rows_of(archive: Archive, kind: results.Kind) -> pd.DataFrame:
     """Return the rows of an archive; none where it has no such table.
 
     Raises:
-        ResultsError: the table is not readable, or of another version of the columns.
+        ArchiveError: the table is not readable, of another version of the columns, or breaks their rules, such as one
+            that has a key twice.
     """
     if ROWS[kind] not in archive.content:
         return results.validate([], kind)
-    return results.decode(archive.content[ROWS[kind]], kind, where=f"{archive.path}: {ROWS[kind]}")
+    try:
+        return results.decode(archive.content[ROWS[kind]], kind, where=f"{archive.path}: {ROWS[kind]}")
+    except results.ResultsError as error:
+        raise ArchiveError(str(error)) from error
 
 
 def side_by_side(one: pd.DataFrame, other: pd.DataFrame, kind: results.Kind) -> pd.DataFrame:

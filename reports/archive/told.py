@@ -15,7 +15,7 @@ from reports.reading.method import Method
 from reports.reading.trainings import File, Training
 
 NAME = "run.json"
-Cast = Mapping[str, Mapping[str, str]]  # of a paper: which data set plays each of its own
+Cast = Mapping[str, str]  # of a paper: which data set plays each of its own
 
 
 @dataclass(frozen=True, kw_only=True)

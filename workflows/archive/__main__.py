@@ -12,11 +12,10 @@ import sys
 from pathlib import Path
 
 from datasets.files import DataError
-from reports.archive import told as tell
 from reports.archive.compare import compare
 from reports.archive.merge import merged
+from reports.archive.opened import opened
 from reports.archive.packed import Archive, ArchiveError, read, write
-from reports.archive.rows import ROWS, rows_of
 from reports.tables.markdown import markdown
 from reports.tables.write import csv_text, write_text
 
@@ -53,13 +52,16 @@ def _run(arguments: argparse.Namespace) -> None:
     else:
         if arguments.output.exists():
             raise ArchiveError(f"{arguments.output}: is there already; name another file")
-        write(arguments.output, *merged(*archives))
+        together = merged(*archives)
+        write(arguments.output, together.manifest, together.content)
+        print("\n".join(together.remarks))
 
 
 def _shown(archive: Archive) -> list[str]:
-    told, manifest = tell.read_told(archive), archive.manifest
+    found, manifest = opened(archive), archive.manifest
+    told, tables = found.told, {"metrics": found.metrics, "runs": found.runs, "timing": found.timing}
     size = sum(map(len, archive.content.values()))
-    rows = ", ".join(f"{len(rows_of(archive, kind))} {kind}" for kind in ROWS)
+    rows = ", ".join(f"{len(table)} {kind}" for kind, table in tables.items())
     return [
         f"profile    {told.profile}",
         f"commits    {', '.join(commit[:12] for commit in manifest.commits)}",

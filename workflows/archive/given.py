@@ -12,13 +12,15 @@ def archive(path: object) -> Path | None:
     """Return the archive that a configuration names under ``from``, None where it names none.
 
     Raises:
-        DataError: it is not there, torn, or of another version.
+        DataError: it is not there, torn, of another version, or its parts do not fit each other.
     """
     if path is None:
         return None
     if not isinstance(path, str) or not path:
         raise DataError(f"from: expected the path of an archive or of a folder with one, got {path!r}")
-    return read(Path(path)).path
+    from reports.archive.opened import opened  # with all that reads tables, for which other runs need not wait
+
+    return opened(read(Path(path))).archive.path
 
 
 def file_of(given: Path) -> Path:

@@ -1,5 +1,6 @@
 """A small run whose report has pictures, curves, sections and a paper; its archive."""
 
+import io
 import json
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from datasets.case import Truth
 from datasets.files import write_displacement
 from reports.archive.export import contents, manifest
 from reports.archive.packed import read, write
+from reports.archive.rows import ROWS
 from reports.paper.cast import PaperRun
 from reports.paper.layout import load_paper
 from reports.reading.method import Method
@@ -52,7 +54,9 @@ def small_run(folder, methods=tuple(METHODS), *, shift=0.0):
     """A run of some methods on three pairs, and a paper one of whose data sets it plays."""
     data = {"shells": write_dataset(folder, "shells", phantom=True, n_pairs=3)}
     rows = [row for place, method in enumerate(methods) for row in rows_of("shells", method, dice(place, shift))]
-    run = make_run(frame(rows), data, paths(folder, data), runs=provenance(methods), timing=timing_frame())
+    rows = [{**row, "run": f"run-{row['method']}"} for row in rows]
+    timed = timing_frame().replace({"method": {"syn": methods[0], "net": methods[-1]}})
+    run = make_run(frame(rows), data, paths(folder, data), runs=provenance(methods), timing=timed)
     run = changed(run, labels=lambda name, case: Truth(data[name].folder).labels(case))
     known = {name: METHODS[name] for name in methods}
     run = replace(run, methods=known, profile="toy", about="Cut: all.", trainings=[training(folder, "ldr-1")])
@@ -65,7 +69,10 @@ def dice(place, shift):
 
 def provenance(methods):
     rows = runs_frame().iloc[: len(methods)].to_dict("records")
-    named = [{**row, "run": f"run-{name}", "method": name} for row, name in zip(rows, methods, strict=True)]
+    named = [
+        {**row, "run": f"run-{name}", "dataset": "shells", "method": name}
+        for row, name in zip(rows, methods, strict=True)
+    ]
     return results.validate(named, "runs")
 
 
@@ -107,3 +114,18 @@ def archived(folder, methods=tuple(METHODS), **more):
     run, papers = small_run(folder, methods, **more)
     write(folder / "archive.zip", manifest(run), contents(run, papers))
     return read(folder / "archive.zip")
+
+
+def with_rows(archive, kind, change):
+    """The archive with rows of one kind changed, also to what no table may have."""
+    frame = change(results.decode(archive.content[ROWS[kind]], kind, where="test"))
+    out = io.BytesIO()
+    frame.to_parquet(out, index=False)
+    return replace(archive, content={**archive.content, ROWS[kind]: out.getvalue()})
+
+
+def with_told(archive, change):
+    """The archive with what it tells of its run changed."""
+    told = json.loads(archive.content["run.json"])
+    change(told)
+    return replace(archive, content={**archive.content, "run.json": json.dumps(told).encode()})

@@ -12,7 +12,7 @@ from reports.archive.load import load
 from reports.archive.merge import merged
 from reports.archive.packed import Archive, ArchiveError, read, write
 from reports.archive.rows import ROWS
-from tests.reports.archive.archive_inputs import archived
+from tests.reports.archive.archive_inputs import archived, with_rows
 from tests.reports.report_inputs import HARDWARE
 from workflows.configuration.sources import ROOT
 
@@ -23,18 +23,13 @@ def pair(tmp_path):
     return archived(tmp_path / "a", ("identity", "ldr-1")), archived(tmp_path / "b", ("identity", "rcn-1"))
 
 
-def with_rows(archive, kind, change):
-    """The archive with rows of one kind changed."""
-    frame = change(results.decode(archive.content[ROWS[kind]], kind, where="test"))
-    return replace(archive, content={**archive.content, ROWS[kind]: results.encode(frame, kind)})
-
-
 def other_machine(timing):
     return timing.assign(hardware=replace(HARDWARE, cpu="Another CPU").key, seconds=2 * timing.seconds)
 
 
 def test_what_either_has_is_in_both_together(pair, tmp_path):
-    write(tmp_path / "c.zip", *merged(*pair))
+    together = merged(*pair)
+    write(tmp_path / "c.zip", together.manifest, together.content)
     run = load(read(tmp_path / "c.zip")).run
     assert list(run.methods) == ["identity", "ldr-1", "rcn-1"]
     assert set(run.metrics.method) == {"identity", "ldr-1", "rcn-1"}
@@ -45,14 +40,15 @@ def test_what_either_has_is_in_both_together(pair, tmp_path):
 
 
 def test_an_archive_with_itself_is_itself(pair):
-    _, content = merged(pair[0], pair[0])
-    assert content == pair[0].content
+    together = merged(pair[0], pair[0])
+    assert together.content == pair[0].content
+    assert not together.remarks
     assert compare(pair[0], pair[0]).rows.empty
 
 
 def test_seconds_of_two_machines_stay_apart(pair):
     there = with_rows(pair[1], "timing", other_machine)
-    _, content = merged(pair[0], there)
+    content = merged(pair[0], there).content
     rows = results.decode(content[ROWS["timing"]], "timing", where="test")
     by_machine = rows.groupby("hardware").seconds.sum()
     assert len(by_machine) == 2
@@ -63,7 +59,7 @@ def test_seconds_of_a_registration_may_differ_as_they_are_of_the_machine(pair):
     def slower(metrics):
         return metrics.assign(value=metrics.value.where(metrics.metric != "seconds", 3 * metrics.value))
 
-    _, content = merged(pair[0], with_rows(pair[1], "metrics", slower))
+    content = merged(pair[0], with_rows(pair[1], "metrics", slower)).content
     rows = results.decode(content[ROWS["metrics"]], "metrics", where="test")
     both = rows[(rows.method == "identity") & (rows.metric == "seconds")]
     assert both.value.tolist() == pytest.approx([0.001 * 1000, 1.1, 1.2])
