@@ -210,8 +210,10 @@ def weights(method, seed):
 
 def runs_of(rows):
     """The provenance of the runs that rows are of."""
-    about = [(*place, place[1], weights(*place[1:]), json.dumps({"torch": "2.8"}), "", "") for place in places(rows)]
-    columns = ["dataset", "method", "seed", "module", "checkpoint_sha", "versions", "cpu", "gpu"]
+    about = [
+        (*place, place[1], weights(*place[1:]), json.dumps({"torch": "2.8"}), "", "", "{}") for place in places(rows)
+    ]
+    columns = ["dataset", "method", "seed", "module", "checkpoint_sha", "versions", "cpu", "gpu", "params"]
     return pd.DataFrame(about, columns=columns)
 
 
