@@ -12,7 +12,17 @@ from benchmarks.ranking import Quote, default_quote
 from reports.paper import costs
 from reports.paper.cast import PaperRun
 from reports.paper.contents import Cell, Measured
-from reports.paper.pair_values import P_VALUES, Choice, Missing, PairValues, alike, shared, statistic_name, summarise
+from reports.paper.pair_values import (
+    P_VALUES,
+    Choice,
+    Missing,
+    PairValues,
+    alike,
+    of_all_trainings,
+    shared,
+    statistic_name,
+    summarise,
+)
 from reports.reading import trainings
 from reports.reading.summary import Sizes
 
@@ -95,6 +105,10 @@ class Reader:
             ran = {seed for choice in choices if choice.seed is None for seed in self._pairs.seeds(choice)}
             what = f"of {len(draws)} draw{'s' * (len(draws) > 1)}: {', '.join(map(str, draws))}"
             notes += [what] if len(ran) > 1 else []
+        frames, left_out = of_all_trainings(frames)
+        if frames[0].empty:
+            return replace(blank, reason="no pair that all trainings have")
+        notes += [f"without {left_out} pair{'s' * (left_out > 1)} that not all trainings have"] if left_out else []
         frames = list(map(alike, frames)) if cell.sets_alike else frames
         subjects = self._pairs.subjects(frames[0].index)
         how = {"drawn": self._pairs.drawn(choices), "factor": cell.factor, "pooled": cell.pooled or cell.sets_alike}

@@ -184,6 +184,18 @@ def shared(frames: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
     return [frame.loc[common] for frame in frames]
 
 
+def of_all_trainings(frames: Sequence[pd.DataFrame]) -> tuple[list[pd.DataFrame], int]:
+    """Return of registrations, the same of each frame, the pairs that all trainings have, and how many are left out."""
+    index = frames[0].index
+    seeds = len(index.unique("seed"))
+    if seeds == 1 or (len(index) == seeds * (pairs := len(pairs_of(frames[0]))) and index.is_unique):
+        return list(frames), 0
+    held = index.unique().to_frame(index=False).groupby(PLACE[:2]).size()
+    common = held.index[held == seeds]
+    kept = frames[0].reset_index("seed").index.isin(common)
+    return [frame[kept] for frame in frames], pairs - len(common)
+
+
 def alike(frame: pd.DataFrame) -> pd.DataFrame:
     """Return registrations in the columns that are pooled, weighted so that the data sets of a seed count alike."""
     sizes = frame.groupby(level=["dataset", "seed"])["value"].transform("size")

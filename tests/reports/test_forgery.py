@@ -8,6 +8,7 @@ from functools import cache
 from itertools import permutations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from benchmarks.records import Learned
@@ -184,6 +185,77 @@ def test_one_training_under_three_seeds_is_no_three():
     networks = [each for each in found.values() if each.cell.method != CLASSICAL]
     assert {each.verdict for each in networks} == {"reduced"}
     assert all("under several seeds" in each.remark for each in networks)
+
+
+def forged(true, **parts):
+    """The verdicts on networks where other ``parts`` of a run were put in."""
+    found = verdicts(replace(true, run=replace(true.run, **parts)))
+    return [each for each in found.values() if each.cell.method != CLASSICAL]
+
+
+@pytest.mark.parametrize("there", ["no run", "no digest", "no training"])
+def test_seeds_of_which_nothing_is_on_record_are_none(there):
+    """Numbers of three seeds, of which two have no run, a run without weights, or weights of no training."""
+    true = reproduction()
+    first = [each for each in true.run.trainings if each.seed == 0]
+    runs = {
+        "no run": true.run.runs[true.run.runs.seed == 0],
+        "no digest": true.run.runs.assign(
+            checkpoint_sha=true.run.runs.checkpoint_sha.where(true.run.runs.seed == 0, "")
+        ),
+        "no training": true.run.runs,
+    }
+    found = forged(true, runs=runs[there], trainings=first)
+    assert {each.verdict for each in found} == {"reduced"}
+    assert all("not on record for seed 1, 2" in each.remark for each in found)
+
+
+@pytest.mark.parametrize(("here", "verdict"), [(3, "reduced"), (322, "reduced"), (323, "agrees")])
+def test_pairs_that_one_training_alone_has_count_for_none(here, verdict):
+    """Seeds 1 and 2 have the most average pairs alone, so that their means are as printed; 323 are 85 % of 380."""
+    true = reproduction()
+    rows = true.run.metrics
+    mean = rows[(rows.metric == "dice") & (rows.method == "ldr-1")].groupby("pair").value.mean()
+    kept = (mean - mean.mean()).abs().sort_values().index[:here]
+    found = forged(true, metrics=rows[(rows.seed == 0) | (rows.pair == "*") | rows.pair.isin(kept)])
+    same = [each for each in found if abs(each.difference) < 0.1]
+    assert len(same) >= 10
+    assert {each.verdict for each in same} == {verdict}
+    assert all(each.measured.n == here for each in found)
+    assert all(f"without {342 - here} pairs that not all trainings have" in each.note for each in found)
+    assert all((f"over {here} of the 342 pairs" in each.note) == (verdict == "agrees") for each in same)
+
+
+def test_weights_of_another_method_are_not_its_own():
+    true = reproduction()
+    names = true.run.runs.method.where(true.run.runs.method != "ldr-1", "ldr-2")
+    runs = true.run.runs.assign(checkpoint_sha=list(map(weights, names, true.run.runs.seed)))
+    found = [each for each in forged(true, runs=runs) if "ldr-1" in each.cell.methods]
+    assert found
+    assert {each.verdict for each in found} == {"reduced"}
+    assert all("ldr-1 registered by the weights of ldr-2" in each.remark for each in found)
+
+
+def test_pairs_that_the_data_set_does_not_have_are_none_of_its():
+    true = reproduction()
+    rows = true.run.metrics
+    others = rows.pair.where(rows.pair == "*", "x" + rows.pair)
+    found = forged(true, metrics=rows.assign(pair=others))
+    assert {each.verdict for each in found} == {"reduced"}
+    assert all("342 pairs that sliver lacks" in each.remark for each in found)
+
+
+@pytest.mark.parametrize("lost", [0, 10])
+def test_numbers_of_one_seed_that_are_copied_are_of_no_other(lost):
+    """Every digest is another one; where pairs are left out of the copies, the others are still copied."""
+    true = reproduction()
+    rows = true.run.metrics
+    pairs = sorted(set(rows.pair) - {"*"})[lost:]
+    once = rows[(rows.seed == 0) & rows.method.isin(NETWORKS) & rows.pair.isin(pairs)]
+    others = [once.assign(seed=seed, value=once.value * (1 + 1e-12)) for seed in (1, 2)]
+    found = forged(true, metrics=pd.concat([rows[rows.seed == 0], *others], ignore_index=True))
+    assert {each.verdict for each in found} == {"reduced"}
+    assert all("under several seeds" in each.remark for each in found)
 
 
 def test_a_phantom_that_is_called_as_the_papers_data_set_is_none(tmp_path):

@@ -12,9 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from benchmarks.ranking import Quote
 from benchmarks.records import Learned
 from reports.paper.cast import PaperRun, is_part
 from reports.paper.contents import OWN_SIZE, Cell, Measured, TrainingData
+from reports.reading.run import OnRecord
 from reports.reading.summary import Sizes
 from reports.reading.trainings import Training
 
@@ -44,6 +46,7 @@ class AsPaper:
 
     def __init__(self, paper_run: PaperRun) -> None:
         self._paper_run, self._sizes = paper_run, Sizes(paper_run.run.metrics)
+        self._record = OnRecord(paper_run.run)
 
     def departures(self, cell: Cell, measured: Measured) -> list[Departure]:
         """Return all that was otherwise when a cell's number was measured."""
@@ -86,29 +89,60 @@ class AsPaper:
             yield Departure(f"on {_grid(about.shape)} voxels, the paper's {_grid(paper.grid)}")
 
     def _of_pairs(self, cell: Cell, measured: Measured) -> Iterator[Departure]:
-        """Yield that pairs of the paper's own data were not measured, failures apart."""
+        """Yield that pairs of the data were not measured, failures apart, or that others were that they do not have."""
+        players = [self._paper_run.players[key] for key in cell.datasets]
+        for data, method in ((player.dataset, method) for player in players for method in cell.methods):
+            if data and (others := self._record.foreign(data.description.name, method)):
+                yield Departure(f"{method} has numbers of {others} pairs that {data.description.display_title} lacks")
+        if cell.pair or not measured.n or measured.failed:
+            return
         wanted = sum(self._paper_run.paper.datasets[key].pairs for key in cell.datasets)
-        own = not any(self._paper_run.players[key].stand_in for key in cell.datasets)
-        if own and not cell.pair and measured.n and not measured.failed and is_part(measured.n, wanted):
+        here = sum(len(player.dataset.description.test) for player in players if player.dataset)
+        if not any(player.stand_in for player in players) and is_part(measured.n, wanted):
             yield Departure(f"over {measured.n} of the paper's {wanted} pairs")
+        elif measured.n < here:
+            yield Departure(f"over {measured.n} of the {here} pairs", reduces=False)
 
     def _of_network(self, cell: Cell, method: str) -> Iterator[Departure]:
         """Yield what is otherwise of a network: its width, and what and how long it and its teacher learned."""
-        for name in dict.fromkeys(self._paper_run.cast[key] for key in cell.datasets if key in self._paper_run.cast):
-            if self._sizes.narrow(name, method):
-                yield Departure(f"{method} narrower than the paper's")
-            elif self._sizes.get(name, method, "full_parameters") is None:
-                yield Departure(f"the width of {method} is not on record")
         for key in cell.datasets:
-            for training in self._trainings(key, method, cell.seed):
-                yield from self._of_training(key, method, training)
-            weights = {(seed, sha) for seed, sha in self._weights(key, method) if cell.seed in (None, seed)}
-            if len({sha for _, sha in weights}) < len(weights):
-                yield Departure(f"the same weights of {method} under several seeds")
+            if name := self._paper_run.cast.get(key):
+                yield from self._of_width(name, method)
+                yield from self._of_trainings(key, name, method, cell.seed)
+                if self._record.copied(
+                    name, method, Quote(cell.metric, cell.protocol, "mean" if cell.pooled else cell.region)
+                ):
+                    yield Departure(f"the same numbers of {method} under several seeds")
+
+    def _of_width(self, name: str, method: str) -> Iterator[Departure]:
+        """Yield that a network is narrower than the paper's, or that nothing says how wide it is."""
+        if self._sizes.narrow(name, method):
+            yield Departure(f"{method} narrower than the paper's")
+        elif None in (self._sizes.get(name, method, size) for size in ("parameters", "full_parameters")):
+            yield Departure(f"the width of {method} is not on record")
+
+    def _of_trainings(self, key: str, name: str, method: str, seed: int | None) -> Iterator[Departure]:
+        """Yield what is otherwise of the trainings whose numbers count."""
+        found = self._record.trainings(name, method, seed)
+        lost = {drawn for drawn, training in found if training is None or training.learned is None}
+        if self._wanted(key) and (lost or not found):
+            some = f" for seed {', '.join(map(str, sorted(lost)))}" if len(lost) < len(dict(found)) else ""
+            yield Departure(f"what {method} learned is not on record{some}")
+        for training in {id(each): each for drawn, each in found if drawn not in lost}.values():
+            if training is not None and training.method != method:
+                yield Departure(f"{method} registered by the weights of {training.method}")
+            yield from self._of_training(key, method, training)
+        weights = {(drawn, sha) for drawn, sha in self._record.weights(name, method) if seed in (None, drawn)}
+        if len({sha for _, sha in weights}) < len(weights):
+            yield Departure(f"the same weights of {method} under several seeds")
+
+    def _wanted(self, key: str) -> TrainingData | None:
+        """Return what the paper's networks learn from before they are tested on a data set; None where it is silent."""
+        return next((each for each in self._paper_run.paper.trainings if key in each.datasets), None)
 
     def _of_training(self, key: str, method: str, training: Training | None, who: str = "") -> Iterator[Departure]:
         """Yield what is otherwise of a training, and of its teacher's; ``who`` names it where it is a teacher."""
-        wanted = next((each for each in self._paper_run.paper.trainings if key in each.datasets), None)
+        wanted = self._wanted(key)
         if wanted is None:
             return
         if training is None or training.learned is None:
@@ -127,41 +161,15 @@ class AsPaper:
             if wanted:
                 yield Departure(f"{who}{method} learned without a teacher")
             return
-        teacher = self._by_weights.get(weights)
+        teacher = self._record.teacher(weights)
         name = teacher.method if teacher else f"the teacher of {method}"
-        if teacher and wanted not in ("", name):
+        if not wanted:
+            yield Departure(
+                f"{who}{method} learned from {teacher.method if teacher else 'a teacher'}, the paper's from none"
+            )
+        elif teacher and wanted != name:
             yield Departure(f"{who}{method} learned from {name}, the paper's from {wanted}")
         yield from self._of_training(key, name, teacher, f"taught by {name}: " if teacher else "")
-
-    def _trainings(self, key: str, method: str, seed: int | None) -> list[Training | None]:
-        """Return the trainings whose weights a network registered by; None for one that is not on record."""
-        run = self._paper_run.run
-        weights = dict.fromkeys(sha for drawn, sha in self._weights(key, method) if seed in (None, drawn))
-        ended = [
-            each for each in run.trainings
-            if each.method == method and each.status != "ok" and seed in (None, each.seed)
-        ]  # fmt: skip
-        found = [*(self._by_weights.get(sha) for sha in weights), *ended]
-        return found or [None]
-
-    def _weights(self, key: str, method: str) -> list[tuple[int, str]]:
-        """Return the seed and the digest of the weights of each run of a network on a data set of the paper."""
-        name = self._paper_run.cast.get(key)
-        return [(seed, sha) for (*place, seed), sha in self._runs if place == [name, method] and sha]
-
-    @cached_property
-    def _runs(self) -> list[tuple[tuple[str, str, int], str]]:
-        """The digest of the weights of each run, by data set, method and seed."""
-        rows = self._paper_run.run.runs
-        if rows.empty:
-            return []
-        columns = rows[["dataset", "method", "seed", "checkpoint_sha"]].itertuples(index=False, name=None)
-        return [((dataset, method, int(seed)), str(sha)) for dataset, method, seed, sha in columns]
-
-    @cached_property
-    def _by_weights(self) -> Mapping[str, Training]:
-        """The trainings by the digest of the weights that they left."""
-        return {each.sha256: each for each in self._paper_run.run.trainings if each.sha256}
 
     def _beside(self, cell: Cell, measured: Measured) -> Iterator[Departure]:
         """Yield what is said beside a verdict: how many trainings, and by which libraries."""

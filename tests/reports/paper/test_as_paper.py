@@ -25,8 +25,11 @@ GRID = {"grid": [6, 5, 4]}
 
 
 def alike(dataset, dice, *, pairs=3, trainings=3):
-    """As many trainings of the network that give the same Dice on every pair."""
-    return [each | {"seed": seed} for seed in range(trainings) for each in dice_rows(dataset, "net", [dice] * pairs)]
+    """As many trainings of the network that differ by 0.01 % and give the same Dice on every pair."""
+    by_seed = {seed: dice + 1e-4 * (seed - (trainings - 1) / 2) for seed in range(trainings)}
+    return [
+        each | {"seed": seed} for seed, mean in by_seed.items() for each in dice_rows(dataset, "net", [mean] * pairs)
+    ]
 
 
 def taught(paper_run):
@@ -84,7 +87,8 @@ def test_what_is_little_otherwise_is_said_beside(perfect, change, words):
 def test_a_teacher_of_a_tenth_of_the_iterations_reduces_its_student(perfect):
     rows = alike("one", 0.912)
     teacher = replace(trainings_of(rows)[0], method="syn", sha256="f" * 64, learned=replace(LEARNED, iterations=50))
-    found = taught(varied(perfect, trainings=[*trainings_of(rows, replace(LEARNED, teacher="f" * 64)), teacher]))
+    run = varied(perfect, trainings=[*trainings_of(rows, replace(LEARNED, teacher="f" * 64)), teacher])
+    found = taught(replace(run, paper=replace(run.paper, taught={"net": "syn"})))
     assert (found.verdict, found.remark) == ("reduced", "taught by syn: 50 of 500 iterations")
 
 
@@ -100,6 +104,34 @@ def test_a_student_without_its_teacher_or_of_another_is_reduced(perfect, weights
     assert (found.verdict, found.remark) == ("reduced", words)
 
 
+def test_a_method_that_had_a_teacher_and_has_none_in_the_paper_is_reduced(perfect):
+    rows = alike("one", 0.912)
+    teacher = replace(trainings_of(rows)[0], method="syn", sha256="f" * 64)
+    found = taught(varied(perfect, trainings=[*trainings_of(rows, replace(LEARNED, teacher="f" * 64)), teacher]))
+    assert (found.verdict, found.remark) == ("reduced", "net learned from syn, the paper's from none")
+
+
+def test_a_training_that_diverged_stands_for_no_seed_that_has_numbers(perfect):
+    """No run says whose weights they were, and a training of the same seed left none."""
+    ended = [replace(each, status="diverged", sha256="") for each in trainings_of(alike("one", 0.912))]
+    runs = perfect.run.runs.assign(checkpoint_sha="")
+    found = taught(varied(perfect, runs=runs, trainings=ended))
+    assert (found.verdict, found.remark) == ("reduced", "what net learned is not on record")
+
+
+def test_two_methods_that_left_the_same_weights_are_each_its_own(perfect):
+    """They learned alike, bit for bit, and differ in what follows registration."""
+    rows = alike("one", 0.912)
+    other = [replace(each, method="syn") for each in trainings_of(rows)]
+    assert taught(varied(perfect, trainings=[*trainings_of(rows), *other])).verdict == "agrees"
+
+
+def test_numbers_that_are_all_zero_are_no_copy(perfect):
+    """No fold in any pair of any training is what smooth networks leave."""
+    zero = perfect.run.metrics.assign(value=perfect.run.metrics.value.where(perfect.run.metrics.metric != "dice", 0.0))
+    assert "under several seeds" not in taught(varied(perfect, metrics=zero)).note
+
+
 def test_the_paper_names_the_teacher_of_every_student():
     paper = load_paper("ldr-aldk")
     students = {cell.methods[0] for cell in paper.cells if cell.methods and "aldk" in cell.methods[0]}
@@ -110,16 +142,18 @@ def test_weights_are_traced_and_no_name_stands_for_them(perfect):
     """Trainings of the right names, of which one left other weights than those that registered."""
     rows = alike("one", 0.912)
     others = [replace(each, sha256=weights("else", each.seed)) if each.seed else each for each in trainings_of(rows)]
-    for trainings in (others, [], trainings_of(rows, None)):
+    lost = "what net learned is not on record"
+    for trainings, which in ((others, " for seed 1, 2"), ([], ""), (trainings_of(rows, None), "")):
         found = taught(varied(perfect, trainings=trainings))
-        assert (found.verdict, found.remark) == ("reduced", "what net learned is not on record")
+        assert (found.verdict, found.remark) == ("reduced", f"{lost}{which}")
     none = taught(varied(perfect, runs=perfect.run.runs.iloc[:0]))
-    assert (none.verdict, none.remark) == ("reduced", "what net learned is not on record")
+    assert (none.verdict, none.remark) == ("reduced", lost)
 
 
-def test_a_width_that_is_not_on_record_reduces(perfect):
+@pytest.mark.parametrize("size", ["parameters", "full_parameters"])
+def test_a_width_that_is_not_on_record_reduces(perfect, size):
     rows = perfect.run.metrics
-    found = taught(varied(perfect, metrics=rows[rows.metric != "full_parameters"]))
+    found = taught(varied(perfect, metrics=rows[rows.metric != size]))
     assert (found.verdict, found.remark) == ("reduced", "the width of net is not on record")
 
 

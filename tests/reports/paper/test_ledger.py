@@ -95,11 +95,19 @@ def test_a_gain_is_over_the_same_seeds(tmp_path):
     assert cell(paper_run, "taught", "one_dice_gain").measured.value == pytest.approx(10)
 
 
-def test_a_number_is_the_mean_over_its_trainings(tmp_path):
+def test_a_number_is_the_mean_over_its_trainings_on_the_pairs_that_all_have(tmp_path):
     rows = [row("one", "a__b0", "net", "dice", v, seed=s) for s, v in ((0, 0.2), (1, 0.4))]
     rows += [row("one", "a__b1", "net", "dice", 0.5)]
+    found = cell(make_run(tmp_path, rows, plays={"one": "one"}), "taught", "one_dice")
+    measured = found.measured
+    assert (measured.value, measured.n, measured.trainings) == (pytest.approx((20 + 40) / 2), 1, 2)
+    assert "without 1 pair that not all trainings have" in found.notes
+
+
+def test_trainings_without_a_pair_in_common_have_no_mean(tmp_path):
+    rows = [row("one", f"a__b{s}", "net", "dice", 0.5, seed=s) for s in (0, 1)]
     measured = cell(make_run(tmp_path, rows, plays={"one": "one"}), "taught", "one_dice").measured
-    assert (measured.value, measured.n, measured.trainings) == (pytest.approx((35 + 40) / 2), 2, 2)
+    assert measured.reason == "no pair that all trainings have"
 
 
 def test_an_interval_is_over_trainings_on_the_papers_pairs_and_over_subjects_on_others(tmp_path):
@@ -233,7 +241,7 @@ def test_the_same_network_is_timed_once(tmp_path):
         for metric, value in (("parameters", 7.0), ("macs", 9.0), ("full_macs", 110_330_000_000.0))
     ]
     paper_run = make_run(tmp_path, sizes, plays={"one": "one"}, timing=timing("syn", [0.5, 0.7, 0.9]))
-    modules = pd.DataFrame({"method": ["syn", "net"], "module": "recursive"})
+    modules = pd.DataFrame({"method": ["syn", "net"], "module": "recursive", "params": "{}"})
     found = cell(varied(paper_run, runs=modules), "taught", "cpu")
     assert found.measured.value == 0.7
     assert "timed as syn, the same network at registration" in found.note
