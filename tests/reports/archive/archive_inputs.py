@@ -105,7 +105,9 @@ def report_without_torch(archive, folder):
 
 
 def files_of(folder):
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    """The content of each file, without those by which Snakemake remembers when it made a folder."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != ".snakemake_timestamp"]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 def archived(folder, methods=tuple(METHODS), **more):
