@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from typing import cast
 
@@ -16,6 +16,7 @@ from datasets.case import Pair
 from reports.claims.contents import Claim, Measure
 from reports.paper.cast import PaperRun
 from reports.reading import summary
+from reports.reading.run import OnRecord
 from reports.reading.trainings import Training
 
 Subjects = tuple[tuple[str, str], ...]  # data set and subject of the fixed and of the moving image
@@ -27,6 +28,7 @@ class Sources:
 
     def __init__(self, paper_run: PaperRun) -> None:
         self.paper_run, self.run = paper_run, paper_run.run
+        self._record = OnRecord(self.run)
         self._curves: dict[tuple[str, str, int], pd.DataFrame | None] = {}
 
     def why_missing(self, claim: Claim) -> str:
@@ -89,7 +91,8 @@ class Sources:
 
     def weights(self, method: str, seed: int, datasets: Sequence[str]) -> set[str]:
         """Return the checksums of the weights by which a method registered on data sets; "" for one not on record."""
-        return {self._weights.get((name, method, seed), "") for name in datasets}
+        known = [dict(self._record.weights(name, method)) for name in datasets]
+        return {each.get(seed, "") for each in known}
 
     def traced(self, method: str, seed: int, weights: Collection[str]) -> bool:
         """Return whether a training of the method with this seed left each of some weights."""
@@ -102,14 +105,6 @@ class Sources:
         if key not in self._curves:
             self._curves[key] = training.rows("curve.jsonl")
         return self._curves[key]
-
-    @cached_property
-    def _weights(self) -> Mapping[tuple[str, str, int], str]:
-        runs = self.run.runs
-        if runs.empty:
-            return {}
-        rows = runs[["dataset", "method", "seed", "checkpoint_sha"]].itertuples(index=False, name=None)
-        return {(str(dataset), str(method), int(seed)): str(sha or "") for dataset, method, seed, sha in rows}
 
     @cached_property
     def _good(self) -> pd.DataFrame:
