@@ -35,7 +35,7 @@ class Answer:
 
 @dataclass
 class Asked:
-    """A request as it came, and how many bytes of content were sent."""
+    """A request as it came, and how many bytes of content were handed to the connection."""
 
     path: str
     rest: str
@@ -73,8 +73,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         try:
             for at in range(0, len(body), 2**16):
                 piece = body[at : at + 2**16]
+                asked.sent += len(piece)  # before it goes: who has the last byte may look at once
                 self.wfile.write(piece)
-                asked.sent += len(piece)
                 time.sleep(pace)
         except (BrokenPipeError, ConnectionResetError):  # who asked is gone
             pass
