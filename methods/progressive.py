@@ -26,11 +26,11 @@ from methods.blocks.hardware import is_mixed
 from methods.blocks.initial import create, glorot
 from methods.blocks.options import Resolution, not_negative, part, positive
 from methods.blocks.precision import Precision, mixed_precision
+from methods.blocks.progressive.gradients import gradient_magnitude
 from methods.blocks.progressive.growth import Growth
 from methods.blocks.progressive.losses import displacement_loss
 from methods.blocks.progressive.record import Mapper, Watch, count_displacements, describe_pairs, evaluating
 from methods.blocks.progressive.sampling import SyntheticBatch, make_synthetic_sampler
-from methods.blocks.progressive.synthesis import gradient_magnitude
 from methods.blocks.progressive.unet import Architecture, Entrance, NormMode, ProgressiveUNet, UNet
 from methods.blocks.registration import prepared, register
 from methods.blocks.training import loop

@@ -22,8 +22,9 @@ from methods.blocks.cascades.distillation import Aldk
 from methods.blocks.cost import registration_cost
 from methods.blocks.initial import create, glorot
 from methods.blocks.precision import Precision, mixed_precision
+from methods.blocks.progressive.gradients import gradient_magnitude
 from methods.blocks.progressive.sampling import SyntheticSampler
-from methods.blocks.progressive.synthesis import Recipe, gradient_magnitude
+from methods.blocks.progressive.synthesis import Recipe
 from methods.blocks.progressive.unet import UNet
 from methods.blocks.training import loop
 from methods.blocks.training.augmentation import random_displacement

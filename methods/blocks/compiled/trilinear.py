@@ -137,15 +137,19 @@ def read(image, points, out, task):
             _row(image, points, b, z, y, task, places, offsets, weights)
             for c in range(image.shape[1]):
                 row, k = out[b, c, z, y], b * image.steps[0] + c * image.steps[1]
-                for x in range(W):
-                    z0, z1, y0, y1, x0, x1 = oz[0, x], oz[1, x], oy[0, x], oy[1, x], ox[0, x], ox[1, x]
-                    a, e = wx[0, x], wx[1, x]
-                    v00 = a * _at(memory, k, z0, y0, x0) + e * _at(memory, k, z0, y0, x1)
-                    v01 = a * _at(memory, k, z0, y1, x0) + e * _at(memory, k, z0, y1, x1)
-                    v10 = a * _at(memory, k, z1, y0, x0) + e * _at(memory, k, z1, y0, x1)
-                    v11 = a * _at(memory, k, z1, y1, x0) + e * _at(memory, k, z1, y1, x1)
-                    before, behind = wy[0, x] * v00 + wy[1, x] * v01, wy[0, x] * v10 + wy[1, x] * v11
-                    row[x] = wz[0, x] * before + wz[1, x] * behind
+                if task.linear:
+                    for x in range(W):
+                        z0, z1, y0, y1, x0, x1 = oz[0, x], oz[1, x], oy[0, x], oy[1, x], ox[0, x], ox[1, x]
+                        a, e = wx[0, x], wx[1, x]
+                        v00 = a * _at(memory, k, z0, y0, x0) + e * _at(memory, k, z0, y0, x1)
+                        v01 = a * _at(memory, k, z0, y1, x0) + e * _at(memory, k, z0, y1, x1)
+                        v10 = a * _at(memory, k, z1, y0, x0) + e * _at(memory, k, z1, y0, x1)
+                        v11 = a * _at(memory, k, z1, y1, x0) + e * _at(memory, k, z1, y1, x1)
+                        before, behind = wy[0, x] * v00 + wy[1, x] * v01, wy[0, x] * v10 + wy[1, x] * v11
+                        row[x] = wz[0, x] * before + wz[1, x] * behind
+                else:
+                    for x in range(W):
+                        row[x] = (wz[0, x] * wy[0, x] * wx[0, x]) * _at(memory, k, oz[0, x], oy[0, x], ox[0, x])
                 if task.plus:
                     for x in range(W):
                         row[x] += points[b, c, z, y, x]

@@ -23,7 +23,9 @@ def interpolation_weights(places: Tensor, controls: int) -> Tensor:
 
     At place k the weight of value k is one and those of the others are zero; a place's weights sum to one.
     """
-    return _weights(_mirror(places / (2 * (controls - 1)), controls - 1), _axis(controls, places.dtype, places.device))
+    return _weights(
+        _mirror(places / (2 * (controls - 1)), controls - 1), axis_of(controls, places.dtype, places.device)
+    )
 
 
 def on_grid(values: Tensor, shape: Sequence[int]) -> Tensor:
@@ -51,7 +53,7 @@ def evaluator(values: Tensor, shape: Sequence[int]) -> Callable[[Tensor], Tensor
     random transforms (2 to 8 an axis), since the work grows with the number of control values. No gradients.
     """
     controls = _controls(values, "evaluator")
-    axes = [_axis(g, values.dtype, values.device) for g in controls]
+    axes = [axis_of(g, values.dtype, values.device) for g in controls]
     turns = values.new_tensor([1 / (2 * n) for n in shape])[:, None]
     last = values.new_tensor([g - 1 for g in controls])[:, None]
     return lambda points: _tensor_product(values, _mirror(points * turns, last), axes)
@@ -69,7 +71,7 @@ def in_cache(*fields: Tensor) -> Iterator[tuple[Tensor, ...]]:
     return zip(*(field.split(max(part, 1), dim=2) for field in flat), strict=True)
 
 
-class _Axis(NamedTuple):
+class Axis(NamedTuple):
     """An axis' ``weights`` in terms of its `_powers` ``(controls, controls + 2)``, and its inner knots ``(.., 1)``.
 
     ``knots`` are their distances from the middle, ``sides`` their directions, 1 or -1.
@@ -82,7 +84,7 @@ class _Axis(NamedTuple):
 
 @lru_cache(maxsize=64)
 @torch.inference_mode(False)
-def _axis(controls: int, dtype: torch.dtype, device: torch.device) -> _Axis:
+def axis_of(controls: int, dtype: torch.dtype, device: torch.device) -> Axis:
     """Return an axis' weights, fitted at four times as many places as the spline has terms."""
     inner = torch.arange(1, controls - 1, dtype=torch.float64)[:, None] - (controls - 1) / 2
     knots, sides = inner.abs(), torch.where(inner < 0, -1.0, 1.0).double()
@@ -92,10 +94,10 @@ def _axis(controls: int, dtype: torch.dtype, device: torch.device) -> _Axis:
     exact = _from_values(controls).T @ cubic
     powers = _powers(places - (controls - 1) / 2, knots, sides)
     weights = torch.linalg.lstsq(powers.T, exact.T).solution.T
-    return _Axis(*(part.to(device, dtype) for part in (weights, knots, sides)))
+    return Axis(*(part.to(device, dtype) for part in (weights, knots, sides)))
 
 
-def _tensor_product(values: Tensor, places: Tensor, axes: Sequence[_Axis]) -> Tensor:
+def _tensor_product(values: Tensor, places: Tensor, axes: Sequence[Axis]) -> Tensor:
     """``sum_ijk values_ijk w_i w_j w_k`` at places ``(n, 3, m)`` of `_mirror`; ``(n, c, m)``."""
     n, c, *controls = values.shape
     d, h, w = (_weights(x, axis) for x, axis in zip(places.unbind(1), axes, strict=True))
@@ -116,7 +118,7 @@ def _mirror(turns: Tensor, last: Tensor | int) -> Tensor:
     return (turns - turns.round()).abs_().mul_(2 * last).sub_(last / 2)
 
 
-def _weights(x: Tensor, axis: _Axis) -> Tensor:
+def _weights(x: Tensor, axis: Axis) -> Tensor:
     return axis.weights @ _powers(x, axis.knots, axis.sides)
 
 

@@ -13,19 +13,22 @@ displacement of 6.2 voxels, whose mean square, 47, is the loss of a network that
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
+from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from methods.blocks.compiled.threads import in_parts
 from methods.blocks.progressive import bspline
-from methods.blocks.spatial import identity_grid, jacobian_determinant, sampler
+from methods.blocks.progressive.gradients import gradient_magnitude
+from methods.blocks.spatial import Mode, compilable, identity_grid, jacobian_determinant, sampler, warp
 
 ATTEMPTS = 100
-SLAB = 8
 ROW, SHORTEST_ROW = 512, 64  # points
 
 
@@ -137,16 +140,11 @@ def pairs_of(
         shape: of the pairs.
         sigma: of the Gaussian.
     """
-    n, (initial, coarse, fine) = len(images), values
-    u, u1 = true_displacement(coarse, fine, shape), bspline.on_grid(initial, shape)
-    bend, read_mask = bspline.evaluator(initial, shape), _mask_reader(mask, 2 * n, shape)
-    read_image = sampler(images.repeat(2, 1, 1, 1, 1), padding="zeros")
-    warped, inside = (images.new_empty(2 * n, 1, *shape) for _ in range(2))
-    for x, by, by1, warped_part, inside_part in bspline.in_cache(_grid(u), u, u1, warped, inside):
-        there = x + by
-        points = torch.cat([there + bend(there), x + by1])
-        warped_part.copy_(_at_points(read_image, _rescaled(points, shape, images.shape[2:])))
-        inside_part.copy_(read_mask(points))
+    initial, coarse, fine = values
+    u = true_displacement(coarse, fine, shape)
+    there = torch.cat([bend(initial, u), bspline.on_grid(initial, shape)])
+    warped = _read(images.repeat(2, 1, 1, 1, 1), there, "bilinear")
+    inside = warped.new_ones(warped.shape) if mask is None else _mask_at(mask, there)
     if sigma is not None:
         # The masks come after the gradient: before it they would draw an edge of their own around the bore.
         warped = gradient_magnitude(warped, sigma).mul_(inside)
@@ -156,28 +154,47 @@ def pairs_of(
 
 def true_displacement(coarse: Tensor, fine: Tensor, shape: Sequence[int]) -> Tensor:
     """Return ``T2 - x`` with ``T2(x) = t21(t22(x))``, ``(n, 3, *shape)`` in voxels, by the values of `draw_bends`."""
-    u, bend = bspline.on_grid(fine, shape), bspline.evaluator(coarse, shape)
-    for x, by in bspline.in_cache(_grid(u), u):
-        by += bend(x + by)
-    return u
+    return bend(coarse, bspline.on_grid(fine, shape))
 
 
-def gradient_magnitude(images: Tensor, sigma: float = 0.5) -> Tensor:
-    """Return the magnitude of the Gaussian's gradient, per voxel, of images ``(n, c, D, H, W)``.
+def bend(values: Tensor, displacement: Tensor) -> Tensor:
+    """Return the displacement that goes on by a spline: ``u(x) + spline(x + u(x))``, ``(n, 3, D, H, W)``.
 
-    As SciPy's ``gaussian_gradient_magnitude``: kernels cut at four sigma, borders reflected.
+    On the CPU in single precision by compiled loops, else by torch; the two differ by rounding. No gradients.
+
+    Args:
+        values: control values ``(n, 3, A, B, C)``, spread over the grid of the displacement.
+        displacement: u, ``(n, 3, D, H, W)`` in voxels.
     """
-    (d, along_d), (h, along_h), (w, along_w) = (
-        _gaussian(size, sigma, images.dtype, images.device) for size in images.shape[2:]
-    )
-    out = torch.empty_like(images)
-    for here, near in _slabs(images.shape[2], _reach(sigma)):
-        smooth, steep = (_first_axis(matrix[here, near], images[:, :, near]) for matrix in (d, along_d))
-        square = (h @ steep @ w.T).square_()
-        for gradient in (along_h @ smooth @ w.T, h @ smooth @ along_w.T):
-            square.addcmul_(gradient, gradient)
-        torch.sqrt(square, out=out[:, :, here])
+    u, out = displacement.contiguous(), torch.empty_like(displacement, memory_format=torch.contiguous_format)
+    at = bspline.evaluator(values, u.shape[2:])
+    if compilable(values, u) and u.dtype == torch.float32:
+        _bend_by_loops(values, u, out)
+    else:
+        for x, by, into in bspline.in_cache(_grid(u), u, out):
+            torch.add(by, at(x + by), out=into)
     return out
+
+
+def _bend_by_loops(values: Tensor, u: Tensor, out: Tensor) -> None:
+    arrays = [each.detach().contiguous().numpy() for each in (values, u, out)]
+    axes = (bspline.axis_of(g, values.dtype, values.device) for g in values.shape[2:])
+    tables = tuple(
+        (np.ascontiguousarray(axis.weights), axis.knots.numpy().ravel(), axis.sides.numpy().ravel()) for axis in axes
+    )
+    control, before, after = arrays
+    in_parts(
+        lambda low, high: _loop()(control, tables, (before, after), (low, high)),
+        u.shape[0] * u.shape[2],
+        values=u.numel(),
+    )
+
+
+@cache
+def _loop() -> Any:
+    from methods.blocks.compiled import kernel, splines  # numba need not be there where nothing is bent on the CPU
+
+    return kernel.compiled(splines.bend, splines.BEND)
 
 
 def _control_values(n: int, shape: Sequence[int], generator: torch.Generator, recipe: Recipe) -> list[Tensor]:
@@ -201,36 +218,46 @@ def _unfolded(
     raise ValueError(f"synthesise: {ATTEMPTS} draws in a row folded; make the ranges of {recipe} smaller")
 
 
-def _grid(u: Tensor) -> Tensor:
-    return identity_grid(u.shape[2:], dtype=u.dtype, device=u.device)[None]
+def _mask_at(mask: Tensor, displacement: Tensor) -> Tensor:
+    """Return ``(n, 1, *shape)``: the nearest voxel of a mask of any size where a displacement leads, 0 outside.
 
-
-def _mask_reader(mask: Tensor | None, n: int, shape: Sequence[int]) -> Callable[[Tensor], Tensor]:
-    """Return a function of points ``(n, 3, m)`` in voxels of ``shape``: the mask's nearest voxel there, ``(n, 1, m)``.
-
-    0 outside, everything 1 where there is no mask. On a GPU `spatial.sample` does the same in twice the time.
+    On a GPU reading by index does what `spatial.sample` does in half the time.
     """
-    if mask is None:
-        return lambda points: points.new_ones(())
+    n = len(displacement)
     if mask.ndim != 5 or mask.shape[1] != 1 or n % mask.shape[0]:
         raise ValueError(f"synthesise: expected a mask (1 or n, 1, d, h, w), got shape {tuple(mask.shape)}")
     if mask.device.type == "cpu":
-        masks = mask.float()
-        masks = masks.expand(n, *mask.shape[1:]) if len(mask) == 1 else masks.repeat(n // len(mask), 1, 1, 1, 1)
-        nearest = sampler(masks, mode="nearest", padding="zeros")
-        return lambda points: _at_points(nearest, _rescaled(points, shape, mask.shape[2:]))
+        mask = mask.to(displacement.dtype)
+        return _read(
+            mask.expand(n, *mask.shape[1:]) if len(mask) == 1 else mask.repeat(n // len(mask), 1, 1, 1, 1),
+            displacement,
+            "nearest",
+        )
     # One voxel of nothing all around: what lies outside is read there, wherever it is.
+    shape, last = displacement.shape[2:], displacement.new_tensor(mask.shape[2:])[:, None]
     h, w = (m + 2 for m in mask.shape[3:])
+    points = (_grid(displacement) + displacement).flatten(2)
+    nearest = torch.minimum(_rescaled(points, shape, mask.shape[2:]).round(), last).clamp_(min=-1)
+    i, j, k = nearest.add_(1).int().unbind(1)
+    places = i.mul_(h).add_(j).mul_(w).add_(k)
     tables = list(F.pad(mask, [1] * 6).flatten(1)) * (n // mask.shape[0])
+    found = [table.index_select(0, place) for table, place in zip(tables, places, strict=True)]
+    return torch.stack(found).view(n, 1, *shape).to(displacement.dtype)
 
-    def read(points: Tensor) -> Tensor:
-        last = points.new_tensor(mask.shape[2:])[:, None]
-        nearest = torch.minimum(_rescaled(points, shape, mask.shape[2:]).round(), last).clamp_(min=-1)
-        i, j, k = nearest.add_(1).int().unbind(1)
-        places = i.mul_(h).add_(j).mul_(w).add_(k)
-        return torch.stack([table.index_select(0, place) for table, place in zip(tables, places, strict=True)])[:, None]
 
-    return read
+def _read(images: Tensor, displacement: Tensor, mode: Mode) -> Tensor:
+    """Read images ``(n, 1, D, H, W)`` of any size where a displacement in voxels of its own grid leads, 0 outside."""
+    shape, size = displacement.shape[2:], images.shape[2:]
+    if shape == size:
+        return warp(images, displacement, mode=mode, padding="zeros")
+    read, out = sampler(images, mode=mode, padding="zeros"), images.new_empty(len(images), 1, *shape)
+    for x, u, into in bspline.in_cache(_grid(displacement), displacement, out):
+        into.copy_(_at_points(read, _rescaled(x + u, shape, size)))
+    return out
+
+
+def _grid(u: Tensor) -> Tensor:
+    return identity_grid(u.shape[2:], dtype=u.dtype, device=u.device)[None]
 
 
 def _at_points(read: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:
@@ -242,36 +269,4 @@ def _at_points(read: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:
 
 def _rescaled(points: Tensor, shape: Sequence[int], to: Sequence[int]) -> Tensor:
     """Return points in voxels of a grid ``shape`` as voxels of a grid ``to`` of the same image."""
-    if tuple(shape) == tuple(to):
-        return points
     return points * points.new_tensor([m / n for m, n in zip(to, shape, strict=True)])[:, None]
-
-
-def _first_axis(matrix: Tensor, images: Tensor) -> Tensor:
-    return (matrix @ images.flatten(3)).unflatten(3, images.shape[3:])
-
-
-def _slabs(size: int, reach: int) -> Iterator[tuple[slice, slice]]:
-    """Yield slices of an axis, as many at a time as a CPU can cache, and all those within ``reach`` of them."""
-    for low in range(0, size, SLAB):
-        yield slice(low, low + SLAB), slice(max(low - reach, 0), low + SLAB + reach)
-
-
-def _reach(sigma: float) -> int:
-    return int(4 * sigma + 0.5)
-
-
-@lru_cache(maxsize=16)
-@torch.inference_mode(False)  # what is kept serves training too
-def _gaussian(size: int, sigma: float, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return matrices ``(size, size)`` that smooth an axis by a Gaussian and take its derivative."""
-    steps = torch.arange(-_reach(sigma), _reach(sigma) + 1)
-    kernel = torch.exp(-0.5 * (steps.double() / sigma) ** 2)
-    kernel /= kernel.sum()
-    reached = (torch.arange(size)[:, None] + steps) % (2 * size)
-    columns = torch.where(reached < size, reached, 2 * size - 1 - reached)
-    smooth, derivative = (
-        torch.zeros(size, size, dtype=torch.float64).scatter_add_(1, columns, taps.expand(size, -1))
-        for taps in (kernel, kernel * steps / sigma**2)
-    )
-    return smooth.to(device, dtype), derivative.to(device, dtype)

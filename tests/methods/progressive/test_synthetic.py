@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from datasets import geometry
 from methods.blocks import spatial
-from methods.blocks.progressive import bspline, synthesis
+from methods.blocks.progressive import bspline, gradients, synthesis
 from methods.blocks.progressive.synthesis import Bend, Recipe
 from tests.methods.progressive.bore import bore_mask
 
@@ -77,6 +77,30 @@ def test_single_precision_suffices(controls):
     assert_allclose(at_points(values, points, SHAPE), exact, atol=3e-5 if max(controls) > 5 else 4e-6)
 
 
+@pytest.mark.parametrize("controls", CONTROLS)
+@pytest.mark.parametrize("shape", [(5, 6, 7), (3, 2, 500), (4, 70, 9)], ids=str)
+def test_bending_goes_on_from_where_a_displacement_leads(controls, shape):
+    """In compiled loops, in single precision, beside the same in double precision by torch."""
+    values, u = random(2, 3, *controls) * 2 - 1, random(2, 3, *shape, seed=1) * 60 - 30
+    x = spatial.identity_grid(shape, dtype=torch.float64)
+    exact = u + at_points(values.double(), x + u.double(), shape)
+    got = synthesis.bend(values, u.transpose(3, 4).contiguous().transpose(3, 4))
+    assert got.dtype == torch.float32
+    assert_allclose(got, exact, atol=6e-5)
+    torch.testing.assert_close(synthesis.bend(values.double(), u.double()), exact, rtol=0, atol=1e-10)
+
+
+def test_bending_gives_the_same_on_any_number_of_threads():
+    values, u = random(2, 3, 4, 4, 4), random(2, 3, 30, 40, 50)
+    one = synthesis.bend(values, u)
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        assert torch.equal(synthesis.bend(values, u), one)
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_spline_between_two_values_has_the_closed_form():
     weights = bspline.interpolation_weights(torch.tensor([0, 0.25, 0.5, 0.75, 1], dtype=torch.float64), 2)
     expected = torch.tensor([1, 0.6875, 0, -0.6875, -1], dtype=torch.float64)
@@ -95,6 +119,8 @@ def test_bad_arguments_of_splines_are_named():
         bspline.on_grid(torch.zeros(1, 3, 1, 4, 4), SHAPE)
     with pytest.raises(ValueError, match="evaluator"):
         bspline.evaluator(torch.zeros(1, 3, 4, 1, 4), SHAPE)
+    with pytest.raises(ValueError, match="evaluator"):
+        synthesis.bend(torch.zeros(1, 3, 4, 1, 4), torch.zeros(1, 3, *SHAPE))
 
 
 def test_truth_agrees_with_gryds():
@@ -186,7 +212,7 @@ def test_the_seed_alone_decides():
 @pytest.mark.parametrize("sigma", [0.5, 1.3])
 def test_gradient_magnitude_agrees_with_scipy(shape, sigma):
     images = random(2, 1, *shape)
-    got = synthesis.gradient_magnitude(images, sigma)
+    got = gradients.gradient_magnitude(images, sigma)
     for n in range(2):
         expected = ndimage.gaussian_gradient_magnitude(images[n, 0].double().numpy(), sigma)
         assert_allclose(got[n, 0], expected, atol=1e-6)
@@ -195,7 +221,7 @@ def test_gradient_magnitude_agrees_with_scipy(shape, sigma):
 def test_gradient_of_a_ramp_is_the_sampled_kernels():
     ramp = spatial.identity_grid(SHAPE)[1][None, None]
     # 2 (0.42580 + 2 * 0.00211): the sampled kernel of half a voxel falls short of one.
-    assert synthesis.gradient_magnitude(ramp)[0, 0, 5, 8, 9] == pytest.approx(0.860, abs=5e-4)
+    assert gradients.gradient_magnitude(ramp)[0, 0, 5, 8, 9] == pytest.approx(0.860, abs=5e-4)
 
 
 def test_bore_is_a_disc_about_the_middle_voxel_of_every_slice():
