@@ -14,6 +14,7 @@ SIZE = (16, 12)  # columns, rows
 SPACING, GAP = (0.7, 0.8), 2.5
 FIRST = (-5.0, -6.0, 7.5)
 AXIAL = (1, 0, 0, 0, 1, 0)
+SHAPE = (4, 6, 8)  # of what is imported
 
 
 def values_of(slices: int = 5, seed: int = 0) -> np.ndarray:
@@ -61,3 +62,18 @@ def put_series(folder: Path, uid: str, *, values=None, skip=(), unsigned=False, 
             assert found == 1
             path.write_bytes(content)
     return DicomSeries(options.get("patient", "LIDC-IDRI-0001"), uid, tuple(sorted(folder.glob("*.dcm"))))
+
+
+def resized(values: np.ndarray, shape=SHAPE) -> np.ndarray:
+    """Sample ``k`` of ``n`` at ``k * N / n``, trilinear, border clamp: one voxel at a time."""
+    old, out = values.shape, np.empty(shape)
+    values = np.maximum(values, -1024).astype(float)
+    for index in np.ndindex(*shape):
+        place = [k * n / m for k, n, m in zip(index, old, shape, strict=True)]
+        low = [int(p) for p in place]
+        total = 0.0
+        for corner in np.ndindex(2, 2, 2):
+            weight = np.prod([(p - a) if c else 1 - (p - a) for p, a, c in zip(place, low, corner, strict=True)])
+            total += weight * values[tuple(min(a + c, n - 1) for a, c, n in zip(low, corner, old, strict=True))]
+        out[index] = total
+    return out

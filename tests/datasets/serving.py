@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.server
 import re
 import threading
@@ -9,7 +10,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import numpy as np
+
+from datasets.transfer import Tries
+
+CONTENT = np.random.default_rng(0).bytes(700_000)
+SHA = hashlib.sha256(CONTENT).hexdigest()
+QUICK = Tries(pause=0.001)
 QUOTA_PAGE = (
     b"<!DOCTYPE html><html><head><title>Google Drive - Quota exceeded</title></head><body>Sorry, you can't view or "
     b"download this file at this time. Too many users have viewed or downloaded this file recently.</body></html>"
@@ -99,3 +108,13 @@ def serving(*plan: Answer) -> Iterator[http.server.ThreadingHTTPServer]:
 def address(server: http.server.ThreadingHTTPServer, path: str = "/file.bin") -> str:
     """Return the address of a path of the server."""
     return f"http://127.0.0.1:{server.server_port}{path}"
+
+
+def sha(content: bytes) -> str:
+    """Return the checksum that a catalogue would have of a content."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def parts(folder: Path) -> list[str]:
+    """Return the names of all half-fetched files below a folder."""
+    return sorted(path.name for path in folder.rglob("*.part*"))

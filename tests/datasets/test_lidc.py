@@ -1,9 +1,6 @@
 """The importer of LIDC-IDRI, on small DICOM series, from folders and through a stand-in for the downloading package."""
 
-import locale
-import re
 import shutil
-import subprocess
 import sys
 import types
 
@@ -14,15 +11,12 @@ import pytest
 from datasets import lidc
 from datasets.case import open_dataset
 from datasets.chest_ct import idc
-from datasets.chest_ct.dicom import DicomSeries, corner_aligned, read_series
 from datasets.files import DataError
-from tests.datasets.dicom_inputs import FIRST, GAP, SIZE, SPACING, put_series, put_slice, values_of
+from tests.datasets.dicom_inputs import SHAPE, put_series, resized, values_of
 from tests.datasets.lidc_inputs import collection
 from workflows import prepare as step
 from workflows.planning.specs import PrepareSpec
 from workflows.running.options import build
-
-SHAPE = (4, 6, 8)
 
 
 @pytest.fixture(autouse=True)
@@ -32,93 +26,6 @@ def places(tmp_path, monkeypatch):
     idc._client.cache_clear()
     yield
     idc._client.cache_clear()
-
-
-def resized(values: np.ndarray, shape=SHAPE) -> np.ndarray:
-    """Sample ``k`` of ``n`` at ``k * N / n``, trilinear, border clamp: one voxel at a time."""
-    old, out = values.shape, np.empty(shape)
-    values = np.maximum(values, -1024).astype(float)
-    for index in np.ndindex(*shape):
-        place = [k * n / m for k, n, m in zip(index, old, shape, strict=True)]
-        low = [int(p) for p in place]
-        total = 0.0
-        for corner in np.ndindex(2, 2, 2):
-            weight = np.prod([(p - a) if c else 1 - (p - a) for p, a, c in zip(place, low, corner, strict=True)])
-            total += weight * values[tuple(min(a + c, n - 1) for a, c, n in zip(low, corner, old, strict=True))]
-        out[index] = total
-    return out
-
-
-def test_a_series_is_sorted_rescaled_and_resized(tmp_path):
-    scan, notes = read_series(put_series(tmp_path / "a", "1.2.9"), SHAPE)
-    np.testing.assert_allclose(scan.values, resized(values_of()), atol=1e-3)
-    assert notes == []
-    assert scan.grid.origin == pytest.approx(FIRST)
-    assert scan.grid.spacing == pytest.approx((0.7 * 16 / 4, 0.8 * 12 / 6, 2.5 * 5 / 8))
-
-
-def test_reading_leaves_the_locale_as_it_was(tmp_path):
-    before = locale.setlocale(locale.LC_ALL)
-    read_series(put_series(tmp_path / "a", "1.2.9"), SHAPE)
-    assert locale.setlocale(locale.LC_ALL) == before
-
-
-def test_stored_values_may_be_unsigned(tmp_path):
-    values = values_of()
-    values[4, 2, 0] = -26560  # stored as -25536, the bits of 40000
-    signed, _ = read_series(put_series(tmp_path / "signed", "1.2.9", values=values), SHAPE)
-    unsigned, _ = read_series(put_series(tmp_path / "unsigned", "1.2.9", values=values, unsigned=True), SHAPE)
-    assert signed.values[1, 1, 0] == -1024
-    assert unsigned.values[1, 1, 0] == 40000 - 1024
-    np.testing.assert_array_equal(signed.values[0, :, :3], resized(values)[0, :, :3].astype(np.float32))
-
-
-def test_four_of_512_is_every_fourth_pixel():
-    low, _, weight = corner_aligned(512, 128)
-    assert low == list(range(0, 512, 4))
-    assert not weight.any()
-    low, high, weight = corner_aligned(65, 128)
-    assert max(high) == 64
-    assert (low[127], float(weight[127])) == (64, pytest.approx(127 * 65 / 128 - 64))
-
-
-@pytest.mark.parametrize(
-    ("axes", "flips"),
-    [((-1, 0, 0, 0, -1, 0), (0, 1)), ((1, 0, 0, 0, -1, 0), (1,)), ((-1, 0, 0, 0, 1, 0), (0,))],
-)
-def test_a_patient_who_lay_otherwise_is_turned(tmp_path, axes, flips):
-    """The normal is superior or inferior; positions along z alone order the slices."""
-    scan, _ = read_series(put_series(tmp_path / "a", "1.2.9", axes=axes), SHAPE)
-    np.testing.assert_allclose(scan.values, resized(np.flip(values_of(), flips)), atol=1e-3)
-    last = [FIRST[a] - (SIZE[a] - 1) * SPACING[a] if a in flips else FIRST[a] for a in (0, 1)]
-    assert scan.grid.origin == pytest.approx([*last, FIRST[2]])
-
-
-def test_slices_that_are_not_axial_are_refused(tmp_path):
-    with pytest.raises(DataError, match=r"LIDC-IDRI-0001.*not axial"):
-        read_series(put_series(tmp_path / "a", "1.2.9", axes=(1, 0, 0, 0, 0, -1)), SHAPE)
-
-
-def test_missing_and_doubled_slices_are_said(tmp_path):
-    series = put_series(tmp_path / "a", "1.2.9", skip=(2,))
-    scan, notes = read_series(series, SHAPE)
-    assert notes == ["1 of 3 gaps between slices differ (2.50 to 5.00 mm), stacked as if they did not"]
-    np.testing.assert_allclose(scan.values, resized(np.delete(values_of(), 2, axis=2)), atol=1e-3)
-    put_slice(tmp_path / "a" / "9.dcm", values_of()[:, :, 0], (FIRST[0], FIRST[1], FIRST[2] + 2 * GAP), "1.2.9")
-    put_slice(tmp_path / "a" / "z.dcm", values_of()[:, :, 0], FIRST, "1.2.9")
-    _, notes = read_series(DicomSeries("p", "1.2.9", tuple((tmp_path / "a").glob("*.dcm"))), SHAPE)
-    assert notes == ["1 left out: two slices at one place"]
-
-
-def test_a_foreign_or_cut_file_is_named(tmp_path):
-    put_series(tmp_path / "a", "1.2.9")
-    put_slice(tmp_path / "a" / "z.dcm", np.zeros(SIZE), (0, 0, 99), "1.2.8")
-    files = tuple((tmp_path / "a").glob("*.dcm"))
-    with pytest.raises(DataError, match=r"z\.dcm: of series 1\.2\.8, expected 1\.2\.9"):
-        read_series(DicomSeries("p", "1.2.9", files), SHAPE)
-    (tmp_path / "a" / "z.dcm").write_bytes(files[0].read_bytes()[:300])
-    with pytest.raises(DataError, match=r"z\.dcm: not a readable DICOM image"):
-        read_series(DicomSeries("p", "1.2.9", files), SHAPE)
 
 
 def imported(tmp_path, **options):
@@ -281,33 +188,3 @@ def test_an_edited_slice_is_read_again_and_new_times_are_not(tmp_path, monkeypat
     after = imported(tmp_path, source=str(tmp_path / "a"), subjects=1).image("LIDC-IDRI-0001").array
     assert read == ["LIDC-IDRI-0001"]
     assert np.abs(after - before).max() > 0.1
-
-
-@pytest.mark.parametrize("change", ["rows", "frames"])
-def test_slices_of_wild_size_are_refused(tmp_path, change):
-    series = put_series(tmp_path / "a", "1.2.9")
-    content = series.files[0].read_bytes()
-    found = re.search(rb"\x28\x00\x10\x00(US\x02\x00|\x02\x00\x00\x00)\x0c\x00", content)
-    assert found is not None
-    long = b"IS\2\0" if found[1].startswith(b"US") else found[1]
-    wild = {"rows": found[0][:-2] + b"\x60\xea", "frames": b"\x28\0\x08\0" + long + b"2 " + found[0]}[change]
-    series.files[0].write_bytes(content.replace(found[0], wild))
-    with pytest.raises(DataError, match=r"1-\d+\.dcm: (expected one slice of grey values|not a readable)"):
-        read_series(series, SHAPE)
-
-
-def test_a_damaged_length_takes_no_gigabytes(tmp_path):
-    series = put_series(tmp_path / "a", "1.2.9")
-    content = series.files[0].read_bytes()
-    at = content.index(b"OB\0\0") + 4  # of the version of the file's own header
-    series.files[0].write_bytes(content[:at] + b"\2\0\xff\xff" + content[at + 4 :])
-    code = (
-        "import re, sys; from pathlib import Path; from datasets.chest_ct.dicom import DicomSeries, read_series\n"
-        "try: read_series(DicomSeries('p', '1.2.9', tuple(map(Path, sys.argv[1:]))), (8, 7, 6))\n"
-        "except ValueError as error: print(error)\n"
-        "print(re.search(r'VmHWM:\\s*(\\d+)', Path('/proc/self/status').read_text()).group(1))"
-    )
-    done = subprocess.run([sys.executable, "-c", code, *map(str, series.files)], capture_output=True, text=True)
-    error, peak = done.stdout.splitlines()
-    assert f"{series.files[0]}: not a readable DICOM image" in error
-    assert int(peak) < 2**20  # KiB
