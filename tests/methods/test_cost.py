@@ -8,9 +8,13 @@ import torch
 import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
+from methods.blocks.cascades.affine import LightAffineStem
+from methods.blocks.cascades.cascade import Cascade
 from methods.blocks.cascades.composition import Composition, build
 from methods.blocks.cost import count_macs, registration_cost
 from methods.blocks.initial import create
+from methods.blocks.layers import SameConv3d, UpConv3d
+from tests.methods.drawn import random
 from workflows.configuration.sources import ROOT
 
 
@@ -39,6 +43,15 @@ def test_what_has_no_values_has_the_shape_that_torch_gives(call):
         image = torch.zeros(2, 4, 9, 10, 12, device=device)
         count_macs(lambda image=image: shapes.append((call(image).shape, call(image).dtype)))
     assert shapes[0] == shapes[1]
+
+
+def test_macs_of_convolutions_are_their_closed_forms():
+    conv, up = SameConv3d(3, 5, stride=2), UpConv3d(2, 4)
+    assert count_macs(lambda: conv(random(1, 3, 6, 7, 8))) == 3 * 5 * 27 * 3 * 4 * 4
+    assert count_macs(lambda: up(random(1, 2, 3, 4, 5))) == 2 * 4 * 64 * 3 * 4 * 5
+    found = registration_cost(lambda: Cascade([LightAffineStem([2, 2, 2, 2])], [1.0]), (16, 32, 48))
+    assert found["parameters"] == 4 * (2 * 2 * 27 + 2) + 27 * 2 * 12
+    assert found["macs"] == 2 * 2 * 27 * (16 * 32 * 48) * sum(8**-k for k in (1, 2, 3, 4)) + 27 * 2 * 12
 
 
 def test_a_cascade_costs_what_its_networks_do_each_as_often_as_it_runs():

@@ -7,69 +7,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import ranking, records, results
+from benchmarks import ranking, results
 from benchmarks.measures import consistency
 from datasets.case import Pair, Truth, open_dataset
 from datasets.files import DataError, read_displacement, write_displacement
+from tests.workflows.evaluate_inputs import DARK, kept, registered_chunk, spec
 from tests.workflows.pipeline_inputs import TINY, run
 from workflows import evaluate as step
 from workflows.configuration.config import SettingsError
 from workflows.configuration.resolve import resolve
 from workflows.planning import plan
-from workflows.planning.specs import EvaluateSpec
-from workflows.register import register
-
-DARK = 9
-RUN = {
-    "run": "r1", "dataset": "tiny", "method": "net", "seed": 0, "module": "methods.net", "params": "{}",
-    "checkpoint_sha": "", "commit": "", "dirty": None, "started_utc": "", "cpu": "", "gpu": "", "threads": 1,
-    "device": "cpu", "precision": "float32", "python": "", "platform": "", "load_average": None, "versions": "{}",
-}  # fmt: skip
-
-
-@pytest.fixture
-def chunk(make_dataset, tmp_path):
-    """A data set of ten pairs and the folder of a registered chunk with random displacements; one pair has failed."""
-    return registered_chunk(make_dataset(dark=DARK, bright=1), tmp_path)
-
-
-def registered_chunk(data, tmp_path):
-    folder = tmp_path / "runs" / "tiny" / "net" / "seed0" / "chunk0"
-    folder.mkdir(parents=True)
-    rng, found = np.random.default_rng(5), []
-    for pair in data.test_pairs:
-        failed = pair.moving == "dark3"
-        if not failed:
-            image = data.image(pair.fixed)
-            write_displacement(folder / pair.displacement_file, rng.normal(0, 1, (3, *image.array.shape)), image.affine)
-        cost = {} if failed else {"seconds": 1.0, "peak_memory": 10.0}
-        found.append(
-            {
-                "run": "r1",
-                "pair": pair.name,
-                "finished_utc": "",
-                "process": 1,
-                "status": "failed" if failed else "ok",
-                "reason": "why" if failed else "",
-                **cost,
-            }
-        )
-    (folder / "registrations.json").write_text(json.dumps({"run": RUN, "cost": {"parameters": 3}, "pairs": found}))
-    return data, folder
-
-
-def spec(data, folder, keep="extremes", judge=()) -> EvaluateSpec:
-    return EvaluateSpec(
-        dataset="tiny",
-        method="net",
-        seed=0,
-        chunk=0,
-        chunks=1,
-        data=data.folder,
-        folder=folder,
-        keep=keep,
-        judge=list(judge),
-    )
 
 
 @pytest.fixture
@@ -82,10 +29,6 @@ def both_ways(make_dataset, tmp_path):
     about["test"] = [vars(pair) for both in (*pairs[:-1], pairs[-1][:1]) for pair in both]
     path.write_text(json.dumps(about), encoding="utf-8")
     return registered_chunk(open_dataset(data.folder), tmp_path)
-
-
-def kept(folder) -> set[str]:
-    return {path.name for path in folder.glob("disp_*.nii.gz")}
 
 
 def files(*names: str) -> set[str]:
@@ -215,87 +158,6 @@ def test_a_pair_that_was_tried_again_needs_no_displacement_of_the_others(chunk, 
     others = after[after.pair != pair.name].reset_index(drop=True)
     pd.testing.assert_frame_equal(others, before[before.pair != pair.name].reset_index(drop=True))
     assert {"dice", "seconds", "peak_memory"} <= set(after[after.pair == pair.name].metric)
-
-
-def test_a_damaged_displacement_is_registered_again_when_forced(make_dataset, registration):
-    data = make_dataset(bright=2)
-    made = registration(data, fault="one")
-    register(made, 1)
-    judging = spec(data, made.folder, keep="all")
-    step.evaluate(judging)
-    before = results.read(made.folder / "metrics.parquet", "metrics")
-    path = made.folder / data.test_pairs[1].displacement_file
-    path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(DataError, match=rf"{path.name}.*run again with --forcerun .*registrations\.json"):
-        step.evaluate(judging)
-    kept = [record.pair for record in records.read_lines(made.folder / "records.jsonl", records.PairRecord)]
-    assert kept == [pair.name for pair in data.test_pairs if pair != data.test_pairs[1]]
-    register(made, 1)
-    step.evaluate(judging)
-    after = results.read(made.folder / "metrics.parquet", "metrics")
-    judged = [rows[~rows.metric.isin(["seconds", "peak_memory"])].reset_index(drop=True) for rows in (before, after)]
-    pd.testing.assert_frame_equal(*judged)
-
-
-@pytest.fixture
-def registered(make_dataset, registration):
-    """A registered chunk of two pairs and the specification of how it is judged, and judged once."""
-    data = make_dataset(bright=2)
-    made = registration(data, fault="one")
-    register(made, 1)
-    judging = spec(data, made.folder, keep="all")
-    step.evaluate(judging)
-    return data, made, judging
-
-
-@pytest.mark.parametrize("how", ["swapped", "edited"])
-def test_another_displacement_than_was_registered_is_refused(registered, how):
-    data, made, judging = registered
-    one, two = [made.folder / pair.displacement_file for pair in data.test_pairs[:2]]
-    if how == "swapped":
-        image = data.image(data.test_pairs[0].fixed)
-        write_displacement(made.folder / "other.nii.gz", np.zeros((3, *image.array.shape)), image.affine)
-        (made.folder / "other.nii.gz").replace(one)
-    else:
-        one.write_bytes(two.read_bytes()[:-1] + b"x")
-    with pytest.raises(
-        DataError, match=rf"{one.name}: is no longer the file .*--forcerun {re.escape(str(one.parent))}"
-    ):
-        step.evaluate(judging)
-    register(made, 1)
-    step.evaluate(judging)
-
-
-def exchange(pairs):
-    pairs[0]["pair"], pairs[1]["pair"] = pairs[1]["pair"], pairs[0]["pair"]
-
-
-EDITS = {
-    "names the pair .* where the chunk has .*--forcerun": exchange,
-    "names the pair None where the chunk has": lambda pairs: pairs.pop(),
-    "where the chunk has None": lambda pairs: pairs.append(pairs[0]),
-    "names the pair a__b__c where": lambda pairs: pairs[0].update(pair="a__b__c"),
-    "holds no registrations .*>= 0": lambda pairs: pairs[0].update(seconds=-1.0),
-}
-
-
-@pytest.mark.parametrize("words", EDITS)
-def test_registrations_that_were_edited_are_refused(chunk, words):
-    data, folder = chunk
-    about = json.loads((folder / "registrations.json").read_bytes())
-    EDITS[words](about["pairs"])
-    (folder / "registrations.json").write_text(json.dumps(about))
-    with pytest.raises(DataError, match=words):
-        step.evaluate(spec(data, folder))
-
-
-def test_a_record_without_displacement_and_rows_is_none(registered):
-    data, made, judging = registered
-    for path in (*made.folder.glob("disp_*"), made.folder / "registrations.json"):
-        path.unlink()
-    register(made, 1)
-    step.evaluate(judging)
-    assert len(kept(made.folder)) == len(data.test_pairs)
 
 
 def test_new_displacements_are_judged_by_the_edited_code(chunk, tmp_path):
