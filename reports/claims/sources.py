@@ -16,7 +16,7 @@ from datasets.case import Pair
 from reports.claims.contents import Claim, Measure
 from reports.paper.cast import PaperRun
 from reports.reading import summary
-from reports.reading.run import OnRecord
+from reports.reading.record import OnRecord
 from reports.reading.trainings import Training
 
 Subjects = tuple[tuple[str, str], ...]  # data set and subject of the fixed and of the moving image

@@ -16,7 +16,7 @@ from benchmarks.ranking import Quote
 from benchmarks.records import Learned
 from reports.paper.cast import PaperRun, is_part
 from reports.paper.contents import OWN_SIZE, Cell, Measured, TrainingData
-from reports.reading.run import OnRecord
+from reports.reading.record import OnRecord
 from reports.reading.summary import Sizes
 from reports.reading.trainings import Training
 
