@@ -11,10 +11,11 @@ import ast
 import copy
 import sys
 import tokenize
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import decode_source
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -57,17 +58,29 @@ def sources_of(modules: Iterable[str], *, root: Path = ROOT) -> list[Path]:
     Modules have dotted names; one of a user's own is its file, and then the files beside it that it imports belong to
     them too.
     """
-    pending, found = list(modules), {}
-    beside = {Path(name).parent for name in pending if is_own(name)}
+    names = list(modules)
+    beside = frozenset(Path(name).parent for name in names if is_own(name))
+    pending, found = _own(names, root, beside), {}
     while pending:
-        name = pending.pop()
-        path = module_path(name, root=root, beside=beside)
-        if path is None or name in found:
-            continue
-        found[name] = path
-        pending += [name.rpartition(".")[0]] if "." in name and not is_own(name) else []
-        pending += [*imported_modules(path), *modules_loaded_by_name(path, root=root)]
+        name, path = pending.popitem()
+        if name not in found:
+            found[name] = path
+            pending |= _own_imports(path, root, beside)
+            pending |= _own(modules_loaded_by_name(path, root=root), root, beside)
     return sorted({*found.values()})
+
+
+@cache
+def _own_imports(path: Path, root: Path, beside: frozenset[Path]) -> Mapping[str, Path]:
+    """Return the files of this project, or beside a user's own, that a file imports, by the names of the modules."""
+    return _own(imported_modules(path), root, beside)
+
+
+def _own(names: Iterable[str], root: Path, beside: frozenset[Path]) -> dict[str, Path]:
+    """Return of some modules and the packages that they lie in those that are files of this project, by name."""
+    named = {name if is_own(name) else whole for name in names for whole in accumulate(name.split("."), "{}.{}".format)}
+    paths = {name: module_path(name, root=root, beside=beside) for name in named}
+    return {name: path for name, path in paths.items() if path is not None}
 
 
 def libraries_of(modules: Collection[str], *, root: Path = ROOT) -> dict[str, str]:
@@ -89,13 +102,22 @@ def modules_loaded_by_name(path: Path, *, root: Path = ROOT) -> list[str]:
 @cache
 def imported_modules(path: Path) -> list[str]:
     """Return the dotted names that a file imports, anywhere in it; ``from a import b`` yields ``a`` and ``a.b``."""
-    names = []
-    for node in ast.walk(parsed(path)):
+    names: list[str] = []
+    for node in _statements(parsed(path)):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return names
+    return list(dict.fromkeys(names))
+
+
+def _statements(node: ast.AST) -> Iterator[ast.stmt]:
+    """Yield all statements inside a node, at any depth; no statement is inside an expression."""
+    for field in ("body", "handlers", "orelse", "finalbody", "cases"):
+        for inside in getattr(node, field, ()):
+            if isinstance(inside, ast.stmt):
+                yield inside
+            yield from _statements(inside)
 
 
 def module_path(name: str, *, root: Path = ROOT, beside: Iterable[Path] = ()) -> Path | None:
