@@ -16,11 +16,13 @@ SMALL = {**TINY, "run": {"datasets": ["phantom-liver"], "methods": ["identity", 
 SMALL["methods"] = {"demons": {"params": {"iterations": [2]}}}
 
 
-def copy_to(folder: Path) -> Path:
-    """Copy the project's own files, as an archive of it has them."""
-    leftovers = shutil.ignore_patterns("__pycache__", ".*")
-    for room in (*ROOMS, "profiles"):
-        shutil.copytree(ROOT / room, folder / room, ignore=leftovers)
+def copy_to(folder: Path, *more: str) -> Path:
+    """Copy the project's own files and some folders ``more``, with what Python and the loops have compiled of them.
+
+    Where a source file lies is no part of that, so that no process in the copy compiles anything again.
+    """
+    for room in (*ROOMS, "profiles", *more):
+        shutil.copytree(ROOT / room, folder / room, ignore=shutil.ignore_patterns(".*"))
     shutil.copy(ROOT / "Snakefile", folder)
     return folder
 

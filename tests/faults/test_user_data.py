@@ -17,7 +17,7 @@ import pytest
 
 from benchmarks.records import text_of
 from datasets.case import Truth, open_dataset
-from workflows.configuration.sources import ROOMS, ROOT
+from tests.faults.copies import copy_to
 from workflows.planning.specs import PrepareSpec
 
 SHAPE = (24, 20, 18)
@@ -70,10 +70,7 @@ def put(folder: Path, **files) -> None:
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """A copy of the project with two modules more."""
-    folder = tmp_path_factory.mktemp("project")
-    for name in (*ROOMS, "profiles", "docs"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "Snakefile", folder)
+    folder = copy_to(tmp_path_factory.mktemp("project"), "docs")
     for module in ("my_nifti.py", "least.py"):
         shutil.copy(Path(__file__).with_name(module), folder / "datasets")
     with open(folder / "workflows" / "config" / "catalogue" / "datasets.yaml", "a") as stream:

@@ -1,7 +1,6 @@
 """What CONTRIBUTING promises to whoever adds something: so many files and entries, and nothing else, in a copy."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from workflows.configuration.sources import ROOMS, ROOT
+from tests.faults.copies import copy_to
 
 DATASET = '''"""Two blocks, the moving one a voxel further."""
 
@@ -150,10 +149,7 @@ def call(folder: Path, *arguments: str) -> str:
 @pytest.fixture(scope="module")
 def extended(tmp_path_factory):
     """A copy of the project with one of each added, after a run of all of them."""
-    folder = tmp_path_factory.mktemp("extended")
-    for name in (*ROOMS, "profiles", "docs"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "Snakefile", folder)
+    folder = copy_to(tmp_path_factory.mktemp("extended"), "docs")
     catalogue = folder / "workflows" / "config" / "catalogue"
     (folder / "datasets" / "blocks.py").write_text(DATASET)
     add(catalogue / "datasets.yaml", "\n  blocks: {module: blocks}\n")

@@ -23,6 +23,14 @@ from tests.methods.classical_inputs import (
 class TestAnts:
     QUICK = {"iterations": [6, 3], "transform": "SyNOnly", "metric": "cc"}  # noqa: RUF012
 
+    def run(self, **change):
+        pair = shifted_pair(SMALL, (1, -0.5, 0.5))
+        return load(ants_syn, **{**self.QUICK, **change})(*pair, SMALL_SPACING)
+
+    @pytest.fixture(scope="class")
+    def plain(self):
+        return self.run()
+
     def test_every_keyword_has_a_name_that_antspyx_knows(self, calls):
         import ants
 
@@ -44,11 +52,8 @@ class TestAnts:
         ],
         ids=lambda change: next(iter(change)),
     )
-    def test_every_option_has_an_effect(self, change):
-        pair = shifted_pair(SMALL, (1, -0.5, 0.5))
-        plain = load(ants_syn, **self.QUICK)(*pair, SMALL_SPACING)
-        changed = load(ants_syn, **{**self.QUICK, **change})(*pair, SMALL_SPACING)
-        assert np.abs(changed - plain).max() > 0.01
+    def test_every_option_has_an_effect(self, change, plain):
+        assert np.abs(self.run(**change) - plain).max() > 0.01
 
     def test_start_at_the_identity_skips_the_centres_of_mass(self):
         fixed = texture(SMALL)

@@ -12,9 +12,9 @@ TINY = {
     "seeds": [0],
     "run": {"datasets": ["phantom-liver"], "methods": ["identity", "demons", "truth"]},
     "timing": {"datasets": ["phantom-liver"], "pairs": 1, "rounds": 1},
-    "datasets": {"phantom-liver": {"params": {"shape": [24, 28, 32], "training": 0, "test": 4}, "chunks": 2}},
+    "datasets": {"phantom-liver": {"params": {"shape": [20, 22, 26], "training": 0, "test": 3}, "chunks": 2}},
 }
-N_PAIRS = 12
+N_PAIRS = 6
 
 
 def command(folder: Path, *arguments: str, config: dict | None = None) -> list[str]:

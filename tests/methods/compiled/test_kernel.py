@@ -22,9 +22,14 @@ def change(values):
 
 
 PROCESS = """
+import sys
 import numpy as np
-import small
 from methods.blocks.compiled import kernel
+
+# Of two texts of the same second and size, Python takes its own file of the first for that of the second.
+sys.dont_write_bytecode = True
+sys.pycache_prefix = sys.argv[1]  # from here on: what Python has compiled of its libraries is of use
+import small
 
 values = np.full(2, 3, np.float32)
 loop = kernel.compiled(small.change, small.CHANGE)
@@ -37,11 +42,8 @@ def changed(path) -> tuple[float, bool]:
     """What the loop of a new process makes of 3, and whether its code was on disk."""
     folder = path.parent
     variables = {"PYTHONPATH": f"{ROOT}:{folder}", "XDG_CACHE_HOME": str(folder / "user")}
-    # Of two texts of the same second and size, Python takes its own file of the first for that of the second.
-    options = ["-B", "-X", f"pycache_prefix={folder / 'python'}"]
-    done = subprocess.run(
-        [sys.executable, *options, "-c", PROCESS], env={**os.environ, **variables}, capture_output=True
-    )
+    command = [sys.executable, "-c", PROCESS, str(folder / "python")]
+    done = subprocess.run(command, env={**os.environ, **variables}, capture_output=True)
     assert done.returncode == 0, done.stderr
     value, hits = done.stdout.split()
     return float(value), bool(int(hits))
