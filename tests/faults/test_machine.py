@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 
 from benchmarks.records import PairRecord, Registrations, read, read_lines, text_of
 from tests.faults.surroundings import needs_root, resize, small_disk
+from tests.processes import family_of, is_alive, wait_until, words_of
 from workflows.configuration.sources import ROOT
 from workflows.register import register
 from workflows.running import machine
@@ -145,20 +147,9 @@ def test_a_stopped_step_takes_its_children_along_and_keeps_records(make_dataset,
 
 
 def wait_for_child(process: subprocess.Popen, name: str) -> list[psutil.Process]:
-    deadline = time.monotonic() + 30
-    while True:
-        family = psutil.Process(process.pid).children(recursive=True)
-        if name in [each.name() for each in family]:
-            return family
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
-def is_alive(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
+    """Wait until a process has started a command, and return all that it has started."""
+    wait_until(lambda: name in [Path(words[0]).name for each in family_of(process.pid) if (words := words_of(each))])
+    return family_of(process.pid)
 
 
 @pytest.mark.fault(11)
@@ -168,10 +159,9 @@ def test_what_a_hanging_method_has_started_ends_with_it(make_dataset, registrati
     record = read(spec.folder / "registrations.json", Registrations).pairs[0]
     assert record.status == "timeout"
     assert float(record.reason.split("stopped after ")[1].split(" s")[0]) >= 2
-    assert not [
-        each for each in psutil.process_iter(["cmdline"]) if each.info["cmdline"] == ["sleep", "654"] and is_alive(each)
-    ]
-    assert not [each for each in psutil.Process().children() if each.status() == psutil.STATUS_ZOMBIE]
+    (line,) = re.findall(r"^started (\d+)$", (spec.folder / "method.log").read_text(encoding="utf-8"), re.MULTILINE)
+    assert not [each for each in psutil.process_iter() if each.pid == int(line) and words_of(each) == ["sleep", "654"]]
+    assert all(map(is_alive, psutil.Process().children()))  # no zombie either
 
 
 def test_time_in_which_everything_stood_still_is_no_time_of_a_method(make_dataset, registration, tmp_path):

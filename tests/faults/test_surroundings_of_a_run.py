@@ -3,12 +3,14 @@
 import signal
 import subprocess
 import time
+from itertools import chain
 
 import pandas as pd
 import psutil
 import pytest
 
 from tests.faults.surroundings import needs_root, resize, small_disk
+from tests.processes import family_of, is_alive, wait_until, words_of
 from tests.workflows.pipeline_inputs import TINY, command, records, run
 
 CONFIG = {
@@ -130,9 +132,9 @@ def test_a_stopped_run_leaves_no_process_and_goes_on(tmp_path, undisturbed, stop
     stuck = {**CONFIG, "methods": {"demons": {"params": {"iterations": [100_000_000]}}}}
     with open(tmp_path / "printed", "wb") as printed:
         process = subprocess.Popen(command(tmp_path, config=stuck), stdout=printed, stderr=printed)
-        wait_until(lambda: "register" in str([each.cmdline() for each in steps(process)]), 100)
+        wait_until(lambda: "workflows.register" in chain.from_iterable(map(words_of, steps(process))), 100)
         time.sleep(3)
-        family = psutil.Process(process.pid).children(recursive=True)
+        family = family_of(process.pid)
         process.send_signal(stop)
         assert process.wait(timeout=10) != 0
     wait_until(lambda: not any(map(is_alive, family)), 10)
@@ -146,18 +148,4 @@ def test_a_stopped_run_leaves_no_process_and_goes_on(tmp_path, undisturbed, stop
 
 def steps(process: subprocess.Popen) -> list[psutil.Process]:
     assert process.poll() is None
-    return [each for each in psutil.Process(process.pid).children(recursive=True) if is_alive(each)]
-
-
-def is_alive(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def wait_until(condition, limit: float) -> None:
-    deadline = time.monotonic() + limit
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    return [each for each in family_of(process.pid) if is_alive(each)]

@@ -84,7 +84,7 @@ def _leak_descriptors(zero, fixed):
 
 
 def _leave_children(zero, fixed):
-    subprocess.Popen(["sleep", "654"])
+    print("started", subprocess.Popen(["sleep", "654"]).pid, flush=True)
     time.sleep(600)
 
 

@@ -5,16 +5,15 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 
-import psutil
 import pytest
 
 from benchmarks.records import PairRecord, Registrations, read, read_lines, text_of
 from datasets import locks
 from datasets.description import write_description
 from datasets.files import DataError, read_displacement
+from tests.processes import family_of, is_alive, wait_until, words_of
 from workflows.configuration.sources import ROOT
 from workflows.planning.layout import ChunkFolder
 from workflows.register import register
@@ -119,9 +118,7 @@ def test_a_hanging_method_is_killed_at_the_limit(make_dataset, registration):
     assert records["fixed__dark0"]["status"] == "timeout"
     assert "limit of 2 s" in records["fixed__dark0"]["reason"]
     assert records["fixed__bright0"]["status"] == "ok"
-    assert not [
-        p for p in psutil.Process().children(recursive=True) if "workflows.running.worker" in " ".join(p.cmdline())
-    ]
+    assert not [each for each in family_of(os.getpid()) if "workflows.running.worker" in words_of(each)]
 
 
 @pytest.mark.parametrize("fault", UNAVAILABLE)
@@ -241,12 +238,12 @@ def test_a_killed_run_goes_on_where_it_was(make_dataset, registration, tmp_path,
     command = [sys.executable, "-m", "workflows.register", str(path)]
     step = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
     log = spec.folder / "method.log"
-    _wait_until(lambda: log.exists() and psutil.Process(step.pid).children())
-    worker = psutil.Process(step.pid).children()[0]
+    wait_until(lambda: log.exists() and family_of(step.pid))
+    worker = family_of(step.pid)[0]
     if victim == "step":
         step.kill()
         step.wait()
-        _wait_until(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE)
+        wait_until(lambda: not is_alive(worker))
         records = outcome(replace(spec, run=replace(spec.run, time_limit=3)))
         assert records["fixed__dark0"]["status"] == "timeout"
     else:
@@ -257,13 +254,6 @@ def test_a_killed_run_goes_on_where_it_was(make_dataset, registration, tmp_path,
         }
         assert records["fixed__dark0"]["status"] in ("oom", "failed", "timeout")
     assert records["fixed__bright1"]["status"] == "ok"
-
-
-def _wait_until(condition, limit: float = 30) -> None:
-    deadline = time.monotonic() + limit
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def test_options_changed_and_changed_back_leave_no_displacement_of_the_others(make_dataset, registration):

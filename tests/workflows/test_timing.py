@@ -129,7 +129,7 @@ def test_calls_beside_a_busy_neighbour_are_repeated_and_marked(
 
 def test_repeats_end_with_the_patience(make_dataset, registration, tmp_path, neighbour, monkeypatch):
     monkeypatch.setattr(contest, "ATTEMPTS", 3)
-    monkeypatch.setattr(contest, "Patience", lambda: Patience(1.5))
+    monkeypatch.setattr(contest, "Patience", lambda: Patience(1.9))
     rows = run_timing(tmp_path, [registration(make_dataset()).run])
     assert rows.attempts.sum() == len(rows) + 1  # a repeat takes a second and the call
     assert rows.contended.astype(bool).all()

@@ -5,14 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 
 import pandas as pd
-import psutil
 import pytest
 
 from benchmarks.records import PairRecord, keep_lines, read_lines
+from tests.processes import family_of, is_alive, wait_until, words_of
 from tests.workflows.documents import scripts
 from tests.workflows.pipeline_inputs import N_PAIRS, TINY, command, records, run
 from workflows.configuration.config import SettingsError
@@ -125,13 +124,13 @@ def test_a_killed_run_goes_on_and_registers_nothing_twice(tmp_path):
     config = json.loads(json.dumps(TINY))
     config["timing"]["datasets"] = []
     process = subprocess.Popen(command(tmp_path, config=config), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _wait_until(lambda: len(records(tmp_path)) >= 3 or process.poll() is not None, 240)
+    wait_until(lambda: len(records(tmp_path)) >= 3 or process.poll() is not None, 240)
     assert process.poll() is None
-    family = psutil.Process(process.pid).children(recursive=True)
+    family = family_of(process.pid)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    workers = [p for p in family if _is_alive(p) and "workflows." in " ".join(p.cmdline())]
-    _wait_until(lambda: not any(map(_is_alive, workers)), 10)
+    workers = [each for each in family if "workflows." in " ".join(words_of(each))]
+    wait_until(lambda: not any(map(is_alive, workers)), 10)
     kept = {(r["path"], r["pair"]): r["finished_utc"] for r in records(tmp_path)}
     done = run(tmp_path, config=config)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -211,17 +210,3 @@ def test_looking_claims_nothing(line):
     assert guard.only_looking(["--cores", "all", "report", line])
     for other in ("--rerun-incomplete", "-dscan1", "-pdlung", "-call", "-Ttwenty"):
         assert not guard.only_looking(["--cores", "all", "report", other])
-
-
-def _is_alive(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def _wait_until(condition, limit: float) -> None:
-    deadline = time.monotonic() + limit
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)

@@ -17,7 +17,7 @@ SPACINGS = ((1.5, 1.6, 2.0), (1.2, 1.2, 3.0))
 SIZES = ((40, 36, 30), (48, 31, 22))
 WORKING = (None, 2.5)  # mm of the grid that is registered on; None is the fixed image's own
 GRIDS = list(product(SPACINGS, SIZES, WORKING))
-# Each format in each direction meets both spacings, both sizes and both grids: one triple, and its opposite in all three.
+# Each format in each direction meets both spacings, both sizes and both grids: one triple and its opposite.
 CHOSEN = [
     (ending, turn, *grid)
     for (m, ending), (n, turn) in product(enumerate(FORMATS), enumerate(TURNS))
