@@ -93,12 +93,13 @@ def decode(content: bytes, kind: Kind, *, where: str) -> pd.DataFrame:
         ResultsError: it is damaged, of another kind, or has rows that `write` refuses: not all tables come from there.
     """
     try:
-        table = pq.read_table(pa.BufferReader(content))
+        # On this thread alone: some of the library's own outlive the interpreter now and then, and abort it.
+        table = pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
     except (OSError, pa.ArrowException) as error:
         raise ResultsError(f"{where}: not a readable Parquet file, perhaps truncated ({error})") from error
     if table.column_names != list(COLUMNS[kind]):
         raise ResultsError(f"{where}: not a {kind} table, its columns are {', '.join(table.column_names)}")
-    return validate(table.to_pandas(), kind, where=where)
+    return validate(table.to_pandas(use_threads=False), kind, where=where)
 
 
 def concat(paths: Iterable[Path], kind: Kind = "metrics") -> pd.DataFrame:
