@@ -148,5 +148,10 @@ def make_run(folder, rows, plays=None, *, bends=BENDS, times=None, methods=METHO
     return PaperRun(PAPER, run, {key: plays[key] for key in data})
 
 
+def by_place(judged):
+    """What was judged, by table, row and column."""
+    return {(each.cell.table, each.cell.row.key, each.cell.column.key): each for each in judged}
+
+
 OWN = {key: key for key in PAIRS}
 PHANTOMS = {key: f"phantom-{key}" for key in PAIRS}
