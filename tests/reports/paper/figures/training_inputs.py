@@ -13,6 +13,11 @@ from tests.reports.report_inputs import row
 OWN = [{"title": "LIDC-IDRI", "module": "lidc", "cases": 40, "datasets": ["one", "two"]}]
 PAIRS = [("shells", "a__b0", 10), ("shells", "a__b1", 40), ("two", "a__b0", 150)]
 BEFORE = (6.0, 9.0, 7.0)
+STATES = {"number": 2, "kind": "growth_states", "caption": "States.", "method": "net"}
+DENSITY = {"number": 4, "kind": "displacement_densities", "caption": "Densities.", "method": "net"}
+CURVES = {"number": 5, "kind": "learning_curves", "caption": "Curves.", "methods": ["syn", "net"]}
+SCATTER = {"number": 6, "kind": "snapshot_scatter", "caption": "Scatter.", "methods": ["syn", "net"]}
+FIGURES = [STATES, DENSITY, CURVES, SCATTER]
 
 
 def trapezoids(transition, duration, levels, iterations):
@@ -74,3 +79,25 @@ def toy(tmp_path, figures, trainings, *, before=BEFORE, plays=None, methods=("sy
     whole = {**layout(), "figures": list(figures), "training": OWN}
     paper_run = make_run(tmp_path, rows, plays=plays, methods=methods, layout=whole)
     return varied(paper_run, trainings=trainings)
+
+
+def filled(tmp_path, figures=FIGURES):
+    """A paper's run with two trainings of two networks, of which every figure can be drawn."""
+    curve = trapezoids(20, 60, 4, 200)
+    net = [
+        training(tmp_path, "net", seed, curve=curve, errors=falling(6, 0.02, 0.1, seed=seed), displacements=uniform(8))
+        for seed in (0, 1)
+    ]
+    plain = [
+        training(tmp_path, "syn", seed, curve=curve[["iteration"]], errors=falling(7, 0.01, 0.2, seed=5 + seed))
+        for seed in (0, 1)
+    ]
+    return toy(tmp_path, figures, [*net, *plain])
+
+
+def texts(axes):
+    return [text.get_text() for text in axes.texts]
+
+
+def lines(axes, colour):
+    return [line for line in axes.lines if line.get_color() == colour]
