@@ -17,7 +17,7 @@ report: env  ## the main job: every table and figure on phantoms, offline; FROM=
 	@echo "Open $(if $(FROM),results/from-<its folder or name>,results/mini)/report/index.html"
 
 test: env  ## behaviour, a file a core at a time
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -m "not slow" -n logical --maxprocesses 8 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -m "not slow" -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 test-all: env
 	$(BIN)/python -m pytest tests

@@ -7,7 +7,7 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from datasets import geometry
-from datasets.case import Pair, Truth, Writer, open_dataset
+from datasets.case import Writer, open_dataset
 from datasets.description import Description, TrainingSplit
 from datasets.files import Volume, write_displacement
 from reports.drawing import planes
@@ -17,84 +17,19 @@ from reports.paper.figures import landmark_correlation as correlation_figure
 from reports.reading import registrations
 from reports.reading.pictures import Volumes
 from reports.reading.trainings import Training
-from tests.reports.paper.paper_inputs import LEARNED, layout, make_run, varied
-from tests.reports.report_inputs import AFFINES, extreme, failed_row, frame, row
-
-OVERLAYS = {
-    "number": 8,
-    "kind": "colour_overlays",
-    "caption": "Overlays.",
-    "dataset": "one",
-    "pairs": [1, 2],
-    "methods": ["syn", "net"],
-}
-CORRELATION = {
-    "number": 9,
-    "kind": "landmark_correlation",
-    "caption": "Points.",
-    "datasets": ["one", "two"],
-    "methods": ["syn", "net"],
-}
-SHAPE, AFFINE = (12, 10, 8), np.diag([1.0, 1.5, 2.0, 1.0])  # axes to the right, to the front, to the head
-PAIRS = [Pair("f0", "m0"), Pair("f1", "m1")]
-SHIFT = np.array([2, 0, 1])  # voxels that moving blocks and landmarks lie further
-LANDMARKS = np.array([[3.0, 2, 2], [5, 4, 3], [6, 4, 5], [4, 8, 4]])
-STEPS = SHIFT + np.array([[0, 0, 0], [0, 1, 0], [1, 0, 0], [0, 0, 2]])  # of the landmarks, in voxels
-
-
-def write_blocks(folder, affine=AFFINE):
-    writer = Writer(folder / "lungs")
-    for pair in PAIRS:
-        for case, offset in ((pair.fixed, 0), (pair.moving, SHIFT)):
-            image = np.zeros(SHAPE)
-            image[3:7, 2:8, 2:6] = 0.6
-            writer.image(case, np.roll(image, offset, axis=(0, 1, 2)), affine)
-        writer.landmarks(pair, LANDMARKS, LANDMARKS + STEPS)
-    split = TrainingSplit(())
-    writer.finish(Description(name="lungs", title="Blocks", phantom=True, training=split, test=tuple(PAIRS)))
-    return open_dataset(folder / "lungs")
-
-
-def block_rows(method, tre, seeds=(0, 1)):
-    return [
-        row(
-            "lungs",
-            pair.name,
-            method,
-            metric,
-            value,
-            seed=seed,
-            unit="mm",
-            **({"protocol": "continuous"} if metric == "tre" else {}),
-        )
-        for pair in PAIRS
-        for seed in seeds
-        for metric, value in (("seconds", 1.0), ("tre", tre if seed == 0 else 77.0))
-    ]
-
-
-def block_run(tmp_path, figures=(OVERLAYS,), rows=None):
-    """``syn`` leaves the moving image as it is, ``net`` undoes the shift."""
-    rows = block_rows("identity", 6, (0,)) + block_rows("syn", 5) + block_rows("net", 1.25) if rows is None else rows
-    data = write_blocks(tmp_path)
-
-    def displacement_path(dataset, method, seed, pair):
-        path = tmp_path / f"{dataset}-{method}-{seed}-{pair}.nii.gz"
-        u = np.zeros((3, *SHAPE), np.float32) + (SHIFT if method == "net" else 0 * SHIFT)[:, None, None, None]
-        write_displacement(path, u, AFFINE)
-        return path
-
-    paper_run = make_run(tmp_path, rows, plays={}, layout={**layout(), "figures": list(figures)})
-    return varied(
-        paper_run,
-        plays={"one": data},
-        displacement_path=displacement_path,
-        landmarks=lambda _, pair: Truth(data.folder).landmarks(Pair.from_name(pair)),
-    )
-
-
-def svg_of(drawn):
-    return drawn.with_name(f"{drawn.name}.svg").read_text(encoding="utf-8")
+from tests.reports.paper.figures.image_inputs import (
+    AFFINE,
+    CORRELATION,
+    OVERLAYS,
+    PAIRS,
+    SHAPE,
+    block_rows,
+    block_run,
+    kept,
+    svg_of,
+)
+from tests.reports.paper.paper_inputs import LEARNED, varied
+from tests.reports.report_inputs import AFFINES, extreme, failed_row, frame
 
 
 def test_equal_input_gives_equal_files(tmp_path):
@@ -118,10 +53,6 @@ def test_what_networks_learned_from_is_told_where_it_is_not_the_papers(tmp_path)
 
 
 # What is kept
-
-
-def kept(paper_run, method, pair):
-    return registrations.kept(paper_run.run, paper_run.run.pictures.volumes, pair, dataset="lungs", method=method)
 
 
 def test_only_the_first_seed_counts_even_where_it_failed(tmp_path):
@@ -284,72 +215,3 @@ def test_overlays_of_nothing_are_not_drawn(tmp_path, entry, changed, reason):
 def test_steps_are_turned_to_left_back_and_head(name):
     voxels = np.linalg.inv(AFFINES[name][:3, :3]) @ np.diag([-3.0, -4.0, 5.0])  # of 3, 4, 5 mm to left, back, head
     np.testing.assert_allclose(correlation_figure.to_patient(voxels.T, AFFINES[name]), np.diag([3, 4, 5]), atol=1e-12)
-
-
-def test_agreement_against_a_line_and_where_it_is_undefined():
-    true = np.array([-1.0, 0, 2, 5])
-    np.testing.assert_allclose(correlation_figure.agreement(true, 0.5 * true - 1), (1, 0.5, -1))
-    np.testing.assert_allclose(correlation_figure.agreement(true, -2 * true), (-1, -2, 0), atol=1e-12)
-    r, slope, _ = correlation_figure.agreement(true, 0 * true)
-    assert (np.isnan(r), slope) == (True, pytest.approx(0))
-    assert np.isnan(correlation_figure.agreement(0 * true, true)).all()
-    assert np.isnan(correlation_figure.agreement(true[:1], true[:1])).all()
-
-
-def test_displacements_of_landmarks_are_pooled_over_pairs(tmp_path):
-    paper_run = block_run(tmp_path)
-    sample = correlation_figure.read_sample(paper_run, paper_run.run.pictures.volumes, ["one"], "net")
-    mm = STEPS * [-1.0, -1.5, 2.0]  # axes point to the right, to the front, to the head
-    np.testing.assert_allclose(sample.true, np.concatenate([mm, mm]), atol=1e-3)
-    np.testing.assert_allclose(sample.estimated, np.tile(SHIFT * [-1.0, -1.5, 2.0], (8, 1)), atol=1e-3)
-    assert sample.missing == {}
-
-
-def test_correlation_says_r_slope_and_count(tmp_path):
-    paper_run = block_run(tmp_path, (CORRELATION,))
-    path = tmp_path / "u.nii.gz"
-    x = geometry.identity_grid(SHAPE)
-    write_displacement(path, np.stack([x[0] - 3, 0 * x[1], 0 * x[2] + 1]), AFFINE)  # read at the fixed landmarks
-    paper_run = varied(
-        paper_run, displacement_path=lambda dataset, method, *_: path if method == "net" else tmp_path / "none"
-    )
-    ((number, caption, drawn, _),) = draw_figures(paper_run, tmp_path / "figures")
-    text, estimated = svg_of(drawn), np.tile(LANDMARKS[:, 0] - 3, 2)
-    r, slope = np.corrcoef(np.tile(STEPS[:, 0], 2), estimated)[0, 1], np.polyfit(np.tile(STEPS[:, 0], 2), estimated, 1)
-    assert number == 9
-    for shown in (
-        f"r = {r:.2f}",
-        f"slope = {slope[0]:.2f}",
-        "r = undefined",
-        "slope = 0.00",
-        "x: left-right",
-        "true (mm, + to the left)",
-        "true (mm, + to the back)",
-        "true (mm, + to the head)",
-    ):
-        assert f">{shown}<" in text
-    assert text.count(">not kept<") == 3  # a panel for each axis
-    assert "Net: 8 landmarks." in caption
-    assert "SyN: 0 landmarks; left out: 2 pairs (not kept)." in caption
-    assert "No data set plays TWO in this profile." in caption
-    assert text.count("<image") == 3  # points are pictures
-
-
-def test_points_beyond_the_frame_are_counted(tmp_path):
-    paper_run = block_run(tmp_path, (CORRELATION,))
-    path, u = tmp_path / "u.nii.gz", np.zeros((3, *SHAPE), np.float32)
-    u[0, 3, 2, 2] = 400  # at the first landmark
-    write_displacement(path, u, AFFINE)
-    ((*_, drawn, _),) = draw_figures(varied(paper_run, displacement_path=lambda *_: path), tmp_path / "figures")
-    assert svg_of(drawn).count(">2 beyond<") == 2  # that landmark in both pairs, for both methods
-
-
-@pytest.mark.parametrize(("changed", "reason"), [
-    ({"plays": {}}, "no data set plays ONE, TWO in this profile"),
-    ({"methods": {}}, "none of syn, net is in this profile"),
-    ({"landmarks": None}, "no landmarks"),
-    ({"metrics": frame(block_rows("identity", 6))}, "not registered"),
-])  # fmt: skip
-def test_correlation_of_nothing_is_not_drawn(tmp_path, changed, reason):
-    paper_run = varied(block_run(tmp_path, [CORRELATION]), **changed)
-    assert draw_figures(paper_run, tmp_path / "figures") == [(9, "Points.", None, reason)]
