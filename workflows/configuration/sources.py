@@ -11,11 +11,11 @@ import ast
 import copy
 import sys
 import tokenize
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import decode_source
-from itertools import accumulate
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ ROOMS = ("datasets", "methods", "benchmarks", "reports", "workflows")
 
 # Import names that differ from the distribution that provides them.
 _DISTRIBUTIONS = {"ants": "antspyx", "itk": "itk-elastix", "yaml": "pyyaml"}
+_INSIDE = ("body", "handlers", "orelse", "finalbody", "cases")  # where a statement has others
 
 
 class BrokenFileError(DataError):
@@ -55,8 +56,7 @@ def method_file(module: str) -> Path:
 def sources_of(modules: Iterable[str], *, root: Path = ROOT) -> list[Path]:
     """Return the project's own files that some modules import, themselves included, sorted.
 
-    Modules have dotted names; one of a user's own is its file, and then the files beside it that it imports belong to
-    them too.
+    Modules have dotted names; one of a user's own is its file, and files beside it that it imports belong to it.
     """
     names = list(modules)
     beside = frozenset(Path(name).parent for name in names if is_own(name))
@@ -95,29 +95,21 @@ def libraries_of(modules: Collection[str], *, root: Path = ROOT) -> dict[str, st
 def modules_loaded_by_name(path: Path, *, root: Path = ROOT) -> list[str]:
     """Return the modules that a file imports by their names while it runs: all of the package in its ``LOADS``."""
     package = constant_of(path, "LOADS", "")
-    folder = root.joinpath(*package.split("."))
-    return [f"{package}.{each.stem}" for each in _modules_in(folder)] if package else []
+    return [f"{package}.{each.stem}" for each in _modules_in(root.joinpath(*package.split(".")))] if package else []
 
 
 @cache
 def imported_modules(path: Path) -> list[str]:
     """Return the dotted names that a file imports, anywhere in it; ``from a import b`` yields ``a`` and ``a.b``."""
     names: list[str] = []
-    for node in _statements(parsed(path)):
+    nodes: list[ast.AST] = [parsed(path)]
+    for node in nodes:  # which grows by the statements inside a statement; none is inside an expression
+        nodes += chain.from_iterable(getattr(node, field, ()) for field in _INSIDE)
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
     return list(dict.fromkeys(names))
-
-
-def _statements(node: ast.AST) -> Iterator[ast.stmt]:
-    """Yield all statements inside a node, at any depth; no statement is inside an expression."""
-    for field in ("body", "handlers", "orelse", "finalbody", "cases"):
-        for inside in getattr(node, field, ()):
-            if isinstance(inside, ast.stmt):
-                yield inside
-            yield from _statements(inside)
 
 
 def module_path(name: str, *, root: Path = ROOT, beside: Iterable[Path] = ()) -> Path | None:
