@@ -15,8 +15,8 @@ from reports.reading.trainings import Training
 from tests.reports.report_inputs import build, small_metrics, timing_frame, write_dataset
 from workflows.planning.specs import MethodSpec, RegisterSpec, RunSpec
 
-# A first call may compile, and the machine may be busy: no clock fails a test. Nor does chance: examples are the same in
-# every run; `--hypothesis-profile searching` draws others.
+# A first call may compile, and the machine may be busy: no clock fails a test. Nor does chance: examples are the same
+# in every run; `--hypothesis-profile searching` draws others.
 CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("searching", CALM)
 settings.register_profile("calm", CALM, derandomize=True)

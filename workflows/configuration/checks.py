@@ -15,12 +15,12 @@ from typing import Any
 
 import jsonschema
 import jsonschema.exceptions
-import yaml
 
 from benchmarks.provenance import is_own
 from benchmarks.records import Options
 from workflows.configuration import annotations, sources
 from workflows.configuration.config import Adaptation, Config, SettingsError, nearest
+from workflows.configuration.reading import OURS, read_yaml
 from workflows.planning.specs import REFINEMENT
 
 TYPES = {
@@ -51,8 +51,7 @@ def check_values(config: object) -> None:
 
 def check_schema(config: Options) -> None:
     """Refuse a configuration whose keys or values are of another form than the schema says."""
-    schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
-    validator = jsonschema.Draft202012Validator(schema)
+    validator = jsonschema.Draft202012Validator(read_yaml(SCHEMA, OURS))
     error = jsonschema.exceptions.best_match(validator.iter_errors(config))
     if error is None:
         return

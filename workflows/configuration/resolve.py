@@ -23,7 +23,7 @@ from workflows.configuration.checks import check_names, check_schema, check_valu
 from workflows.configuration.config import Config, SettingsError, merge, nearest
 from workflows.configuration.likeness import likenesses, with_likenesses
 from workflows.configuration.places import placed
-from workflows.configuration.reading import read_yaml
+from workflows.configuration.reading import OURS, read_yaml
 from workflows.configuration.settings import Layer, Settings
 
 HERE = Path(__file__).resolve().parent.parent
@@ -46,7 +46,7 @@ def _resolved(config: Mapping[str, object], read: Mapping[Path, Mapping[str, obj
     files = [("catalogue", catalogue())]
     config = placed(config, read, files[0][1])
     if "profile" not in config:
-        files.append(("profile mini", read_yaml(DEFAULT_PROFILE)))
+        files.append(("profile mini", read_yaml(DEFAULT_PROFILE, OURS)))
     files.append((f"profile {config['profile']}" if "profile" in config else "command line", config))
     groups = _groups([content for _, content in files])
     files = [(name, _with_members(content, groups)) for name, content in files]
@@ -119,14 +119,14 @@ def _with_file(fault: str, read: Mapping[Path, Any]) -> str:
 
 def catalogue() -> Options:
     """Read the catalogue, all its files together."""
-    return reduce(merge, map(read_yaml, sorted(CATALOGUE.glob("[!.]*.yaml"))))
+    return reduce(merge, (read_yaml(path, OURS) for path in sorted(CATALOGUE.glob("[!.]*.yaml"))))
 
 
 def papers(wanted: Container[str] | None = None) -> dict[str, list[str]]:
     """Read the papers that can be regenerated, and the names of each one's own data sets (of those ``wanted``)."""
     found = {path.stem: path for path in sorted(PAPERS.glob("[!.]*.yaml"))}
     read = {name: wanted is None or name in wanted for name in found}
-    return {name: list(read_yaml(path)["datasets"]) if read[name] else [] for name, path in found.items()}
+    return {name: list(read_yaml(path, OURS)["datasets"]) if read[name] else [] for name, path in found.items()}
 
 
 @dataclass(frozen=True)
