@@ -20,7 +20,6 @@ from benchmarks.provenance import is_own
 from benchmarks.records import Options
 from workflows.configuration import annotations, sources
 from workflows.configuration.config import Adaptation, Config, SettingsError, nearest
-from workflows.configuration.reading import OURS, read_yaml
 from workflows.planning.specs import REFINEMENT
 
 TYPES = {
@@ -38,7 +37,6 @@ NEVER_ZERO = frozenset({
 })  # fmt: skip
 SIGNED = frozenset({"window"})  # options of numbers that may be below 0, such as Hounsfield units
 MOST_VOXELS = 2**33  # 32 GiB for one image
-SCHEMA = Path(__file__).resolve().parent.parent / "schemas" / "config.schema.yaml"
 
 
 def check_values(config: object) -> None:
@@ -49,9 +47,9 @@ def check_values(config: object) -> None:
         raise SettingsError(f"configuration, {fault}; write another")
 
 
-def check_schema(config: Options) -> None:
-    """Refuse a configuration whose keys or values are of another form than the schema says."""
-    validator = jsonschema.Draft202012Validator(read_yaml(SCHEMA, OURS))
+def check_schema(config: Options, schema: Mapping[str, object]) -> None:
+    """Refuse a configuration whose keys or values are of another form than the JSON schema says."""
+    validator = jsonschema.Draft202012Validator(schema)
     error = jsonschema.exceptions.best_match(validator.iter_errors(config))
     if error is None:
         return

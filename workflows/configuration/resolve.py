@@ -29,6 +29,7 @@ from workflows.configuration.settings import Layer, Settings
 HERE = Path(__file__).resolve().parent.parent
 CATALOGUE = HERE / "config" / "catalogue"
 DEFAULT_PROFILE = HERE / "config" / "mini.yaml"
+SCHEMA = HERE / "schemas" / "config.schema.yaml"
 
 
 def resolve(config: Mapping[str, object], configfiles: Iterable[Path] = ()) -> Settings:
@@ -57,7 +58,7 @@ def _resolved(config: Mapping[str, object], read: Mapping[Path, Mapping[str, obj
         layers |= Inheritance(name, _section(content, "methods"), layers).all()
     merged = reduce(merge, (content for _, content in files))
     methods = {name: reduce(merge, (layer.entry for layer in found)) for name, found in layers.items()}
-    check_schema({**merged, "methods": methods})
+    check_schema({**merged, "methods": methods}, read_yaml(SCHEMA, OURS))
     _check_new(layers)
     settings = Settings(_converted({**merged, "methods": methods}), layers)
     own_methods.check(settings.config)
