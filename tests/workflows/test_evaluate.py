@@ -199,6 +199,6 @@ def test_a_run_that_keeps_extremes(tmp_path):
     assert 2 * 2 * 2 <= len(left) < 40
     assert list((results_folder / "report" / "figures" / "cases").rglob("demons-worst.png"))
     # Keeping all from now on repeats the judging, which must not need what is gone.
-    again = run(tmp_path, config={**config, "keep": "all"})
+    again = run(tmp_path, "--until", "collect", config={**config, "keep": "all"})
     assert again.returncode == 0, again.stdout + again.stderr
     pd.testing.assert_frame_equal(results.read(results_folder / "metrics.parquet", "metrics"), metrics)
