@@ -1,60 +1,22 @@
 """Every command that README and docs/ tell a reader to type works as it stands there, in a copy of the project."""
 
-import os
-import shlex
-import shutil
-import subprocess
-import sys
-from pathlib import Path
-
-import numpy as np
 import pytest
-import SimpleITK
 
-from tests.faults.copies import copy_to
-from tests.workflows.documents import block, commands
-from tests.workflows.own_folder import mine_of_the_page
+from tests.workflows.typed_inputs import EVERY, lay_out, type_in
 from workflows.configuration.sources import ROOT
 
-KEPT = ROOT / "reports" / "measured" / "mini" / "archive.zip"
-HOME = "home"  # of the user whose data docs/own-data.md describes
 SET_UP = ("git clone", ". .venv/bin/activate")
 # What takes long, or needs what only some machines have, and the tests that run it.
 ELSEWHERE = {
+    "snakemake": "tests/workflows/test_docs_plans.py",
     "python3 -m workflows.gpu": "tests/workflows/test_gpu.py",
     "python -m workflows.regression.accept": "tests/workflows/test_regression.py",
 }
-EVERY = list({each.text: each for each in commands()}.values())  # one that stands on two pages is typed once
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A copy of the project, with the files that the pages speak of."""
-    folder = copy_to(tmp_path_factory.mktemp("docs"))
-    shutil.copytree(ROOT / "docs" / "own", folder / "docs" / "own")
-    for name in ("Makefile", "requirements.lock"):
-        shutil.copy(ROOT / name, folder)
-    for name in ("A.zip", "B.zip", "results/mini/archive.zip"):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(KEPT, folder / name)
-    (folder / "fields.yaml").write_text(block("own-fields.md", "yaml"), encoding="utf-8")
-    grid = np.stack(np.meshgrid(*map(np.arange, (24, 26, 28)), indexing="ij"))
-    for name, centre in (("fixed", (12, 13, 14)), ("moving", (13, 12, 14))):
-        blob = 1000 * np.exp(-np.square(grid - np.reshape(centre, (3, 1, 1, 1))).sum(0) / 40)
-        SimpleITK.WriteImage(SimpleITK.GetImageFromArray(blob.astype(np.int16)), folder / f"{name}.nii.gz")
-    mine_of_the_page(folder / HOME / "mine")
-    shutil.copytree(ROOT / "docs" / "own", folder / HOME / "mine", dirs_exist_ok=True)
-    return folder
-
-
-def asked(command: str, home: Path) -> list[str]:
-    """Return the words to run: what takes long only as a plan."""
-    words = [str(home / word[2:]) if word.startswith("~/") else word for word in shlex.split(command)]
-    if words[0] == "make":
-        return [*words, "-n"]
-    if words[0] == "snakemake":
-        return [str(Path(sys.executable).with_name("snakemake")), *words[1:], "--dry-run", "--quiet"]
-    return [sys.executable if words[0] == "python" else words[0], *words[1:]]
+    return lay_out(tmp_path_factory.mktemp("docs"))
 
 
 @pytest.mark.parametrize("typed", EVERY, ids=[f"{each.page}: {each.text}"[:90] for each in EVERY])
@@ -65,8 +27,4 @@ def test_a_command_of_the_pages(typed, place):
         if typed.text.startswith(start):
             assert start.split()[-1] in (ROOT / tests).read_text(encoding="utf-8")
             return
-    shell = {">", "&&"} & {*shlex.split(typed.text)}
-    words = ["bash", "-c", typed.text] if shell else asked(typed.text, place / HOME)
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HOME": str(place / HOME)}
-    done = subprocess.run(words, cwd=place, capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    type_in(typed.text, place)
