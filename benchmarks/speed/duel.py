@@ -87,7 +87,7 @@ def run(benchmark: Fixture, subject: Subject, ours: Call, *, others: Sequence[Co
     benchmark.group = f"{subject.name} {'x'.join(map(str, subject.grid))}"
     benchmark.pedantic(lambda: own.append(_timed(ours)[0]), setup=everyone_else, rounds=rounds)
     about = (subject.name, subject.grid, math.prod(subject.grid), subject.threads, load)
-    measured = Measurement(*about, cpu=tuple(spent.cpu for spent in own))
+    measured = Measurement(*about, cpu=tuple(spent.cpu for spent in own), work=subject.work)
     measured.others.extend([*(each.series() for each in ready), *missing])
     benchmark.extra_info.update(asdict(measured))
 

@@ -26,12 +26,24 @@ class Series:
 
 
 @dataclass(frozen=True)
+class Work:
+    """What a kernel cannot do without, whoever writes it: operations in floating point, bytes to and from memory."""
+
+    flops: float = 0
+    bytes: float = 0
+
+
+@dataclass(frozen=True)
 class Subject:
-    """What is measured: its name, the grid ``(D, H, W)`` and how many threads each contestant may use."""
+    """What is measured: its name, the grid ``(D, H, W)`` and how many threads each contestant may use.
+
+    ``work`` where it is known: then the table says how fast this machine could be at best.
+    """
 
     name: str
     grid: tuple[int, ...]
     threads: int
+    work: Work | None = None
 
 
 @dataclass(frozen=True)
@@ -51,6 +63,7 @@ class Measurement:
     device: str = "cpu"
     precision: Precision = "float32"
     cpu: tuple[float, ...] = ()
+    work: Work | None = None
     others: list[Series] = field(default_factory=list[Series])
 
     def peers(self) -> Iterator[Series]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import msgspec
 
+from benchmarks.speed.ceilings import Ceiling, Limit, ceilings, limit_of
 from benchmarks.speed.measurement import Measurement, Series
 from datasets.files import DataError, one_line
 
@@ -22,7 +23,8 @@ class SpeedRow:
     ``ours_cpu_s`` and ``peer_cpu_s`` are the fewest CPU seconds of a round, which other work hardly changes.
 
     ``threads`` and ``precision`` are ours; a peer of another kind says so in its name. A peer that is not there has no
-    seconds, and ``note`` says why; a kernel without peers has an empty ``peer``.
+    seconds, and ``note`` says why; a kernel without peers has an empty ``peer``. ``limit_s`` is the least that ours can
+    take here, where its work is known (`benchmarks.speed.ceilings`), and ``limit_ratio`` what the ratio would be then.
     """
 
     name: str
@@ -38,6 +40,9 @@ class SpeedRow:
     load: float
     ours_cpu_s: float | None = None
     peer_cpu_s: float | None = None
+    limit_s: float | None = None
+    limit_ratio: float | None = None
+    limit_by: str = ""
     note: str = ""
 
 
@@ -48,20 +53,28 @@ def read(path: Path) -> list[SpeedRow]:
         timed = [(_measurement(each), each["stats"]["median"], each["stats"]["rounds"]) for each in entries]
     except (OSError, ValueError, KeyError, TypeError, msgspec.ValidationError) as error:
         raise DataError(f"{path}: not a file of `make bench` ({one_line(error)}); run it again") from error
-    return [row for each in timed for row in rows_of(*each)]
+    rates = ceilings((measured, seconds) for measured, seconds, _ in timed)
+    return [row for each in timed for row in rows_of(*each, rates)]
 
 
-def rows_of(measured: Measurement, seconds: float, rounds: int) -> Iterator[SpeedRow]:
+def rows_of(measured: Measurement, seconds: float, rounds: int, rates: Sequence[Ceiling] = ()) -> Iterator[SpeedRow]:
     """Yield the rows of one test, whose own call took a median of ``seconds`` over so many rounds."""
     peers = list(measured.peers())
     for own in measured.own((seconds,)):
-        ours = median(own.seconds)
+        limit = limit_of(measured.work, own, rates)
         for peer in [each for each in peers if _comparable(own, each)] or [None]:
-            yield _row(measured, own, ours, peer, rounds)
+            yield _limited(_row(measured, own, peer, rounds), limit)
 
 
-def _row(measured: Measurement, own: Series, ours: float, peer: Series | None, rounds: int) -> SpeedRow:
-    theirs = median(peer.seconds) if peer and peer.seconds else None
+def _limited(row: SpeedRow, limit: Limit | None) -> SpeedRow:
+    if limit is None:
+        return row
+    ratio = None if row.peer_s is None else row.peer_s / limit.seconds
+    return replace(row, limit_s=limit.seconds, limit_ratio=ratio, limit_by=limit.by)
+
+
+def _row(measured: Measurement, own: Series, peer: Series | None, rounds: int) -> SpeedRow:
+    ours, theirs = median(own.seconds), median(peer.seconds) if peer and peer.seconds else None
     return SpeedRow(
         name=measured.name,
         grid="x".join(map(str, measured.grid)),

@@ -14,7 +14,7 @@ from numpy.testing import assert_allclose
 
 from benchmarks.speed import threads
 from benchmarks.speed.duel import Contestant, run
-from benchmarks.speed.measurement import Subject
+from benchmarks.speed.measurement import Subject, Work
 from datasets.description import Pair
 
 torch = pytest.importorskip("torch")
@@ -23,6 +23,7 @@ progressive = pytest.importorskip("methods.progressive")
 voxelmorph = pytest.importorskip("methods.voxelmorph")
 augmentation = pytest.importorskip("methods.blocks.training.augmentation")
 sampling = pytest.importorskip("methods.blocks.training.sampling")
+cost = pytest.importorskip("methods.blocks.cost")
 initial = pytest.importorskip("methods.blocks.initial")
 precision = pytest.importorskip("methods.blocks.precision")
 registering = pytest.importorskip("methods.blocks.registration")
@@ -90,6 +91,22 @@ def duel(benchmark, subject, ours, theirs, mixed):
     run(benchmark, subject, ours, others=others, same=close)
 
 
+def registering_work(build):
+    """Two images and the weights come in, a displacement goes out; convolutions alone are counted as arithmetic."""
+    needed = cost.registration_cost(build, REGISTERED)
+    voxels = int(np.prod(REGISTERED))
+    return Work(flops=2 * needed["macs"], bytes=4 * (needed["parameters"] + 5 * voxels))
+
+
+def step_work(build):
+    """Each convolution once forward and twice back; Adam reads four values a weight and writes three.
+
+    A value of a gradient is written once and a weight read twice before that.
+    """
+    needed = cost.registration_cost(build, TRAINED)
+    return Work(flops=3 * 2 * needed["macs"], bytes=4 * (4 + 3 + 1 + 2) * needed["parameters"])
+
+
 def drawn(params, seed=0):
     """A cascade as a training begins, with heads that move something."""
     network = initial.create(partial(recursive.build, params), seed=seed, device="cpu").eval()
@@ -117,7 +134,7 @@ def test_cascade(benchmark, count, name, tmp_path):
         predict = partial(packed.displacement, mixed=True)
         return partial(registering.register, *pair, SPACING, predict=predict, device="cpu", multiple=16)
 
-    subject = Subject(f"{name} registers", REGISTERED, count)
+    subject = Subject(f"{name} registers", REGISTERED, count, registering_work(partial(recursive.build, params)))
     duel(benchmark, subject, partial(ours, *pair, SPACING), theirs, mixed)
 
 
@@ -148,7 +165,8 @@ def test_unet(benchmark, tmp_path):
 
         return partial(registering.register, *pair, SPACING, predict=predict, device="cpu", multiple=16)
 
-    subject = Subject("progressive U-Net registers", REGISTERED, threads.cores())
+    work = registering_work(partial(progressive.UNet, params))
+    subject = Subject("progressive U-Net registers", REGISTERED, threads.cores(), work)
     duel(benchmark, subject, partial(ours, *pair, SPACING), theirs, mixed)
 
 
@@ -197,7 +215,7 @@ def test_step(benchmark, count, name):
     others = [Contestant(theirs, NAME)]
     if BFLOAT16:
         others.append(Contestant(partial(ours, True), precision="mixed", same=partial(assert_allclose, rtol=0.05)))
-    subject = Subject(f"{name}, one step of training", TRAINED, count)
+    subject = Subject(f"{name}, one step of training", TRAINED, count, step_work(partial(recursive.build, params)))
     run(benchmark, subject, ours(False), others=others, same=partial(assert_allclose, rtol=1e-4))
 
 

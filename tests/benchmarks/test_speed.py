@@ -9,14 +9,16 @@ import pytest
 
 from benchmarks.speed import __main__ as command
 from benchmarks.speed import threads
+from benchmarks.speed.ceilings import Ceiling, Limit, ceilings, limit_of
 from benchmarks.speed.duel import BUDGET, FEWEST, MOST, Contestant, run
 from benchmarks.speed.figure import draw, label_of
-from benchmarks.speed.measurement import Measurement, Series, Subject
+from benchmarks.speed.measurement import Measurement, Series, Subject, Work
 from benchmarks.speed.rows import SpeedRow, rows_of
 
 COLUMNS = [
     *("name", "grid", "threads", "precision", "device"),
-    *("ours_s", "peer", "peer_s", "ratio", "n", "load", "ours_cpu_s", "peer_cpu_s", "note"),
+    *("ours_s", "peer", "peer_s", "ratio", "n", "load", "ours_cpu_s", "peer_cpu_s"),
+    *("limit_s", "limit_ratio", "limit_by", "note"),
 ]
 
 
@@ -163,6 +165,47 @@ class TestRows:
         assert (lost.peer, lost.peer_s, lost.ratio, lost.note) == ("swift", None, None, "not installed")
 
 
+class TestLimits:
+    """1 GFLOP/s and 2 GB/s on one thread, twice the arithmetic in mixed precision."""
+
+    RATES = (
+        Ceiling("FLOP", 1, "float32", 1e9),
+        Ceiling("FLOP", 1, "mixed", 2e9),
+        Ceiling("bytes", 1, "float32", 2e9),
+    )
+
+    @pytest.mark.parametrize(
+        ("work", "precision", "seconds", "by"),
+        [
+            (Work(flops=3e9, bytes=1e9), "float32", 3, "FLOP"),
+            (Work(flops=3e9, bytes=1e9), "mixed", 1.5, "FLOP"),
+            (Work(flops=3e9, bytes=8e9), "mixed", 4, "bytes"),
+            (Work(bytes=8e9), "float32", 4, "bytes"),
+        ],
+    )
+    def test_the_longer_of_two_times_is_the_limit(self, work, precision, seconds, by):
+        assert limit_of(work, Series("ours", 1, precision), self.RATES) == Limit(seconds, by)
+
+    def test_what_was_not_measured_gives_no_limit(self):
+        assert limit_of(None, Series("ours", 1), self.RATES) is None
+        assert limit_of(Work(flops=1), Series("ours", 2), self.RATES) is None
+        assert limit_of(Work(flops=1, bytes=1), Series("ours", 1), self.RATES[:1]) is None
+
+    def test_rates_are_those_of_the_product_and_the_copy(self):
+        product = entry([Series("ours", 1, "mixed", (0.5,))], name="matrix product", work=Work(flops=2e9))
+        copied = entry(name="copy", threads=2, work=Work(bytes=1e9))
+        assert ceilings([(product, 2.0), (copied, 0.1), (entry(work=Work(flops=9)), 1.0)]) == [
+            Ceiling("FLOP", 1, "float32", 1e9),
+            Ceiling("FLOP", 1, "mixed", 4e9),
+            Ceiling("bytes", 2, "float32", 1e10),
+        ]
+
+    def test_a_row_says_what_the_ratio_would_be_at_best(self):
+        measured = entry([Series("plain", 1, seconds=(9.0,))], work=Work(flops=3e9))
+        (limited,) = rows_of(measured, 4.5, 3, self.RATES)
+        assert (limited.ratio, limited.limit_s, limited.limit_ratio, limited.limit_by) == (2, 3, 3, "FLOP")
+
+
 class TestCommand:
     def write(self, folder, clock):
         stats = {"median": 0.25, "rounds": clock.rounds}
@@ -180,6 +223,19 @@ class TestCommand:
         assert np.isnan(table.loc["swift", "ratio"])
         assert (tmp_path / "speed.png").read_bytes().startswith(b"\x89PNG")
         assert "swift" in capsys.readouterr().out
+
+    def test_runs_beside_each_other_give_medians_and_their_range(self, tmp_path):
+        paths = []
+        for number, peer in enumerate((0.5, 2.0, 1.0)):
+            clock = duel([Contestant(lambda: lambda: 7, "here"), Contestant(missing, "swift")])
+            clock.extra_info["others"][0]["seconds"] = (peer,)
+            (tmp_path / str(number)).mkdir()
+            paths.append(self.write(tmp_path / str(number), clock))
+        command.main([*map(str, paths)])
+        table = pd.read_csv(tmp_path / "2" / "medians.csv").set_index("peer")
+        here = table.loc["here"]
+        assert (here.ratio, here.ratio_low, here.ratio_high, here.runs) == (4, 2, 8, 3)
+        assert np.isnan(table.loc["swift", "ratio"])
 
     @pytest.mark.parametrize("content", ["{}", "no json", '{"benchmarks": [{"stats": {}, "extra_info": {}}]}', "[]"])
     def test_a_foreign_file_is_one_clear_line(self, tmp_path, content):
