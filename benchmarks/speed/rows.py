@@ -50,11 +50,11 @@ def read(path: Path) -> list[SpeedRow]:
     """Return the rows of a file; raise `DataError` for one that `benchmarks.speed.duel` has not filled."""
     try:
         entries: list[Any] = json.loads(path.read_text(encoding="utf-8"))["benchmarks"]
-        timed = [(_measurement(each), each["stats"]["median"], each["stats"]["rounds"]) for each in entries]
+        timed = [(_measurement(each), each["stats"]) for each in entries]
+        rates = ceilings((measured, float(stats["min"])) for measured, stats in timed)
+        return [row for measured, stats in timed for row in rows_of(measured, stats["median"], stats["rounds"], rates)]
     except (OSError, ValueError, KeyError, TypeError, msgspec.ValidationError) as error:
         raise DataError(f"{path}: not a file of `make bench` ({one_line(error)}); run it again") from error
-    rates = ceilings((measured, seconds) for measured, seconds, _ in timed)
-    return [row for each in timed for row in rows_of(*each, rates)]
 
 
 def rows_of(measured: Measurement, seconds: float, rounds: int, rates: Sequence[Ceiling] = ()) -> Iterator[SpeedRow]:

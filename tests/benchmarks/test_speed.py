@@ -192,7 +192,7 @@ class TestLimits:
         assert limit_of(Work(flops=1, bytes=1), Series("ours", 1), self.RATES[:1]) is None
 
     def test_rates_are_those_of_the_product_and_the_copy(self):
-        product = entry([Series("ours", 1, "mixed", (0.5,))], name="matrix product", work=Work(flops=2e9))
+        product = entry([Series("ours", 1, "mixed", (0.5, 0.9))], name="matrix product", work=Work(flops=2e9))
         copied = entry(name="copy", threads=2, work=Work(bytes=1e9))
         assert ceilings([(product, 2.0), (copied, 0.1), (entry(work=Work(flops=9)), 1.0)]) == [
             Ceiling("FLOP", 1, "float32", 1e9),
@@ -208,7 +208,7 @@ class TestLimits:
 
 class TestCommand:
     def write(self, folder, clock):
-        stats = {"median": 0.25, "rounds": clock.rounds}
+        stats = {"median": 0.25, "min": 0.2, "rounds": clock.rounds}
         path = folder / "speed.json"
         path.write_text(json.dumps({"benchmarks": [{"stats": stats, "extra_info": clock.extra_info}]}))
         return path
