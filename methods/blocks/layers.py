@@ -24,13 +24,15 @@ from methods.blocks.convolution import (
     same_padding,
 )
 from methods.blocks.precision import full_precision
+from methods.blocks.taps import doubling_reach, reaching
 
 SLOPE = 0.1  # of the released networks' leaky ReLU
 SMALL = 20_480  # values of the first four axes up to which torch takes its plain kernel
 
 
 def _same_convolution(x: Tensor, weight: Tensor, bias: Tensor | None, stride: Sequence[int]) -> Tensor:
-    pads = [same_padding(*axis) for axis in zip(x.shape[2:], weight.shape[2:], stride, strict=True)]
+    axes = zip(x.shape[2:], weight.shape[2:], stride, strict=True)
+    weight, pads = reaching(weight, [same_padding(*axis) for axis in axes], x.shape[2:], stride)
     if all(before == after for before, after in pads):
         return F.conv3d(x, weight, bias, list(stride), [before for before, _ in pads])
     return F.conv3d(F.pad(x, [v for pad in reversed(pads) for v in pad]), weight, bias, list(stride))
@@ -133,7 +135,11 @@ class UpConv3d(nn.ConvTranspose3d):
         """Return the features ``(n, c, D, H, W)`` at twice the resolution."""
         exact = self.exact or is_flat(x)
         with full_precision(x) if exact else nullcontext():
-            return activate(super().forward(x.to(self.weight.dtype) if exact else x), self.slope)
+            return activate(self._convolution(x.to(self.weight.dtype) if exact else x), self.slope)
+
+    def _convolution(self, x: Tensor) -> Tensor:
+        weight, pads = doubling_reach(self.weight, self.weight.shape[-1] // 2 - 1, x.shape[2:])
+        return F.conv_transpose3d(x, weight, self.bias, stride=2, padding=pads)
 
     def packed(self, dtype: torch.dtype) -> nn.Module:
         """Return the layer as it registers on the CPU."""

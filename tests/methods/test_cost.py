@@ -56,7 +56,7 @@ def test_macs_of_convolutions_are_their_closed_forms():
 
 def test_a_cascade_costs_what_its_networks_do_each_as_often_as_it_runs():
     composition = Composition(base="vtn", stem="vtn_affine", cascades=2, channels=2)
-    images = torch.rand(2, 1, 1, 16, 32, 20)
+    images = torch.rand(2, 1, 1, 66, 96, 80)  # two voxels at the deepest: one would not meet all of a kernel
     network = create(lambda: build(composition, repeat=3), seed=0, device="cpu")
     with FlopCounterMode(display=False) as counter:
         network.displacement(*images)
