@@ -14,7 +14,8 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.speed.figure import draw
-from benchmarks.speed.rows import SpeedRow, read
+from benchmarks.speed.measurement import SpeedRow
+from benchmarks.speed.rows import read
 from benchmarks.speed.together import medians
 from datasets.files import DataError
 

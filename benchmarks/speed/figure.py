@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.speed.rows import SpeedRow
+from benchmarks.speed.measurement import SpeedRow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

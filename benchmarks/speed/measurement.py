@@ -1,4 +1,4 @@
-"""What pytest-benchmark's file keeps of one test beside our own seconds: `Measurement`, as its ``extra_info``."""
+"""What pytest-benchmark's file keeps of one test beside our own seconds, `Measurement`, and the rows made of it."""
 
 from __future__ import annotations
 
@@ -74,3 +74,33 @@ class Measurement:
         """Yield ours, the one that has ``seconds`` in pytest-benchmark's file first."""
         yield Series(self.who, self.threads, self.precision, seconds, self.cpu)
         yield from (series for series in self.others if series.who == OURS)
+
+
+@dataclass(frozen=True)
+class SpeedRow:
+    """Ours beside one peer: medians in seconds of ``n`` rounds in turns, and how many times longer the peer took.
+
+    ``ours_cpu_s`` and ``peer_cpu_s`` are the fewest CPU seconds of a round, which other work hardly changes.
+
+    ``threads`` and ``precision`` are ours; a peer of another kind says so in its name. A peer that is not there has no
+    seconds, and ``note`` says why; a kernel without peers has an empty ``peer``. ``limit_s`` is the least that ours can
+    take here, where its work is known (`benchmarks.speed.ceilings`), and ``limit_ratio`` what the ratio would be then.
+    """
+
+    name: str
+    grid: str
+    threads: int
+    precision: str
+    device: str
+    ours_s: float
+    peer: str
+    peer_s: float | None
+    ratio: float | None
+    n: int
+    load: float
+    ours_cpu_s: float | None = None
+    peer_cpu_s: float | None = None
+    limit_s: float | None = None
+    limit_ratio: float | None = None
+    limit_by: str = ""
+    note: str = ""

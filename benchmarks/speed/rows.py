@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -12,38 +12,8 @@ from typing import Any
 import msgspec
 
 from benchmarks.speed.ceilings import Ceiling, Limit, ceilings, limit_of
-from benchmarks.speed.measurement import Measurement, Series
+from benchmarks.speed.measurement import Measurement, Series, SpeedRow
 from datasets.files import DataError, one_line
-
-
-@dataclass(frozen=True)
-class SpeedRow:
-    """Ours beside one peer: medians in seconds of ``n`` rounds in turns, and how many times longer the peer took.
-
-    ``ours_cpu_s`` and ``peer_cpu_s`` are the fewest CPU seconds of a round, which other work hardly changes.
-
-    ``threads`` and ``precision`` are ours; a peer of another kind says so in its name. A peer that is not there has no
-    seconds, and ``note`` says why; a kernel without peers has an empty ``peer``. ``limit_s`` is the least that ours can
-    take here, where its work is known (`benchmarks.speed.ceilings`), and ``limit_ratio`` what the ratio would be then.
-    """
-
-    name: str
-    grid: str
-    threads: int
-    precision: str
-    device: str
-    ours_s: float
-    peer: str
-    peer_s: float | None
-    ratio: float | None
-    n: int
-    load: float
-    ours_cpu_s: float | None = None
-    peer_cpu_s: float | None = None
-    limit_s: float | None = None
-    limit_ratio: float | None = None
-    limit_by: str = ""
-    note: str = ""
 
 
 def read(path: Path) -> list[SpeedRow]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from benchmarks.speed.rows import SpeedRow
+from benchmarks.speed.measurement import SpeedRow
 
 KEY = ["name", "grid", "threads", "precision", "device", "peer"]
 

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from methods.blocks.convolution import (
+from methods.blocks.convolutions.packed import (
     PackedConv3d,
     PackedSkipConv3d,
     PackedUpConv3d,
@@ -23,8 +23,8 @@ from methods.blocks.convolution import (
     is_flat,
     same_padding,
 )
+from methods.blocks.convolutions.taps import doubling_reach, reaching
 from methods.blocks.precision import full_precision
-from methods.blocks.taps import doubling_reach, reaching
 
 SLOPE = 0.1  # of the released networks' leaky ReLU
 SMALL = 20_480  # values of the first four axes up to which torch takes its plain kernel

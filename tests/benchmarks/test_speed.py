@@ -12,8 +12,8 @@ from benchmarks.speed import threads
 from benchmarks.speed.ceilings import Ceiling, Limit, ceilings, limit_of
 from benchmarks.speed.duel import BUDGET, FEWEST, MOST, Contestant, run
 from benchmarks.speed.figure import draw, label_of
-from benchmarks.speed.measurement import Measurement, Series, Subject, Work
-from benchmarks.speed.rows import SpeedRow, rows_of
+from benchmarks.speed.measurement import Measurement, Series, SpeedRow, Subject, Work
+from benchmarks.speed.rows import rows_of
 
 COLUMNS = [
     *("name", "grid", "threads", "precision", "device"),

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from methods.blocks.convolution import PackedConv3d
+from methods.blocks.convolutions.packed import PackedConv3d
 from methods.blocks.layers import Conv3d, UpConv3d, stack_pair
 from methods.blocks.options import positive
 from methods.blocks.progressive.growth import final, input_weights

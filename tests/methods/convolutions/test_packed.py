@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch.profiler import profile
 
 from methods.blocks.cascades.composition import Composition, build
-from methods.blocks.convolution import same_padding
+from methods.blocks.convolutions.packed import same_padding
 from methods.blocks.initial import create, glorot
 from methods.blocks.layers import Conv3d, SameConv3d, SkipConv3d, UpConv3d
 from methods.blocks.progressive.unet import Architecture, UNet

@@ -6,9 +6,9 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from methods.blocks.convolution import same_padding
+from methods.blocks.convolutions.packed import same_padding
+from methods.blocks.convolutions.taps import doubling_reach, reaching
 from methods.blocks.layers import SameConv3d, UpConv3d
-from methods.blocks.taps import doubling_reach, reaching
 
 shapes = st.tuples(*[st.integers(1, 4)] * 3)
 
