@@ -19,16 +19,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-import torch
-
 from datasets.case import Dataset
 from methods import Register
-from methods.blocks.cascades.cascade import Cascade, Registration
 from methods.blocks.cascades.composition import Composition, build, full_width
-from methods.blocks.cascades.discriminator import build_discriminator
-from methods.blocks.cascades.distillation import Aldk, Distillation
-from methods.blocks.cascades.losses import ComparedStages, Weights, cascade_losses, invertibility_loss
+from methods.blocks.cascades.lesson import Lesson, Lessons, load_teacher
 from methods.blocks.cost import cost_beside_full
 from methods.blocks.hardware import is_mixed
 from methods.blocks.initial import create
@@ -36,10 +30,8 @@ from methods.blocks.options import Resolution, part, positive
 from methods.blocks.precision import Precision
 from methods.blocks.registration import prepared, register
 from methods.blocks.training import loop, parallel
-from methods.blocks.training.checkpoint import WEIGHTS, CheckpointError, load_checkpoint, read_metadata, save_weights
-from methods.blocks.training.optimisers import adam
-from methods.blocks.training.sampling import Batch, make_sampler
-from methods.blocks.training.settings import MixedOptions, Schedule
+from methods.blocks.training.checkpoint import WEIGHTS, load_checkpoint, read_metadata, save_weights
+from methods.blocks.training.sampling import make_sampler
 
 MULTIPLE = 16
 
@@ -59,28 +51,13 @@ class Params(Composition, Resolution):
 
 
 @dataclass(frozen=True)
-class Training(MixedOptions):
+class Training(Lessons):
     """The options of training; the defaults are the released codes', but one.
 
     The released plain LDR has a learning-rate schedule of its own (``released_ldr``) with a sixth of the summed rate of
     everything it is compared with; ``rcn_step`` treats all alike. (The LDR paper states a constant rate and no
     regularisation.)
     """
-
-    batch: int = 4
-    schedule: Schedule = "rcn_step"
-    augmentation: float = 1.0  # strength of the random warp of the moving image, 0 for none
-    # whether the last warped image is compared with the fixed one (RCN, LDR) or every stage's (VTN)
-    similarity: ComparedStages = "last"
-    regularisation: float = 1.0  # weight of the smoothness of each network's own displacement
-    invertibility: float = 0.0  # weight of the round trip with the swapped pair (VTN); 0 spares the second pass
-    aldk: Aldk | None = None  # how the student learns from its teacher; null is training without one
-    processes: int = 1  # train on so many GPUs (on the CPU: in so many processes), each with its share of the batch
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.batch % self.processes:
-            raise ValueError(f"recursive: a batch of {self.batch} cannot be shared among {self.processes} processes")
 
 
 def load(params: Params, *, device: str, seed: int, checkpoint: Path | None = None) -> Register:
@@ -126,7 +103,7 @@ def train(
     )
     model = create(partial(build, params), seed=seed, device=device).train()
     lesson = Lesson(model, parallel.wrap(model), training, training.mixed_on(device))
-    learner = lesson.taught(_load_teacher(teacher, device), seed, device) if teacher else lesson.alone()
+    learner = lesson.taught(load_teacher(teacher, device), seed, device) if teacher else lesson.alone()
     loop.fit(learner, sampler, folder, run=run)
     if parallel.rank() == 0:
         save_weights(folder / WEIGHTS, model, {**_about(params), "run": run})
@@ -144,80 +121,6 @@ def full(params: Params) -> Params:
     return Params(**vars(full_width(params)), repeat=params.repeat)
 
 
-@dataclass(frozen=True)
-class Lesson:
-    """A network in training: ``model`` holds the weights, ``wrapped`` is called for gradients of the whole batch."""
-
-    model: Cascade
-    wrapped: torch.nn.Module
-    training: Training
-    mixed: bool
-
-    def alone(self) -> loop.Learner:
-        """Return how the network learns from its pairs alone."""
-        optimiser = self._optimiser()
-
-        def losses(batch: Batch) -> dict[str, torch.Tensor]:
-            return self.losses(self.wrapped(batch.fixed, batch.moving, mixed=self.mixed), batch)
-
-        return loop.Learner({"model": self.model}, {"model": optimiser}, loop.descend(optimiser, losses))
-
-    def taught(self, teacher: Cascade, seed: int, device: str) -> loop.Learner:
-        """Return how the network learns under a teacher, beside a discriminator unless the objective needs none."""
-        aldk = self.training.aldk
-        assert aldk is not None
-        modules: dict[str, torch.nn.Module] = {"model": self.model}
-        optimisers: dict[str, torch.optim.Optimizer] = {"model": self._optimiser()}
-        critic = partial(build_discriminator, aldk.disc, aldk.disc_output, aldk.disc_channels)
-        other = int(np.random.SeedSequence([seed, 1]).generate_state(1)[0])  # not the student's own stream
-        discriminator = create(critic, seed=other, device=device)
-        if aldk.objective != "flow_l2":
-            modules["discriminator"] = discriminator
-        if aldk.trains_discriminator:
-            rate, factor = self.training.learning_rate, aldk.disc_rate
-            optimisers["discriminator"] = adam(discriminator.parameters(), rate=rate, factor=factor)
-        distillation = Distillation(
-            aldk,
-            self.training.iterations,
-            self.wrapped,
-            teacher,
-            discriminator,
-            optimisers,
-            self.losses,
-            self.mixed,
-        )
-        return loop.Learner(modules, optimisers, distillation.step)
-
-    def losses(self, result: Registration, batch: Batch) -> dict[str, torch.Tensor]:
-        """Return the weighted terms of a registration and their sum ``total``."""
-        weights = Weights(regularisation=self.training.regularisation, stages=self.training.similarity)
-        terms = cascade_losses(result, batch.fixed, weights)
-        if self.training.invertibility:
-            back = self.wrapped(batch.moving, batch.fixed, mixed=self.mixed).displacement
-            terms["invertibility"] = self.training.invertibility * invertibility_loss(result.displacement, back)
-            terms["total"] = terms["total"] + terms["invertibility"]
-        return terms
-
-    def _optimiser(self) -> torch.optim.Optimizer:
-        return adam(self.model.parameters(), rate=self.training.learning_rate)
-
-
 def _about(params: Params) -> dict[str, object]:
     """Return the metadata that a checkpoint must have."""
     return {"method": "recursive", "params": part(params, Composition)}
-
-
-def _load_teacher(path: Path, device: str) -> Cascade:
-    """Return the network of a checkpoint, frozen, as it registers."""
-    about = read_metadata(path)
-    if about.get("method") != "recursive":
-        raise CheckpointError(
-            f"{path}: a teacher must be a network of methods/recursive.py, got {about.get('method')!r}; choose another"
-        )
-    try:
-        composition = Composition(**about["params"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path}: its options name no network of this commit ({error}); train it anew") from error
-    model = create(partial(build, composition), seed=0, device=device)
-    load_checkpoint(path, model, expected={})
-    return prepared(model.requires_grad_(False), device)

@@ -69,8 +69,11 @@ def register(
     """
     pad = end_padding(fixed.shape, multiple * shrink)
     images = [F.pad(torch.from_numpy(np.array(image, np.float32)), pad)[None, None] for image in (fixed, moving)]
+    images = [image.to(device) for image in images]
+    if shrink > 1:
+        images = [F.avg_pool3d(image, shrink) for image in images]
     with single_precision():
-        displacement = predict(*(F.avg_pool3d(image.to(device), shrink) for image in images))
+        displacement = predict(*images)
     if shrink > 1:  # areas aligned, as the average above has them; values in the larger grid's voxels
         displacement = shrink * F.interpolate(displacement, scale_factor=shrink, mode="trilinear", align_corners=False)
     depth, height, width = fixed.shape

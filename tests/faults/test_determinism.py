@@ -41,7 +41,7 @@ def same_and_others(folder, threads: int, others: int) -> None:
     with busy(others):
         hurried = checksums(folder / "hurried", threads, **HURRIED)
     assert calm == hurried
-    assert set(calm) == {"recursive", "voxelmorph", "progressive"}
+    assert set(calm) == {"recursive", "voxelmorph", "progressive", "swift"}
     for (_, one), (_, other) in calm.values():  # weights name their seed
         assert one != other
 

@@ -16,6 +16,7 @@ RECIPE = {"iterations": 4, "batch": 2, "learning_rate": 0.001, "checkpoint_every
 FAMILIES = {
     "recursive": (LDR, RECIPE),
     "voxelmorph": ({"channels": 2}, RECIPE),
+    "swift": ({"channels": 2, "depth": 1, "steps": [2, 1], "shrink": 2}, RECIPE),
     "progressive": (GROWN, {**RECIPE, "batch": 1, "transition": 0.5, "duration": 2, "maps": 1, "snapshot_every": 2}),
 }
 

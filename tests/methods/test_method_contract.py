@@ -37,6 +37,7 @@ QUICK = {
     "ants_syn": {"iterations": [10, 5]},
     "recursive": {"channels": 2},
     "progressive": {"channels": 2, "levels": 3},
+    "swift": {"channels": 2},
 }
 
 

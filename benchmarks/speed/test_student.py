@@ -1,0 +1,69 @@
+"""The student that keeps the promise of 21 times: `methods.swift` beside RCN with 3 cascades, arrays to displacement.
+
+Two different networks, so no result agrees with the other; both have to give a displacement of the pair's grid. RCN is
+timed as it registers here, with packed layers, and as plain eager modules written apart (`tests.peers`). Weights, drawn
+here, change no time.
+"""
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+from benchmarks.speed.duel import Contestant, run
+from benchmarks.speed.measurement import Subject
+
+torch = pytest.importorskip("torch")
+swift = pytest.importorskip("methods.swift")
+recursive = pytest.importorskip("methods.recursive")
+augmentation = pytest.importorskip("methods.blocks.training.augmentation")
+hardware = pytest.importorskip("methods.blocks.hardware")
+peers = pytest.importorskip("tests.peers.cascade")
+
+GRID, SPACING = (128, 128, 128), (1.0, 1.0, 1.0)
+RCN, PLAIN = "RCN-3 of this code", "RCN-3, plain PyTorch"
+
+
+def images():
+    """Two smooth images in [0, 1]."""
+    bent = augmentation.random_displacement(2, GRID, torch.Generator().manual_seed(0))[:, 0].numpy()
+    return (bent - bent.min()) / np.ptp(bent)
+
+
+def registers(module, pair, **options):
+    """The call on the clock of a method of this project."""
+    register = module.load(module.Params(**options), device="cpu", seed=0)
+    return partial(register, *pair, SPACING)
+
+
+def plain(pair):
+    """The same of eager modules in torch's default order of memory."""
+    network = peers.rcn(3).eval()
+
+    def call():
+        with torch.inference_mode():
+            images = [torch.from_numpy(image)[None, None] for image in pair]
+            return network(*images)[0][0].numpy()
+
+    return call
+
+
+def both_are_displacements(ours, theirs):
+    assert ours.shape == theirs.shape == (3, *GRID)
+    assert ours.dtype == theirs.dtype == np.float32
+    assert np.isfinite(ours).all()
+    assert np.isfinite(theirs).all()
+
+
+def test_student_against_rcn(benchmark, count):
+    pair = images()
+    others = [
+        Contestant(partial(registers, recursive, pair, cascades=3), RCN),
+        Contestant(partial(plain, pair), PLAIN),
+    ]
+    if not hardware.lacks_bfloat16("cpu"):
+        mixed = {"precision": "mixed"}
+        others.append(Contestant(partial(registers, swift, pair, **mixed), precision="mixed"))
+        others.append(Contestant(partial(registers, recursive, pair, cascades=3, **mixed), RCN, precision="mixed"))
+    subject = Subject("student against RCN-3", GRID, count)
+    run(benchmark, subject, registers(swift, pair), others=others, same=both_are_displacements)
