@@ -47,6 +47,8 @@ Optional members:
     Extras the call needs: ``fixed_mask``, ``moving_mask`` (boolean arrays), ``pair`` (the `datasets.case.Pair` that is
     asked for), or ``true_displacement`` (the positive control alone). Where a data set has none, the pair is recorded
     as ``not_applicable``.
+``TEACHERS: tuple[str, ...]``
+    The modules whose networks can be ``teacher``; without it the method's own.
 ``CLOCKED: bool``
     False for a method that does not register itself, but hands over what was made elsewhere (`methods.fields`): its
     seconds and its memory are not recorded, and it is not timed.

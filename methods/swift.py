@@ -37,7 +37,8 @@ from methods.blocks.training.checkpoint import WEIGHTS, CheckpointError, load_ch
 from methods.blocks.training.sampling import make_sampler
 
 SHRINK = 4
-TEACHERS = 16  # what axes of a teacher's images are multiples of
+TAUGHT = 16  # what axes of images that a teacher registers are multiples of
+TEACHERS = ("recursive",)
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def train(
         data,
         training,
         seed=seed,
-        multiple=math.lcm(params.multiple * pool, TEACHERS if teacher else 1),
+        multiple=math.lcm(params.multiple * pool, TAUGHT if teacher else 1),
         device=device,
         shrink=shrink,
         augmentation=training.augmentation,

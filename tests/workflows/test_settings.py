@@ -54,6 +54,8 @@ BAD = [
     ({"methods": {"ldr-1-aldk": {"teacher": "rcn-4"}}}, "unknown method 'rcn-4'; did you mean 'rcn-"),
     ({"methods": {"ldr-1-aldk": {"teacher": "ldr-2-aldk"}}}, "must be a method that learns without a teacher"),
     ({"methods": {"demons": {"teacher": "rcn-3"}}}, "demons cannot learn from a teacher"),
+    ({"methods": {"ldr-1-aldk": {"teacher": "swift"}}}, "'swift' is made by another module, so it cannot teach"),
+    ({"methods": {"swift-distilled": {"teacher": "voxelmorph-own"}}}, "'voxelmorph-own' is made by another module"),
     ({"methods": {"ldr-1-aldk": {"training": {"aldk": {"gama": 1.0}}}}}, "unknown option 'gama'; did you mean 'gamma'"),
     (
         {"methods": {"ldr-1-aldk": {"training": {"aldk": {"objective": "gan"}}}}},

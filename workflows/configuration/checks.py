@@ -215,9 +215,10 @@ def _check_teacher(config: Config, name: str) -> None:
         return
     _known([student.teacher], config.methods, f"methods.{name}.teacher", "method")
     teacher = config.methods[student.teacher]
-    if "teacher" not in sources.parameters_of(sources.method_file(student.module), "train"):
+    file = sources.method_file(student.module)
+    if "teacher" not in sources.parameters_of(file, "train"):
         raise SettingsError(f"{where}: {student.module} cannot learn from a teacher")
-    if teacher.module != student.module:
+    if teacher.module not in sources.constant_of(file, "TEACHERS", (student.module,)):
         raise SettingsError(f"{where}: {student.teacher!r} is made by another module, so it cannot teach")
     if teacher.teacher is not None:
         raise SettingsError(f"{where}: {student.teacher!r} must be a method that learns without a teacher")
