@@ -21,8 +21,8 @@ from pathlib import Path
 
 from datasets.case import Dataset
 from methods import Register
-from methods.blocks.cascades.composition import Composition, build, full_width
-from methods.blocks.cascades.lesson import Lesson, Lessons, load_teacher
+from methods.blocks.cascades.composition import Composition, build, full_width, load_teacher
+from methods.blocks.cascades.lesson import Lesson, Lessons
 from methods.blocks.cost import cost_beside_full
 from methods.blocks.hardware import is_mixed
 from methods.blocks.initial import create

@@ -24,7 +24,8 @@ from typing import Any
 
 from datasets.case import Dataset
 from methods import Register
-from methods.blocks.cascades.lesson import Lesson, Lessons, load_teacher
+from methods.blocks.cascades.composition import load_teacher
+from methods.blocks.cascades.lesson import Lesson, Lessons
 from methods.blocks.cascades.swift import Design, Swift
 from methods.blocks.cost import cost_beside_full
 from methods.blocks.hardware import is_mixed

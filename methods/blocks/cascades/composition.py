@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Literal
 
 from torch import nn
@@ -15,7 +17,10 @@ from torch import nn
 from methods.blocks.cascades.affine import LightAffineStem, MobileNetAffine, VTNAffineStem
 from methods.blocks.cascades.cascade import Cascade
 from methods.blocks.cascades.networks import DenseVTN, StridedUNet, TextLDR
+from methods.blocks.initial import create
 from methods.blocks.options import OPEN, fill
+from methods.blocks.registration import prepared
+from methods.blocks.training.checkpoint import CheckpointError, load_checkpoint, read_metadata
 
 Base = Literal["vtn", "voxelmorph", "unet", "ldr", "ldr_text", "mobilenet"]
 Stem = Literal["none", "vtn_affine", "affine_light", "dense"]
@@ -82,6 +87,22 @@ def build(composition: Composition, *, repeat: int = 1) -> Cascade:
     width = STEM_CHANNELS * channels // BASES[base].channels
     affine = VTNAffineStem(width) if stem == "vtn_affine" else LightAffineStem([width * 2**level for level in range(4)])
     return Cascade([affine, *networks], [1.0, *shares], repeat=repeat)
+
+
+def load_teacher(path: Path, device: str) -> Cascade:
+    """Return the network of a checkpoint, frozen, as it registers."""
+    about = read_metadata(path)
+    if about.get("method") != "recursive":
+        raise CheckpointError(
+            f"{path}: a teacher must be a network of methods/recursive.py, got {about.get('method')!r}; choose another"
+        )
+    try:
+        composition = Composition(**about["params"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path}: its options name no network of this commit ({error}); train it anew") from error
+    model = create(partial(build, composition), seed=0, device=device)
+    load_checkpoint(path, model, expected={})
+    return prepared(model.requires_grad_(False), device)
 
 
 def _network(base: Base, channels: int) -> nn.Module:

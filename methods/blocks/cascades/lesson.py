@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
 
 from methods.blocks.cascades.cascade import Cascade, Registration
-from methods.blocks.cascades.composition import Composition, build
 from methods.blocks.cascades.discriminator import build_discriminator
 from methods.blocks.cascades.distillation import Aldk, Distillation
 from methods.blocks.cascades.losses import ComparedStages, Weights, cascade_losses, invertibility_loss
 from methods.blocks.initial import create
-from methods.blocks.registration import prepared
 from methods.blocks.training import loop
-from methods.blocks.training.checkpoint import CheckpointError, load_checkpoint, read_metadata
 from methods.blocks.training.optimisers import adam
 from methods.blocks.training.sampling import Batch
 from methods.blocks.training.settings import MixedOptions, Schedule
@@ -99,19 +95,3 @@ class Lesson:
 
     def _optimiser(self) -> torch.optim.Optimizer:
         return adam(self.model.parameters(), rate=self.training.learning_rate)
-
-
-def load_teacher(path: Path, device: str) -> Cascade:
-    """Return the network of a checkpoint, frozen, as it registers."""
-    about = read_metadata(path)
-    if about.get("method") != "recursive":
-        raise CheckpointError(
-            f"{path}: a teacher must be a network of methods/recursive.py, got {about.get('method')!r}; choose another"
-        )
-    try:
-        composition = Composition(**about["params"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path}: its options name no network of this commit ({error}); train it anew") from error
-    model = create(partial(build, composition), seed=0, device=device)
-    load_checkpoint(path, model, expected={})
-    return prepared(model.requires_grad_(False), device)
