@@ -16,11 +16,10 @@ Images whose axes are not multiples get zeros at their end, and the displacement
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from datasets.case import Dataset
 from methods import Register
@@ -101,8 +100,8 @@ def train(
         return folder / WEIGHTS
     about = teacher and read_metadata(teacher)
     run = loop.run_name(data, params, training, method="swift", seed=seed, teacher=about)
-    instructor = load_teacher(teacher, device) if teacher else None  # before its metadata are believed
-    shrink = training.train_shrink or _usual(params, about)
+    instructor = load_teacher(teacher, device) if teacher else None  # refused before anything else is read of it
+    shrink = training.train_shrink or _usual(params, teacher)
     pool = _pooled(params, shrink)
     sampler = make_sampler(
         data,
@@ -133,15 +132,15 @@ def full(params: Params) -> Params:
     return replace(params, channels=Params().channels, shrink=SHRINK)
 
 
-def _usual(params: Params, teacher: Mapping[str, Any] | None) -> int:
-    """Return the shrink of training where none is asked for: of the teacher by its metadata, else the network's."""
+def _usual(params: Params, teacher: Path | None) -> int:
+    """Return the shrink of training where none is asked for: of the teacher by its checkpoint, else the network's."""
     if teacher is None:
         return params.shrink
     try:
-        return int(teacher["run"]["params"]["shrink"])
+        return int(read_metadata(teacher)["run"]["params"]["shrink"])
     except (KeyError, TypeError, ValueError):
         raise CheckpointError(
-            "swift: the teacher's checkpoint does not say its shrink; name it as train_shrink"
+            f"{teacher}: the teacher's checkpoint does not say its shrink; name it as train_shrink"
         ) from None
 
 
