@@ -17,6 +17,8 @@ from workflows.planning.specs import PrepareSpec
 from workflows.prepare import prepare
 from workflows.running.options import build
 
+pytestmark = pytest.mark.early
+
 # The landmark distances and counts that the progressive networks' paper prints, row by row.
 PRINTED = {
     "phantom-dirlab": ([3.89, 4.34, 6.94, 9.83, 7.48, 10.89, 11.03, 14.99, 7.92, 7.30], [300] * 10),

@@ -19,6 +19,8 @@ from workflows.configuration.resolve import resolve
 from workflows.planning.specs import PrepareSpec
 from workflows.running.options import build
 
+pytestmark = pytest.mark.early
+
 CATALOGUE = resolve({}).config.datasets
 DRAWN = {
     "liver": {"anatomy": "liver", "shape": [16, 18, 20], "training": 2, "validation": 3, "test": 2},

@@ -21,6 +21,8 @@ from tests.methods.classical_inputs import (
     shifted_pair,
 )
 
+pytestmark = pytest.mark.early
+
 
 class TestControls:
     def test_identity_is_zero_on_the_fixed_grid(self):

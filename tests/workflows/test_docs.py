@@ -5,6 +5,8 @@ import pytest
 from tests.workflows.typed_inputs import EVERY, lay_out, type_in
 from workflows.configuration.sources import ROOT
 
+pytestmark = pytest.mark.early
+
 SET_UP = ("git clone", ". .venv/bin/activate")
 # What takes long, or needs what only some machines have, and the tests that run it.
 ELSEWHERE = {

@@ -4,6 +4,8 @@ import pytest
 
 from tests.workflows.typed_inputs import EVERY, lay_out, type_in
 
+pytestmark = pytest.mark.early
+
 RUNS = [each for each in EVERY if each.text.startswith("snakemake ")]
 
 

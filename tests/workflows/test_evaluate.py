@@ -18,6 +18,8 @@ from workflows.configuration.config import SettingsError
 from workflows.configuration.resolve import resolve
 from workflows.planning import plan
 
+pytestmark = pytest.mark.early
+
 
 @pytest.fixture
 def both_ways(make_dataset, tmp_path):

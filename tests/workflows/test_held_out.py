@@ -10,6 +10,8 @@ from datasets.case import open_dataset
 from workflows.configuration.resolve import resolve
 from workflows.running.options import build
 
+pytestmark = pytest.mark.early
+
 SHAPE = [16, 16, 16]
 
 

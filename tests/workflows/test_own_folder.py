@@ -24,6 +24,8 @@ from workflows import check
 from workflows.configuration.sources import ROOT
 from workflows.evaluate import judge
 
+pytestmark = pytest.mark.early
+
 LIVER = {"anatomy": "liver", "design": "intra_subject", "shape": (24, 28, 32), "training": 2, "test": 2, "seed": 5}
 
 

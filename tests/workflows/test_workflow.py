@@ -12,6 +12,8 @@ from benchmarks.records import PairRecord, keep_lines, read_lines
 from tests.workflows.documents import scripts
 from tests.workflows.pipeline_inputs import N_PAIRS, TINY, records, run
 
+pytestmark = pytest.mark.early
+
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):

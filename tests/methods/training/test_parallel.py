@@ -16,7 +16,7 @@ from methods.blocks.training.checkpoint import newest_state
 from methods.blocks.training.loop import DivergedError
 from tests.methods import calls
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.early, pytest.mark.usefixtures("one_thread")]
 # A handful of iterations: rounding grows with each.
 SMALL = {"channels": 2, "scale": 0.5, "iterations": 5, "batch": 4, "learning_rate": 1e-3, "augmentation": 0.0}
 

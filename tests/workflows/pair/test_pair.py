@@ -15,6 +15,8 @@ from tests.workflows.own.files import copied
 from workflows.pair.__main__ import main
 from workflows.pair.outputs import displacement_names
 
+pytestmark = pytest.mark.early
+
 QUICK = ["--method", "demons", "--set", "iterations=[20, 10]", "--threads", "1"]
 
 
