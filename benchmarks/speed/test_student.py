@@ -17,6 +17,10 @@ torch = pytest.importorskip("torch")
 swift = pytest.importorskip("methods.swift")
 recursive = pytest.importorskip("methods.recursive")
 augmentation = pytest.importorskip("methods.blocks.training.augmentation")
+registration = pytest.importorskip("methods.blocks.registration")
+network = pytest.importorskip("methods.blocks.cascades.swift")
+control = pytest.importorskip("methods.blocks.cascades.control")
+spatial = pytest.importorskip("methods.blocks.spatial")
 hardware = pytest.importorskip("methods.blocks.hardware")
 peers = pytest.importorskip("tests.peers.cascade")
 
@@ -67,3 +71,29 @@ def test_student_against_rcn(benchmark, count):
         others.append(Contestant(partial(registers, recursive, pair, cascades=3, **mixed), RCN, precision="mixed"))
     subject = Subject("student against RCN-3", GRID, count)
     run(benchmark, subject, registers(swift, pair), others=others, same=both_are_displacements)
+
+
+PIECES = ["averages of both images", "warp by the spline", "what is seen", "a look", "spline at every voxel"]
+
+
+def pieces():
+    """What a registration consists of, at the finest grid that is seen, by name."""
+    whole, seen = (torch.from_numpy(image)[None, None] for image in images()), torch.rand(2, 1, 1, 32, 32, 32)
+    pair, controls = list(whole), torch.rand(1, 3, 16, 16, 16)
+    model = registration.prepared(network.Swift(swift.Params(), 4), "cpu")
+    laid_out = network.seen(*seen)
+    calls = [
+        lambda: [torch.nn.functional.avg_pool3d(image, 4) for image in pair],
+        lambda: spatial.warp(seen[0], control.field_of(controls, (32, 32, 32))),
+        lambda: network.seen(*seen),
+        lambda: model.looks[-1](laid_out),
+        lambda: control.field_of(controls, GRID),
+    ]
+    return dict(zip(PIECES, map(torch.inference_mode(), calls), strict=True))
+
+
+@pytest.mark.parametrize("name", PIECES)
+def test_piece(benchmark, name):
+    """The milliseconds of docs/student.md; nobody else does the same."""
+    subject = Subject(f"student, {name}", GRID, 1)
+    run(benchmark, subject, pieces()[name], others=[], same=both_are_displacements)
