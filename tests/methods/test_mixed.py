@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from datasets.case import Writer, open_dataset
 from datasets.description import Description, TrainingSplit
-from methods import progressive, recursive
+from methods import progressive, recursive, swift
 from methods.blocks import hardware
 from methods.blocks.hardware import is_mixed
 from methods.blocks.initial import create
@@ -49,6 +49,7 @@ FAST = {"iterations": 40, "learning_rate": 1e-2, "batch": 1, "augmentation": 0.0
 NETWORKS = {
     "ldr": (recursive, {"base": "ldr", "cascades": 1, "channels": 8}, FAST),
     "rcn": (recursive, {"cascades": 1, "channels": 4, "scale": 1.0}, FAST),
+    "swift": (swift, {"channels": 8, "depth": 1, "steps": (2, 2), "shrink": 2}, FAST),
     "u-net": (progressive, {"channels": 4, "levels": 3}, {"iterations": 20, "transition": 0, "duration": 0}),
 }
 
