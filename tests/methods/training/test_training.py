@@ -11,6 +11,7 @@ from datasets.case import Writer, open_dataset
 from datasets.description import Description, TrainingSplit, write_description
 from datasets.files import DataError
 from methods import recursive
+from methods.blocks.cascades import lesson
 from methods.blocks.training import loop as training
 from methods.blocks.training import sampling
 from methods.blocks.training.checkpoint import CheckpointError
@@ -90,7 +91,7 @@ def test_no_half_written_file_is_left(noise, tmp_path):
 
 
 def test_nan_stops_training_and_leaves_the_states_alone(noise, tmp_path, monkeypatch):
-    losses = recursive.cascade_losses
+    losses = lesson.cascade_losses
     calls = []
 
     def poisoned(*args):
@@ -98,7 +99,7 @@ def test_nan_stops_training_and_leaves_the_states_alone(noise, tmp_path, monkeyp
         terms = losses(*args)
         return {**terms, "total": terms["total"] * float("nan")} if len(calls) == 4 else terms
 
-    monkeypatch.setattr(recursive, "cascade_losses", poisoned)
+    monkeypatch.setattr(lesson, "cascade_losses", poisoned)
     with pytest.raises(DivergedError, match=r"iteration 3, pairs [abc]__[abc], [abc]__[abc];") as caught:
         train(noise, tmp_path)
     assert isinstance(caught.value, FloatingPointError)
