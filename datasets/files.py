@@ -95,16 +95,25 @@ def read_volume(path: Path) -> Volume:
         image, stored_sizes = _open(path)
         if fault := _form_fault(image) or _header_fault(image, stored_sizes):
             raise DataError(f"{path}: {fault}")
-        array = _in_c_order(np.asarray(image.dataobj, dtype=np.float32))
+        with np.errstate(over="ignore"):
+            array = _in_c_order(np.asarray(image.dataobj, dtype=np.float32))
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
     except DataError:
         raise
     except UNREADABLE as error:
         raise DataError(f"{path}: not a readable NIfTI image, perhaps truncated ({one_line(error)})") from error
-    if bad := int(array.size - np.isfinite(array).sum()):
-        raise DataError(f"{path}: {bad} of {array.size} voxels are NaN or infinite; clean the image first")
+    if not np.isfinite(array).all():
+        raise DataError(f"{path}: {_not_finite(np.asarray(image.dataobj, dtype=np.float64))}")
     return Volume(array, np.asarray(image.affine, dtype=np.float64))
+
+
+def _not_finite(values: Array) -> str:
+    """Return what is wrong with voxels that are not finite in single precision."""
+    if bad := int(values.size - np.isfinite(values).sum()):
+        return f"{bad} of {values.size} voxels are NaN or infinite; clean the image first"
+    low, high = float(values.min()), float(values.max())
+    return f"intensities from {low:g} to {high:g} are more than single precision can hold; rescale the image"
 
 
 def read_placement(path: Path) -> Placement:

@@ -70,10 +70,10 @@ def read_on(grid: Any, scan: Scan, offset: Sequence[float] = (0.0, 0.0, 0.0)) ->
     return array_of(sitk.Resample(smooth, grid, there, sitk.sitkLinear, smallest, sitk.sitkFloat32))
 
 
-def nearest_on(grid: Any, labels: Any) -> Array:
-    """Return a label map, an ITK image, on a grid: the label at each place, 0 beyond it."""
-    identity = sitk.Transform(3, sitk.sitkIdentity)
-    return array_of(sitk.Resample(labels, grid, identity, sitk.sitkNearestNeighbor, 0, labels.GetPixelID()))
+def nearest_on(grid: Any, labels: Any, offset: Sequence[float] = (0.0, 0.0, 0.0)) -> Array:
+    """Return a label map, an ITK image, on a grid: the label at each place ``offset`` mm (LPS) away, 0 beyond it."""
+    there = sitk.TranslationTransform(3, tuple(map(float, offset)))
+    return array_of(sitk.Resample(labels, grid, there, sitk.sitkNearestNeighbor, 0, labels.GetPixelID()))
 
 
 def share_covered(grid: Any, scan: Scan, offset: Sequence[float] = (0.0, 0.0, 0.0)) -> float:
@@ -85,13 +85,26 @@ def share_covered(grid: Any, scan: Scan, offset: Sequence[float] = (0.0, 0.0, 0.
 
 
 def intensities(values: Array, window: tuple[float, float] | None) -> tuple[Array, tuple[float, float]]:
-    """Return an image in [0, 1], and the two values that became 0 and 1: a window, or `PERCENTILES` of the image."""
+    """Return an image in [0, 1], and the two values that became 0 and 1: a window, or `PERCENTILES` of the image.
+
+    Raises:
+        DataError: nothing is left to tell its voxels apart; the message lacks the name of the file.
+    """
     low, high = window or map(float, np.percentile(values, PERCENTILES))
     if not high > low:  # such as a few bright voxels on black
         low, high = float(values.min()), float(values.max())
     if not high > low:
-        raise DataError("an image has one value alone where the pair overlaps; there is nothing to register")
-    return np.clip((values - low) / (high - low), 0, 1).astype(np.float32), (low, high)
+        raise DataError("has one value alone where the pair overlaps; there is nothing to register")
+    scaled = np.clip((values - low) / (high - low), 0, 1).astype(np.float32)
+    if scaled.min() == scaled.max():
+        raise DataError(outside(float(values.min()), float(values.max()), (low, high)))
+    return scaled, (low, high)
+
+
+def outside(low: float, high: float, window: tuple[float, float]) -> str:
+    """Return the words for an image whose intensities, from ``low`` to ``high``, are all beyond a window."""
+    held, asked = (f"{least:g} to {most:g}" for least, most in ((low, high), window))
+    return f"has intensities from {held}, none of them within the window {asked}; another modality or unit?"
 
 
 def _smoothed(image: Any, grid: Any) -> Any:

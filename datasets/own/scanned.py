@@ -11,6 +11,7 @@ import SimpleITK as sitk  # noqa: N813 - the library's usual name
 
 from datasets.files import DataError
 from datasets.own.listing import Item, Listing
+from datasets.own.resampling import outside
 from datasets.own.scans import Scan, array_of, read_labels, read_scan
 from datasets.placement import Placement
 from datasets.progress import progress
@@ -66,8 +67,7 @@ def _held(listing: Listing, path: Path | None, scan: Scan) -> frozenset[int]:
 def _window_fault(seen: Seen, window: tuple[float, float] | None) -> str:
     if window is None or (seen.low < window[1] and seen.high > window[0]):
         return ""
-    held, asked = (f"{low:g} to {high:g}" for low, high in ((seen.low, seen.high), window))
-    return f"has intensities from {held}, none of them within the window {asked}; another modality or unit?"
+    return outside(seen.low, seen.high, window)
 
 
 def _keep(listing: Listing, path: Path, error: DataError) -> None:

@@ -183,8 +183,18 @@ def _fault(image: Any, flat: bool) -> str:
     bad = int(values.size - np.isfinite(values).sum())
     if bad:
         return f"{bad} of {values.size} voxels are NaN or infinite; clean the image first"
-    constant = not flat and values.min() == values.max()
-    return "all voxels are the same; there is nothing to register" if constant else ""
+    return "" if flat else _flatness(float(values.min()), float(values.max()))
+
+
+def _flatness(low: float, high: float) -> str:
+    """Return what is wrong with intensities from ``low`` to ``high``, which methods have in single precision."""
+    if low == high:
+        return "all voxels are the same; there is nothing to register"
+    with np.errstate(over="ignore", under="ignore"):
+        span = np.float32(high) - np.float32(low)
+    if np.isfinite(span) and span > 0:
+        return ""
+    return f"intensities from {low:g} to {high:g} are more than single precision can tell apart; rescale the image"
 
 
 def _reason(error: RuntimeError) -> str:

@@ -11,23 +11,22 @@ docs/pair.md.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import logging
 import os
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from datasets.files import DataError
 from datasets.own.points import read_points
-from datasets.own.scans import Scan, read_labels, read_scan
+from datasets.own.scans import Scan, read_scan
 from datasets.own.words import UNITS
 from workflows.configuration.resolve import catalogue, resolve
 from workflows.configuration.settings import Settings
 from workflows.pair.comparing import Pair, compare
 from workflows.pair.grids import Rule, working_grid
 from workflows.pair.judging import Truth
+from workflows.pair.labels import read_both
 from workflows.pair.ordering import Asked, configuration, orders
 from workflows.pair.outputs import check_folder
 from workflows.running import environment
@@ -60,9 +59,7 @@ def _run(given: argparse.Namespace) -> str:
     truth = _truth(given, fixed, moving)
     rule = Rule(given.spacing, tuple(given.window) if given.window else None, given.align)
     pair = Pair(fixed, moving, truth, rule, working_grid(fixed, moving, rule))
-    given.out.mkdir(parents=True, exist_ok=True)
-    with _scratch(given.out) as work:
-        return compare(pair, ordered, given.out, work=work, threads=given.threads)
+    return compare(pair, ordered, given.out, threads=given.threads)
 
 
 def _check(given: argparse.Namespace) -> None:
@@ -105,14 +102,7 @@ def _truth(given: argparse.Namespace, fixed: Scan, moving: Scan) -> Truth:
     )
     if both and len(both[0]) != len(both[1]):
         raise DataError(f"--landmarks: {points[0]} has {len(both[0])} landmarks, {points[1]} has {len(both[1])}")
-    maps = labels and (read_labels(labels[0], fixed), read_labels(labels[1], moving))
-    return Truth(maps, both)
-
-
-@contextlib.contextmanager
-def _scratch(out: Path) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(dir=out, prefix=".work-") as folder:
-        yield Path(folder)
+    return Truth(labels and read_both(labels, fixed, moving), both)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,17 +19,20 @@ from datasets.own.scans import Scan
 from reports.drawing.pictures import write_picture
 from reports.drawing.planes import planes
 from reports.drawing.registration import draw_registration
-from reports.tables.numbers import quantity
 from workflows.pair.about import About, Input, Number, Written
 from workflows.pair.fields import Field
 from workflows.pair.grids import Grid, Rule
 from workflows.pair.judging import Truth, headline, numbers
 from workflows.pair.modalities import difference, warning
-from workflows.pair.outputs import PICTURE, described, write_about, write_results
+from workflows.pair.outputs import PICTURE, described, made, write_about, write_results
 from workflows.pair.registering import PAIR, Order, Outcome, prepare, run
+from workflows.pair.remarks import in_words, remarks
+from workflows.pair.weights import warning_of
 
 TABLE = "methods.csv"
 logger = logging.getLogger(__name__)
+
+Scaled = tuple[Array, tuple[float, float]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,13 +61,25 @@ class _Ready:
         return self.data.image(PAIR.fixed), self.data.image(PAIR.moving)
 
 
-def compare(pair: Pair, orders: Sequence[Order], out: Path, *, work: Path, threads: int) -> str:
-    """Run every method; return why the first one that failed did so, empty where all went well."""
-    ready, failed, rows = _prepared(pair, work / "data"), "", list[dict[str, object]]()
+def compare(pair: Pair, orders: Sequence[Order], out: Path, *, threads: int) -> str:
+    """Run every method; return why the first one that failed did so, empty where all went well.
+
+    Raises:
+        DataError: an image has nothing to register; nothing is written then.
+    """
+    images = _images(pair)
+    with made(out), tempfile.TemporaryDirectory(dir=out, prefix=".work-") as work:
+        return _compared(_prepared(pair, images, Path(work) / "data"), orders, out, Path(work), threads)
+
+
+def _compared(ready: _Ready, orders: Sequence[Order], out: Path, work: Path, threads: int) -> str:
+    failed, rows, size = "", list[dict[str, object]](), " x ".join(map(str, ready.pair.grid.shape))
     for each in orders:
-        if doubt := warning(ready.difference, each.by.method, across=each.across):
+        doubts = [warning(ready.difference, each.by.method, across=each.across)]
+        doubts += [warning_of(each.by.method, each.learned)] if each.learned else []
+        for doubt in (doubts := [doubt for doubt in doubts if doubt]):
             logger.warning("warning: %s", doubt)
-        logger.info("%s: registers %s, %d threads", each.by.method, " x ".join(map(str, pair.grid.shape)), threads)
+        logger.info("%s: registers %s, %d threads", each.by.method, size, threads)
         try:
             outcome = run(each, ready.data, work / each.by.method, threads)
         except DataError as error:  # of its weights; the other methods go on
@@ -71,7 +87,7 @@ def compare(pair: Pair, orders: Sequence[Order], out: Path, *, work: Path, threa
             rows.append({"method": each.by.method, "status": "failed"})
             continue
         folder = out / each.by.method if len(orders) > 1 else out
-        found = _written(ready, outcome, folder, doubt)
+        found = _written(ready, outcome, folder, doubts)
         rows.append(_row(outcome, found))
         if outcome.status == "ok":
             logger.info("%s: %s, %s", each.by.method, _seconds(outcome), folder)
@@ -83,25 +99,36 @@ def compare(pair: Pair, orders: Sequence[Order], out: Path, *, work: Path, threa
     return failed
 
 
-def _prepared(pair: Pair, folder: Path) -> _Ready:
-    images = [pair.grid.read(scan, moving=moving) for scan, moving in ((pair.fixed, False), (pair.moving, True))]
-    (fixed, low), (moving, high) = (intensities(image, pair.rule.window) for image in images)
+def _images(pair: Pair) -> tuple[Scaled, Scaled]:
+    """Return both images on the grid in [0, 1], each with the two intensities that became 0 and 1."""
+    return _image(pair, pair.fixed, moving=False), _image(pair, pair.moving, moving=True)
+
+
+def _image(pair: Pair, scan: Scan, *, moving: bool) -> Scaled:
+    try:
+        return intensities(pair.grid.read(scan, moving=moving), pair.rule.window)
+    except DataError as error:
+        raise DataError(f"{scan.path}: {error}") from error
+
+
+def _prepared(pair: Pair, images: tuple[Scaled, Scaled], folder: Path) -> _Ready:
+    (fixed, low), (moving, high) = images
     still = pair.grid.back(np.zeros((3, *pair.grid.shape), np.float32), pair.fixed)
     inputs = described(pair.fixed, low), described(pair.moving, high)
     differ = difference((pair.fixed, pair.moving), (fixed, moving))
     return _Ready(pair, prepare(folder, pair.grid.affine, fixed, moving), inputs, still, differ)
 
 
-def _written(ready: _Ready, outcome: Outcome, folder: Path, doubt: str) -> list[Number]:
+def _written(ready: _Ready, outcome: Outcome, folder: Path, doubts: Sequence[str]) -> list[Number]:
     """Write what a method gave, and what was done; return the numbers."""
     files, found, pair, order = list[Written](), list[Number](), ready.pair, outcome.order
+    remarked = list[str]()
     if outcome.displacement is not None:
         field = pair.grid.back(outcome.displacement, pair.fixed)
         files = write_results(folder, field, pair.fixed, pair.moving)
-        found = numbers(field, ready.before, pair.fixed, pair.truth)
-        _draw(
-            ready, outcome.displacement, folder / PICTURE, f"{order.by.method}: {pair.moving.name} on {pair.fixed.name}"
-        )
+        found = numbers(field, ready.before, pair.fixed, pair.truth, pair.grid.offset)
+        remarked = remarks(order.by.method, found, pair.truth)
+        _draw(ready, outcome.displacement, folder / PICTURE, _title(order, pair))
         files.append(Written(name=PICTURE, what="two planes of the pair before and after, on the grid of the method"))
     spacing = pair.grid.as_scan.spacing
     about = About(
@@ -118,16 +145,29 @@ def _written(ready: _Ready, outcome: Outcome, folder: Path, doubt: str) -> list[
         reason=outcome.reason,
         seconds=outcome.seconds,
         refine_seconds=outcome.refine_seconds,
-        warnings=[doubt] if doubt else [],
+        warnings=[*doubts, *remarked],
         run=outcome.run,
         numbers=found,
         files=files,
     )
     write_about(folder, about)
-    for each in headline(found):
-        before = "" if each.before is None else f" (before: {_quantity(each.metric, each.before)})"
-        logger.info("  %s %s%s", METRICS[each.metric].name, _quantity(each.metric, each.value), before)
+    _tell(found, remarked)
     return found
+
+
+def _tell(found: Sequence[Number], warnings: Sequence[str]) -> None:
+    for each in headline(found):
+        before = "" if each.before is None else f" (before: {in_words(each.metric, each.before)})"
+        logger.info("  %s: %s%s", METRICS[each.metric].name, in_words(each.metric, each.value), before)
+    for each in warnings:
+        logger.warning("warning: %s", each)
+
+
+def _title(order: Order, pair: Pair) -> str:
+    """Return what a picture shows; a refinement is part of what made it."""
+    steps = (order.by.refine or {}).get("steps")
+    refined = f", then {steps} steps of refinement" if steps else ""
+    return f"{order.by.method}{refined}: {pair.moving.name} on {pair.fixed.name}"
 
 
 def _draw(ready: _Ready, displacement: Array, path: Path, title: str) -> None:
@@ -144,10 +184,3 @@ def _row(outcome: Outcome, found: Sequence[Number]) -> dict[str, object]:
     cells = {f"{each.metric} ({each.protocol})": each.value for each in headline(found)}
     seconds = {"seconds": outcome.seconds, "refine_seconds": outcome.refine_seconds}
     return {"method": outcome.order.by.method, "status": outcome.status, **seconds, **cells}
-
-
-def _quantity(metric: str, value: float | None) -> str:
-    if value is None:
-        return "none"
-    unit = METRICS[metric].unit
-    return quantity(metric, value) + ("" if unit == "1" else f" {unit}")

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from benchmarks.evidence import Evidence
 from benchmarks.metrics import METRICS, Row, evaluate
 from datasets.files import Array, DataError, one_line
@@ -29,9 +31,13 @@ class Truth:
     landmarks: tuple[Array, Array] | None = None
 
 
-def numbers(found: Field, before: Field, fixed: Scan, truth: Truth) -> list[Number]:
-    """Return every metric that the truth allows; ``before`` is the displacement of no registration."""
-    after, none = (_measured(each, fixed, truth) for each in (found, before))
+def numbers(found: Field, before: Field, fixed: Scan, truth: Truth, offset: Sequence[float]) -> list[Number]:
+    """Return every metric that the truth allows.
+
+    ``before`` is the displacement of no registration, and ``offset`` (mm, LPS) what of both displacements laid the
+    images onto each other.
+    """
+    after, none = (_measured(each, fixed, truth, np.asarray(offset)) for each in (found, before))
     return [
         Number(
             metric=key[0],
@@ -51,15 +57,17 @@ def headline(found: Sequence[Number]) -> list[Number]:
     return [each for each in found if (each.metric, each.protocol, each.region) in quoted]
 
 
-def _measured(field: Field, fixed: Scan, truth: Truth) -> Mapping[Key, Row]:
-    """Measure a displacement; the moving label map and landmarks are those that lie at the same place in mm."""
-    labels = truth.labels and (array_of(truth.labels[0]), nearest_on(fixed.image, truth.labels[1]))
+def _measured(field: Field, fixed: Scan, truth: Truth, offset: Array) -> Mapping[Key, Row]:
+    """Measure a displacement with the moving image laid where the registration began, so that its labels are there."""
+    labels = truth.labels and (array_of(truth.labels[0]), nearest_on(fixed.image, truth.labels[1], offset.tolist()))
+    points = truth.landmarks and (truth.landmarks[0], truth.landmarks[1] - offset)
+    along = np.linalg.solve(fixed.directions @ np.diag(fixed.spacing), offset).reshape(3, 1, 1, 1)
     evidence = Evidence(
-        field.voxels,
+        field.voxels - along.astype(np.float32) if offset.any() else field.voxels,
         spacing=fixed.spacing,
         fixed_labels=labels[0] if labels else None,
         moving_labels=labels[1] if labels else None,
-        landmarks=truth.landmarks and (fixed.to_voxels(truth.landmarks[0]), fixed.to_voxels(truth.landmarks[1])),
+        landmarks=points and (fixed.to_voxels(points[0]), fixed.to_voxels(points[1])),
     )
     try:
         rows = evaluate(evidence)

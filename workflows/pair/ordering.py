@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,18 +10,18 @@ from pathlib import Path
 
 import yaml
 
-from benchmarks.provenance import is_own, placeless
+from benchmarks.provenance import is_own
 from datasets.files import DataError, one_line
 from workflows.configuration import own_methods, sources
 from workflows.configuration.config import merge, nearest
 from workflows.configuration.places import located
 from workflows.configuration.settings import Settings
 from workflows.pair.registering import Order
+from workflows.pair.weights import learned_by, options_of
 from workflows.planning.code import libraries_of
 from workflows.planning.specs import MethodSpec, modules_of
 from workflows.running.options import build, import_method
 
-ABOUT = "about"  # the key of a checkpoint's metadata
 ACROSS = "across_modalities"  # the function of a method that says whether it can register two modalities
 LOCAL = "local_correlation"  # squared in small cubes: whatever is linear there, up or down
 REFINE = "refine"  # `--set refine.rate=0.2` is an option of what follows every method
@@ -164,18 +163,23 @@ def _order(known: Settings, method: str, asked: Asked, weights: Path | None) -> 
     if weights is not None and not known.trains(method):
         raise DataError(f"--weights: {method} is no network")
     module = known.module(method)
-    own = _options_of(weights, module) if weights else {}
+    own = options_of(weights, module) if weights else {}
+    learned = learned_by(weights) if weights else None
+    said = known.params(method, asked.like)
+    if learned and learned.shrink > 1 and "shrink" not in said:
+        own = {**own, "shrink": learned.shrink}
     refine = known.refine(method, asked.like)
     by = MethodSpec(
         method=method,
         module=module,
-        params={**known.params(method, asked.like), **own},
+        params={**said, **own},
         device=asked.device,
         seed=asked.seed,
         libraries=libraries_of(*modules_of(module, refine)),
         refine=refine,
     )
-    return Order(by, weights, known.time_limit(method, asked.like), _across(by, known.module_path(method)))
+    across = _across(by, known.module_path(method))
+    return Order(by, weights, known.time_limit(method, asked.like), across, learned)
 
 
 def _across(by: MethodSpec, file: Path) -> bool:
@@ -188,20 +192,3 @@ def _across(by: MethodSpec, file: Path) -> bool:
     except (ImportError, TypeError, ValueError):  # its step will say why
         return True
     return bool(able) and (not by.refine or by.refine.get("similarity", LOCAL) == LOCAL)
-
-
-def _options_of(weights: Path, module: str) -> Mapping[str, object]:
-    """Return the options of the network that a file has the weights of, as its metadata have them."""
-    if not weights.is_file():
-        raise DataError(f"--weights: {weights}: no such file")
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(weights, "np") as file:
-            about = json.loads((file.metadata() or {}).get(ABOUT, "{}"))
-    except (SafetensorError, ValueError, OSError) as error:
-        raise DataError(f"--weights: {weights}: not a safetensors file ({one_line(error)})") from error
-    trained_by = about.get("method", "" if is_own(module) else "nothing of this project")
-    if trained_by and trained_by not in (Path(module).stem, module.removeprefix("methods.")):
-        raise DataError(f"--weights: {weights}: of {trained_by}, while the method is of {placeless(module)}")
-    return about.get("params", {})

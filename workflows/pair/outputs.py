@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,20 @@ def write_about(folder: Path, about: About) -> None:
     """Write what was done, last, so that its presence means that all files are there."""
     folder.mkdir(parents=True, exist_ok=True)
     write(folder / ABOUT, about)
+
+
+@contextlib.contextmanager
+def made(folder: Path) -> Iterator[None]:
+    """Make a folder to write into; where what follows fails, no empty one stays behind."""
+    new = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):  # something is in it
+            for each in new:
+                each.rmdir()
+        raise
 
 
 def check_folder(folder: Path, inputs: Sequence[Path]) -> None:

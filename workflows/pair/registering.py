@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, repeat
 from pathlib import Path
 
-from benchmarks.records import Registrations, TrainingOutcome, read, write
+from benchmarks.records import Learned, Registrations, TrainingOutcome, read, write
 from benchmarks.rows import RunRow
 from datasets.case import Dataset, Pair, Writer, open_dataset
 from datasets.description import Description, TrainingSplit
@@ -18,19 +22,22 @@ from workflows.planning.specs import MethodSpec, RegisterSpec, RunSpec
 from workflows.running import environment
 
 PAIR = Pair("fixed", "moving")
+PAUSES = (5.0, 5.0, 10.0, 10.0, 30.0)  # seconds from one word that a method is at work to the next, then the last again
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Order:
     """A method as it was asked for, the weights of a network, and the seconds that it may take.
 
-    ``across`` says whether it can register images of two modalities.
+    ``across`` says whether it can register images of two modalities, ``learned`` what a network has learned from.
     """
 
     by: MethodSpec
     weights: Path | None
     time_limit: float
     across: bool
+    learned: Learned | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +74,7 @@ def run(order: Order, data: Dataset, folder: Path, threads: int) -> Outcome:
     spec = RunSpec(by=order.by, dataset=data.name, data=data.folder, training=training, time_limit=order.time_limit)
     write(step, RegisterSpec(run=spec, chunk=0, chunks=1, sources=[], folder=folder))
     command = [sys.executable, "-m", "workflows.register", str(step), "--threads", str(threads)]
-    ours = {**os.environ, **environment.search_path()}  # wherever the command is called
-    told = subprocess.run(command, stderr=subprocess.PIPE, text=True, env=ours).stderr.strip().splitlines()
+    told = _finished(command, order.by.method)
     if not chunk.registrations.exists():
         raise DataError((told or ["error: the registration was stopped"])[-1].removeprefix("error: "))
     done = read(chunk.registrations, Registrations)
@@ -77,6 +83,22 @@ def run(order: Order, data: Dataset, folder: Path, threads: int) -> Outcome:
     (record,) = done.pairs
     displacement = read_displacement(chunk.displacement(PAIR)) if record.status == "ok" else None
     return Outcome(order, done.run, record.status, record.reason, record.seconds, displacement, record.refine_seconds)
+
+
+def _finished(command: Sequence[str], who: str) -> list[str]:
+    """Run a step to its end, saying from time to time that it is at work; return what it told."""
+    ours = {**os.environ, **environment.search_path()}  # wherever the command is called
+    began, pauses = time.monotonic(), chain(PAUSES, repeat(PAUSES[-1]))
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=ours) as step:
+        try:
+            while True:
+                try:
+                    return step.communicate(timeout=next(pauses))[1].strip().splitlines()
+                except subprocess.TimeoutExpired:
+                    logger.info("%s: at work for %.0f s", who, time.monotonic() - began)
+        except BaseException:
+            step.kill()
+            raise
 
 
 def _training(order: Order, folder: Path) -> Path:

@@ -1,0 +1,55 @@
+"""What the numbers of a user's pair say in plain words, above all where a registration has made things worse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from benchmarks.metrics import METRICS
+from reports.tables.numbers import quantity
+from workflows.pair.about import Number
+from workflows.pair.judging import Truth, headline
+from workflows.pair.labels import held_by, listed
+
+MEANT = {"labels": "labels overlap less", "landmarks": "landmarks lie further apart"}
+
+
+def remarks(method: str, found: Sequence[Number], truth: Truth) -> list[str]:
+    """Return a line for each thing that a reader of a method's numbers should not miss."""
+    return [*_worsened(method, found), *_unscored(found, truth)]
+
+
+def in_words(metric: str, value: float | None) -> str:
+    """Return a number with its unit; a count of voxels is a whole number, and its name says of what."""
+    if value is None:
+        return "none"
+    unit, name = METRICS[metric].unit, METRICS[metric].name
+    if name.endswith(f" {unit}") and value.is_integer():
+        return f"{value:,.0f}"
+    return quantity(metric, value) + (unit if unit == "%" else "" if unit == "1" else f" {unit}")
+
+
+def _worsened(method: str, found: Sequence[Number]) -> Iterator[str]:
+    """Yield the numbers of accuracy that are worse than before registration by more than their last decimal."""
+    for each in headline(found):
+        metric = METRICS[each.metric]
+        if not metric.ranks or each.value is None or each.before is None:
+            continue
+        worse = each.before - each.value if metric.higher_is_better else each.value - each.before
+        if worse > 0.5 * 10**-metric.decimals:
+            after, before = (in_words(each.metric, value) for value in (each.value, each.before))
+            yield (
+                f"{method} has made this pair worse: its {MEANT[metric.needs]} than before registration "
+                f"({metric.symbol or metric.name} {after}, before: {before})"
+            )
+
+
+def _unscored(found: Sequence[Number], truth: Truth) -> Iterator[str]:
+    """Yield the labels that count for nothing: those of one image alone, and those beyond the fixed image."""
+    if truth.labels is None:
+        return
+    fixed, moving = (held_by(each) for each in truth.labels)
+    if alone := fixed ^ moving:
+        yield f"labels of one image alone are not scored: {listed(alone)}"
+    scored = {each.region for each in found if each.metric == "dice" and each.value is not None}
+    if lost := [label for label in fixed & moving if f"label_{label}" not in scored]:
+        yield f"labels of the moving image beyond the fixed one are not scored: {listed(lost)}"
