@@ -19,7 +19,8 @@ A method is a module ``methods/<module>.py``, or a file of your own that a confi
     The call on the clock. ``fixed`` and ``moving`` are read-only float32 arrays ``(D, H, W)`` in [0, 1], ``spacing``
     three floats in mm, array-axis order. The result is the displacement of `datasets.geometry`:
     ``(3, D, H, W)`` float32, voxels of the fixed grid, pull-back. A text ``told`` of what is called, an attribute, is
-    what the method has found out as it was loaded; the step logs it.
+    what the method has found out as it was loaded; the step logs it. A ``dict[str, str]`` ``found`` beside it is kept
+    with the options of the run.
 
 A method that learns has two members more:
 

@@ -8,14 +8,15 @@ configuration reports with the fields are shown as reported. See docs/own-fields
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from datasets.case import Dataset, Pair
 from datasets.files import DataError
 from datasets.geometry import Array
 from methods import Register
-from methods.given.conventions import Asked, Convention, arranged
+from methods.given.checking import check_all
+from methods.given.conventions import HALF, Asked, Convention, arranged
 from methods.given.finding import find_convention
 from methods.given.inverse import inverted
 from methods.given.names import Files, find_files
@@ -46,24 +47,30 @@ def load(
     if params.folder is None or data is None:
         raise DataError("params.folder is not set; name the folder that has a displacement for each pair")
     files = find_files(params.folder.resolve(), data.test_pairs, params.names)
+    check_all(data, files)
     convention, told = find_convention(data, files, params)
     return Fields(data, files, convention, told)
 
 
 @dataclass(frozen=True, eq=False)
 class Fields:
-    """A set of fields of one convention; ``told`` says how that was found."""
+    """A set of fields of one convention; ``told`` says how that was found, and is what a run records of it."""
 
     data: Dataset
     files: Mapping[Pair, Files]
     convention: Convention
     told: str
 
+    @property
+    def found(self) -> dict[str, str]:
+        """The convention as it is recorded with the run: its options by name."""
+        return asdict(self.convention)
+
     def __call__(self, fixed: Array, moving: Array, spacing: tuple[float, float, float], *, pair: Pair) -> Array:
         """Return the displacement ``(3, D, H, W)`` of a pair, in voxels, pull-back."""
         grid, files = self.data.placement(pair.fixed), self.files[pair]
         stored = read_field(files, grid)
-        if self.convention.axes not in stored.axes:
-            raise DataError(f"{files.where}: its axes lie otherwise than in the other files; bring all to one form")
+        if self.convention.axes not in stored.axes or (self.convention.unit == HALF and not stored.half):
+            raise DataError(f"{files.where}: its grid has another form than in the other files; bring all to one")
         found = self.convention.whole(arranged(stored.values, self.convention.axes), grid)
         return inverted(found, files.where) if self.convention.sense == "push" else found

@@ -17,7 +17,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -45,6 +45,7 @@ from datasets import locks
 from datasets.case import Dataset, Pair, open_dataset
 from datasets.description import IMAGES, MASKS, TRUTH, Description
 from datasets.files import DataError, sha256
+from workflows.contradiction import check_convention
 from workflows.evaluate import evaluate, judged_pairs
 from workflows.planning.devices import assigned
 from workflows.planning.given import given_files
@@ -102,8 +103,8 @@ class Session:
         self.run = run_id(spec, threads, data.description, training)
         self.records: dict[str, PairRecord] = {}
 
-    def row(self) -> RunRow:
-        """Return where the numbers of this run come from."""
+    def row(self, found: Mapping[str, str] | None = None) -> RunRow:
+        """Return where the numbers of this run come from; what a method has ``found`` out stands with its options."""
         by = self.spec.run.by
         return collect(
             run=self.run,
@@ -111,7 +112,7 @@ class Session:
             method=by.method,
             seed=by.seed,
             module=placeless(by.module),
-            params=by.options,
+            params={**by.options, **({"found": found} if found else {})},
             device=by.device,
             threads=self.threads,
             libraries=by.libraries,
@@ -131,7 +132,8 @@ class Session:
         if known := self._known():
             logger.info("%d pairs, all done already", len(self.pairs))
             return known
-        about = RunAbout(run=self.row(), cost=self._register_rest())
+        greeting = self._register_rest()
+        about = RunAbout(run=self.row(greeting.found), cost=greeting.cost)
         write(self.chunk.about, about)
         return about
 
@@ -144,7 +146,7 @@ class Session:
             return about if all(pair.name in self.records for pair in self.pairs) else None
         return None
 
-    def _register_rest(self) -> dict[str, float]:
+    def _register_rest(self) -> Greeting:
         worker = Worker(start(self.spec.run, self.data, self.training, self.threads), self.chunk.printed)
         try:
             greeting = _available(worker.start())  # before records of another run go: perhaps a library is gone
@@ -157,7 +159,7 @@ class Session:
                 if pair.name not in self.records:
                     reply = self._register(worker, pair)
                     logger.info("%d/%d %s: %s", number, len(self.pairs), pair.name, _summary(reply))
-            return greeting.cost
+            return greeting
         finally:
             worker.stop()
 
@@ -250,6 +252,7 @@ if __name__ == "__main__":
         register(this.spec, this.threads)
         logger.info("registered in %.1f s", time.perf_counter() - began)
         if this.spec.judging:
+            check_convention(this.spec)
             began = time.perf_counter()
             evaluate(this.spec.judging)
             logger.info("judged in %.1f s", time.perf_counter() - began)

@@ -21,6 +21,7 @@ FIND = "find"
 LPS = np.diag((-1.0, -1.0, 1.0))  # the affines of this project are to right, anterior, superior
 CONTENTS = ("displacement", "deformation")
 UNITS = ("voxels", "mm_lps", "mm_ras", "mm", "normalised", "normalised_corners")
+HALF = "half_voxels"  # of a field on every second voxel, which may also count in voxels of the whole grid
 ORDERS = ("array", "reversed")
 SENSES = ("pull", "push")
 
@@ -32,8 +33,11 @@ class Asked:
     # how far a voxel goes, or to which place
     content: Literal["find", "displacement", "deformation"] = "find"
     # voxels; mm along the array's axes, or to left, posterior, superior (ITK, ANTs), or to right, anterior, superior;
-    # half the field of view, from the outer faces of the voxels (align_corners=False) or from their centres (=True)
-    unit: Literal["find", "voxels", "mm", "mm_lps", "mm_ras", "normalised", "normalised_corners"] = "find"
+    # half the field of view, from the outer faces of the voxels (align_corners=False) or from their centres (=True);
+    # half_voxels: the voxels of a field's own grid, where that has half as many along each axis as the image
+    unit: Literal["find", "voxels", "mm", "mm_lps", "mm_ras", "normalised", "normalised_corners", "half_voxels"] = (
+        "find"
+    )
     # components as the array's axes (in mm_lps and mm_ras as x, y, z), or the other way round (as in grid_sample)
     order: Literal["find", "array", "reversed"] = "find"
     # from the fixed image to the moving one (pull), or from the moving to the fixed one (push), which is inverted
@@ -96,13 +100,17 @@ def arranged(values: Array, axes: str) -> Array:
     return values if axes == "array" else values.transpose(0, 3, 2, 1)
 
 
-def candidates(asked: Asked, axes: Sequence[str]) -> Iterator[Convention]:
-    """Yield what numbers may mean, the usual first: all that is not stated, on a grid whose axes can be ``axes``."""
-    choices = (CONTENTS, UNITS, ORDERS, SENSES, axes)
+def candidates(asked: Asked, axes: Sequence[str], *, half: bool = False) -> Iterator[Convention]:
+    """Yield what numbers may mean, the usual first: all that is not stated, on a grid whose axes can be ``axes``.
+
+    ``half`` says that the grid in the files has half as many voxels along each axis as the images.
+    """
+    choices = (CONTENTS, (*UNITS, HALF) if half else UNITS, ORDERS, SENSES, axes)
     kept = [
         [each for each in known if said in (FIND, each)] for said, known in zip(_pieces(asked), choices, strict=True)
     ]
-    return (Convention(*each) for each in product(*kept))
+    found = (Convention(*each) for each in product(*kept))
+    return (each for each in found if (each.content, each.unit) != ("deformation", HALF))  # nobody counts places so
 
 
 def _pieces(asked: Asked) -> tuple[str, ...]:
@@ -116,6 +124,8 @@ def _to_voxels(unit: str, grid: Placement) -> tuple[Array, Array]:
     match unit:
         case "voxels":
             return np.eye(3), np.zeros(3)
+        case "half_voxels":
+            return 2 * np.eye(3), np.zeros(3)
         case "mm":
             return np.diag(1 / np.asarray(grid.spacing)), np.zeros(3)
         case "mm_lps" | "mm_ras":

@@ -17,7 +17,7 @@ from datasets.case import Dataset, Pair
 from datasets.files import DataError
 from datasets.geometry import Array, sample
 from datasets.placement import Placement
-from methods.given.conventions import Asked, Convention, arranged, candidates
+from methods.given.conventions import HALF, Asked, Convention, arranged, candidates
 from methods.given.names import Files
 from methods.given.reading import read_field
 
@@ -34,7 +34,7 @@ class Look:
     """One pair as it is looked at: its images, the points ``(3, n)`` where they are compared, and the field there.
 
     ``values`` are the stored numbers ``(3, n)`` at the points, by how the axes of the file may lie; ``known`` is
-    what its format says of them.
+    what its format says of them, and ``half`` whether it has them at every second voxel alone.
     """
 
     fixed: Array
@@ -44,6 +44,7 @@ class Look:
     values: Mapping[str, Array]
     known: Asked
     levels: tuple[Array, Array]
+    half: bool = False
 
     def displacement(self, convention: Convention) -> Array:
         """Return the displacement ``(3, n)`` at the points, in the convention's own sense."""
@@ -117,14 +118,17 @@ def look(data: Dataset, pair: Pair, files: Files) -> Look:
         values={name: arranged(stored.values, name)[:, *points] for name in stored.axes},
         known=stored.known,
         levels=(_levels(fixed.array), _levels(moving.array)),
+        half=stored.half,
     )
 
 
 def _choices(looks: Sequence[Look], asked: Asked, where: str) -> list[Convention]:
     """Return what the numbers may mean, in all that is looked at."""
     axes = [name for name in looks[0].values if all(name in each.values for each in looks)]
-    if found := list(candidates(asked.with_known(looks[0].known, where), axes)):
+    if found := list(candidates(asked.with_known(looks[0].known, where), axes, half=looks[0].half)):
         return found
+    if asked.unit == HALF:
+        raise DataError(f"{where}: params.unit says {HALF}, but displacements of half as many voxels are none here")
     raise DataError(
         f"{where}: the axes of its grid lie otherwise than in others, or than params.axes says; bring all to one form"
     )

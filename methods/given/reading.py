@@ -11,6 +11,7 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+from scipy import ndimage
 
 from datasets.files import UNREADABLE, DataError, one_line
 from datasets.geometry import Array
@@ -24,11 +25,15 @@ BY_ITK = Asked(content="displacement", unit="mm_lps", order="array", axes="array
 
 @dataclass(frozen=True, eq=False)
 class Stored:
-    """Numbers ``(3, *grid)`` as a file has them, what its format says of them, and how the grid's ``axes`` may lie."""
+    """Numbers ``(3, *grid)`` as a file has them, what its format says of them, and how the grid's ``axes`` may lie.
+
+    ``half`` says that the file has them at half as many voxels along each axis, from which they were enlarged.
+    """
 
     values: Array
     known: Asked
     axes: tuple[str, ...]
+    half: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,11 +58,14 @@ def read_field(files: Files, fixed: Placement) -> Stored:
         return Stored(_finite(displacement_of(read_chain(files), fixed, files.where), files.where), BY_ITK, ("array",))
     path = files.paths[0]
     raw = _reader(path)(path)
-    values = _components_first(raw.array, fixed.shape, path)
+    values = _finite(_components_first(raw, fixed.shape, path), str(path))
+    half = values.shape[1:] not in _grids(fixed.shape).values()
+    if half:
+        values = _doubled(values)
     axes = tuple(name for name, shape in _grids(fixed.shape).items() if values.shape[1:] == shape)
-    if raw.placement and "array" in axes and (fault := _elsewhere(raw, fixed)):
+    if raw.placement and not half and "array" in axes and (fault := _elsewhere(raw, fixed)):
         raise DataError(f"{path}: lies on another grid than the fixed image: {fault}; write it on that image's grid")
-    return Stored(_finite(values, str(path)), Asked(), axes)
+    return Stored(values, Asked(), axes, half)
 
 
 def _reader(path: Path) -> Callable[[Path], Raw]:
@@ -138,15 +146,33 @@ def _grids(shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
     return {"array": tuple(shape), "reversed": tuple(shape)[::-1]}
 
 
-def _components_first(array: Array, shape: tuple[int, ...], path: Path) -> Array:
-    """Return an array ``(3, *grid)`` float32 of one with its components first or last; axes of one in front go."""
-    whole = np.asarray(array)
+def _halved(shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+    """Return the same for a field at half as many voxels along each axis; none where a number is odd."""
+    return {} if any(n % 2 for n in shape) else _grids(tuple(n // 2 for n in shape))
+
+
+def _doubled(values: Array) -> Array:
+    """Return a field ``(3, *grid)`` at twice as many voxels along each axis, its corners where they were.
+
+    So does the evaluator of Learn2Reg's first years, whose submissions had half as many: quadratic splines, the
+    numbers themselves as they are.
+    """
+    return np.stack([ndimage.zoom(each, 2, order=2, mode="mirror") for each in values])
+
+
+def _components_first(raw: Raw, shape: tuple[int, ...], path: Path) -> Array:
+    """Return an array ``(3, *grid)`` float32 of one with its components first or last; axes of one in front go.
+
+    The grid is that of the fixed image, or half of it where no header places the numbers.
+    """
+    whole = np.asarray(raw.array)
+    grids = [*_grids(shape).values(), *(() if raw.in_mm else _halved(shape).values())]
     if whole.dtype.kind not in "fiu":
         raise DataError(f"{path}: expected numbers, got {whole.dtype}; save float32")
     while whole.ndim > 4 and whole.shape[0] == 1:
         whole = whole[0]
     for turned in (whole, np.moveaxis(whole, -1, 0)) if whole.ndim == 4 else ():
-        if turned.shape[0] == 3 and turned.shape[1:] in _grids(shape).values():
+        if turned.shape[0] == 3 and turned.shape[1:] in grids:
             return np.ascontiguousarray(turned, np.float32)
     half = tuple(-(-n // 2) for n in shape)
     hint = "; it is half the grid: write it at full resolution" * (half in (whole.shape[1:], whole.shape[:-1]))

@@ -8,7 +8,7 @@ from benchmarks.metrics import METRICS
 from benchmarks.ranking import Quote, primary
 from datasets.case import Described
 from reports.overview.rows import TIMED, Summary, find
-from reports.reading.run import Run
+from reports.reading.run import Run, found_of
 from reports.reading.summary import DRAWN, Tally, drawn, parameters, still, tallies
 from reports.tables.numbers import direction, quantity
 from reports.tables.table import NOTHING, Head, Table, Text
@@ -68,6 +68,8 @@ def _given_notes(run: Run, rows: Sequence[Summary], method: str) -> Iterator[str
     about, mine = run.methods[method], [row for row in rows if row.method == method and row.n]
     if about.reported:
         yield f"{about.label}: {about.reported}, as reported with its displacements; not measured here."
+    if read_as := found_of(run.runs, {row.dataset for row in mine}, method):
+        yield f"{about.label}: its displacements were read as {read_as}."
     for row in [row for row in mine if METRICS[row.metric].judges_accuracy][:1] if about.kind == "given" else ():
         if (row.shown < row.before) if row.higher_is_better else (row.shown > row.before):
             yield (

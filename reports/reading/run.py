@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -102,3 +102,10 @@ def _refinement(params: str) -> str:
     """Return what refines a run's displacements, by its options; no count of a network has the time of that."""
     found = json.loads(params).get("refine") if '"refine"' in params else None
     return f" {json.dumps(found, sort_keys=True)}" if found else ""
+
+
+def found_of(runs: pd.DataFrame, datasets: Collection[str], method: str) -> str:
+    """Return what a method has found out as it was loaded and a run has on record, in words; empty for nothing."""
+    mine = runs[(runs.method == method) & runs.dataset.isin(list(datasets))]
+    found = [json.loads(text or "{}").get("found", {}) for text in mine.params]
+    return "; or as ".join(dict.fromkeys(", ".join(f"{k} {v}" for k, v in each.items()) for each in found if each))

@@ -36,10 +36,14 @@ def scripts(page: str) -> list[str]:
 
 def block(page: str, language: str) -> str:
     """Return the one block of a page that is in a language, such as yaml."""
-    (text,) = re.findall(
-        rf"^```{language}\n(.*?)^```", (ROOT / "docs" / page).read_text("utf-8"), re.DOTALL | re.MULTILINE
-    )
+    (text,) = all_blocks(page, language)
     return text
+
+
+def all_blocks(page: str, language: str) -> list[str]:
+    """Return the blocks of a page that are in a language."""
+    text = (ROOT / "docs" / page).read_text("utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
 
 
 def _blocks(page: Path, language: str) -> list[str]:

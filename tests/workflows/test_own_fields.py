@@ -1,5 +1,6 @@
 """Displacements of a run, scored as if they were made elsewhere: the same numbers, and no seconds of ours."""
 
+import json
 import os
 import subprocess
 import sys
@@ -67,6 +68,10 @@ def test_the_displacements_of_a_method_have_its_numbers(made, step, tmp_path):
     ours, done = step("methods.fields", "mine", given=[theirs], folder=str(theirs))
     assert done.returncode == 0, done.stderr
     assert "convention found: mutual information in 2 of 2 pairs" in done.stderr
+    found = json.loads(read(ours / "registrations.json", Registrations).run.params)["found"]
+    assert found == {
+        "content": "displacement", "unit": "voxels", "order": "array", "sense": "pull", "axes": "array",
+    }  # fmt: skip
     np.testing.assert_allclose(numbers(ours), numbers(theirs), atol=1e-5)
     records = list(read_lines(ours / "records.jsonl", PairRecord))
     assert [(each.status, each.seconds, each.peak_memory) for each in records] == [("ok", None, None)] * 2

@@ -11,7 +11,7 @@ import numpy as np
 import SimpleITK
 
 from tests.faults.copies import copy_to
-from tests.workflows.documents import block, commands
+from tests.workflows.documents import all_blocks, commands
 from tests.workflows.own_folder import mine_of_the_page
 from workflows.configuration.sources import ROOT
 
@@ -29,12 +29,14 @@ def lay_out(folder: Path) -> Path:
     for name in ("A.zip", "B.zip", "results/mini/archive.zip"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(KEPT, folder / name)
-    (folder / "fields.yaml").write_text(block("own-fields.md", "yaml"), encoding="utf-8")
+    of_phantoms, of_scans = all_blocks("own-fields.md", "yaml")
+    (folder / "fields.yaml").write_text(of_phantoms, encoding="utf-8")
     grid = np.stack(np.meshgrid(*map(np.arange, (24, 26, 28)), indexing="ij"))
     for name, centre in (("fixed", (12, 13, 14)), ("moving", (13, 12, 14))):
         blob = 1000 * np.exp(-np.square(grid - np.reshape(centre, (3, 1, 1, 1))).sum(0) / 40)
         SimpleITK.WriteImage(SimpleITK.GetImageFromArray(blob.astype(np.int16)), folder / f"{name}.nii.gz")
     mine_of_the_page(folder / HOME / "mine")
+    (folder / HOME / "mine" / "fields.yaml").write_text(of_scans, encoding="utf-8")
     shutil.copytree(ROOT / "docs" / "own", folder / HOME / "mine", dirs_exist_ok=True)
     return folder
 

@@ -42,12 +42,13 @@ class Start:
 class Greeting:
     """The child's answer once it has loaded its method, or why it could not.
 
-    ``told`` is what the method says that it has found out.
+    ``told`` is what the method says that it has found out, ``found`` what of it a run has to record, by name.
     """
 
     status: str
     reason: str = ""
     told: str = ""
+    found: dict[str, str] = field(default_factory=dict)
     load_seconds: float = 0.0
     cost: dict[str, float] = field(default_factory=dict)
 

@@ -55,7 +55,8 @@ def main() -> None:
             method = _load(message)
             _pin(message.cores)  # not before: those that are loaded at once would share a core
             load_seconds, told = time.perf_counter() - started, str(getattr(method.register, "told", ""))
-            ready = Greeting(status="ok", told=told, load_seconds=load_seconds, cost=_cost(message))
+            found = dict(getattr(method.register, "found", {}))
+            ready = Greeting(status="ok", told=told, found=found, load_seconds=load_seconds, cost=_cost(message))
         except Exception as error:
             traceback.print_exc()
             status = MACHINE if isinstance(error, DataError) else _status(error, "load")  # weights that cannot be used

@@ -40,10 +40,11 @@ class Made:
     affine: np.ndarray
 
 
-def make(folder: Path, direction: str, *, spacing=SPACING, amplitude=1.0) -> Made:
+def make(folder: Path, direction: str, *, spacing=SPACING, amplitude=1.0, landmarks=None) -> Made:
     """Write two pairs of textured images with ``fixed(x) = moving(x + u(x))``, and know ``u`` and its inverse.
 
     The map is affine, so that both senses are known in closed form, and moves differently along each axis.
+    ``landmarks`` makes of ``u`` the displacement that landmarks have; without it there are none.
     """
     affine = np.eye(4)
     affine[:3, :3] = DIRECTIONS[direction] * spacing
@@ -64,6 +65,10 @@ def make(folder: Path, direction: str, *, spacing=SPACING, amplitude=1.0) -> Mad
         writer.image(pair.moving, wide[inside], affine)
         points = GRID + pull[pair] + 12
         writer.image(pair.fixed, np.clip(ndimage.map_coordinates(wide, points, order=1), 0, 1), affine)
+        if landmarks is not None:
+            points = rng.uniform(6, np.asarray(SHAPE) - 7, (20, 3)).round()
+            u = landmarks(pull[pair])[:, *points.astype(int).T]
+            writer.landmarks(pair, points, points + u.T)
     writer.finish(Description(name="made", training=TrainingSplit(()), test=PAIRS))
     return Made(open_dataset(folder), pull, push, affine)
 
