@@ -35,6 +35,7 @@ KEYS: Mapping[Kind, tuple[str, ...]] = {
 }
 RUN_LEVEL = "*"  # the pair of a row that is of a whole run, such as the size of a network
 VALUE: Mapping[Kind, str] = {"metrics": "value", "timing": "seconds"}  # what a failed row lacks
+DEFINED = ("tre", "folding_count", "parameters", "macs")  # metrics that no sound pair leaves without a number
 _ARROW: Mapping[object, pa.DataType] = {
     str: pa.string(),
     int: pa.int64(),
@@ -114,7 +115,7 @@ def validate(rows: Rows, kind: Kind, *, where: str = "rows") -> pd.DataFrame:
     """Return rows as a frame in the schema's column order, sorted by key; see `write` for what is refused."""
     frame = _frame(rows, kind, where)
     for column in frame.columns:
-        _check_column(frame[column], kind, where)
+        _check_column(frame, str(column), kind, where)
     if kind in VALUE:
         _check_statuses(frame, VALUE[kind], where)
     key = list(KEYS[kind])
@@ -139,16 +140,25 @@ def _frame(rows: Rows, kind: Kind, where: str) -> pd.DataFrame:
     return rows[expected]
 
 
-def _check_column(column: pd.Series, kind: Kind, where: str) -> None:
+def _check_column(frame: pd.DataFrame, name: str, kind: Kind, where: str) -> None:
+    column, wanted = frame[name], COLUMNS[kind][name]
     missing = column.isna()
-    if missing.any() and COLUMNS[kind][str(column.name)] not in (pa.bool_(), pa.float64()):
-        raise ResultsError(f"{where}: column {column.name} misses a value in row {int(np.argmax(missing))}")
-    wanted = COLUMNS[kind][str(column.name)]
+    if missing.any() and wanted not in (pa.bool_(), pa.float64()):
+        raise ResultsError(f"{where}: column {name} misses a value in {_row(frame, missing, kind)}")
     for value in column[~missing].unique():
+        fault = ""
         if not isinstance(value, _TYPES[wanted]) or (type(value) in _TYPES[pa.bool_()] and wanted != pa.bool_()):
-            raise ResultsError(f"{where}: column {column.name} must be {wanted}, got {value!r}")
-        if wanted == pa.float64() and not np.isfinite(value):
-            raise ResultsError(f"{where}: column {column.name} must be finite or NaN, got {value}")
+            fault = f"must be {wanted}, got {value!r}"
+        elif wanted == pa.float64() and not np.isfinite(value):
+            fault = f"must be finite or NaN, got {value}"
+        if fault:
+            raise ResultsError(f"{where}: column {name} {fault} in {_row(frame, column == value, kind)}")
+
+
+def _row(frame: pd.DataFrame, chosen: pd.Series, kind: Kind) -> str:
+    """Return the first of some rows in words: its number in the table, from 0, and its key."""
+    number = int(np.argmax(chosen.to_numpy(bool)))
+    return f"row {number} ({', '.join(str(frame[name].iloc[number]) for name in KEYS[kind])})"
 
 
 def _check_statuses(frame: pd.DataFrame, value: str, where: str) -> None:
@@ -165,6 +175,12 @@ def _check_statuses(frame: pd.DataFrame, value: str, where: str) -> None:
             f"{where}: pair {row['pair']} of {row['method']} is {row['status']}: it needs a reason and no {value}, "
             f"got reason {row['reason']!r} and {value} {row[value]}"
         )
+    lacking = (frame["status"] == "ok") & frame[value].isna()
+    if "metric" in frame:
+        lacking &= frame["metric"].isin(DEFINED)
+    if lacking.any():
+        kind: Kind = "metrics" if "metric" in frame else "timing"
+        raise ResultsError(f"{where}: status ok and no {value} in {_row(frame, lacking, kind)}; it was lost")
 
 
 def _table(frame: pd.DataFrame, kind: Kind, where: str) -> pa.Table:

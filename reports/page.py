@@ -31,7 +31,7 @@ from reports.overview.rows import frame_of, label_rows, overview_rows
 from reports.overview.section import Drawing, Numbers, Section, keep_drawing, make_section
 from reports.overview.spread import movable, spread_frame, spreads
 from reports.overview.tables import accuracy_table
-from reports.overview.timing import timing_frame, timings
+from reports.overview.timing import how_to_time, timing_frame, timings
 from reports.paper.cast import PaperRun
 from reports.paper.ledger import Judged, ledger_frame
 from reports.paper.page import PaperSection, write_paper
@@ -85,6 +85,11 @@ class Page:
     def methods(self) -> list[Method]:
         """The methods in display order."""
         return [self.run.methods[name] for name in self.run.ordered]
+
+    @property
+    def how_to_time(self) -> str:
+        """What to do for columns of seconds."""
+        return how_to_time(self.run)
 
     @property
     def phantoms(self) -> bool:

@@ -1,9 +1,10 @@
 """Show what there is to run, and what holds for a method on a data set.
 
 Without names it lists methods, data sets, metrics, papers and profiles. With `data` it says of every data set, or of
-the one named behind it, how it is licensed, what of it is there, what is missing and the next step. With a method and a
-data set it prints what the method resolves to there under a profile, where each value comes from, and what each option
-means. Values marked - are defaults of the code.
+the one named behind it, how it is licensed, what of it is there, what is missing and the next step. With a method it
+prints on which data sets that runs under a profile, what it resolves to on all that say nothing else, where each value
+comes from, and what each option means; with a data set behind it, what holds there. Values marked - are defaults of the
+code.
 """
 
 from __future__ import annotations
@@ -59,8 +60,10 @@ def _asked(settings: Settings, method: str | None, dataset: str | None, specific
             _known(dataset, settings.config.datasets, "data set")
         return list(supplies.lines(settings, Plan(settings).layout, dataset))
     _known(method, settings.config.methods, "method")
+    if dataset is None and specifications:
+        raise SettingsError(f"--specifications: name a data set too: {', '.join(settings.config.datasets)}")
     if dataset is None:
-        raise SettingsError(f"name a data set too: {', '.join(settings.config.datasets)}")
+        return list(describe(settings, method))
     if members := settings.config.groups.get(dataset):
         raise SettingsError(f"{dataset} is a group of data sets; name one of them: {', '.join(members)}")
     _known(dataset, settings.config.datasets, "data set")
@@ -104,11 +107,14 @@ def _profile(path: Path, chosen: str) -> tuple[str, str, str, str]:
         return " ", path.stem, "no profile", str(error)
 
 
-def describe(settings: Settings, method: str, dataset: str) -> Iterator[str]:
-    """Yield the lines that say what holds for a method on a data set, and why."""
+def describe(settings: Settings, method: str, dataset: str = "") -> Iterator[str]:
+    """Yield the lines that say what holds for a method, and why: on a data set, or on all that say nothing else."""
     entry = settings.method(method)
-    runs = "runs" if (method, dataset) in settings.runs else "does not run"
-    yield f"{method} on {dataset} in the profile {settings.profile}, which {runs} it"
+    if dataset:
+        runs = "runs" if (method, dataset) in settings.runs else "does not run"
+        yield f"{method} on {dataset} in the profile {settings.profile}, which {runs} it"
+    else:
+        yield f"{method} in the profile {settings.profile}, on data sets that say nothing else"
     yield ""
 
     def where(key: str, otherwise: str = "-") -> str:
@@ -123,12 +129,14 @@ def describe(settings: Settings, method: str, dataset: str) -> Iterator[str]:
         ("time limit", f"{settings.time_limit(method, dataset):g} s", where("time_limit", "all methods")),
     ]
     if settings.trains(method):
+        learns = settings.train_on(method, dataset) if dataset else entry.train_on or "what the data set's entry says"
         rows += [
-            ("learns on", settings.train_on(method, dataset), where("train_on", "the data set")),
+            ("learns on", learns, where("train_on", "the data set")),
             ("teacher", entry.teacher or "none", where("teacher")),
             ("watched on", ", ".join(settings.watched(method)) or "nothing", where("watch")),
         ]
     yield from _table(rows)
+    yield from () if dataset else _table(_places(settings, method))
     module = import_method(settings.module(method))
     given = {"params": entry.on(dataset).params, "training": entry.on(dataset).training}
     for kind, part in KINDS.items():
@@ -139,6 +147,18 @@ def describe(settings: Settings, method: str, dataset: str) -> Iterator[str]:
     if refine := entry.on(dataset).refine:
         made, options = build(importlib.import_module(REFINEMENT).Refinement, refine), refinement_options()
         yield from _titled("Options under refine", _options(settings, (method, dataset, "refine"), options, made))
+
+
+def _places(settings: Settings, method: str) -> list[tuple[str, str]]:
+    """Return rows on the data sets that a method runs on, and on those where some of its options are others."""
+    entry = settings.method(method)
+    runs = [name for one, name in settings.runs if one == method]
+    absent = "nothing: it is not among the profile's run.methods"
+    rows = [("runs on", ", ".join(runs) or ("nothing" if method in settings.methods else absent))]
+    if others := [name for name in entry.by_dataset if name in settings.config.datasets]:
+        first = next((name for name in others if name in runs), others[0])
+        rows += [("other options on", ", ".join(others)), ("which", f"python -m workflows.show {method} {first}")]
+    return rows
 
 
 def _options(

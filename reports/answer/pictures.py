@@ -19,6 +19,7 @@ from reports.overview.accuracy_time import frontier_plot
 from reports.tables.numbers import quantity
 
 TIMES = "\N{MULTIPLICATION SIGN}"
+NOT_TIMED = "Nothing was timed that has accuracy on the same data set; the section Timing says how to have it."
 FAST, SLOW = KINDS["learned"][1], KINDS["classical"][1]  # than the reference
 
 
@@ -36,13 +37,14 @@ class Plot:
 def plots(answer: Answer) -> list[Plot]:
     """Draw the plots of an answer."""
     effects = [_effects(answer.effects)] if answer.effects else []
-    return [_frontier(answer), *effects, _speed(answer.speeds)]
+    claimed = [_speed(answer.speeds)] if answer.papers else []
+    return [_frontier(answer), *effects, *claimed]
 
 
 def _frontier(answer: Answer) -> Plot:
     found, title = answer.frontier, "Accuracy against seconds"
     if found is None:
-        return Plot("answer-frontier", title, "Nothing was timed that has accuracy on the same data set.", "", None)
+        return Plot("answer-frontier", title, NOT_TIMED, "", None)
     caption = f"{found.title}: numbered are the methods, of {len(found.points)}, that no faster one matches."
     steps = "; ".join(f"{each.label}: {each.accuracy:.3g} in {each.seconds:.2g} s" for each in found.steps)
     alt = f"Mean accuracy against median seconds on {found.title}. Not matched by a faster method: {steps or 'none'}."

@@ -66,6 +66,8 @@ def _speed(speeds: Sequence[Speed]) -> list[str]:
 
 def _numbers(papers: Sequence[PaperAnswer]) -> str:
     """Say what came of the printed results, where there is nothing else to say."""
+    if not papers:
+        return "this profile names no paper, so that no printed number stands beside its own"
     counts = total(each.counts for paper in papers for each in paper.numbers if each.kind == RESULT)
     if not counts:
         return "no printed result is compared with"

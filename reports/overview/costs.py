@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import pandas as pd
 
 from benchmarks.results import RUN_LEVEL
 from reports.overview.tables import name_cell
+from reports.overview.timing import how_to_time
 from reports.reading.run import Run
 from reports.reading.summary import Sizes
 from reports.reading.timed import Calls, Sought
@@ -20,21 +21,34 @@ COLUMNS = ("Parameters", "GMAC", "CPU, 1 thread (s)", "CPU, all threads (s)", "M
 
 def cost_table(run: Run) -> Table:
     """Return a row for each contestant: its costs on the first data set that was timed, and at its paper's size."""
-    here = next((name for name in run.datasets if _is_timed(run, name)), "")
-    places = {RUN_LEVEL: "at the paper's size", **({here: f"on {run.titles[here]}"} if here else {})}
+    places = _places(run)
     heads = [Head("Method", number=False), *(Head(title, place) for place in places.values() for title in COLUMNS)]
     sizes = Sizes(run.metrics)
     rows = [
         [name_cell(run, method), *(cell for place in places for cell in _cells(run, sizes, method, place))]
         for method in run.contestants
     ]
-    notes = [
-        f"The paper's size: full width, {_grids(run)}; weights and images do not matter.",
-        "Seconds: median of warm calls, or the only call (1 call); contended: some calls had other work beside them.",
-        "Not known: it is not known of some calls whether they had.",
-        "Memory: the most that a call took beyond what the libraries take, with all threads.",
-    ]
-    return Table("Cost of one registration.", heads, rows, notes)
+    return Table("Cost of one registration.", heads, rows, list(_notes(run, places)))
+
+
+def _places(run: Run) -> dict[str, str]:
+    """Return the sizes that the table has columns for: that of the papers only where something of it is known."""
+    here = next((name for name in run.datasets if _is_timed(run, name)), "")
+    of_papers = {RUN_LEVEL: "at the paper's size"} if run.networks or _is_timed(run, RUN_LEVEL) else {}
+    timed = {here: f"on {run.titles[here]}"} if here else {}
+    first = next(iter(run.datasets), "")
+    return {**of_papers, **timed} or {first: f"on {run.titles.get(first, first)}"}
+
+
+def _notes(run: Run, places: Collection[str]) -> Iterator[str]:
+    if RUN_LEVEL in places:
+        yield f"The paper's size: full width, {_grids(run)}; weights and images do not matter."
+    if run.timing is None or run.timing.empty:
+        yield how_to_time(run)
+        return
+    yield "Seconds: median of warm calls, or the only call (1 call); contended: some calls had other work beside them."
+    yield "Not known: it is not known of some calls whether they had."
+    yield "Memory: the most that a call took beyond what the libraries take, with all threads."
 
 
 def cost_frame(run: Run) -> pd.DataFrame:

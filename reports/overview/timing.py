@@ -84,6 +84,15 @@ def timing_table(run: Run, rows: Sequence[Timing], dataset: Described) -> Table:
     return Table(caption, heads, lines, [*_unavailable_notes(run, dataset), *_notes(mine, machines)])
 
 
+def how_to_time(run: Run) -> str:
+    """Return what to write into a configuration, so that seconds are measured on the first data set of a run."""
+    name = next(iter(run.datasets), "NAME")
+    return (
+        f"To have seconds measured, write timing: {{datasets: [{name}], pairs: 1, rounds: 5}} into the configuration "
+        "and run the same command again; nothing is registered anew for it."
+    )
+
+
 def _disturbed(rows: Sequence[Timing]) -> str:
     """Say how many calls were contended; alone were only those of which it is known."""
     n, contended, unknown = (sum(getattr(row, name) for row in rows) for name in ("n", "contended", "unknown"))

@@ -58,7 +58,14 @@ def test_tables_do_not_depend_on_the_order_of_rows(tmp_path):
         ([{**ROW, "seed": 0.5}], "column seed must be int64, got.*0.5"),
         ([{**ROW, "seed": True}], "column seed must be int64"),
         ([{**ROW, "value": "0.5"}], "column value must be double, got '0.5'"),
-        ([{**ROW, "value": np.inf}], "column value must be finite"),
+        (
+            [ROW, {**ROW, "pair": "c__d", "value": np.inf}],
+            r"column value must be finite or NaN, got inf in row 1 \(phantom, c__d, identity, 0, dice, nearest, mean\)",
+        ),
+        (
+            [ROW, {**ROW, "pair": "c__d", "metric": "tre", "value": np.nan}],
+            r"status ok and no value in row 1 \(phantom, c__d, identity, 0, tre, nearest, mean\); it was lost",
+        ),
         ([{**ROW, "region": None}], "column region misses a value in row 0"),
         ([{**FAILED, "reason": ""}], "c__d of identity is timeout: it needs a reason"),
         ([{**FAILED, "value": 3.0}], "no value"),
@@ -68,6 +75,30 @@ def test_rows_that_break_the_schema_are_refused(tmp_path, table, message):
     with pytest.raises(results.ResultsError, match=message):
         results.write(tmp_path / "metrics.parquet", table, "metrics")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_metric_that_may_have_no_value_needs_none(tmp_path):
+    """A label that one image alone has, the seconds of displacements made elsewhere."""
+    table = [{**ROW, "region": "label_3", "value": np.nan}, {**ROW, "metric": "seconds", "value": np.nan}]
+    results.write(tmp_path / "metrics.parquet", table, "metrics")
+    assert results.read(tmp_path / "metrics.parquet", "metrics").value.isna().all()
+
+
+def test_a_table_that_somebody_has_edited_is_refused_by_file_and_row(tmp_path):
+    """Not by `write`: any tool can make a Parquet file."""
+    path = tmp_path / "metrics.parquet"
+    results.write(path, rows(), "metrics")
+    sound = pd.read_parquet(path)
+    for change, words in (
+        (lambda frame: pd.concat([frame, frame.iloc[[2]]]), "1 rows repeat a key, first phantom, a__b, identity, 1"),
+        (lambda frame: frame.assign(value=[*frame.value[:-1], np.inf]), "got inf in row 7 (phantom, b__a, identity, 1"),
+        (lambda frame: frame.assign(metric="tre", region=list("abcdefgh"), value=np.nan), "no value in row 0 (phantom"),
+    ):
+        change(sound).to_parquet(path, index=False)
+        with pytest.raises(results.ResultsError) as error:
+            results.read(path, "metrics")
+        assert str(error.value).startswith(f"{path}: ")
+        assert words in str(error.value)
 
 
 def test_a_refused_table_leaves_the_old_one(tmp_path):

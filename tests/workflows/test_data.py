@@ -215,7 +215,8 @@ def test_nothing_is_said_of_times_that_nobody_has_taken():
 def test_data_sets_of_unknown_size_are_named(monkeypatch):
     monkeypatch.setattr(supplies, "stock_of", lambda settings, name, layout: supplies.Stock(name, "mine", None))
     said = preflight.forecast(plan_of(), [job("prepare", "phantom-liver")], 2)
-    assert said[1].endswith("without phantom-liver, whose size nobody knows before")
+    assert "0 bytes" not in said[1]
+    assert said[1].endswith("are free below results/mini; what phantom-liver will take is known once prepared")
 
 
 def test_all_problems_of_a_machine_come_together(monkeypatch):

@@ -44,6 +44,28 @@ def test_values_have_their_origin_and_options_their_meaning(capsys):
     assert max(map(len, lines)) <= show.WIDTH
 
 
+def test_a_method_alone_says_where_it_runs_and_what_holds_everywhere(capsys):
+    lines = shown(capsys, "voxelmorph")
+    assert lines[0] == "voxelmorph in the profile mini, on data sets that say nothing else"
+    runs = "runs on phantom-liver, phantom-liver-varied, phantom-liver-paired, phantom-brain"
+    assert line(lines, "runs on") == runs
+    assert "phantom-brain" in line(lines, "other options on")
+    assert line(lines, "learns on") == "learns on what the data set's entry says the data set"
+    everywhere, there = (line(each, "iterations") for each in (lines, shown(capsys, "voxelmorph", "phantom-brain")))
+    assert everywhere == "iterations 200 profile mini"
+    assert there == "iterations 100 profile mini, by_dataset phantom-brain"
+
+
+def test_every_module_alone_can_be_shown():
+    settings = resolve({})
+    one_a_module = {entry.module: method for method, entry in settings.config.methods.items()}
+    assert len(one_a_module) > 8
+    for method in one_a_module.values():
+        lines = list(show.describe(settings, method))
+        assert line(lines, "runs on")
+        assert max(map(len, lines)) <= show.WIDTH, method
+
+
 def test_a_profile_is_chosen_by_its_file(capsys):
     lines = shown(capsys, "demons", "sliver", "--configfile", str(DEFAULT_PROFILE.with_name("paper.yaml")))
     assert lines[0] == "demons on sliver in the profile paper, which does not run it"
@@ -61,7 +83,7 @@ def test_specifications_are_those_of_the_jobs(capsys):
     [
         (("ldr1-aldk", "phantom-brain"), "unknown method 'ldr1-aldk'; did you mean 'ldr-1-aldk'?"),
         (("ldr-1", "phantom-brian"), "unknown data set 'phantom-brian'; did you mean 'phantom-brain'?"),
-        (("ldr-1",), "name a data set too: phantom-liver, "),
+        (("ldr-1", "--specifications"), "--specifications: name a data set too: phantom-liver, "),
         (("ldr-1", "livers"), "livers is a group of data sets; name one of them: phantom-liver, "),
         (("ldr-1", "lpba", "--configfile", "nowhere.yaml"), "nowhere.yaml: cannot be read"),
     ],

@@ -84,13 +84,18 @@ def forecast(plan: Plan, jobs: Sequence[Job], cores: int) -> list[str]:
     counts = Counter(sorted((job.rule for job in jobs), key=lambda rule: RULES.index(rule) if rule in RULES else -1))
     named = ", ".join(f"{count} {rule}" for rule, count in counts.items())
     need = disk(plan, jobs, cores)
-    there = plan.layout.results
-    room = f"up to {in_words(need.results)} below {there}, where {in_words(free(there))} are free"
-    if need.cache:
-        room += f"; {in_words(need.cache)} to download into {cache_folder()}"
+    return [f"{_jobs(len(jobs))}: {named}", f"disk: {_room(plan, need)}", f"time: {_time(plan, jobs, cores)}"]
+
+
+def _room(plan: Plan, need: Disk) -> str:
+    """Return in words what results and downloads take, and of which data sets that shows as they are prepared."""
+    there, later = plan.layout.results, ", ".join(need.unknown)
+    said = f"{in_words(free(there))} are free below {there}"
+    if need.results:
+        said = f"up to {in_words(need.results)} below {there}, where {in_words(free(there))} are free"
     if need.unknown:
-        room += f"; without {', '.join(need.unknown)}, whose size nobody knows before"
-    return [f"{_jobs(len(jobs))}: {named}", f"disk: {room}", f"time: {_time(plan, jobs, cores)}"]
+        said += f"; what {later} will take is known once prepared"
+    return said + (f"; {in_words(need.cache)} to download into {cache_folder()}" if need.cache else "")
 
 
 def disk(plan: Plan, jobs: Sequence[Job], cores: int) -> Disk:
