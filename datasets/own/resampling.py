@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from datasets.files import Array, DataError
 from datasets.own.scans import SMALLEST, TURNED, Scan, array_of
+from datasets.own.words import outside
 from datasets.placement import Placement
 
 MOST = 64_000_000  # voxels of a grid: 400 x 400 x 400
@@ -99,12 +100,6 @@ def intensities(values: Array, window: tuple[float, float] | None) -> tuple[Arra
     if scaled.min() == scaled.max():
         raise DataError(outside(float(values.min()), float(values.max()), (low, high)))
     return scaled, (low, high)
-
-
-def outside(low: float, high: float, window: tuple[float, float]) -> str:
-    """Return the words for an image whose intensities, from ``low`` to ``high``, are all beyond a window."""
-    held, asked = (f"{least:g} to {most:g}" for least, most in ((low, high), window))
-    return f"has intensities from {held}, none of them within the window {asked}; another modality or unit?"
 
 
 def _smoothed(image: Any, grid: Any) -> Any:

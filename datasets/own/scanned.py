@@ -11,8 +11,8 @@ import SimpleITK as sitk  # noqa: N813 - the library's usual name
 
 from datasets.files import DataError
 from datasets.own.listing import Item, Listing
-from datasets.own.resampling import outside
 from datasets.own.scans import Scan, array_of, read_labels, read_scan
+from datasets.own.words import outside
 from datasets.placement import Placement
 from datasets.progress import progress
 

@@ -22,3 +22,9 @@ def without_ending(name: str, endings: tuple[str, ...] = ENDINGS) -> str:
     """Return the name of a file without the ending of an image, where it has one."""
     ending = next((each for each in endings if name.lower().endswith(each)), "")
     return name[: len(name) - len(ending)]
+
+
+def outside(low: float, high: float, window: tuple[float, float]) -> str:
+    """Return the words for an image whose intensities, from ``low`` to ``high``, are all beyond a window."""
+    held, asked = (f"{least:g} to {most:g}" for least, most in ((low, high), window))
+    return f"has intensities from {held}, none of them within the window {asked}; another modality or unit?"

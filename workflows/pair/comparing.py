@@ -22,11 +22,11 @@ from reports.drawing.registration import draw_registration
 from workflows.pair.about import About, Input, Number, Written
 from workflows.pair.fields import Field
 from workflows.pair.grids import Grid, Rule
-from workflows.pair.judging import Truth, headline, numbers
+from workflows.pair.judging import Truth, numbers
 from workflows.pair.modalities import difference, warning
 from workflows.pair.outputs import PICTURE, described, made, write_about, write_results
 from workflows.pair.registering import PAIR, Order, Outcome, prepare, run
-from workflows.pair.remarks import in_words, remarks
+from workflows.pair.remarks import headline, in_words, remarks
 from workflows.pair.weights import warning_of
 
 TABLE = "methods.csv"
@@ -126,8 +126,8 @@ def _written(ready: _Ready, outcome: Outcome, folder: Path, doubts: Sequence[str
     if outcome.displacement is not None:
         field = pair.grid.back(outcome.displacement, pair.fixed)
         files = write_results(folder, field, pair.fixed, pair.moving)
-        found = numbers(field, ready.before, pair.fixed, pair.truth, pair.grid.offset)
-        remarked = remarks(order.by.method, found, pair.truth)
+        found = numbers(field, ready.before, pair.fixed, pair.truth, offset=pair.grid.offset)
+        remarked = remarks(order.by.method, found, pair.truth.labels)
         _draw(ready, outcome.displacement, folder / PICTURE, _title(order, pair))
         files.append(Written(name=PICTURE, what="two planes of the pair before and after, on the grid of the method"))
     spacing = pair.grid.as_scan.spacing

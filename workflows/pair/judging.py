@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.evidence import Evidence
-from benchmarks.metrics import METRICS, Row, evaluate
+from benchmarks.metrics import Row, evaluate
 from datasets.files import Array, DataError, one_line
 from datasets.own.resampling import nearest_on
 from datasets.own.scans import Scan, array_of
@@ -31,7 +31,7 @@ class Truth:
     landmarks: tuple[Array, Array] | None = None
 
 
-def numbers(found: Field, before: Field, fixed: Scan, truth: Truth, offset: Sequence[float]) -> list[Number]:
+def numbers(found: Field, before: Field, fixed: Scan, truth: Truth, *, offset: Sequence[float]) -> list[Number]:
     """Return every metric that the truth allows.
 
     ``before`` is the displacement of no registration, and ``offset`` (mm, LPS) what of both displacements laid the
@@ -49,12 +49,6 @@ def numbers(found: Field, before: Field, fixed: Scan, truth: Truth, offset: Sequ
         )
         for key, row in after.items()
     ]
-
-
-def headline(found: Sequence[Number]) -> list[Number]:
-    """Return the numbers that a table quotes: of each metric the first protocol, in its usual region."""
-    quoted = {(name, next(iter(metric.protocols)), metric.region) for name, metric in METRICS.items()}
-    return [each for each in found if (each.metric, each.protocol, each.region) in quoted]
 
 
 def _measured(field: Field, fixed: Scan, truth: Truth, offset: Array) -> Mapping[Key, Row]:

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from benchmarks.metrics import METRICS
 from reports.tables.numbers import quantity
 from workflows.pair.about import Number
-from workflows.pair.judging import Truth, headline
 from workflows.pair.labels import held_by, listed
 
 MEANT = {"labels": "labels overlap less", "landmarks": "landmarks lie further apart"}
 
 
-def remarks(method: str, found: Sequence[Number], truth: Truth) -> list[str]:
-    """Return a line for each thing that a reader of a method's numbers should not miss."""
-    return [*_worsened(method, found), *_unscored(found, truth)]
+def remarks(method: str, found: Sequence[Number], labels: tuple[Any, Any] | None) -> list[str]:
+    """Return a line for each thing that a reader of a method's numbers should not miss.
+
+    ``labels`` are the label maps of both images, as ITK has them.
+    """
+    return [*_worsened(method, found), *(_unscored(found, labels) if labels else ())]
+
+
+def headline(found: Sequence[Number]) -> list[Number]:
+    """Return the numbers that a table quotes: of each metric the first protocol, in its usual region."""
+    quoted = {(name, next(iter(metric.protocols)), metric.region) for name, metric in METRICS.items()}
+    return [each for each in found if (each.metric, each.protocol, each.region) in quoted]
 
 
 def in_words(metric: str, value: float | None) -> str:
@@ -43,11 +52,9 @@ def _worsened(method: str, found: Sequence[Number]) -> Iterator[str]:
             )
 
 
-def _unscored(found: Sequence[Number], truth: Truth) -> Iterator[str]:
+def _unscored(found: Sequence[Number], labels: tuple[Any, Any]) -> Iterator[str]:
     """Yield the labels that count for nothing: those of one image alone, and those beyond the fixed image."""
-    if truth.labels is None:
-        return
-    fixed, moving = (held_by(each) for each in truth.labels)
+    fixed, moving = (held_by(each) for each in labels)
     if alone := fixed ^ moving:
         yield f"labels of one image alone are not scored: {listed(alone)}"
     scored = {each.region for each in found if each.metric == "dice" and each.value is not None}

@@ -123,7 +123,7 @@ def test_labels_are_scored_where_centres_are_laid_onto_each_other():
         truth = Truth((labelled(fixed), labelled(moving)), (points, points + SHIFT + away))
         grid = working_grid(*scans, Rule(align=align))
         field, still = (grid.back(each, scans[0]) for each in (u, 0 * u))
-        for each in numbers(field, still, scans[0], truth, grid.offset):
+        for each in numbers(field, still, scans[0], truth, offset=grid.offset):
             found[name, each.metric, each.protocol, each.region] = each.value, each.before
     assert found["near", "dice", "nearest", "mean"][1] > 0.5
     for (name, *what), near in list(found.items()):
@@ -142,7 +142,7 @@ def test_labels_are_scored_where_centres_are_laid_onto_each_other():
     ],
 )
 def test_a_registration_that_makes_things_worse_is_told(found, words):
-    (line,) = remarks("demons", [found], Truth())
+    (line,) = remarks("demons", [found], None)
     assert line.startswith("demons has made this pair worse: its ")
     assert words in line
 
@@ -159,7 +159,7 @@ def test_a_registration_that_makes_things_worse_is_told(found, words):
     ],
 )
 def test_what_is_not_worse_is_not_told(found):
-    assert remarks("demons", [found], Truth()) == []
+    assert remarks("demons", [found], None) == []
 
 
 def test_worse_numbers_are_kept_and_said_at_the_end(inputs, tmp_path, caplog):
