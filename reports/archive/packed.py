@@ -136,8 +136,9 @@ def _check_size(path: Path, count: int, size: int) -> None:
 
 def _check_name(path: Path, name: str) -> None:
     """Refuse names that would lie outside of a folder that somebody unpacks the archive in."""
-    parts = PurePosixPath(name).parts
-    if not parts or name.startswith("/") or ".." in parts or "\\" in name or ":" in name or "\0" in name:
+    # Where some systems see another folder a case may have a character of its name.
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    if not parts or parts[0].startswith("/") or ".." in parts or ":" in name or "\0" in name:
         raise ArchiveError(f"{path}: no archive of a run: it holds {name!r}, which would lie outside of it")
 
 

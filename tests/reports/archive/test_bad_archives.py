@@ -50,6 +50,9 @@ def swap(content):
     (swap, "torn or changed: rows/metrics.parquet has another sha256 than listed"),
     (lambda content: content.update({"../outside": b""}), "it holds '../outside', which would lie outside of it"),
     (lambda content: content.update({"/etc/outside": b""}), "it holds '/etc/outside', which would lie outside of it"),
+    (lambda content: content.update({"..\\outside": b""}), r"outside', which would lie outside of it"),
+    (lambda content: content.update({"\\outside": b""}), r"outside', which would lie outside of it"),
+    (lambda content: content.update({"back\\slash": b""}), "torn or changed: it has besides what it lists back"),
 ])  # fmt: skip
 def test_a_changed_archive_is_refused(sound, tmp_path, change, words):
     path = rewritten(sound, tmp_path / "archive.zip", change)
