@@ -1,4 +1,4 @@
-"""Numbers of an archive as blocks of Markdown: what README says of the default profile."""
+"""Numbers of an archive as blocks of Markdown: what README says of the default profile, a page of the open one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.clock.hardware import parse
+from benchmarks.metrics import METRICS
 from benchmarks.ranking import Quote, quote, values
 from benchmarks.results import RUN_LEVEL
 from reports.answer.content import Answer, PaperAnswer
@@ -21,6 +22,11 @@ from reports.tables.numbers import quantity
 
 LIVER, LUNGS = "phantom-liver", ("phantom-dirlab", "phantom-creatis", "phantom-popi")
 CASCADES = ("rcn-1", "rcn-2", "rcn-3", "ldr-1", "ldr-2", "ldr-3", "ldr-1-aldk", "ldr-2-aldk", "ldr-3-aldk")
+REAL = {  # data sets of real anatomy, and what is said of each
+    "synthseg": ("dice", "folding_percent"),
+    "brain-pair": ("dice", "folding_percent"),
+    "totalsegmentator": ("dice", "tre"),
+}
 TIMED = ("rcn-1", "rcn-3", "ldr-1", "ldr-3", "ldr-1-text", "ldr-3-text")
 
 
@@ -29,8 +35,13 @@ def answered(loaded: Loaded) -> Answer:
     return answer(loaded.run, [Told(paper, judge(paper), judge_claims(paper)) for paper in loaded.papers], [])
 
 
+def anatomies(loaded: Loaded) -> Mapping[str, str]:
+    """Return the blocks about real anatomies: when the run was made, and a row of numbers for each method."""
+    return {"made": made_on(loaded.run), "anatomies": real(loaded.run)}
+
+
 def blocks(loaded: Loaded, found: Answer) -> Mapping[str, str]:
-    """Return the text of every block by its name, given the answer of the run."""
+    """Return the text of every block of README by its name, given the answer of the run."""
     whole = {"answer": " ".join(found.sentences), "verdicts": verdicts(found.papers)}
     return whole | {name: made(loaded.run) for name, made in BLOCKS.items()}
 
@@ -78,6 +89,28 @@ def lungs(run: Run) -> str:
     first = found[(found.method == "identity")]
     title = f"{len(first)} lung phantom pairs, {int(first['count'].sum()):,} landmarks: method"
     return _table([title, "mean TRE (mm)", "by training"], lines)
+
+
+def real(run: Run) -> str:
+    """Return means over the pairs of each data set as a table, a row for each method; why where none of it counts."""
+    columns = [(name, metric) for name, metrics in REAL.items() if name in run.datasets for metric in metrics]
+    titles = [
+        f"{run.titles[name]}, {len(run.datasets[name].test_pairs)} pairs: {METRICS[metric].name}"
+        for name, metric in columns
+    ]
+    lines = [[_label(run, method), *(_mean(run, method, *column) for column in columns)] for method in run.ordered]
+    return _table(["method", *titles], lines)
+
+
+def _mean(run: Run, method: str, dataset: str, metric: str) -> str:
+    if (wanted := quote(run.metrics, dataset, metric)) is not None:
+        rows = values(run.metrics, dataset, wanted)
+        rows = rows[rows.method == method]
+        if len(rows):
+            return quantity(metric, float(rows.groupby("pair").value.mean().mean()))
+    mine = run.metrics[(run.metrics.dataset == dataset) & (run.metrics.method == method)]
+    failed = sorted(set(mine.status) - {"ok"})
+    return f"none: {', '.join(failed)}" if failed else ""
 
 
 def speed(run: Run) -> str:

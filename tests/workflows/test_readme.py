@@ -6,8 +6,8 @@ from PIL import Image
 
 from reports.archive.load import load
 from reports.archive.packed import ArchiveError, read
-from reports.archive.sentences import answered, blocks
-from workflows.archive.readme import KEPT, LARGEST, PICTURES, README, draw, filled
+from reports.archive.sentences import anatomies, answered, blocks
+from workflows.archive.readme import ANATOMIES, KEPT, LARGEST, OPEN, PICTURES, README, draw, filled
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +34,15 @@ def test_the_pictures_of_readme_are_those_of_the_archive(kept, found, tmp_path):
         assert np.abs(here - there).mean() < 1  # of 255: letters may be drawn a little otherwise elsewhere
 
 
-def test_the_archive_is_small_and_names_no_place_of_a_machine():
-    assert KEPT.stat().st_size <= LARGEST
-    for name, content in read(KEPT).content.items():
+def test_the_numbers_of_the_page_on_anatomies_are_those_of_its_archive():
+    text = ANATOMIES.read_text(encoding="utf-8")
+    assert filled(text, anatomies(load(read(OPEN)))) == text, "run python -m workflows.archive.readme"
+
+
+@pytest.mark.parametrize("archive", [KEPT, OPEN], ids=["mini", "open"])
+def test_the_archive_is_small_and_names_no_place_of_a_machine(archive):
+    assert archive.stat().st_size <= LARGEST
+    for name, content in read(archive).content.items():
         assert b"/tmp/" not in content, name
         assert b"/home/" not in content, name
 

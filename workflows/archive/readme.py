@@ -1,10 +1,11 @@
-"""Write the numbers and pictures of README.md from an archive, by default from the one that is kept with the project.
+"""Write the numbers and pictures of README.md and docs/anatomies.md from the archives that are kept with the project.
 
     python -m workflows.archive.readme                              write them again
     python -m workflows.archive.readme results/mini/archive.zip     keep this archive, then write them from it
 
-A block of README.md lies between two comments, `<!-- from the archive: NAME -->` and `<!-- end -->`; what is between
-them is replaced. Pictures are those of the report.
+README.md is written from an archive of the default profile (mini), docs/anatomies.md from one of the open profile. A
+block lies between two comments, `<!-- from the archive: NAME -->` and `<!-- end -->`; what is between them is replaced.
+Pictures are those of the report.
 """
 
 from __future__ import annotations
@@ -23,14 +24,16 @@ from reports.answer.content import Answer
 from reports.answer.pictures import speed_plot
 from reports.archive.load import Loaded, load
 from reports.archive.packed import NAME, ArchiveError, read
-from reports.archive.sentences import answered, blocks
+from reports.archive.sentences import anatomies, answered, blocks
 from reports.drawing.style import save
 from reports.overview.cases import draw_cases
 from reports.paper.draw import draw_figure
 from workflows.configuration.sources import ROOT
 
-KEPT = ROOT / "reports" / "measured" / "mini" / NAME
+MEASURED = ROOT / "reports" / "measured"
+KEPT, OPEN = MEASURED / "mini" / NAME, MEASURED / "open" / NAME
 README, PICTURES = ROOT / "README.md", ROOT / "docs"
+ANATOMIES = PICTURES / "anatomies.md"
 LARGEST = 4 * 2**20  # bytes of the archive that is kept
 FIGURES = {"sections": ("ldr-aldk", 6), "overlays": ("progressive", 8)}  # paper and number of figure
 CASE = ("phantom-dirlab", "demons")  # data set and method of the case that is shown, its worst
@@ -38,16 +41,14 @@ _BLOCK = re.compile(r"(<!-- from the archive: ([a-z]+) -->\n)(.*?)(\n<!-- end --
 
 
 def filled(text: str, found: Mapping[str, str]) -> str:
-    """Return a text with each of its blocks replaced.
+    """Return a page with each of its blocks replaced.
 
     Raises:
         ArchiveError: the text names a block that there is none of, or lacks one.
     """
     names = [match[2] for match in _BLOCK.finditer(text)]
     if sorted(names) != sorted(found):
-        raise ArchiveError(
-            f"README.md: expected a block each of {', '.join(found)}, found {', '.join(names) or 'none'}"
-        )
+        raise ArchiveError(f"expected a block each of {', '.join(found)}, found {', '.join(names) or 'none'}")
     return _BLOCK.sub(lambda match: f"{match[1]}{found[match[2]]}{match[4]}", text)
 
 
@@ -74,27 +75,52 @@ def draw(loaded: Loaded, found: Answer, folder: Path) -> list[Path]:
     return drawn
 
 
+def write_readme(loaded: Loaded) -> None:
+    """Write README.md and its pictures from an archive of the default profile."""
+    found = answered(loaded)
+    text = filled(README.read_text(encoding="utf-8"), blocks(loaded, found))
+    with tempfile.TemporaryDirectory() as folder:
+        for path in draw(loaded, found, Path(folder)):
+            shutil.copyfile(path, PICTURES / path.name)
+    README.write_text(text, encoding="utf-8")
+
+
+def write_anatomies(loaded: Loaded) -> None:
+    """Write the numbers of docs/anatomies.md from an archive of the open profile."""
+    text = filled(ANATOMIES.read_text(encoding="utf-8"), anatomies(loaded))
+    ANATOMIES.write_text(text, encoding="utf-8")
+
+
+PAGES = {"mini": (KEPT, write_readme), "open": (OPEN, write_anatomies)}
+
+
 def main() -> None:
-    """Keep an archive where one is given, and write README.md and its pictures; end with one line at a fault."""
+    """Keep an archive where one is given, and write what is written from it; end with one line at a fault."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("archive", nargs="?", type=Path, help="an archive to keep in place of the one that is kept")
     given = parser.parse_args().archive
     try:
-        archive = read(given or KEPT)
-        if (size := archive.path.stat().st_size) > LARGEST:
-            raise ArchiveError(f"{archive.path}: has {size} bytes, more than the {LARGEST} that are kept")
-        loaded = load(archive)
-        found = answered(loaded)
-        text = filled(README.read_text(encoding="utf-8"), blocks(loaded, found))
-        with tempfile.TemporaryDirectory() as folder:
-            for path in draw(loaded, found, Path(folder)):
-                shutil.copyfile(path, PICTURES / path.name)
+        for path in [given] if given else [kept for kept, _ in PAGES.values()]:
+            _write(path, keep=given is not None)
     except DataError as error:
         sys.exit(f"error: {error}")
-    if given:
-        with replacing(KEPT) as temporary:
+
+
+def _write(path: Path, *, keep: bool) -> None:
+    archive = read(path)
+    if (size := archive.path.stat().st_size) > LARGEST:
+        raise ArchiveError(f"{archive.path}: has {size} bytes, more than the {LARGEST} that are kept")
+    loaded = load(archive)
+    if loaded.run.profile not in PAGES:
+        raise ArchiveError(
+            f"{archive.path}: is of profile {loaded.run.profile}, and pages are written from {' and '.join(PAGES)}"
+        )
+    kept, write = PAGES[loaded.run.profile]
+    write(loaded)
+    if keep:
+        kept.parent.mkdir(exist_ok=True)
+        with replacing(kept) as temporary:
             shutil.copyfile(archive.path, temporary)
-    README.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
