@@ -183,8 +183,12 @@ def test_an_unavailable_teacher_is_tried_again_even_where_it_does_not_run(tmp_pa
     monkeypatch.chdir(tmp_path)
     chosen = unavailable_teacher(tmp_path)
     assert [path.parts[-3] for path in chosen.trainings()] == ["ldr-3-aldk", "rcn-3", "ldr-2-aldk"]
+    after = [chosen.layout.unavailable, chosen.layout.archive, chosen.layout.finished]
+    for path in after:
+        path.touch()
     assert len(unavailable.forget(chosen)) == 3
     assert not list(tmp_path.rglob("training.json"))
+    assert not any(path.exists() for path in after)  # each stands before a step that Snakemake would otherwise skip
 
 
 def test_every_job_is_planned_once(tmp_path, monkeypatch):

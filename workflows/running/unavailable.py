@@ -22,7 +22,8 @@ T = TypeVar("T")
 def forget(plan: Plan) -> list[str]:
     """Remove what methods that were not available have left; return a line for each of them.
 
-    The report stays, which says so too, but no longer counts as finished: Snakemake misses what is removed here.
+    The report stays, which says so too, but no longer counts as finished, and the archive that it is made of goes:
+    Snakemake misses what is removed here, and looks for a file no further back than to one that is there.
     """
     chunks = {chunk.registrations: chunk.metrics for chunk in plan.all_chunks()}
     found = {path: line for path in plan.trainings() if (line := _of_training(path))}
@@ -32,7 +33,7 @@ def forget(plan: Plan) -> list[str]:
         if path in chunks:
             chunks[path].unlink(missing_ok=True)
     lines = dict.fromkeys([*found.values(), *_forget_timing(plan.layout)])
-    for path in (plan.layout.unavailable, plan.layout.finished) if lines else ():
+    for path in (plan.layout.unavailable, plan.layout.archive, plan.layout.finished) if lines else ():
         path.unlink(missing_ok=True)
     return [
         f"{line}; not available, so the report lacks it and nothing of it is kept; mend that and run again"
