@@ -71,7 +71,7 @@ def liver(run: Run) -> str:
          _seeds(by_method[name].groupby("seed").value.mean(), "dice")]
         for name in named
     ]  # fmt: skip
-    return _table([f"{_phantoms(run, LIVER)}: method", f"mean Dice ({wanted.protocol})", "by training"], lines)
+    return _table([f"{_pairs(run, LIVER)}: method", f"mean Dice ({wanted.protocol})", "by training"], lines)
 
 
 def lungs(run: Run) -> str:
@@ -94,10 +94,7 @@ def lungs(run: Run) -> str:
 def real(run: Run) -> str:
     """Return means over the pairs of each data set as a table, a row for each method; why where none of it counts."""
     columns = [(name, metric) for name, metrics in REAL.items() if name in run.datasets for metric in metrics]
-    titles = [
-        f"{run.titles[name]}, {len(run.datasets[name].test_pairs)} pairs: {METRICS[metric].name}"
-        for name, metric in columns
-    ]
+    titles = [f"{_pairs(run, name)}: {_with_unit(metric)}" for name, metric in columns]
     lines = [[_label(run, method), *(_mean(run, method, *column) for column in columns)] for method in run.ordered]
     return _table(["method", *titles], lines)
 
@@ -167,8 +164,14 @@ def _label(run: Run, method: str) -> str:
     return "before registration" if method == "identity" else run.label(method)
 
 
-def _phantoms(run: Run, dataset: str) -> str:
-    return f"{len(run.datasets[dataset].test_pairs)} pairs of {run.titles[dataset]}"
+def _pairs(run: Run, dataset: str) -> str:
+    number = len(run.datasets[dataset].test_pairs)
+    return f"{number} pair{'s' * (number != 1)} of {run.titles[dataset]}"
+
+
+def _with_unit(metric: str) -> str:
+    about = METRICS[metric]
+    return about.name if about.unit == "1" else f"{about.name} ({about.unit})"
 
 
 def _seeds(by_seed: pd.Series, metric: str) -> str:
