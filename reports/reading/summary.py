@@ -13,7 +13,6 @@ from benchmarks.metrics import CLOCK
 from benchmarks.ranking import Quote, values
 from benchmarks.results import RUN_LEVEL
 from datasets.case import Described
-from datasets.files import one_line
 
 RESAMPLES = 1000  # of an interval
 KEY = ["dataset", "method", "pair", "seed"]
@@ -101,9 +100,9 @@ class Sizes:
 
 
 def first_reason(rows: pd.DataFrame) -> str:
-    """Return the reason of the first row that did not succeed."""
+    """Return the reason of the first row that did not succeed, on one line."""
     failed = rows[rows.status != "ok"]
-    reason = one_line(failed.iloc[0].reason) if len(failed) else ""
+    reason = " ".join(str(failed.iloc[0].reason).split()) if len(failed) else ""
     return reason or "no reason recorded"
 
 

@@ -206,6 +206,7 @@ def test_files_beside_it_may_not_hide_libraries(tmp_path):
         resolved(path)
     changed(path.with_name("my_method.py"), ("import yaml", "import beside"))
     (tmp_path / "beside.py").write_text("import nunpy\n")
+    sources._own_imports.cache_clear()
     sources._read.cache_clear()
     sources.imported_modules.cache_clear()
     with pytest.raises(SettingsError, match=r"my_method\.py: beside\.py, line 1: imports nunpy"):
