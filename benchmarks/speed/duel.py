@@ -59,6 +59,9 @@ def run(benchmark: Fixture, subject: Subject, ours: Call, *, others: Sequence[Co
         others: the peers, and other variants of ours; one whose library is missing is kept with the reason.
         same: called with our result and each of theirs.
     """
+    peers = [each.who for each in others if each.who != OURS]
+    if len(set(peers)) < len(peers):
+        raise ValueError(f"{subject.name}: two peers have one name, of {', '.join(peers)}")
     load = load_average()
     threads.use(subject.threads)
     took, expected = _timed(ours)

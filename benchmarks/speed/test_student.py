@@ -68,7 +68,8 @@ def test_student_against_rcn(benchmark, count):
     if not hardware.lacks_bfloat16("cpu"):
         mixed = {"precision": "mixed"}
         others.append(Contestant(partial(registers, swift, pair, **mixed), precision="mixed"))
-        others.append(Contestant(partial(registers, recursive, pair, cascades=3, **mixed), RCN, precision="mixed"))
+        rcn = partial(registers, recursive, pair, cascades=3, **mixed)
+        others.append(Contestant(rcn, f"{RCN}, mixed", precision="mixed"))
     subject = Subject("student against RCN-3", GRID, count)
     run(benchmark, subject, registers(swift, pair), others=others, same=both_are_displacements)
 

@@ -82,6 +82,10 @@ class TestDuel:
         (series,) = clock.extra_info["others"]
         assert max(series["cpu"]) < min(series["seconds"]) / 5
 
+    def test_two_peers_of_one_name_are_refused(self):
+        with pytest.raises(ValueError, match="sum: two peers have one name, of a, a"):
+            duel([Contestant(lambda: lambda: 7, "a"), Contestant(lambda: lambda: 7, "a", "mixed")])
+
     def test_another_result_is_never_timed(self):
         clock, wrong = Clock(), Contestant(lambda: lambda: 8, "wrong")
         with pytest.raises(AssertionError):
