@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 CORES ?= all
 
-.PHONY: env report test test-all bench gpu lint clean
+.PHONY: env report study test test-all bench gpu lint clean
 
 env: .venv/ready
 
@@ -21,6 +21,9 @@ test: env  ## behaviour, a file a core at a time
 
 test-all: env
 	$(BIN)/python -m pytest tests
+
+study: env  ## the claims with seeds and subjects enough to tell: hours, stage after stage; MINUTES=150 ends a piece
+	$(BIN)/python -m workflows.ahead.stages workflows/config/study.yaml --cores $(CORES) $(if $(MINUTES),--minutes $(MINUTES))
 
 bench: env  ## speed beside peers, as ratios within one run, under 10 minutes on 2 cores
 	mkdir -p results/bench

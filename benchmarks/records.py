@@ -7,6 +7,7 @@ it belongs to.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -145,6 +146,30 @@ class PaperNetwork:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Declared:
+    """What had been declared when a run began, or went on with another declaration, as digests of few digits.
+
+    Attributes:
+        at: when, in UTC.
+        commit: of the project.
+        budgets: of all that the profile asks for: data, options, trainings, seeds.
+        margins: of each paper, how far from its printed numbers still agrees.
+        claims: of each paper, every claim by its key: its contrast, its bounds, and the rule of flattening.
+    """
+
+    at: str
+    commit: str
+    budgets: str
+    margins: dict[str, str]
+    claims: dict[str, dict[str, str]]
+
+    @property
+    def content(self) -> tuple[object, ...]:
+        """All but when and by which commit it was declared."""
+        return self.budgets, self.margins, self.claims
+
+
+@dataclass(frozen=True, kw_only=True)
 class Snapshot:
     """The error in mm at the ``count`` landmarks of a test pair after some updates of a network (``iteration``).
 
@@ -191,6 +216,11 @@ def decode(text: bytes, kind: type[T]) -> T:
 def encode(value: object) -> bytes:
     """Return a dataclass as JSON in one line, the same for equal ones: keys are sorted; paths become text."""
     return msgspec.json.encode(value, enc_hook=os.fspath, order="deterministic")
+
+
+def digest(value: object) -> str:
+    """Return twelve digits that stand for a value: dataclasses, lists and the like of text and numbers."""
+    return hashlib.sha256(encode(value)).hexdigest()[:12]
 
 
 def text_of(value: object) -> str:

@@ -80,6 +80,18 @@ def cases_of(pairs: Iterable[Pair]) -> list[str]:
     return list(dict.fromkeys(case for pair in pairs for case in (pair.fixed, pair.moving)))
 
 
+def pairs_among(cases: Sequence[str], partners: int | None = None) -> tuple[Pair, ...]:
+    """Return every two cases in both orders; with ``partners``, each case as fixed image of only so many others.
+
+    These are the ones that follow it in the list, the first ones following the last.
+    """
+    count = len(cases)
+    if partners is None or partners >= count - 1:
+        return tuple(Pair(a, b) for a, b in permutations(cases, 2))
+    followed = range(1, partners + 1)
+    return tuple(Pair(case, cases[(place + step) % count]) for place, case in enumerate(cases) for step in followed)
+
+
 @dataclass(frozen=True)
 class TrainingSplit:
     """Cases to train on, and the rule that makes pairs of them.
@@ -100,7 +112,7 @@ class TrainingSplit:
             return self.list
         if self.pairs == "atlas":
             return tuple(Pair(self.atlas, case) for case in self.cases if case != self.atlas)
-        return tuple(Pair(a, b) for a, b in permutations(self.cases, 2))
+        return pairs_among(self.cases)
 
 
 @dataclass(frozen=True)

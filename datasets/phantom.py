@@ -10,14 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from itertools import permutations
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 
 from datasets.case import Writer
-from datasets.description import Description, Pair, TrainingSplit, Window
+from datasets.description import Description, Pair, TrainingSplit, Window, pairs_among
 from datasets.geometry import Array
 from datasets.grid import Grid
 from datasets.phantoms import brain, liver
@@ -59,7 +58,8 @@ def supply(params: Params) -> Supply:
     scans = 1 if params.design != "intra_subject" and params.anatomy != "lung" else 2
     subjects = params.training + params.test
     atlas = params.design == "atlas" and params.anatomy != "lung"
-    pairs = {"inter_subject": params.test * (params.test - 1), "intra_subject": 2 * params.test, "atlas": params.test}
+    partners = min(params.partners or params.test, params.test - 1)
+    pairs = {"inter_subject": params.test * partners, "intra_subject": 2 * params.test, "atlas": params.test}
     tests = params.test if params.anatomy == "lung" else pairs[params.design]
     return Supply(LICENCE, extent=Extent(scans * subjects + atlas, tests, math.prod(params.shape)))
 
@@ -142,7 +142,7 @@ def gallery_of(template: ModuleType, params: Params) -> Gallery:
         return _scanned_twice(template, names, deformations, streams, params.difficulty)
     drawings = [Drawing(case, case, Chain((part,)), (*streams[case], 0)) for case, part in deformations.items()]
     if params.design == "inter_subject":
-        chosen, judged = ([Pair(*two) for two in permutations(names[split], 2)] for split in ("validation", "test"))
+        chosen, judged = (list(pairs_among(names[split], params.partners)) for split in ("validation", "test"))
         return Gallery(drawings, TrainingSplit(tuple(names["train"])), chosen, judged)
     stream = (params.seed, SPLITS["atlas"], 0)
     atlas = template.variability(np.random.default_rng(stream), params.difficulty / 2)

@@ -14,14 +14,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from itertools import permutations
 from pathlib import Path
 
 import numpy as np
 
 from datasets.brain_pair import AFFINE, NAMES
 from datasets.case import Writer
-from datasets.description import Description, Pair, TrainingSplit, Window
+from datasets.description import Description, TrainingSplit, Window, pairs_among
 from datasets.download import Remote, fetch_all, supply_of
 from datasets.files import DataError, read_volume
 from datasets.geometry import Array
@@ -80,6 +79,8 @@ class Params:
     training: int = 10  # subjects to train on
     validation: int = 2  # subjects to choose options on, 2 or none
     test: int = 8  # subjects of which every two are registered, in both directions
+    # of each subject as fixed image only so many others are moved, those that follow it; left out, all
+    partners: int | None = None
     seed: int = 0  # of all intensities; each subject draws from the seed and its number
 
     def __post_init__(self) -> None:
@@ -89,6 +90,8 @@ class Params:
         for name, most in (("training", TRAINING), ("validation", VALIDATION), ("test", TEST)):
             if not 0 <= getattr(self, name) <= len(most):
                 raise DataError(f"prepare: {name} must be 0 to {len(most)} subjects, got {getattr(self, name)}")
+        if self.partners is not None and self.partners < 1:
+            raise DataError(f"prepare: partners must be 1 or more, got {self.partners}")
         if self.validation == 1 or self.test == 1:
             raise DataError("prepare: one subject makes no pair; validation and test take 0, or 2 and more")
 
@@ -107,7 +110,8 @@ class Params:
 def supply(params: Params) -> Supply:
     """Return which label maps are wanted, and which of them are there."""
     images = sum(map(len, params.subjects.values()))
-    return supply_of(LICENCE, MAPS, Extent(images, params.test * (params.test - 1), math.prod(params.shape)))
+    pairs = params.test * min(params.partners or params.test, params.test - 1) if params.test else 0
+    return supply_of(LICENCE, MAPS, Extent(images, pairs, math.prod(params.shape)))
 
 
 def prepare(folder: Path, params: Params, *, name: str) -> None:
@@ -170,7 +174,7 @@ def _write(writer: Writer, found: LabelMap, to_common: Array, params: Params, nu
 
 def _describe(name: str, params: Params, away: float) -> Description:
     cases = {split: [case(number) for number in numbers] for split, numbers in params.subjects.items()}
-    pairs = {split: tuple(Pair(a, b) for a, b in permutations(found, 2)) for split, found in cases.items()}
+    pairs = {split: pairs_among(found, params.partners) for split, found in cases.items()}
     size = " x ".join(map(str, params.shape))
     return Description(
         name=name,
@@ -181,7 +185,7 @@ def _describe(name: str, params: Params, away: float) -> Description:
         synthetic="images are synthesised from label maps of real heads, no scan is behind them",
         licence=LICENCE,
         source="github.com/BBillot/SynthSeg data/training_label_maps",
-        parameters=asdict(params),
+        parameters={option: value for option, value in asdict(params).items() if value is not None},
         preprocessing=(
             "label maps aligned affinely to the average of the ten training subjects by the centroids of their "
             f"structures, which then lie {away:.1f} mm (root mean square) from the average's",

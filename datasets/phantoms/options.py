@@ -18,6 +18,8 @@ class Params:
     # inter_subject registers all ordered pairs of test subjects, intra_subject two scans of each subject in both
     # directions, atlas every subject (moving) to one atlas (fixed); the lung always registers inhale and exhale
     design: Literal["inter_subject", "intra_subject", "atlas"] = "inter_subject"
+    # inter_subject: of each subject as fixed image only so many others are moved, those that follow it; left out, all
+    partners: int | None = None
     shape: tuple[int, int, int]  # voxels to the left, posterior and superior
     spacing: tuple[float, float, float] | None = None  # mm; left out, the template's field of view fits the shape
     training: int  # number of training subjects
@@ -47,6 +49,8 @@ class Params:
             raise ValueError(f"prepare: needs training >= 0 and test >= {least}, got {self.training} and {self.test}")
         if self.validation < 0 or 0 < self.validation < least:
             raise ValueError(f"prepare: validation must be 0 or at least {least}, got {self.validation}")
+        if self.partners is not None and (self.partners < 1 or self.design != "inter_subject"):
+            raise ValueError(f"prepare: partners, 1 or more, goes with design 'inter_subject', got {self.partners}")
         if not 0 <= self.difficulty <= 1.5:
             raise ValueError(f"prepare: difficulty must lie in [0, 1.5], got {self.difficulty}")
         self._check_lung()

@@ -43,6 +43,7 @@ def _told(run: Run, papers: Sequence[PaperRun]) -> Told:
         trainings=[told_training(each) for each in run.trainings],
         unavailable=[records.Unavailable(dataset=d, method=m, seed=0, reason=why) for (d, m), why in lost],
         networks=list(run.networks.values()),
+        declared=list(run.declared),
     )
 
 

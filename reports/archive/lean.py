@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 
 import msgspec
 import numpy as np
@@ -14,7 +15,9 @@ import numpy as np
 from datasets.files import CURVE, DISPLACEMENTS, MAPS, SNAPSHOTS, SYNTHETIC, Array
 from reports.reading.trainings import Training, first_seed
 
-ROWS = 4000  # of a curve; of a longer one every so many-th is kept, and the last
+ROWS = 4000  # of a curve; of a longer one means of so many rows
+TOGETHER, FEWEST = 40_000, 200  # rows of the curves of all trainings, as far as each has the fewest
+LAST = ("iteration", "seconds", "learning_rate")  # what of such rows has the value of the last one
 DIGITS = 6  # that count, of numbers in curves and snapshots
 TIMES = 8  # iterations of which maps are kept
 
@@ -25,22 +28,35 @@ def lean_files(trainings: Sequence[Training]) -> Iterator[tuple[Training, str, b
     Maps, which are pictures, are kept of the first seed of each method on each data set, which figures are of. A file
     that cannot be read is left out, with a warning in the log.
     """
+    rows = min(ROWS, max(FEWEST, TOGETHER // max(1, len(trainings))))
     for training in trainings:
         seeds = [each.seed for each in trainings if (each.method, each.dataset) == (training.method, training.dataset)]
         for name, lean in LEAN.items():
             if name == MAPS and training.seed != first_seed(seeds):
                 continue
-            content = training.content(name, lean)
+            content = training.content(name, partial(lean_lines, rows=rows) if name == CURVE else lean)
             if content is not None:
                 yield training, name, content
 
 
-def lean_lines(content: bytes) -> bytes:
-    """Return JSON lines with fewer digits, and with fewer lines where there are very many."""
-    lines = content.splitlines()
-    step = -(-len(lines) // ROWS) if lines else 1
-    kept = [line for place, line in enumerate(lines) if place % step == 0 or place == len(lines) - 1]
-    return b"".join(msgspec.json.encode(_rounded(msgspec.json.decode(line))) + b"\n" for line in kept)
+def lean_lines(content: bytes, rows: int = ROWS) -> bytes:
+    """Return JSON lines with fewer digits, and where there are more than ``rows`` means of some that follow each other.
+
+    A number that only a few rows have is the mean over these.
+    """
+    found = [msgspec.json.decode(line) for line in content.splitlines()]
+    step = -(-len(found) // rows) if found else 1
+    kept = [_mean(found[start : start + step]) for start in range(0, len(found), step)]
+    return b"".join(msgspec.json.encode(_rounded(row)) + b"\n" for row in kept)
+
+
+def _mean(rows: Sequence[Mapping[str, float]]) -> Mapping[str, float]:
+    """Return rows as one; a single one as it is."""
+    if len(rows) == 1:
+        return rows[0]
+    names = dict.fromkeys(name for row in rows for name in row)
+    values = {name: [row[name] for row in rows if name in row] for name in names}
+    return {name: each[-1] if name in LAST else float(np.mean(each)) for name, each in values.items()}
 
 
 def lean_snapshots(content: bytes) -> bytes:

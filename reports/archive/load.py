@@ -37,6 +37,7 @@ def load(archive: Archive) -> Loaded:
         about=told.about,
         unavailable={(each.dataset, each.method): each.reason for each in told.unavailable},
         networks={each.method: each for each in told.networks},
+        declared=told.declared,
     )
     return Loaded(run, [_seen_from(archive, key, cast, run) for key, cast in told.papers.items()])
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from benchmarks import results
 from benchmarks.metrics import CLOCK
+from benchmarks.records import Declared
 from reports.archive import told as tell
 from reports.archive.alike import Two, check_alike
 from reports.archive.opened import RUN, opened
@@ -110,7 +111,14 @@ def _told(one: Told, other: Told, measured: set[tuple[str, str]]) -> Told:
             if (each.dataset, each.method) not in measured
         ],
         networks=_once([*one.networks, *other.networks], lambda each: each.method),
+        declared=_declared(one.declared, other.declared),
     )
+
+
+def _declared(one: list[Declared], other: list[Declared]) -> list[Declared]:
+    """Return the declarations that began later, where both are the same but for that; none of both where not."""
+    alike = [each.content for each in one] == [each.content for each in other]
+    return max(one, other, key=lambda found: found[0].at) if alike and one else []
 
 
 def _methods(one: Mapping[str, Method], other: Mapping[str, Method]) -> list[tuple[str, Method]]:

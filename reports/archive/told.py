@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
@@ -57,6 +57,7 @@ class Told:
     trainings: list[ToldTraining]
     unavailable: list[records.Unavailable]
     networks: list[records.PaperNetwork]
+    declared: list[records.Declared] = field(default_factory=list[records.Declared])
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import pandas as pd
 from benchmarks.statistics import Sample, generalisation, holm
 from reports.claims import costs, draws, pairs, training
 from reports.claims.contents import Claim, Evidence, Flattening, Judged, Kind, Verdict
+from reports.claims.declared import remark
 from reports.claims.intervals import LEVEL, by_estimate
 from reports.claims.sources import Sources
 from reports.paper.cast import PaperRun
@@ -32,7 +33,11 @@ def judge(paper_run: PaperRun) -> list[Judged]:
     claims, sources = paper_run.paper.claims, Sources(paper_run)
     if claims is None:
         return []
-    found = [evidence(sources, claim, claims.flattening) for claim in claims.claims]
+    rule, declared = claims.flattening, paper_run.run.declared
+    found = [
+        _with_note(evidence(sources, claim, rule), remark(declared, claims.paper, claim, rule))
+        for claim in claims.claims
+    ]
     adjusted = holm([each.p for each in found]) if found else []
     return [
         Judged(claims.paper, claim, each, float(p), *verdict(claim, each, float(p)))
@@ -43,6 +48,10 @@ def judge(paper_run: PaperRun) -> list[Judged]:
 def evidence(sources: Sources, claim: Claim, rule: Flattening) -> Evidence:
     """Return what a run has on a claim."""
     return OTHERS[claim.kind](sources, claim) if claim.kind in OTHERS else _over_pairs(sources, claim, rule)
+
+
+def _with_note(found: Evidence, note: str) -> Evidence:
+    return replace(found, notes=(*found.notes, note)) if note else found
 
 
 def verdict(claim: Claim, evidence: Evidence, p_holm: float) -> tuple[Verdict, str]:

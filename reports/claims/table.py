@@ -24,12 +24,15 @@ def claims_frame(judged: Sequence[Judged]) -> pd.DataFrame:
     return pd.DataFrame(list(map(_row, judged)), columns=COLUMNS)
 
 
-def claims_table(judged: Sequence[Judged], caption: str) -> Table:
-    """Return the claims of a paper for readers: what is claimed, the effect with its interval, and the verdict."""
+def claims_table(judged: Sequence[Judged], caption: str, declared: str) -> Table:
+    """Return the claims of a paper for readers: what is claimed, the effect with its interval, and the verdict.
+
+    ``declared`` is a sentence on when they were declared.
+    """
     heads = [Head("Where", number=False), Head("Verdict", number=False), Head("Claim", width="6cm", number=False)]
     heads += [Head("Claimed"), Head("Effect", "95 % interval"), Head("p", "Holm"), Head("n", "pairs; seeds")]
     heads += [Head("Why", width="6cm", number=False)]
-    return Table(caption, heads, [_readable(each) for each in judged], [NOTE])
+    return Table(caption, heads, [_readable(each) for each in judged], [NOTE, declared])
 
 
 NOTE = (

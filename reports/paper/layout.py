@@ -17,6 +17,7 @@ import msgspec
 import pandas as pd
 
 from benchmarks.metrics import METRICS
+from benchmarks.records import digest
 from reports import PAPERS
 from reports.claims.layout import load_claims
 from reports.paper.contents import Cell, Margin, Paper, PaperData, PaperFigure, PaperTable, TrainingData
@@ -85,6 +86,11 @@ def load_paper(key: str, *, folder: Path = PAPERS) -> Paper:
         grid=tuple(layout.get("grid", ())),
         claims=load_claims(key, list(layout["datasets"]), folder=folder),
     )
+
+
+def margins_of(paper: Paper) -> str:
+    """Return the digest of a paper's margins, cell by cell."""
+    return digest([[cell.table, cell.row.key, cell.column.key, cell.margin] for cell in paper.cells])
 
 
 def _table(entry: dict[str, Any]) -> PaperTable:

@@ -13,12 +13,14 @@ from benchmarks.clock.hardware import parse
 from reports import FIGURES, TABLES
 from reports.claims import contents as claiming
 from reports.claims.contents import Counts, count
+from reports.claims.declared import sentence
 from reports.claims.judge import judge as judge_claims
 from reports.claims.table import claims_table
 from reports.drawing import html
 from reports.paper.cast import PaperRun, Player
 from reports.paper.contents import Paper
 from reports.paper.draw import Drawn, draw_figures
+from reports.paper.layout import margins_of
 from reports.paper.ledger import Judged, beside, judge, ledger_table, shown, verdict_counts
 from reports.paper.tables import write_paper_tables
 from reports.tables.table import Table
@@ -63,7 +65,9 @@ def write_paper(folder: Path, paper_run: PaperRun) -> tuple[PaperSection, list[J
     ledger, players = ledger_table(judged, caption), list(paper_run.players.values())
     counts = len(judged), verdict_counts(judged)
     claimed = judge_claims(paper_run)
-    table = claims_table(claimed, f"Claims of {paper_run.paper.cite}, decided by this run.") if claimed else None
+    declared = sentence(paper_run.run.declared, paper_run.paper.key, margins_of(paper_run.paper))
+    caption = f"Claims of {paper_run.paper.cite}, decided by this run."
+    table = claims_table(claimed, caption, declared) if claimed else None
     claim_parts = claimed, count(claimed), table, claims(judged)
     return PaperSection(paper_run.paper, players, tables, figures, ledger, *counts, *claim_parts), judged
 

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import pandas as pd
 
-from benchmarks.records import PaperNetwork
+from benchmarks.records import Declared, PaperNetwork
 from benchmarks.results import RUN_LEVEL
 from datasets.case import Described
 from reports.reading.method import Methods
@@ -37,6 +37,7 @@ class Run:
     about: str = ""  # what the profile is for and what it cuts
     unavailable: WhyUnavailable = field(default_factory=dict)
     networks: Mapping[str, PaperNetwork] = field(default_factory=dict)  # at the papers' size, by method
+    declared: Sequence[Declared] = ()  # when it began, and each time that it was declared otherwise
 
     def label(self, method: str) -> str:
         """Return the label of a method, its name where the run does not have it."""

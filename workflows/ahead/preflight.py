@@ -79,12 +79,17 @@ def _not_given(plan: Plan, jobs: Iterable[Job]) -> list[str]:
     ]
 
 
-def forecast(plan: Plan, jobs: Sequence[Job], cores: int) -> list[str]:
-    """Return lines on what is about to run: jobs by rule, room on the disk, and about how long."""
+def forecast(plan: Plan, jobs: Sequence[Job], cores: int, pilot: float = 0) -> list[str]:
+    """Return lines on what is about to run: jobs by rule, room on the disk, and about how long.
+
+    ``pilot`` are minutes on one core that a pilot has measured, which count for more than what is kept of runs.
+    """
     counts = Counter(sorted((job.rule for job in jobs), key=lambda rule: RULES.index(rule) if rule in RULES else -1))
     named = ", ".join(f"{count} {rule}" for rule, count in counts.items())
     need = disk(plan, jobs, cores)
-    return [f"{_jobs(len(jobs))}: {named}", f"disk: {_room(plan, need)}", f"time: {_time(plan, jobs, cores)}"]
+    measured = f"about {_words(60 * pilot / cores)} on {cores} cores by a pilot, stages that are begun counted whole"
+    time = measured if pilot else _time(plan, jobs, cores)
+    return [f"{_jobs(len(jobs))}: {named}", f"disk: {_room(plan, need)}", f"time: {time}"]
 
 
 def _room(plan: Plan, need: Disk) -> str:

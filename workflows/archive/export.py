@@ -35,6 +35,7 @@ def export(spec: ExportSpec) -> Path:
         about=spec.about,
         unavailable={(each.dataset, each.method): each.reason for each in unavailable},
         networks={each.method: each for each in records.read(layout.networks, list[records.PaperNetwork])},
+        declared=list(records.read_lines(layout.declared, records.Declared)),
     )
     papers = [PaperRun(load_paper(key), run, cast) for key, cast in spec.papers.items()]
     write(layout.archive, manifest(run), contents(run, papers))

@@ -127,6 +127,17 @@ class Selection:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A part of a profile, before which the parts above it are done: methods on data sets, with seeds of theirs."""
+
+    datasets: list[str]
+    methods: list[str]
+    seeds: list[int]
+    about: str = ""
+    minutes: float = 0  # that it takes on one core, by a pilot: for who waits
+
+
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """The catalogue with a profile laid over it."""
 
@@ -136,6 +147,8 @@ class Config:
     time_limit: float
     keep: Keep
     run: Selection
+    stages: list[Stage] = field(default_factory=list[Stage])
+    stage: int | None = None  # how many of them are run; all where left out
     timing: TimingConfig = field(default_factory=TimingConfig)
     regression: RegressionConfig = field(default_factory=RegressionConfig)
     datasets: dict[str, DatasetConfig]

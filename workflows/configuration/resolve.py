@@ -25,6 +25,7 @@ from workflows.configuration.likeness import likenesses, with_likenesses
 from workflows.configuration.places import placed
 from workflows.configuration.reading import OURS, read_yaml
 from workflows.configuration.settings import Layer, Settings
+from workflows.configuration.stages import check_stages
 
 HERE = Path(__file__).resolve().parent.parent
 CATALOGUE = HERE / "config" / "catalogue"
@@ -63,6 +64,7 @@ def _resolved(config: Mapping[str, object], read: Mapping[Path, Mapping[str, obj
     settings = Settings(_converted({**merged, "methods": methods}), layers)
     own_methods.check(settings.config)
     check_names(settings.config, papers(settings.config.papers))
+    check_stages(settings.config)
     _check_trainings(settings)
     return settings
 
@@ -222,6 +224,7 @@ def _with_members(content: Options, groups: Mapping[str, list[str]]) -> Options:
     return changed(
         content,
         run=lambda value: changed(value, datasets=names),
+        stages=lambda value: [changed(each, datasets=names) for each in value] if isinstance(value, list) else value,
         timing=lambda value: changed(value, datasets=names, methods=keys),
         datasets=keys,
         methods=methods,

@@ -49,13 +49,13 @@ class Settings:
 
     @property
     def datasets(self) -> list[str]:
-        """The selected data sets, in the order of display."""
-        return self.config.run.datasets
+        """The selected data sets, in the order of display, as far as the stages of the run reach."""
+        return self._reached(self.config.run.datasets, [stage.datasets for stage in self.config.stages])
 
     @property
     def methods(self) -> list[str]:
-        """The selected methods, in the order of display."""
-        return self.config.run.methods
+        """The selected methods, in the order of display, as far as the stages of the run reach."""
+        return self._reached(self.config.run.methods, [stage.methods for stage in self.config.stages])
 
     @property
     def controls(self) -> list[str]:
@@ -70,7 +70,7 @@ class Settings:
     @property
     def runs(self) -> list[tuple[str, str]]:
         """The (method, data set) combinations to run."""
-        return [(m, d) for d in self.datasets for m in self.methods if self.runs_on(m, d)]
+        return [(m, d) for d in self.datasets for m in self.methods if self.runs_on(m, d) and self.seeds(m, d)]
 
     def runs_on(self, method: str, dataset: str) -> bool:
         """Return whether a method is meant for a data set."""
@@ -136,8 +136,15 @@ class Settings:
         return self.method(method).teacher
 
     def seeds(self, method: str, dataset: str) -> list[int]:
-        """Return the seeds with which a method runs on a data set, from the smallest."""
-        return sorted(self.method(method).on(dataset).seeds or self.config.seeds)
+        """Return the seeds with which a method runs on a data set, from the smallest, as far as the stages reach."""
+        own, stages = sorted(self.method(method).on(dataset).seeds or self.config.seeds), self.config.stages
+        here = [each for each in stages[: self.config.stage] if method in each.methods and dataset in each.datasets]
+        return [seed for seed in own if any(seed in each.seeds for each in here)] if stages else own
+
+    def _reached(self, names: Sequence[str], by_stage: Sequence[Sequence[str]]) -> list[str]:
+        """Return the names but for those that only stages beyond the last one of the run have."""
+        here, every = ({name for each in found for name in each} for found in (by_stage[: self.config.stage], by_stage))
+        return [name for name in names if name in here or name not in every]
 
     def main_seed(self, method: str, dataset: str) -> int:
         """Return the seed of a method's main run on a data set, which is timed and drawn: its smallest one."""

@@ -107,6 +107,11 @@ class Layout:
         return self.results / "networks.json"
 
     @property
+    def declared(self) -> Path:
+        """What was declared before the run, a line each time that it changed."""
+        return self.results / "declared.jsonl"
+
+    @property
     def archive(self) -> Path:
         """The archive of the run, which the report is made of."""
         return self.results / "archive.zip"

@@ -23,7 +23,7 @@ def paper_size(
     def everywhere(method: str) -> MethodSpec:
         return specify(method, "", min(config.methods[method].seeds or config.seeds))  # what holds on all data sets
 
-    timed = [method for method in wanted.methods or chosen if method in chosen]
+    timed = [method for method in (chosen if wanted.methods is None else wanted.methods) if method in chosen]
     methods = [everywhere(method) for method in dict.fromkeys([*timed, *chosen]) if has_size(method)]
     return PaperSizeSpec(
         grid=wanted.grid,

@@ -8,7 +8,7 @@ from datasets.files import DataError
 from workflows.configuration.resolve import resolve
 from workflows.configuration.sources import ROOT
 from workflows.archive import given
-from workflows.ahead import preflight
+from workflows.ahead import declaring, preflight, stages
 from workflows.planning import capacity, code, marks, plan
 from workflows.planning.spec_files import SpecFiles
 from workflows.planning.wildcards import Wildcards
@@ -125,7 +125,9 @@ def look_ahead():
     jobs, cores = about_to_start(), workflow.cores or 1
     if lines := preflight.problems(PLAN, jobs, cores):
         sys.exit("\n".join(f"WarpBench: {line}" for line in lines))
-    for line in preflight.forecast(PLAN, jobs, cores):
+    declaring.declare(PLAN)
+    pilot = stages.minutes_left(PLAN)
+    for line in preflight.forecast(PLAN, jobs, cores, pilot):
         sys.stderr.write(f"Ahead: {line}\n")
 
 

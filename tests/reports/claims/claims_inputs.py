@@ -65,7 +65,7 @@ def kind_of(method: str) -> str:
     return "classical" if method.startswith(REPEATABLE) else "learned"
 
 
-def judged(folder, key, claim: Claim, made: Made, data: dict[str, Dataset], *, paper=None):
+def judged(folder, key, claim: Claim, made: Made, data: dict[str, Dataset], *, paper=None, declared=()):
     """The verdict on one claim alone, by a run in which only its methods are."""
     paper = paper or PAPERS[key]
     alone = replace(paper, claims=Claims(key, paper.claims.flattening, [claim]))
@@ -78,6 +78,7 @@ def judged(folder, key, claim: Claim, made: Made, data: dict[str, Dataset], *, p
         methods={name: Method(name, kind_of(name)) for name in names},
         trainings=_trainings(folder, claim, made, data),
         networks=_networks(claim, made.effect) if made.recorded else {},
+        declared=declared,
     )
     [verdict] = judge(PaperRun(alone, run, {each: data[each].name for each in alone.datasets}))
     return verdict

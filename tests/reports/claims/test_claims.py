@@ -105,10 +105,11 @@ def test_the_csv_says_all_that_decided_a_claim(ask):
 def test_the_table_has_a_row_a_claim_with_effect_and_interval(ask):
     claim = claim_of("progressive", "lower_error")
     found = [ask("progressive", claim, Made(-1.0)), ask("progressive", claim, Made(-1.0, seeds=(0,)))]
-    table = claims_table(found, "Claims.")
+    table = claims_table(found, "Claims.", "Declared before.")
     effect = table.rows[0][[head.title for head in table.heads].index("Effect")].text
     assert re.fullmatch(r"-1\.00 mm \[-1\.0\d, -[01]\.[09]\d\]", effect.replace("\N{MINUS SIGN}", "-"))
     assert [row[1].text for row in table.rows] == ["supported", "inconclusive"]
+    assert table.notes[-1] == "Declared before."
     assert count(found) == Counts(supported=1, inconclusive=1)
     assert count(found).words == "1 supported, 1 inconclusive"
 
