@@ -11,6 +11,7 @@ import pandas as pd
 from reports.claims.contents import Flattening
 from reports.claims.sources import Sources
 
+LOSS, UNSEEN = "total", "validation"  # columns of a curve: the loss on training pairs, that on validation pairs
 SHARE = "teacher_share"  # column of a student's curve: norm of the teacher's part of its gradient over that of the rest
 
 
@@ -32,9 +33,10 @@ def flattened(loss: pd.Series, rule: Flattening) -> bool:
 
 
 def unfinished(sources: Sources, trained: Trained, rule: Flattening) -> Iterator[str]:
-    """Say which methods had not flattened, or left no loss to tell by."""
+    """Say which methods had not flattened, or left no loss to tell by; on validation pairs where these have one."""
     for method in trained.methods:
-        losses = _columns(sources, "total", method, trained)
+        unseen, seen = (_columns(sources, name, method, trained) for name in (UNSEEN, LOSS))
+        losses = [seen_ if unseen_ is None else unseen_ for unseen_, seen_ in zip(unseen, seen, strict=True)]
         if not losses or any(loss is None for loss in losses):
             yield f"no loss of {method} on record"
         elif still := sum(not flattened(loss, rule) for loss in losses if loss is not None):

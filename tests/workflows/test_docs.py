@@ -12,6 +12,7 @@ SET_UP = ("git clone", ". .venv/bin/activate")
 ELSEWHERE = {
     "snakemake": "tests/workflows/test_docs_plans.py",
     "python3 -m workflows.gpu": "tests/workflows/test_gpu.py",
+    "python -m workflows.ahead.stages": "tests/workflows/test_stages.py",
     "python -m workflows.regression.accept": "tests/workflows/test_regression.py",
 }
 

@@ -1,4 +1,7 @@
-"""A long profile runs stage by stage, in order of importance, in pieces that go on where the last one stopped."""
+"""A long profile runs stage by stage, in order of importance, in pieces that go on where the last one stopped.
+
+`python -m workflows.ahead.stages` is the command.
+"""
 
 import json
 import signal

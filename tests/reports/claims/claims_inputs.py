@@ -34,6 +34,7 @@ class Made:
     noise: float = 0.01
     seeds: tuple[int, ...] = SEEDS
     flat: bool = True
+    unseen: bool | None = None  # whether the loss on validation pairs flattened; None where there is none
     calls: int = 10
     contended: bool = False
     device: str = ""  # of the calls, where it is not the one that is asked for
@@ -148,13 +149,18 @@ def _runs(claim, made, data):
 def _write_curve(path, claim, made, seed):
     rng = np.random.default_rng(seed)
     for_teacher = {"teacher_share": made.effect / claim.measure.factor} if claim.kind == "share" else {}
-    falling = [math.exp(-each / 5) if made.flat else 1 - each / ITERATIONS for each in range(ITERATIONS)]
+    falling, unseen = _loss(made.flat), [] if made.unseen is None else _loss(made.unseen)
     lines = [
         {"iteration": each, "total": loss}
         | {name: value * (1 + made.noise * rng.normal()) for name, value in for_teacher.items()}
+        | ({"validation": unseen[each]} if unseen and each % 5 == 4 else {})
         for each, loss in enumerate(falling)
     ]
     path.write_text("\n".join(map(json.dumps, lines)))
+
+
+def _loss(flat):
+    return [math.exp(-each / 5) if flat else 1 - each / ITERATIONS for each in range(ITERATIONS)]
 
 
 def _write_snapshots(path, claim, made, place, seed, data):

@@ -84,6 +84,14 @@ def test_a_loss_that_still_falls_decides_nothing(ask, key, claim):
     assert f"{claim.methods[0]} had not flattened in 4 of 4 trainings" in found.why
 
 
+def test_where_there_are_validation_pairs_their_loss_tells_whether_a_training_had_flattened(ask):
+    claim = claim_of("progressive", "lower_error")
+    found = ask("progressive", claim, Made(-1.0, unseen=False))
+    assert found.verdict == "inconclusive"
+    assert "progressive had not flattened in 4 of 4 trainings" in found.why
+    assert ask("progressive", claim, Made(-1.0, flat=False, unseen=True)).verdict == "supported"
+
+
 def claim_of(key, name):
     return next(claim for paper, claim in CASES if (paper, claim.key) == (key, name))
 
