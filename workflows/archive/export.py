@@ -22,19 +22,20 @@ def export(spec: ExportSpec) -> Path:
     """Write the archive of a finished run; return its path."""
     layout = Layout(spec.folder)
     unavailable = records.read(layout.unavailable, list[records.Unavailable])
+    networks, methods = records.read(layout.networks, list[records.PaperNetwork]), dict(spec.methods)
     volumes = _volumes(spec, layout)
     run = Run(
         metrics=results.read(layout.metrics, "metrics"),
         timing=results.read(layout.timing, "timing"),
         runs=results.read(layout.runs, "runs"),
         datasets=volumes.datasets,
-        methods=dict(spec.methods),
+        methods=methods,
         pictures=Live(volumes),
         trainings=[read_training(path) for path in spec.trainings],
         profile=spec.profile,
         about=spec.about,
         unavailable={(each.dataset, each.method): each.reason for each in unavailable},
-        networks={each.method: each for each in records.read(layout.networks, list[records.PaperNetwork])},
+        networks={each.method: each for each in networks if each.method in methods},  # of stages to come there are more
         declared=list(records.read_lines(layout.declared, records.Declared)),
     )
     papers = [PaperRun(load_paper(key), run, cast) for key, cast in spec.papers.items()]
