@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.records import Declared, read_lines
+from methods import recursive
 from reports.archive.load import load
 from reports.archive.packed import read
 from workflows.ahead import declaring, preflight, stages
@@ -21,6 +22,7 @@ from workflows.configuration.config import SettingsError
 from workflows.configuration.resolve import read_yaml, resolve
 from workflows.configuration.sources import ROOT
 from workflows.planning.plan import Plan
+from workflows.running.options import build
 
 STUDY = ROOT / "workflows" / "config" / "study.yaml"
 SMALL = {
@@ -143,7 +145,7 @@ def test_arms_of_the_study_are_paired_in_all_but_what_they_are_compared_for():
     for dataset in ("phantom-liver", "synthseg"):
         arms = [method for method, on in settings.runs if on == dataset and method.startswith("ldr-1")]
         assert len(arms) == 7
-        assert len({json.dumps(settings.params(method, dataset), sort_keys=True) for method in arms}) == 1
+        assert len({build(recursive.Params, settings.params(method, dataset)) for method in arms}) == 1
         lessons = [{**settings.training(method, dataset), "aldk": None} for method in arms]
         assert all(lesson == lessons[0] for lesson in lessons)
         presets = {settings.training(m, dataset)["aldk"].get("preset") for m in arms if m != "ldr-1"}
