@@ -78,7 +78,7 @@ def test_the_sentence_says_what_was_changed():
 
 def test_a_moved_margin_has_another_digest():
     cell = next(cell for cell in PAPER.cells if cell.margin)
-    wider = replace(cell, margin=replace(cell.margin, size=2 * cell.margin.size))
+    wider = replace(cell, margin=replace(cell.margin, size=cell.margin.size + 1))
     cells = [wider if each is cell else each for each in PAPER.cells]
     assert margins_of(replace(PAPER, cells=cells)) != margins_of(PAPER)
 
