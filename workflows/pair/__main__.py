@@ -24,7 +24,7 @@ from datasets.own.words import UNITS
 from workflows.configuration.resolve import catalogue, resolve
 from workflows.configuration.settings import Settings
 from workflows.pair.comparing import Pair, compare
-from workflows.pair.grids import Rule, working_grid
+from workflows.pair.grids import Rule
 from workflows.pair.judging import Truth
 from workflows.pair.labels import read_both
 from workflows.pair.ordering import Asked, configuration, orders
@@ -58,7 +58,7 @@ def _run(given: argparse.Namespace) -> str:
     fixed, moving = read_scan(given.fixed), read_scan(given.moving)
     truth = _truth(given, fixed, moving)
     rule = Rule(given.spacing, tuple(given.window) if given.window else None, given.align)
-    pair = Pair(fixed, moving, truth, rule, working_grid(fixed, moving, rule))
+    pair = Pair(fixed, moving, truth, rule)
     return compare(pair, ordered, given.out, threads=given.threads)
 
 

@@ -50,6 +50,8 @@ class About:
     offset: tuple[float, float, float]  # mm (LPS) from a fixed to a moving place, before the method
     grid: tuple[int, int, int]
     grid_spacing: tuple[float, float, float]
+    grid_from: str  # whose grid that is
+    seen_spacing: tuple[float, float, float] | None  # mm of a voxel as a network sees it; None for other methods
     method: str
     weights: str
     weights_sha256: str

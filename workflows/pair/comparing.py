@@ -21,9 +21,10 @@ from reports.drawing.planes import planes
 from reports.drawing.registration import draw_registration
 from workflows.pair.about import About, Input, Number, Written
 from workflows.pair.fields import Field
-from workflows.pair.grids import Grid, Rule
+from workflows.pair.grids import Grid, Rule, working_grid
 from workflows.pair.judging import Truth, numbers
 from workflows.pair.modalities import difference, warning
+from workflows.pair.networks import doubt_of, origin_of, seen_by
 from workflows.pair.outputs import PICTURE, described, made, write_about, write_results
 from workflows.pair.registering import PAIR, Order, Outcome, prepare, run
 from workflows.pair.remarks import headline, in_words, remarks
@@ -37,20 +38,31 @@ Scaled = tuple[Array, tuple[float, float]]
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """A user's pair: both images, what is known of it, and the grid that it is registered on."""
+    """A user's pair: both images, what is known of it, and what is said of the grid that it is registered on."""
 
     fixed: Scan
     moving: Scan
     truth: Truth
     rule: Rule
+
+
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """A pair on a grid: both images in [0, 1], each with the two intensities that became 0 and 1."""
+
+    pair: Pair
+    rule: Rule
     grid: Grid
+    images: tuple[Scaled, Scaled]
 
 
 @dataclass(frozen=True, eq=False)
 class _Ready:
-    """A pair on its grid, as methods see it."""
+    """A pair on a grid, as methods see it."""
 
     pair: Pair
+    rule: Rule
+    grid: Grid
     data: Dataset
     inputs: tuple[Input, Input]
     before: Field
@@ -67,26 +79,29 @@ def compare(pair: Pair, orders: Sequence[Order], out: Path, *, threads: int) -> 
     Raises:
         DataError: an image has nothing to register; nothing is written then.
     """
-    images = _images(pair)
+    rules = [pair.rule.seen_by(each.seen, each.shrink) for each in orders]
+    read = {rule: _read(pair, rule) for rule in dict.fromkeys(rules)}
     with made(out), tempfile.TemporaryDirectory(dir=out, prefix=".work-") as work:
-        return _compared(_prepared(pair, images, Path(work) / "data"), orders, out, Path(work), threads)
+        ready = {rule: _prepared(each, Path(work) / f"data{i}") for i, (rule, each) in enumerate(read.items())}
+        return _compared([(ready[rule], each) for rule, each in zip(rules, orders, strict=True)], out, work, threads)
 
 
-def _compared(ready: _Ready, orders: Sequence[Order], out: Path, work: Path, threads: int) -> str:
-    failed, rows, size = "", list[dict[str, object]](), " x ".join(map(str, ready.pair.grid.shape))
-    for each in orders:
-        doubts = [warning(ready.difference, each.by.method, across=each.across)]
+def _compared(turns: Sequence[tuple[_Ready, Order]], out: Path, work: str, threads: int) -> str:
+    failed, rows = "", list[dict[str, object]]()
+    for ready, each in turns:
+        doubts = [warning(ready.difference, each.by.method, across=each.across), doubt_of(each, ready.rule)]
         doubts += [warning_of(each.by.method, each.learned)] if each.learned else []
         for doubt in (doubts := [doubt for doubt in doubts if doubt]):
             logger.warning("warning: %s", doubt)
-        logger.info("%s: registers %s, %d threads", each.by.method, size, threads)
+        size = f"{' x '.join(map(str, ready.grid.shape))} voxels, {origin_of(each, ready.rule, ready.grid)}"
+        logger.info("%s: registers %s; %d threads", each.by.method, size, threads)
         try:
-            outcome = run(each, ready.data, work / each.by.method, threads)
+            outcome = run(each, ready.data, Path(work) / each.by.method, threads)
         except DataError as error:  # of its weights; the other methods go on
             failed = failed or f"{each.by.method}: {error}"
             rows.append({"method": each.by.method, "status": "failed"})
             continue
-        folder = out / each.by.method if len(orders) > 1 else out
+        folder = out / each.by.method if len(turns) > 1 else out
         found = _written(ready, outcome, folder, doubts)
         rows.append(_row(outcome, found))
         if outcome.status == "ok":
@@ -99,24 +114,25 @@ def _compared(ready: _Ready, orders: Sequence[Order], out: Path, work: Path, thr
     return failed
 
 
-def _images(pair: Pair) -> tuple[Scaled, Scaled]:
-    """Return both images on the grid in [0, 1], each with the two intensities that became 0 and 1."""
-    return _image(pair, pair.fixed, moving=False), _image(pair, pair.moving, moving=True)
+def _read(pair: Pair, rule: Rule) -> _Read:
+    grid = working_grid(pair.fixed, pair.moving, rule)
+    images = _image(grid, rule, pair.fixed, moving=False), _image(grid, rule, pair.moving, moving=True)
+    return _Read(pair, rule, grid, images)
 
 
-def _image(pair: Pair, scan: Scan, *, moving: bool) -> Scaled:
+def _image(grid: Grid, rule: Rule, scan: Scan, *, moving: bool) -> Scaled:
     try:
-        return intensities(pair.grid.read(scan, moving=moving), pair.rule.window)
+        return intensities(grid.read(scan, moving=moving), rule.window)
     except DataError as error:
         raise DataError(f"{scan.path}: {error}") from error
 
 
-def _prepared(pair: Pair, images: tuple[Scaled, Scaled], folder: Path) -> _Ready:
-    (fixed, low), (moving, high) = images
-    still = pair.grid.back(np.zeros((3, *pair.grid.shape), np.float32), pair.fixed)
+def _prepared(read: _Read, folder: Path) -> _Ready:
+    pair, grid, ((fixed, low), (moving, high)) = read.pair, read.grid, read.images
+    still = grid.back(np.zeros((3, *grid.shape), np.float32), pair.fixed)
     inputs = described(pair.fixed, low), described(pair.moving, high)
     differ = difference((pair.fixed, pair.moving), (fixed, moving))
-    return _Ready(pair, prepare(folder, pair.grid.affine, fixed, moving), inputs, still, differ)
+    return _Ready(pair, read.rule, grid, prepare(folder, grid.affine, fixed, moving), inputs, still, differ)
 
 
 def _written(ready: _Ready, outcome: Outcome, folder: Path, doubts: Sequence[str]) -> list[Number]:
@@ -124,20 +140,21 @@ def _written(ready: _Ready, outcome: Outcome, folder: Path, doubts: Sequence[str
     files, found, pair, order = list[Written](), list[Number](), ready.pair, outcome.order
     remarked = list[str]()
     if outcome.displacement is not None:
-        field = pair.grid.back(outcome.displacement, pair.fixed)
+        field = ready.grid.back(outcome.displacement, pair.fixed)
         files = write_results(folder, field, pair.fixed, pair.moving)
-        found = numbers(field, ready.before, pair.fixed, pair.truth, offset=pair.grid.offset)
+        found = numbers(field, ready.before, pair.fixed, pair.truth, offset=ready.grid.offset)
         remarked = remarks(order.by.method, found, pair.truth.labels)
         _draw(ready, outcome.displacement, folder / PICTURE, _title(order, pair))
         files.append(Written(name=PICTURE, what="two planes of the pair before and after, on the grid of the method"))
-    spacing = pair.grid.as_scan.spacing
     about = About(
         fixed=ready.inputs[0],
         moving=ready.inputs[1],
         align=pair.rule.align,
-        offset=pair.grid.offset,
-        grid=pair.grid.shape,
-        grid_spacing=spacing,
+        offset=ready.grid.offset,
+        grid=ready.grid.shape,
+        grid_spacing=ready.grid.as_scan.spacing,
+        grid_from=origin_of(order, ready.rule, ready.grid),
+        seen_spacing=seen_by(order, ready.grid),
         method=order.by.method,
         weights=str(order.weights or ""),
         weights_sha256=outcome.run.checkpoint_sha,

@@ -2,9 +2,10 @@
 
 The rule: the grid is the fixed image's own, its axes turned to left, posterior and superior as far as that needs no
 interpolation; with a ``spacing``, or where it has more voxels than `MOST`, it has larger voxels over the same field of
-view. The moving image is read there at the same places in millimetres, as both headers have them, linearly; an image
-with finer voxels than the grid's is smoothed first. Intensities between two percentiles of each image, or within a
-window, become [0, 1].
+view. A network whose weights record what it has learned from is given that: voxels of that size, axes in that order,
+over the fixed image's field of view, so that what it sees has the scale that it knows. The moving image is read there
+at the same places in millimetres, as both headers have them, linearly; an image with finer voxels than the grid's is
+smoothed first. Intensities between two percentiles of each image, or within a window, become [0, 1].
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -13,7 +14,7 @@ window, become [0, 1].
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,7 +26,9 @@ from datasets.geometry import to_physical
 from datasets.own.resampling import read_on, resized, share_covered
 from datasets.own.scans import Scan
 from workflows.pair.fields import Field
+from workflows.pair.weights import Seen
 
+AXES = "LPS"  # left, posterior, superior
 Align = Literal["header", "centre"]
 MOST = 8_000_000  # voxels: some 200 x 200 x 200
 OVERLAP = 0.25  # of the fixed image's field of view that the moving one has to cover at least
@@ -33,11 +36,28 @@ OVERLAP = 0.25  # of the fixed image's field of view that the moving one has to 
 
 @dataclass(frozen=True)
 class Rule:
-    """What may be said of the grid and the intensities: voxel size in mm, a window, how the images are laid."""
+    """What may be said of the grid and the intensities.
+
+    Attributes:
+        spacing: voxel size in mm that is asked for.
+        window: the intensities that become 0 and 1.
+        align: how the images are laid before the method.
+        known: voxel size in mm along each axis of the grid that a network knows; ``spacing`` goes before it.
+        axes: where the axes of the grid point.
+    """
 
     spacing: float | None = None
     window: tuple[float, float] | None = None
     align: Align = "header"
+    known: tuple[float, float, float] | None = None
+    axes: str = AXES
+
+    def seen_by(self, network: Seen | None, shrink: int) -> Rule:
+        """Return the rule for a network that takes ``shrink`` voxels as one, of which its weights record this."""
+        if network is None:
+            return self
+        known = None if self.spacing else network.at(shrink)
+        return replace(self, known=known, axes=network.axes or self.axes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +69,7 @@ class Grid:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Voxels along left, posterior, superior."""
+        """Voxels along its axes: left, posterior, superior where no network knows others."""
         x, y, z = self.image.GetSize()
         return int(x), int(y), int(z)
 
@@ -80,7 +100,7 @@ class Grid:
 
 def working_grid(fixed: Scan, moving: Scan, rule: Rule) -> Grid:
     """Return the grid to register on; raise `DataError` where the two images hardly overlap on it."""
-    image = _resized(_turned(fixed), rule.spacing)
+    image = _resized(_turned(fixed, rule.axes), rule)
     centre = np.zeros(3) if rule.align == "header" else _centre(moving) - _centre(fixed)
     grid = Grid(image, (float(centre[0]), float(centre[1]), float(centre[2])))
     covered = share_covered(image, moving, grid.offset)
@@ -93,16 +113,18 @@ def working_grid(fixed: Scan, moving: Scan, rule: Rule) -> Grid:
     return grid
 
 
-def _turned(fixed: Scan) -> Any:
-    """Return the fixed grid with its axes in the order left, posterior, superior; oblique ones go to the closest."""
-    return sitk.DICOMOrient(sitk.Image(fixed.image), "LPS")
+def _turned(fixed: Scan, axes: str) -> Any:
+    """Return the fixed grid with its axes in an order such as LPS; oblique ones go to the closest."""
+    return sitk.DICOMOrient(sitk.Image(fixed.image), axes)
 
 
-def _resized(image: Any, wanted: float | None) -> Any:
+def _resized(image: Any, rule: Rule) -> Any:
     """Return a grid over the same field of view with voxels of the size that is wanted, or so large as they must be."""
     size, spacing = np.asarray(image.GetSize()), np.asarray(image.GetSpacing())
-    if wanted is not None:
-        return resized(image, np.full(3, wanted), "--spacing")
+    if rule.spacing is not None:
+        return resized(image, np.full(3, rule.spacing), "--spacing")
+    if rule.known is not None:
+        return resized(image, rule.known, "--weights: as they record")
     if size.prod() > MOST:
         return resized(image, np.maximum(spacing, _coarser(size * spacing, spacing)), "--spacing")
     return image

@@ -17,7 +17,7 @@ from workflows.configuration.config import merge, nearest
 from workflows.configuration.places import located
 from workflows.configuration.settings import Settings
 from workflows.pair.registering import Order
-from workflows.pair.weights import learned_by, options_of
+from workflows.pair.weights import Recorded, learned_by, recorded
 from workflows.planning.code import libraries_of
 from workflows.planning.specs import MethodSpec, modules_of
 from workflows.running.options import build, import_method
@@ -163,11 +163,11 @@ def _order(known: Settings, method: str, asked: Asked, weights: Path | None) -> 
     if weights is not None and not known.trains(method):
         raise DataError(f"--weights: {method} is no network")
     module = known.module(method)
-    own = options_of(weights, module) if weights else {}
+    kept = recorded(weights, module) if weights else Recorded()
     learned = learned_by(weights) if weights else None
     said = known.params(method, asked.like)
-    if learned and learned.shrink > 1 and "shrink" not in said:
-        own = {**own, "shrink": learned.shrink}
+    shrink = kept.shrink or (learned.shrink if learned and learned.shrink > 1 else None)
+    own = {**kept.params, "shrink": shrink} if shrink and "shrink" not in said else kept.params
     refine = known.refine(method, asked.like)
     by = MethodSpec(
         method=method,
@@ -179,7 +179,7 @@ def _order(known: Settings, method: str, asked: Asked, weights: Path | None) -> 
         refine=refine,
     )
     across = _across(by, known.module_path(method))
-    return Order(by, weights, known.time_limit(method, asked.like), across, learned)
+    return Order(by, weights, known.time_limit(method, asked.like), across, learned, kept.seen)
 
 
 def _across(by: MethodSpec, file: Path) -> bool:

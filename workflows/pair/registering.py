@@ -17,6 +17,7 @@ from benchmarks.rows import RunRow
 from datasets.case import Dataset, Pair, Writer, open_dataset
 from datasets.description import Description, TrainingSplit
 from datasets.files import Array, DataError, read_displacement, sha256
+from workflows.pair.weights import Seen
 from workflows.planning.layout import ChunkFolder
 from workflows.planning.specs import MethodSpec, RegisterSpec, RunSpec
 from workflows.running import environment
@@ -30,7 +31,8 @@ logger = logging.getLogger(__name__)
 class Order:
     """A method as it was asked for, the weights of a network, and the seconds that it may take.
 
-    ``across`` says whether it can register images of two modalities, ``learned`` what a network has learned from.
+    ``across`` says whether it can register images of two modalities, ``learned`` what a network has learned from, and
+    ``seen`` the grid of these images, as the weights record it.
     """
 
     by: MethodSpec
@@ -38,6 +40,13 @@ class Order:
     time_limit: float
     across: bool
     learned: Learned | None = None
+    seen: Seen | None = None
+
+    @property
+    def shrink(self) -> int:
+        """How many voxels along each axis the method takes as one."""
+        wanted = self.by.params.get("shrink", 1)
+        return wanted if isinstance(wanted, int) and wanted > 0 else 1
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from benchmarks.provenance import is_own, placeless
 from benchmarks.records import Learned, TrainingOutcome, read
@@ -15,8 +18,50 @@ ABOUT = "about"  # the key of a checkpoint's metadata
 ABOVE = 4  # folders above the weights in which the outcome of their training may lie
 
 
-def options_of(weights: Path, module: str) -> Mapping[str, object]:
-    """Return the options of the network that a file has the weights of, as its metadata have them."""
+@dataclass(frozen=True)
+class Seen:
+    """The images that a network has learned from, and by which factor it saw them smaller.
+
+    Attributes:
+        spacing: millimetres of a voxel along each axis, before it saw them smaller.
+        axes: where the axes point, such as LPS; empty where that is not known.
+        shrink: how many voxels along each axis the network took as one.
+    """
+
+    spacing: tuple[float, float, float]
+    axes: str = ""
+    shrink: int = 1
+
+    def at(self, shrink: int) -> tuple[float, float, float]:
+        """Return the voxel size of a grid of which a network that takes ``shrink`` voxels as one sees what it knows."""
+        first, second, third = (size * self.shrink / shrink for size in self.spacing)
+        return first, second, third
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What weights say of themselves: the network's options, ``shrink`` in training, the images they learned from.
+
+    None stands for what they do not say.
+    """
+
+    params: Mapping[str, object] = field(default_factory=dict[str, object])
+    shrink: int | None = None
+    seen: Seen | None = None
+
+
+def recorded(weights: Path, module: str) -> Recorded:
+    """Return what a file of weights records; raise `DataError` for none of such weights, or of another network."""
+    about = _metadata(weights)
+    trained_by = about.get("method", "" if is_own(module) else "nothing of this project")
+    if trained_by and trained_by not in (Path(module).stem, module.removeprefix("methods.")):
+        raise DataError(f"--weights: {weights}: of {trained_by}, while the method is of {placeless(module)}")
+    run = about.get("run") or {}
+    shrink = (run.get("params") or {}).get("shrink")
+    return Recorded(about.get("params") or {}, shrink, _seen(run.get("grid") or {}, shrink or 1))
+
+
+def _metadata(weights: Path) -> Mapping[str, Any]:
     if not weights.is_file():
         raise DataError(f"--weights: {weights}: no such file")
     from safetensors import SafetensorError, safe_open
@@ -26,10 +71,17 @@ def options_of(weights: Path, module: str) -> Mapping[str, object]:
             about = json.loads((file.metadata() or {}).get(ABOUT, "{}"))
     except (SafetensorError, ValueError, OSError) as error:
         raise DataError(f"--weights: {weights}: not a safetensors file ({one_line(error)})") from error
-    trained_by = about.get("method", "" if is_own(module) else "nothing of this project")
-    if trained_by and trained_by not in (Path(module).stem, module.removeprefix("methods.")):
-        raise DataError(f"--weights: {weights}: of {trained_by}, while the method is of {placeless(module)}")
-    return about.get("params", {})
+    return about if isinstance(about, dict) else {}
+
+
+def _seen(grid: Mapping[str, Any], shrink: int) -> Seen | None:
+    """Return the images that weights learned from; None where what they record is no grid."""
+    try:
+        first, second, third = map(float, grid.get("spacing", ()))
+    except (TypeError, ValueError):
+        return None
+    sound = all(math.isfinite(size) and size > 0 for size in (first, second, third))
+    return Seen((first, second, third), str(grid.get("orientation", "")), shrink) if sound else None
 
 
 def learned_by(weights: Path) -> Learned | None:

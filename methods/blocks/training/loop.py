@@ -28,6 +28,7 @@ from datasets.progress import progress
 from methods.blocks.precision import single_precision
 from methods.blocks.training import parallel
 from methods.blocks.training.checkpoint import CheckpointError, newest_state
+from methods.blocks.training.grid import training_grid
 from methods.blocks.training.settings import LoopOptions, learning_rate
 from methods.blocks.training.states import StateWriter
 
@@ -131,6 +132,7 @@ def run_name(
         "seed": seed,
         "dataset": data.name,
         "images": images,
+        "grid": training_grid(data),
     }
 
 
