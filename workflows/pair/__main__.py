@@ -24,11 +24,11 @@ from datasets.own.words import UNITS
 from workflows.configuration.resolve import catalogue, resolve
 from workflows.configuration.settings import Settings
 from workflows.pair.comparing import Pair, compare
-from workflows.pair.grids import Rule
 from workflows.pair.judging import Truth
 from workflows.pair.labels import read_both
 from workflows.pair.ordering import Asked, configuration, orders
 from workflows.pair.outputs import check_folder
+from workflows.pair.rule import Rule
 from workflows.running import environment
 from workflows.running.command import of_system
 

@@ -21,13 +21,13 @@ from reports.drawing.planes import planes
 from reports.drawing.registration import draw_registration
 from workflows.pair.about import About, Input, Number, Written
 from workflows.pair.fields import Field
-from workflows.pair.grids import Grid, Rule, working_grid
+from workflows.pair.grids import Grid, working_grid
 from workflows.pair.judging import Truth, numbers
 from workflows.pair.modalities import difference, warning
-from workflows.pair.networks import doubt_of, origin_of, seen_by
 from workflows.pair.outputs import PICTURE, described, made, write_about, write_results
 from workflows.pair.registering import PAIR, Order, Outcome, prepare, run
 from workflows.pair.remarks import headline, in_words, remarks
+from workflows.pair.rule import Rule, doubt_of, origin_of, seen_by
 from workflows.pair.weights import warning_of
 
 TABLE = "methods.csv"
@@ -79,7 +79,7 @@ def compare(pair: Pair, orders: Sequence[Order], out: Path, *, threads: int) -> 
     Raises:
         DataError: an image has nothing to register; nothing is written then.
     """
-    rules = [pair.rule.seen_by(each.seen, each.shrink) for each in orders]
+    rules = [pair.rule.seen_by(each.seen, each.shrink or 1) for each in orders]
     read = {rule: _read(pair, rule) for rule in dict.fromkeys(rules)}
     with made(out), tempfile.TemporaryDirectory(dir=out, prefix=".work-") as work:
         ready = {rule: _prepared(each, Path(work) / f"data{i}") for i, (rule, each) in enumerate(read.items())}
@@ -89,11 +89,13 @@ def compare(pair: Pair, orders: Sequence[Order], out: Path, *, threads: int) -> 
 def _compared(turns: Sequence[tuple[_Ready, Order]], out: Path, work: str, threads: int) -> str:
     failed, rows = "", list[dict[str, object]]()
     for ready, each in turns:
-        doubts = [warning(ready.difference, each.by.method, across=each.across), doubt_of(each, ready.rule)]
+        doubts = [warning(ready.difference, each.by.method, across=each.across)]
+        doubts += [doubt_of(each.by.method, ready.rule, each.seen, each.shrink)] if each.shrink else []
         doubts += [warning_of(each.by.method, each.learned)] if each.learned else []
         for doubt in (doubts := [doubt for doubt in doubts if doubt]):
             logger.warning("warning: %s", doubt)
-        size = f"{' x '.join(map(str, ready.grid.shape))} voxels, {origin_of(each, ready.rule, ready.grid)}"
+        where = origin_of(ready.rule, ready.grid.as_scan.spacing, each.shrink)
+        size = f"{' x '.join(map(str, ready.grid.shape))} voxels, {where}"
         logger.info("%s: registers %s; %d threads", each.by.method, size, threads)
         try:
             outcome = run(each, ready.data, Path(work) / each.by.method, threads)
@@ -146,15 +148,16 @@ def _written(ready: _Ready, outcome: Outcome, folder: Path, doubts: Sequence[str
         remarked = remarks(order.by.method, found, pair.truth.labels)
         _draw(ready, outcome.displacement, folder / PICTURE, _title(order, pair))
         files.append(Written(name=PICTURE, what="two planes of the pair before and after, on the grid of the method"))
+    spacing = ready.grid.as_scan.spacing
     about = About(
         fixed=ready.inputs[0],
         moving=ready.inputs[1],
         align=pair.rule.align,
         offset=ready.grid.offset,
         grid=ready.grid.shape,
-        grid_spacing=ready.grid.as_scan.spacing,
-        grid_from=origin_of(order, ready.rule, ready.grid),
-        seen_spacing=seen_by(order, ready.grid),
+        grid_spacing=spacing,
+        grid_from=origin_of(ready.rule, spacing, order.shrink),
+        seen_spacing=seen_by(order.shrink, spacing),
         method=order.by.method,
         weights=str(order.weights or ""),
         weights_sha256=outcome.run.checkpoint_sha,

@@ -14,9 +14,9 @@ smoothed first. Intensities between two percentiles of each image, or within a w
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk  # noqa: N813 - the library's usual name
@@ -26,38 +26,10 @@ from datasets.geometry import to_physical
 from datasets.own.resampling import read_on, resized, share_covered
 from datasets.own.scans import Scan
 from workflows.pair.fields import Field
-from workflows.pair.weights import Seen
+from workflows.pair.rule import Rule
 
-AXES = "LPS"  # left, posterior, superior
-Align = Literal["header", "centre"]
 MOST = 8_000_000  # voxels: some 200 x 200 x 200
 OVERLAP = 0.25  # of the fixed image's field of view that the moving one has to cover at least
-
-
-@dataclass(frozen=True)
-class Rule:
-    """What may be said of the grid and the intensities.
-
-    Attributes:
-        spacing: voxel size in mm that is asked for.
-        window: the intensities that become 0 and 1.
-        align: how the images are laid before the method.
-        known: voxel size in mm along each axis of the grid that a network knows; ``spacing`` goes before it.
-        axes: where the axes of the grid point.
-    """
-
-    spacing: float | None = None
-    window: tuple[float, float] | None = None
-    align: Align = "header"
-    known: tuple[float, float, float] | None = None
-    axes: str = AXES
-
-    def seen_by(self, network: Seen | None, shrink: int) -> Rule:
-        """Return the rule for a network that takes ``shrink`` voxels as one, of which its weights record this."""
-        if network is None:
-            return self
-        known = None if self.spacing else network.at(shrink)
-        return replace(self, known=known, axes=network.axes or self.axes)
 
 
 @dataclass(frozen=True, eq=False)

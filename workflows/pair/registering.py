@@ -17,7 +17,7 @@ from benchmarks.rows import RunRow
 from datasets.case import Dataset, Pair, Writer, open_dataset
 from datasets.description import Description, TrainingSplit
 from datasets.files import Array, DataError, read_displacement, sha256
-from workflows.pair.weights import Seen
+from workflows.pair.rule import Seen
 from workflows.planning.layout import ChunkFolder
 from workflows.planning.specs import MethodSpec, RegisterSpec, RunSpec
 from workflows.running import environment
@@ -43,10 +43,10 @@ class Order:
     seen: Seen | None = None
 
     @property
-    def shrink(self) -> int:
-        """How many voxels along each axis the method takes as one."""
+    def shrink(self) -> int | None:
+        """How many voxels along each axis a network takes as one; None for other methods."""
         wanted = self.by.params.get("shrink", 1)
-        return wanted if isinstance(wanted, int) and wanted > 0 else 1
+        return None if self.weights is None else wanted if isinstance(wanted, int) and wanted > 0 else 1
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,30 +12,11 @@ from typing import Any
 from benchmarks.provenance import is_own, placeless
 from benchmarks.records import Learned, TrainingOutcome, read
 from datasets.files import DataError, one_line, sha256
+from workflows.pair.rule import Seen
 from workflows.planning.layout import TrainingFolder
 
 ABOUT = "about"  # the key of a checkpoint's metadata
 ABOVE = 4  # folders above the weights in which the outcome of their training may lie
-
-
-@dataclass(frozen=True)
-class Seen:
-    """The images that a network has learned from, and by which factor it saw them smaller.
-
-    Attributes:
-        spacing: millimetres of a voxel along each axis, before it saw them smaller.
-        axes: where the axes point, such as LPS; empty where that is not known.
-        shrink: how many voxels along each axis the network took as one.
-    """
-
-    spacing: tuple[float, float, float]
-    axes: str = ""
-    shrink: int = 1
-
-    def at(self, shrink: int) -> tuple[float, float, float]:
-        """Return the voxel size of a grid of which a network that takes ``shrink`` voxels as one sees what it knows."""
-        first, second, third = (size * self.shrink / shrink for size in self.spacing)
-        return first, second, third
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ import SimpleITK as sitk  # noqa: N813 - the library's usual name
 
 from datasets.own.scans import own_locale, read_scan
 from tests.datasets.own.made import SHIFT, TURNS, interior, scene, write
-from workflows.pair.grids import Rule, working_grid
+from workflows.pair.grids import working_grid
 from workflows.pair.outputs import write_results
+from workflows.pair.rule import Rule
 
 FORMATS = (".nii", ".nii.gz", ".mha", ".mhd", ".nrrd", "")  # the last is a folder of DICOM slices
 SPACINGS = ((1.5, 1.6, 2.0), (1.2, 1.2, 3.0))

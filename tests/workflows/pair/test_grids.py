@@ -9,7 +9,8 @@ from datasets.files import DataError
 from datasets.own.resampling import intensities
 from datasets.own.scans import Scan
 from tests.datasets.own.made import SHIFT, TURNS, filled, interior, scene, smoothly
-from workflows.pair.grids import MOST, Rule, working_grid
+from workflows.pair.grids import MOST, working_grid
+from workflows.pair.rule import Rule
 
 
 def scan(image, path):

@@ -16,8 +16,9 @@ from methods.blocks.training.grid import training_grid
 from tests.datasets.own.made import scene, write
 from tests.methods import calls
 from workflows.pair.__main__ import main
-from workflows.pair.grids import Rule, working_grid
-from workflows.pair.weights import Recorded, Seen, recorded
+from workflows.pair.grids import working_grid
+from workflows.pair.rule import Rule, Seen
+from workflows.pair.weights import Recorded, recorded
 
 SHAPE, SPACING = (16, 32, 24), (2.0, 4.0, 3.0)
 AFFINE = np.array([[-2.0, 0, 0, 5], [0, 0, 3.0, 1], [0, -4.0, 0, 7], [0, 0, 0, 1]])  # axes to left, inferior, anterior
