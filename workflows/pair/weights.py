@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+
+import msgspec
 
 from benchmarks.provenance import is_own, placeless
 from benchmarks.records import Learned, TrainingOutcome, read
@@ -31,38 +31,57 @@ class Recorded:
     seen: Seen | None = None
 
 
+@dataclass(frozen=True)
+class _Grid:
+    spacing: tuple[float, float, float]
+    orientation: str = ""
+
+
+@dataclass(frozen=True)
+class _Options:
+    shrink: int | None = None
+
+
+@dataclass(frozen=True)
+class _Run:
+    params: _Options = field(default_factory=_Options)
+    grid: _Grid | None = None
+
+
+@dataclass(frozen=True)
+class _About:
+    """A checkpoint's metadata, as far as they are read here."""
+
+    method: str = ""
+    params: Mapping[str, object] = field(default_factory=dict[str, object])
+    run: _Run = field(default_factory=_Run)
+
+
 def recorded(weights: Path, module: str) -> Recorded:
     """Return what a file of weights records; raise `DataError` for none of such weights, or of another network."""
     about = _metadata(weights)
-    trained_by = about.get("method", "" if is_own(module) else "nothing of this project")
+    trained_by = about.method or ("" if is_own(module) else "nothing of this project")
     if trained_by and trained_by not in (Path(module).stem, module.removeprefix("methods.")):
         raise DataError(f"--weights: {weights}: of {trained_by}, while the method is of {placeless(module)}")
-    run = about.get("run") or {}
-    shrink = (run.get("params") or {}).get("shrink")
-    return Recorded(about.get("params") or {}, shrink, _seen(run.get("grid") or {}, shrink or 1))
+    shrink, grid = about.run.params.shrink, about.run.grid
+    sound = grid is not None and all(math.isfinite(size) and size > 0 for size in grid.spacing)
+    seen = Seen(grid.spacing, grid.orientation, shrink or 1) if grid is not None and sound else None
+    return Recorded(about.params, shrink, seen)
 
 
-def _metadata(weights: Path) -> Mapping[str, Any]:
+def _metadata(weights: Path) -> _About:
     if not weights.is_file():
         raise DataError(f"--weights: {weights}: no such file")
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(weights, "np") as file:
-            about = json.loads((file.metadata() or {}).get(ABOUT, "{}"))
+            text = (file.metadata() or {}).get(ABOUT, "{}")
+        return msgspec.json.decode(text, type=_About)
+    except msgspec.ValidationError:  # of somebody else's making
+        return _About()
     except (SafetensorError, ValueError, OSError) as error:
         raise DataError(f"--weights: {weights}: not a safetensors file ({one_line(error)})") from error
-    return about if isinstance(about, dict) else {}
-
-
-def _seen(grid: Mapping[str, Any], shrink: int) -> Seen | None:
-    """Return the images that weights learned from; None where what they record is no grid."""
-    try:
-        first, second, third = map(float, grid.get("spacing", ()))
-    except (TypeError, ValueError):
-        return None
-    sound = all(math.isfinite(size) and size > 0 for size in (first, second, third))
-    return Seen((first, second, third), str(grid.get("orientation", "")), shrink) if sound else None
 
 
 def learned_by(weights: Path) -> Learned | None:
