@@ -21,11 +21,13 @@ onstart:
 
 
 onsuccess:
+    meter.keep_runner(LAYOUT.results)
     if lines := unavailable.forget(PLAN):
         sys.exit("\n".join(f"WarpBench: {line}" for line in lines))
 
 
 onerror:
+    meter.keep_runner(LAYOUT.results)
     for line in dict.fromkeys(
         [
             *guard.errors_in_logs(LAYOUT.logs, LOGS_BEFORE),

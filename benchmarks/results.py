@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Literal, get_args, get_type_hints
 
@@ -13,13 +14,15 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pandas.api.types import union_categoricals
 
 from benchmarks.records import UNAVAILABLE, Status
 from benchmarks.rows import MetricRow, RunRow, TimingRow
 from datasets.files import DataError, replacing
 
 Kind = Literal["metrics", "runs", "timing"]
-Rows = pd.DataFrame | Sequence[MetricRow | RunRow | TimingRow] | Sequence[Mapping[str, object]]
+Row = MetricRow | RunRow | TimingRow
+Rows = pd.DataFrame | Sequence[Row] | Sequence[Mapping[str, object]]
 
 # ``unavailable`` is only of timed calls: what could not run for want of a library or a device has no other rows.
 STATUSES = (*get_args(Status), UNAVAILABLE)
@@ -35,6 +38,8 @@ KEYS: Mapping[Kind, tuple[str, ...]] = {
 }
 RUN_LEVEL = "*"  # the pair of a row that is of a whole run, such as the size of a network
 VALUE: Mapping[Kind, str] = {"metrics": "value", "timing": "seconds"}  # what a failed row lacks
+PIECE = 4096  # rows that `gather` holds as objects, a kilobyte each
+GROUP = 2**17  # rows that `write` turns into Parquet's form at a time
 DEFINED = ("tre", "folding_count", "parameters", "macs")  # metrics that no sound pair leaves without a number
 _ARROW: Mapping[object, pa.DataType] = {
     str: pa.string(),
@@ -65,9 +70,10 @@ def write(path: Path, rows: Rows, kind: Kind) -> None:
     reason, and a key that occurs twice.
     """
     path = Path(path)
-    table = _table(validate(rows, kind, where=str(path)), kind, str(path))
-    with replacing(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+    frame, schema = validate(rows, kind, where=str(path)), pa.schema(COLUMNS[kind].items())
+    with replacing(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as out:
+        for start in range(0, max(len(frame), 1), GROUP):
+            out.write_table(_table(frame.iloc[start : start + GROUP], kind, str(path)))
 
 
 def encode(rows: Rows, kind: Kind) -> bytes:
@@ -109,6 +115,35 @@ def concat(paths: Iterable[Path], kind: Kind = "metrics") -> pd.DataFrame:
     if not frames:
         return _frame([], kind, "concat")
     return validate(pd.concat(frames, ignore_index=True), kind, where=f"{len(frames)} {kind} tables together")
+
+
+def gather(rows: Iterable[Row], kind: Kind, *, where: str = "rows") -> pd.DataFrame:
+    """Return the frame of `validate` from rows that come one after the other; its texts are categories, in order.
+
+    A row takes some 30 bytes, where a list of rows takes a kilobyte for each.
+    """
+    pieces = [_compact(_frame(piece, kind, where)) for piece in _pieces(iter(rows))]
+    if not pieces:
+        return validate([], kind, where=where)
+    columns = {name: _joined([piece[name] for piece in pieces]) for name in COLUMNS[kind]}
+    pieces.clear()
+    return validate(pd.DataFrame(columns, copy=False), kind, where=where)
+
+
+def _pieces(rows: Iterator[Row]) -> Iterator[list[Row]]:
+    while piece := list(islice(rows, PIECE)):
+        yield piece
+
+
+def _compact(frame: pd.DataFrame) -> pd.DataFrame:
+    texts = [name for name in frame if pd.api.types.is_string_dtype(frame[name])]
+    return frame.astype(dict.fromkeys(texts, "category"))
+
+
+def _joined(pieces: Sequence[pd.Series]) -> pd.Series:
+    if all(isinstance(piece.dtype, pd.CategoricalDtype) for piece in pieces):
+        return pd.Series(union_categoricals(pieces, sort_categories=True))
+    return pd.concat(pieces, ignore_index=True)
 
 
 def validate(rows: Rows, kind: Kind, *, where: str = "rows") -> pd.DataFrame:

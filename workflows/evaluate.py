@@ -11,7 +11,6 @@ registering anew.
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from functools import lru_cache
@@ -52,8 +51,8 @@ def evaluate(spec: EvaluateSpec) -> None:
     _check_pairs(registrations, data, spec)
     judged = chunk.judged(_judgement(spec, registrations.run.run, data.description))
     before = results.read(judged, "metrics") if judged.exists() else None
-    found = list(_rows(spec, registrations, data, truth, before))
-    rows = results.validate(found, "metrics", where=str(chunk.registrations))
+    found = _rows(spec, registrations, data, truth, before)
+    rows = results.gather(found, "metrics", where=str(chunk.registrations))
     if spec.keep == "extremes":
         results.write(judged, rows, "metrics")
         for stale in {*chunk.folder.glob(chunk.judged("*").name)} - {judged}:
@@ -94,7 +93,7 @@ def _rows(
             **measured,
         )
 
-    known, chunk = _judged(before), ChunkFolder(spec.folder)
+    known, chunk = _Judged(before), ChunkFolder(spec.folder)
     done = {record.pair: record for record in registrations.pairs if record.status == "ok"}
     # Both directions of a pair come one after the other: each is read once.
     read_once = lru_cache(maxsize=2)(lambda name: _displacement(chunk, done[name]))
@@ -106,7 +105,7 @@ def _rows(
         if record.status == "ok":
             yield row(record.pair, _cost("peak_memory", record.peak_memory))
             pair = Pair.from_name(record.pair)
-            measured = [] if chunk.displacement(pair).exists() else known.get(record.pair, [])
+            measured = [] if chunk.displacement(pair).exists() else known.rows(record.pair)
             if not measured:
                 back = pair.reversed
                 there = back.name in done and chunk.displacement(back).exists()
@@ -195,8 +194,8 @@ def lost_pairs(spec: EvaluateSpec) -> set[str]:
         return set()
     about = open_dataset(spec.data).description
     tables = {run: chunk.judged(_judgement(spec, run, about)) for run in {each.run for each in records}}
-    known = {run: _judged(results.read(path, "metrics")) for run, path in tables.items() if path.exists()}
-    return {each.pair for each in records if each.pair not in known.get(each.run, {})}
+    known = {run: _Judged(results.read(path, "metrics")).pairs for run, path in tables.items() if path.exists()}
+    return {each.pair for each in records if each.pair not in known.get(each.run, ())}
 
 
 def _gone(record: PairRecord, chunk: ChunkFolder) -> bool:
@@ -209,14 +208,23 @@ def forget(chunk: ChunkFolder, pairs: Collection[str]) -> None:
     keep_lines(chunk.records, [each for each in read_lines(chunk.records, PairRecord) if each.pair not in pairs])
 
 
-def _judged(before: pd.DataFrame | None) -> dict[str, list[Row]]:
-    """Return what the judge found earlier of each pair; not its cost, which the registration gave."""
-    found: dict[str, list[Row]] = defaultdict(list)
-    if before is not None:
-        rows = before[~before.metric.isin(["seconds", "peak_memory"])]
-        for pair, row in zip(rows.pair, rows[list(Row.__annotations__)].to_dict("records"), strict=True):
-            found[pair].append(cast(Row, row))
-    return found
+class _Judged:
+    """What the judge found earlier of each pair; not its cost, which the registration gave."""
+
+    def __init__(self, before: pd.DataFrame | None) -> None:
+        rows = results.validate([], "metrics") if before is None else before
+        self._rows = rows.loc[~rows.metric.isin(["seconds", "peak_memory"]), ["pair", *Row.__annotations__]]
+        self._places = self._rows.groupby("pair").indices
+
+    @property
+    def pairs(self) -> Collection[str]:
+        """The names of the pairs that have rows."""
+        return cast(Collection[str], self._places.keys())
+
+    def rows(self, pair: str) -> list[Row]:
+        """Return the rows of a pair, none where it has none; they are made anew each time, for they are large."""
+        found = self._rows.iloc[self._places.get(pair, [])].drop(columns="pair")
+        return cast(list[Row], found.to_dict("records"))
 
 
 def _cost(name: str, value: float | None) -> Row:

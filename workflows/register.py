@@ -61,8 +61,11 @@ PATIENCE = 60.0  # seconds in which the orphan of a killed run, which must not w
 Answer = TypeVar("Answer", Greeting, Reply)
 
 
-def register(spec: RegisterSpec, threads: int) -> None:
-    """Register the chunk's pairs that have no record yet, then write registrations.json."""
+def register(spec: RegisterSpec, threads: int) -> float:
+    """Register the chunk's pairs that have no record yet, then write registrations.json.
+
+    Return the CPU seconds that the method took to be ready.
+    """
     chunk, data = ChunkFolder(spec.folder), open_dataset(spec.run.data)
     chunk.folder.mkdir(parents=True, exist_ok=True)
     data.check_files()
@@ -78,6 +81,7 @@ def register(spec: RegisterSpec, threads: int) -> None:
             logger.warning("not available, nothing is registered: %s", unavailable)
     done = [] if unavailable else [session.records[pair.name] for pair in session.pairs]
     write(chunk.registrations, Registrations(run=about.run, cost=about.cost, pairs=done, unavailable=unavailable))
+    return session.load_cpu
 
 
 def _alone(chunk: ChunkFolder) -> AbstractContextManager[object]:
@@ -102,6 +106,7 @@ class Session:
         self.pairs: Sequence[Pair] = pairs_of(data.test_pairs, spec.chunk, spec.chunks)
         self.run = run_id(spec, threads, data.description, training)
         self.records: dict[str, PairRecord] = {}
+        self.load_cpu = 0.0
 
     def row(self, found: Mapping[str, str] | None = None) -> RunRow:
         """Return where the numbers of this run come from; what a method has ``found`` out stands with its options."""
@@ -162,6 +167,7 @@ class Session:
             return greeting
         finally:
             worker.stop()
+            self.load_cpu = worker.load_cpu
 
     def _register(self, worker: Worker, pair: Pair) -> Reply:
         asked = request(self.spec.run, self.data, pair, self.chunk.displacement(pair))
@@ -249,10 +255,11 @@ def _summary(reply: Reply) -> str:
 if __name__ == "__main__":
     with job(RegisterSpec, __doc__) as this:
         began = time.perf_counter()
-        register(this.spec, this.threads)
+        this.meter.mark("register", starting=register(this.spec, this.threads))
         logger.info("registered in %.1f s", time.perf_counter() - began)
         if this.spec.judging:
             check_convention(this.spec)
             began = time.perf_counter()
             evaluate(this.spec.judging)
+            this.meter.mark("judge")
             logger.info("judged in %.1f s", time.perf_counter() - began)

@@ -32,13 +32,14 @@ from workflows.planning.specs import PaperSizeSpec, RunSpec, TimingSpec
 from workflows.running.command import job
 from workflows.running.messages import Reply, start
 from workflows.running.supervisor import Worker
+from workflows.spending.meter import Meter
 from workflows.timed.alone import alone
 from workflows.timed.contest import Bench, Contest, Contestant, benches_for, together
 
 logger = logging.getLogger(__name__)
 
 
-def timing(spec: TimingSpec, threads: int) -> None:
+def timing(spec: TimingSpec, threads: int, meter: Meter | None = None) -> None:
     """Write timing.parquet: one row a call."""
     rows: list[TimingRow] = []
     networks: list[PaperNetwork] = []
@@ -50,6 +51,8 @@ def timing(spec: TimingSpec, threads: int) -> None:
             data.check_files()
             for bench in benches:
                 rows += _time(chosen, data, spec, bench)
+        if meter:
+            meter.mark("timing")
         if spec.paper:
             found = Networks.of(spec.paper.methods, spec.paper.grid)
             networks, rows = found.shared(), [*rows, *_at_paper_size(spec, spec.paper, found, benches)]
@@ -127,4 +130,5 @@ def _contestant(run: RunSpec, data: Dataset, spec: TimingSpec, bench: Bench) -> 
 
 if __name__ == "__main__":
     with job(TimingSpec, __doc__) as this:
-        timing(this.spec, this.threads)
+        timing(this.spec, this.threads, this.meter)
+        this.meter.mark("timing at the papers' size")

@@ -26,6 +26,7 @@ from workflows.running.machine import MachineError
 from workflows.running.messages import sound_weights
 from workflows.running.options import build, import_method
 from workflows.running.watcher import Watcher
+from workflows.spending.meter import START, Meter
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ class _Update:
     iteration: int
 
 
-def train(spec: TrainSpec, threads: int) -> None:
+def train(spec: TrainSpec, threads: int, meter: Meter | None = None) -> None:
     """Train, resuming from the state of an interrupted run of the same code, data and options."""
     here, data = TrainingFolder(spec.folder), open_dataset(spec.data)
     data.check_files()  # data that cannot be read are no failed training, and cost no state of an earlier one
@@ -45,6 +46,8 @@ def train(spec: TrainSpec, threads: int) -> None:
     outcome = TrainingOutcome(dataset=spec.dataset, method=spec.by.method, seed=spec.by.seed, status="ok", reason="")
     try:
         module, teacher = import_method(spec.by.module), _teacher(spec)  # before states of other trainings go
+        if meter:
+            meter.mark(START)
         state = _state_folder(here, spec, data.description, teacher)
         outcome = replace(outcome, kept=str(state))
         outcome = replace(outcome, learned=_learned(module, spec, data.description, teacher))
@@ -155,4 +158,4 @@ def _state_folder(here: TrainingFolder, spec: TrainSpec, about: Description, tea
 
 if __name__ == "__main__":
     with job(TrainSpec, __doc__) as this:
-        train(this.spec, this.threads)
+        train(this.spec, this.threads, this.meter)

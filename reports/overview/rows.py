@@ -11,10 +11,12 @@ import pandas as pd
 
 from benchmarks.metrics import METRICS
 from benchmarks.ranking import Quote, default_quote, quote
+from benchmarks.ranking import values as values_of
+from benchmarks.statistics import Sample, generalisation
 from datasets.case import Described
 from datasets.description import Pair
 from reports.reading.run import Run
-from reports.reading.summary import Tally, parameters, per_pair, tallies
+from reports.reading.summary import Tally, parameters, tallies
 from reports.reading.timed import Calls, Sought
 
 NAN = float("nan")
@@ -25,9 +27,11 @@ TIMED = Quote("seconds", "timed", "all")  # the calls of the timing run
 class Summary:
     """One number of a method on a data set, and all that goes with it.
 
-    ``n`` counts pairs, over which the seeds are averaged, and ``subjects`` the subjects in them. ``sd`` is over pairs
-    (n - 1): pairs share subjects, so that it is no spread over these. ``tried``, ``failed`` and ``not_applicable``
-    count pairs too. ``before`` is the mean of the identity control over the same pairs.
+    ``n`` counts pairs, over which the seeds are averaged, and ``subjects`` the subjects in them. ``half_width`` is half
+    of the mean's 95 % interval over subjects and over ``trainings``, of which a method that does not learn has none;
+    NaN where all pairs are of the same subjects. ``sd`` is over pairs (n - 1): pairs share subjects, so that it is no
+    spread over these. ``tried``, ``failed`` and ``not_applicable`` count pairs too. ``before`` is the mean of the
+    identity control over the same pairs.
 
     ``best`` marks the best number, as displayed, over the ``compared`` pairs that all compared methods have in common;
     those that failed on a pair take no part. It marks none that is not better than before registration, and no tie
@@ -45,12 +49,14 @@ class Summary:
     higher_is_better: bool
     statistic: Literal["mean", "median"]
     mean: float
+    half_width: float = NAN
     sd: float = NAN
     median: float = NAN
     q1: float = NAN
     q3: float = NAN
     n: int
     subjects: int = 0
+    trainings: int = 0
     before: float = NAN
     tried: int
     failed: int
@@ -113,9 +119,11 @@ def summarise(run: Run, dataset: Described, quotes: Sequence[Quote]) -> list[Sum
     """Return a row for each quote and method on one data set."""
     found, counts = [], tallies(run.rows_of(dataset.name), dataset.name)
     for wanted in quotes:
-        values = per_pair(run.rows_of(dataset.name), dataset.name, wanted)
+        registered = values_of(run.rows_of(dataset.name), dataset.name, wanted)
+        values = {str(method): group.groupby("pair").value.mean() for method, group in registered.groupby("method")}
         rows = [_summary(dataset, name, wanted, values, counts.get(name, Tally())) for name in run.ordered]
-        rows = [replace(row, subjects=_subjects(dataset, values[row.method].index)) if row.n else row for row in rows]
+        samples = {str(name): _sample(run, dataset, str(name), group) for name, group in registered.groupby("method")}
+        rows = [_over_subjects(row, samples[row.method]) if row.n else row for row in rows]
         # Seconds of accuracy runs were taken beside other work: they are shown, and no method is best by them.
         found += rows if wanted.metric == "seconds" else _compare(rows, values, run.contestants)
     return found
@@ -156,8 +164,17 @@ def _summary(
     )
 
 
-def _subjects(dataset: Described, pairs: Iterable[str]) -> int:
-    return len(dataset.description.subjects_of(map(Pair.from_name, pairs)))
+def _sample(run: Run, dataset: Described, method: str, registered: pd.DataFrame) -> Sample:
+    """Return the numbers of a method with their subjects, and with their seeds where each is a training of its own."""
+    learned = run.methods[method].kind == "learned"
+    rows = registered if learned else registered.groupby("pair", as_index=False).value.mean().assign(seed=None)
+    subjects = {pair: tuple(dataset.description.subjects_of([Pair.from_name(pair)])) for pair in rows.pair.unique()}
+    return Sample(rows.value.to_numpy(float), [subjects[pair] for pair in rows.pair], list(rows.seed))
+
+
+def _over_subjects(row: Summary, sample: Sample) -> Summary:
+    found = generalisation(sample, level=0.95)
+    return replace(row, half_width=found.half_width, subjects=found.subjects, trainings=found.trainings)
 
 
 def _compare(rows: Sequence[Summary], values: Mapping[str, pd.Series], contestants: Sequence[str]) -> list[Summary]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Sequence
 
 from benchmarks.metrics import METRICS
@@ -19,7 +20,8 @@ BOLD = (
     "Bold: best over the pairs that all compared methods have, where better than before registration, no tie at zero; "
     "controls and methods with failed pairs are not compared."
 )
-SHARED = "SD over pairs: pairs share subjects, so that it is no spread over subjects."
+INTERVAL = "±: half of the mean's 95 % interval over subjects and trainings; the SD over pairs is in the CSV file."
+ONE_TRAINING = "Networks with one training: over subjects alone, another training may lie outside."
 
 
 def accuracy_table(run: Run, rows: Sequence[Summary]) -> Table:
@@ -34,7 +36,7 @@ def accuracy_table(run: Run, rows: Sequence[Summary]) -> Table:
         ]
         for method in run.ordered
     ]
-    caption = "Accuracy of every method on every data set: mean ± SD over pairs. Best method in bold."
+    caption = "Accuracy of every method on every data set: mean over pairs ± half of its 95 % interval. Best in bold."
     shown = [row for name, wanted in quotes.items() if wanted for row in here[name] if row.quote == wanted]
     return Table(caption, heads, lines, (*_notes(run, shown, run.datasets.values()), *run.unavailable_notes()))
 
@@ -57,7 +59,7 @@ def dataset_table(run: Run, rows: Sequence[Summary], dataset: Described) -> Tabl
         if method in counts  # the profile need not run each method on each data set
     ]
     title = dataset.description.display_title
-    caption = f"{title}: mean ± SD over {_extent(here)} (time: median). Best method in bold."
+    caption = f"{title}: mean over {_extent(here)} ± half of its 95 % interval (time: median). Best in bold."
     notes = [*_notes(run, here, [dataset]), *run.unavailable_notes(dataset.name), *_still_notes(run, dataset)]
     notes += [note for method in run.ordered if method in counts for note in _given_notes(run, here, method)]
     return Table(caption, heads, lines, notes)
@@ -91,12 +93,12 @@ def label_table(run: Run, rows: Sequence[Summary], dataset: Described) -> Table 
     ]
     heads = [Head("Structure", number=False), *(Head(name_cell(run, method).text) for method in shown)]
     title, protocol = dataset.description.display_title, here[0].protocol
-    caption = f"{title}: Dice ↑ per structure ({protocol}), mean ± SD over {_extent(here)}."
+    caption = f"{title}: Dice ↑ per structure ({protocol}), mean over {_extent(here)} ± half of its 95 % interval."
     return Table(caption, heads, lines, (*_notes(run, here, [dataset]),))
 
 
 def _notes(run: Run, rows: Sequence[Summary], datasets: Collection[Described]) -> Iterator[str]:
-    """Say by which rule numbers are bold, what an SD is of, and which numbers no registration made."""
+    """Say by which rule numbers are bold, what an interval is over, and which numbers no registration made."""
     rows, datasets = [row for row in rows if row.quote != TIMED], list(datasets)
     yield BOLD
     for about in (dataset.description for dataset in datasets):
@@ -105,8 +107,10 @@ def _notes(run: Run, rows: Sequence[Summary], datasets: Collection[Described]) -
     yield from dict.fromkeys(_common(run, row) for row in rows if 0 < row.compared < row.n)
     if any(row.failed and row.n for row in rows):
         yield PARTIAL
-    if any(_shared(dataset) for dataset in datasets):
-        yield SHARED
+    if not all(math.isnan(row.half_width) for row in rows):
+        yield INTERVAL
+    if any(row.trainings == 1 for row in rows):
+        yield ONE_TRAINING
     if any(map(drawn, datasets)) and "identity" in run.ordered and any(row.metric == "tre" for row in rows):
         yield DRAWN
 
@@ -114,12 +118,6 @@ def _notes(run: Run, rows: Sequence[Summary], datasets: Collection[Described]) -
 def _common(run: Run, row: Summary) -> str:
     about = f"{METRICS[row.metric].short} on {run.titles[row.dataset]}"
     return f"{about}: compared over {row.compared} pairs, for not every method has all of them."
-
-
-def _shared(dataset: Described) -> bool:
-    """Return whether any subject is in more than one pair."""
-    about, pairs = dataset.description, dataset.test_pairs
-    return sum(len(about.subjects_of([pair])) for pair in pairs) > len(about.subjects_of(pairs))
 
 
 def _extent(rows: Sequence[Summary]) -> str:
@@ -155,12 +153,12 @@ def quote_head(quote: Quote) -> Head:
 
 
 def quote_cell(row: Summary | None) -> Text:
-    """Return ``mean ± SD``, or the median alone as for seconds; a dagger where some of the method's pairs failed."""
+    """Return the mean ± half of its interval, or the median alone as for seconds; a dagger where pairs failed."""
     if row is None or not row.n:
         return Text("failed", muted=True, outcome=True) if row and row.failed else NOTHING
     text = quantity(row.metric, row.shown)
-    if row.statistic == "mean" and row.n > 1:
-        text += f" ± {quantity(row.metric, row.sd)}"
+    if row.statistic == "mean" and not math.isnan(row.half_width):
+        text += f" ± {quantity(row.metric, row.half_width)}"
     return Text(text + (" †" if row.failed else ""), best=row.best)
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import provenance, results
-from benchmarks.rows import TimingRow
+from benchmarks.rows import MetricRow, TimingRow
 
 ROW = {
     "dataset": "phantom", "pair": "a__b", "method": "identity", "seed": 0, "metric": "dice", "protocol": "nearest",
@@ -46,6 +46,40 @@ def test_tables_do_not_depend_on_the_order_of_rows(tmp_path):
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
     results.write(tmp_path / "two", [{**row, "value": row["value"] + 1e-15} for row in table], "metrics")
     assert (tmp_path / "one").read_bytes() != (tmp_path / "two").read_bytes()
+
+
+def test_rows_gathered_piece_by_piece_are_those_of_a_list(tmp_path, monkeypatch):
+    table = [MetricRow(**row) for row in [*rows(), FAILED, {**ROW, "pair": "*", "metric": "macs", "value": 7}]][::-1]
+    results.write(tmp_path / "list", table, "metrics")
+    monkeypatch.setattr(results, "PIECE", 3)
+    results.write(tmp_path / "gathered", results.gather(iter(table), "metrics"), "metrics")
+    assert (tmp_path / "gathered").read_bytes() == (tmp_path / "list").read_bytes()
+    results.write(tmp_path / "none", [], "metrics")
+    results.write(tmp_path / "gathered", results.gather(iter(()), "metrics"), "metrics")
+    assert (tmp_path / "gathered").read_bytes() == (tmp_path / "none").read_bytes()
+
+
+def test_gathered_rows_that_break_the_schema_are_refused():
+    with pytest.raises(results.ResultsError, match="there: 1 rows repeat a key, first phantom, a__b"):
+        results.gather(iter([MetricRow(**ROW)] * 2), "metrics", where="there")
+    with pytest.raises(results.ResultsError, match="column unit must be string, got 3"):
+        results.gather(iter([MetricRow(**{**ROW, "unit": 3}), MetricRow(**FAILED)]), "metrics")
+
+
+def test_gathered_rows_take_little_memory(monkeypatch):
+    many = (
+        MetricRow(**{**ROW, "pair": f"case{pair}__other", "seed": seed}) for pair in range(40) for seed in range(50)
+    )
+    monkeypatch.setattr(results, "PIECE", 100)
+    taken = results.gather(many, "metrics").memory_usage(deep=True).sum()
+    assert taken / 2000 < 40
+
+
+def test_a_table_written_in_groups_is_read_as_one(tmp_path, monkeypatch):
+    results.write(tmp_path / "whole", rows(), "metrics")
+    monkeypatch.setattr(results, "GROUP", 3)
+    results.write(tmp_path / "groups", rows(), "metrics")
+    pd.testing.assert_frame_equal(*(results.read(tmp_path / name, "metrics") for name in ("groups", "whole")))
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ import pytest
 from benchmarks.records import PairRecord, keep_lines, read_lines
 from tests.workflows.documents import scripts
 from tests.workflows.pipeline_inputs import N_PAIRS, TINY, records, run
+from workflows.spending import table
+from workflows.spending.meter import JOBS, RUNNER
 
 pytestmark = pytest.mark.early
 
@@ -34,6 +36,19 @@ def test_one_command_makes_rows_tables_figures_and_page(finished):
     seconds = metrics[(metrics.metric == "seconds") & (metrics.status == "ok")]
     assert seconds.groupby("method").size().to_dict() == {"demons": N_PAIRS, "identity": N_PAIRS, "truth": N_PAIRS}
     assert set(pd.read_parquet(report.parent / "timing.parquet").method) == {"demons"}
+
+
+def test_the_run_has_noted_what_its_jobs_took(finished):
+    account = table.read(finished / "results" / "tiny")
+    assert {spent.step for spent in account.noted} == {
+        *("prepare", "register", "collect", "timing", "export", "report"),
+        RUNNER,
+    }
+    took = {line.kind: line.seconds for line in table.lines(account)}
+    assert all(seconds > 0 for kind, seconds in took.items() if kind != table.REST)
+    [runner] = [spent for spent in account.noted if spent.step == RUNNER]
+    jobs = sum(sum(spent.parts.values()) for spent in account.noted if spent is not runner)
+    assert 0 < jobs <= runner.parts[JOBS]
 
 
 def test_scipy_works_out_a_number_of_the_run_as_the_page_for_doubts_says(finished):

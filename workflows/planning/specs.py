@@ -30,11 +30,21 @@ class Spec:
     @property
     def mark(self) -> Path:
         """The file that says which specification the results of the step were made by (`planning.marks`)."""
-        return self.folder / f".{type(self).__name__.removesuffix('Spec').lower()}"
+        return self.folder / f".{self.step}"
+
+    @property
+    def step(self) -> str:
+        """The step that it is of."""
+        return type(self).__name__.removesuffix("Spec").lower()
 
     @property
     def job(self) -> str:
         """The job in a file's name or a line of a log; empty where a step has but one."""
+        return ""
+
+    @property
+    def of(self) -> str:
+        """The method that the step is of; empty where it is of none."""
         return ""
 
 
@@ -132,6 +142,11 @@ class TrainSpec(Spec):
         """The job in a file's name or a line of a log."""
         return f"{self.dataset}-{self.by.method}-seed{self.by.seed}"
 
+    @property
+    def of(self) -> str:
+        """The method that is trained."""
+        return self.by.method
+
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateSpec:
@@ -166,6 +181,11 @@ class RegisterSpec(Spec):
     def job(self) -> str:
         """The job in a file's name or a line of a log."""
         return f"{self.run.dataset}-{self.run.by.method}-seed{self.run.by.seed}-chunk{self.chunk}"
+
+    @property
+    def of(self) -> str:
+        """The method that registers."""
+        return self.run.by.method
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ from workflows.planning import capacity, code, marks, plan
 from workflows.planning.spec_files import SpecFiles
 from workflows.planning.wildcards import Wildcards
 from workflows.running import guard, machine, runner, stale, unavailable
+from workflows.spending import meter
 
 
 def claimed_threads():

@@ -20,16 +20,18 @@ from workflows.planning.marks import marking
 from workflows.planning.specs import Spec
 from workflows.running import environment
 from workflows.running.runner import UNEXPECTED, end_with_runner
+from workflows.spending.meter import START, Meter, keep
 
 T = TypeVar("T", bound=Spec)
 
 
 @dataclass(frozen=True)
 class Job(Generic[T]):
-    """A step as the command line asks for it: its specification, and how many threads it may use."""
+    """A step as the command line asks for it: its specification, how many threads it may use, and what it takes."""
 
     spec: T
     threads: int
+    meter: Meter
 
 
 @contextlib.contextmanager
@@ -49,10 +51,13 @@ def job(kind: type[T], usage: str | None) -> Iterator[Job[T]]:
     for stop in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(stop, _stopped)
     try:
-        spec = read(arguments.specification, kind)
+        spec, meter = read(arguments.specification, kind), Meter()
         _log(spec.job)
+        meter.mark(START)
         with marking(spec):
-            yield Job(spec, arguments.threads)
+            yield Job(spec, arguments.threads, meter)
+        meter.mark(spec.step)
+        keep(arguments.specification, meter.spent(spec.step, spec.job, spec.of))
     except KeyboardInterrupt:
         sys.exit("error: stopped before its end; run again to go on")
     except DataError as error:  # of data, results or settings

@@ -43,6 +43,7 @@ class Greeting:
     """The child's answer once it has loaded its method, or why it could not.
 
     ``told`` is what the method says that it has found out, ``found`` what of it a run has to record, by name.
+    ``load_cpu`` are the CPU seconds of the child until then, its start included.
     """
 
     status: str
@@ -50,6 +51,7 @@ class Greeting:
     told: str = ""
     found: dict[str, str] = field(default_factory=dict)
     load_seconds: float = 0.0
+    load_cpu: float = 0.0
     cost: dict[str, float] = field(default_factory=dict)
 
 

@@ -69,12 +69,14 @@ class Worker:
     """A supervised child that holds one method.
 
     ``log`` collects what the method prints. The child starts at the first request and again after each death.
+    ``load_cpu`` are the CPU seconds that its starts have taken.
     """
 
     message: Start
     log: Path
     child: Child | None = None
     greeting: Greeting | None = None
+    load_cpu: float = 0.0
 
     @property
     def process(self) -> int:
@@ -132,6 +134,7 @@ class Worker:
         answer = self._answer(self.child, LOAD_LIMIT, "load")
         if isinstance(answer, bytes):
             self.greeting = decode(answer, Greeting)
+            self.load_cpu += self.greeting.load_cpu
         else:  # a crash before anything was asked of the method
             status = UNAVAILABLE if answer.status == "failed" else answer.status
             self.greeting = Greeting(status=status, reason=answer.reason)

@@ -56,7 +56,14 @@ def main() -> None:
             _pin(message.cores)  # not before: those that are loaded at once would share a core
             load_seconds, told = time.perf_counter() - started, str(getattr(method.register, "told", ""))
             found = dict(getattr(method.register, "found", {}))
-            ready = Greeting(status="ok", told=told, found=found, load_seconds=load_seconds, cost=_cost(message))
+            ready = Greeting(
+                status="ok",
+                told=told,
+                found=found,
+                load_seconds=load_seconds,
+                load_cpu=time.process_time(),
+                cost=_cost(message),
+            )
         except Exception as error:
             traceback.print_exc()
             status = MACHINE if isinstance(error, DataError) else _status(error, "load")  # weights that cannot be used
