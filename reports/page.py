@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -24,14 +25,14 @@ from reports.claims.table import claims_frame
 from reports.drawing.html import cite
 from reports.overview.accuracy_time import accuracy_time
 from reports.overview.cases import shown_ranks
-from reports.overview.costs import cost_frame, cost_table
+from reports.overview.costs import cost_table, frame_of_costs
 from reports.overview.failures import failure_frame, failure_table
 from reports.overview.frontier import Frontier, clock, frontiers
-from reports.overview.rows import frame_of, label_rows, overview_rows
-from reports.overview.section import Drawing, Numbers, Section, keep_drawing, make_section
-from reports.overview.spread import movable, spread_frame, spreads
+from reports.overview.rows import frame_of
+from reports.overview.section import Drawing, Section, keep_drawing, make_section
+from reports.overview.spread import Spread, movable, spread_frame, spreads
 from reports.overview.tables import accuracy_table
-from reports.overview.timing import how_to_time, timing_frame, timings
+from reports.overview.timing import Timing, how_to_time, timing_frame, timings
 from reports.paper.cast import PaperRun
 from reports.paper.ledger import Judged, ledger_frame
 from reports.paper.page import PaperSection, write_paper
@@ -108,23 +109,22 @@ def build(folder: Path, run: Run, papers: Sequence[PaperRun] = (), *, processes:
     """
     _check_names(run)
     (folder / FIGURES).mkdir(parents=True, exist_ok=True)
-    numbers = Numbers(overview_rows(run), label_rows(run), timings(run.timing), loss_curves(run.trainings))
-    ranks = shown_ranks(run)
-    printed, sections = _papers_and_sections(folder, run, papers, numbers, processes)
-    failed, overview = failure_frame(run.metrics, run.unavailable), accuracy_table(run, numbers.overview)
+    timing, ranks, steps = timings(run.timing), shown_ranks(run), list(frontiers(run))
+    made = _make(folder, run, papers, timing, steps, processes)
+    printed, sections, moved = made.printed, made.sections, made.moved
+    numbers = [row for section in sections for row in section.numbers.overview]
+    failed, overview = failure_frame(run.metrics, run.unavailable), accuracy_table(run, numbers)
     failures = failure_table(run, failed)
-    _write_tables(folder / TABLES, numbers, overview, sections)
+    _write_tables(folder / TABLES, overview, sections, timing)
     write_tables(folder / TABLES, "failures", failed, [failures])
     write_text(folder / FAILURES, csv_text(failed))
     write_text(folder / LEDGER, csv_text(ledger_frame([each for _, judged in printed for each in judged])))
     claimed = [each for section, _ in printed for each in section.claimed]
     write_text(folder / CLAIMS, csv_text(claims_frame(claimed)))
     audits = write_audit(folder, [paper.paper for paper in papers])
-    costs, moved = cost_table(run), spreads(run)
-    write_tables(folder / TABLES, "costs", cost_frame(run), [costs])
+    write_tables(folder / TABLES, "costs", frame_of_costs(made.costs), [made.costs])
     write_text(folder / TABLES / "seeds.csv", csv_text(spread_frame(moved)))
     origin = _origin(run.runs)
-    steps = list(frontiers(run))
     told = [Told(paper, judged, section.claimed) for paper, (section, judged) in zip(papers, printed, strict=True)]
     opening = answer(run, told, steps)
     page = Page(
@@ -134,13 +134,13 @@ def build(folder: Path, run: Run, papers: Sequence[PaperRun] = (), *, processes:
         [_keep_plot(plot, folder / FIGURES) for plot in plots(opening)],
         overview,
         ranks,
-        _scatter(run, steps, folder / FIGURES),
+        made.scatter,
         _embed_pictures(sections),
         [section for section, _ in printed],
         audits,
         failures,
-        costs,
-        sorted({row.dataset for row in numbers.timing}),
+        made.costs,
+        sorted({row.dataset for row in timing}),
         {name: metric for name, metric in METRICS.items() if name in set(run.metrics.metric)},
         _described(run),
         movable(run, moved),
@@ -148,18 +148,35 @@ def build(folder: Path, run: Run, papers: Sequence[PaperRun] = (), *, processes:
     write_text(folder / PAGE, render(page))
 
 
-def _papers_and_sections(
-    folder: Path, run: Run, papers: Sequence[PaperRun], numbers: Numbers, processes: int
-) -> tuple[list[tuple[PaperSection, list[Judged]]], list[Section]]:
-    """Write what is of each paper and of each data set, side by side; return it in order."""
-    printed = [partial(write_paper, folder, paper) for paper in papers]
-    place, ranks = folder / FIGURES, shown_ranks(run)
-    shown = [partial(make_section, place, run, data, numbers, ranks=ranks) for data in run.datasets.values()]
-    made = side_by_side([*printed, *shown], processes)
-    return (
-        [each for each in made if not isinstance(each, Section)],
-        [each for each in made if isinstance(each, Section)],
-    )
+@dataclass(frozen=True)
+class _Made:
+    """The parts of a report that do not need each other."""
+
+    printed: Sequence[tuple[PaperSection, list[Judged]]]
+    sections: Sequence[Section]
+    scatter: Drawing | None
+    moved: Sequence[Spread]
+    costs: Table
+
+
+def _make(
+    folder: Path,
+    run: Run,
+    papers: Sequence[PaperRun],
+    timing: Sequence[Timing],
+    steps: Sequence[Frontier],
+    processes: int,
+) -> _Made:
+    """Make what is of each paper and of each data set, and the plot of them all, side by side."""
+    place, shown, curves = folder / FIGURES, list(run.datasets.values()), loss_curves(run.trainings)
+    section = partial(make_section, place, run, timing=timing, curves=curves, ranks=shown_ranks(run))
+    tasks: list[Callable[[], object]] = [
+        *(partial(write_paper, folder, paper) for paper in papers),
+        *(partial(section, data) for data in shown),
+        *(partial(_scatter, run, steps, place), partial(spreads, run), partial(cost_table, run)),
+    ]
+    done: list[Any] = side_by_side(tasks, processes)
+    return _Made(done[: len(papers)], done[len(papers) : -3], *done[-3:])
 
 
 def render(page: Page) -> str:
@@ -195,12 +212,13 @@ def _check_names(run: Run) -> None:
             raise ValueError(f"build: metrics has rows of {what} that are not described: {', '.join(unknown)}")
 
 
-def _write_tables(folder: Path, numbers: Numbers, overview: Table, sections: Sequence[Section]) -> None:
+def _write_tables(folder: Path, overview: Table, sections: Sequence[Section], timing: Sequence[Timing]) -> None:
     labels = [section.labels for section in sections if section.labels]
     tables = [overview, *(section.table for section in sections)]
-    write_tables(folder, "overview", frame_of(numbers.overview), tables)
-    write_tables(folder, "labels", frame_of(numbers.labels, labels=True), labels)
-    write_tables(folder, "timing", timing_frame(numbers.timing), [section.timing for section in sections])
+    numbers = [section.numbers for section in sections]
+    write_tables(folder, "overview", frame_of(row for each in numbers for row in each.overview), tables)
+    write_tables(folder, "labels", frame_of((row for each in numbers for row in each.labels), labels=True), labels)
+    write_tables(folder, "timing", timing_frame(timing), [section.timing for section in sections])
 
 
 def _embed_pictures(sections: Sequence[Section]) -> list[Section]:

@@ -51,9 +51,8 @@ def _notes(run: Run, places: Collection[str]) -> Iterator[str]:
     yield "Memory: the most that a call took beyond what the libraries take, with all threads."
 
 
-def cost_frame(run: Run) -> pd.DataFrame:
-    """Return the table for machines, as texts."""
-    table = cost_table(run)
+def frame_of_costs(table: Table) -> pd.DataFrame:
+    """Return the table of costs for machines, as texts."""
     names = [", ".join(filter(None, [head.title, head.detail])) for head in table.heads]
     return pd.DataFrame([[cell.text for cell in row] for row in table.rows], columns=names)
 

@@ -77,15 +77,17 @@ class Summary:
 
 def overview_rows(run: Run) -> list[Summary]:
     """Return every number of the overview, parameters included."""
-    rows = []
-    for dataset in run.datasets.values():
-        columns = [name for name, metric in METRICS.items() if metric.column]
-        quotes = [found for metric in columns if (found := quote(run.rows_of(dataset.name), dataset.name, metric))]
-        found = summarise(run, dataset, quotes)
-        seconds = [row for row in found if row.metric == "seconds"]
-        others = [row for row in found if row.metric != "seconds"]
-        rows += [*others, *timed_rows(run, dataset), *seconds, *_parameter_rows(run, dataset)]
-    return rows
+    return [row for dataset in run.datasets.values() for row in rows_of_data(run, dataset)]
+
+
+def rows_of_data(run: Run, dataset: Described) -> list[Summary]:
+    """Return the numbers of the overview that are of one data set."""
+    columns = [name for name, metric in METRICS.items() if metric.column]
+    quotes = [found for metric in columns if (found := quote(run.rows_of(dataset.name), dataset.name, metric))]
+    found = summarise(run, dataset, quotes)
+    seconds = [row for row in found if row.metric == "seconds"]
+    others = [row for row in found if row.metric != "seconds"]
+    return [*others, *timed_rows(run, dataset), *seconds, *_parameter_rows(run, dataset)]
 
 
 def timed_rows(run: Run, dataset: Described) -> list[Summary]:
@@ -102,11 +104,13 @@ def timed_rows(run: Run, dataset: Described) -> list[Summary]:
 
 def label_rows(run: Run) -> list[Summary]:
     """Return the Dice of each evaluated label."""
-    rows = []
-    for dataset in run.datasets.values():
-        names = _label_quotes(run.metrics, dataset)
-        rows += [replace(row, label=names[row.quote]) for row in summarise(run, dataset, list(names))]
-    return rows
+    return [row for dataset in run.datasets.values() for row in labels_of_data(run, dataset)]
+
+
+def labels_of_data(run: Run, dataset: Described) -> list[Summary]:
+    """Return the Dice of each evaluated label of one data set."""
+    names = _label_quotes(run.rows_of(dataset.name), dataset)
+    return [replace(row, label=names[row.quote]) for row in summarise(run, dataset, list(names))]
 
 
 def frame_of(rows: Iterable[Summary], *, labels: bool = False) -> pd.DataFrame:
@@ -117,12 +121,12 @@ def frame_of(rows: Iterable[Summary], *, labels: bool = False) -> pd.DataFrame:
 
 def summarise(run: Run, dataset: Described, quotes: Sequence[Quote]) -> list[Summary]:
     """Return a row for each quote and method on one data set."""
-    found, counts = [], tallies(run.rows_of(dataset.name), dataset.name)
+    found, counts, subjects = [], tallies(run.rows_of(dataset.name), dataset.name), _Subjects(dataset)
     for wanted in quotes:
         registered = values_of(run.rows_of(dataset.name), dataset.name, wanted)
         values = {str(method): group.groupby("pair").value.mean() for method, group in registered.groupby("method")}
         rows = [_summary(dataset, name, wanted, values, counts.get(name, Tally())) for name in run.ordered]
-        samples = {str(name): _sample(run, dataset, str(name), group) for name, group in registered.groupby("method")}
+        samples = _samples(run, registered, values, subjects)
         rows = [_over_subjects(row, samples[row.method]) if row.n else row for row in rows]
         # Seconds of accuracy runs were taken beside other work: they are shown, and no method is best by them.
         found += rows if wanted.metric == "seconds" else _compare(rows, values, run.contestants)
@@ -164,12 +168,30 @@ def _summary(
     )
 
 
-def _sample(run: Run, dataset: Described, method: str, registered: pd.DataFrame) -> Sample:
-    """Return the numbers of a method with their subjects, and with their seeds where each is a training of its own."""
-    learned = run.methods[method].kind == "learned"
-    rows = registered if learned else registered.groupby("pair", as_index=False).value.mean().assign(seed=None)
-    subjects = {pair: tuple(dataset.description.subjects_of([Pair.from_name(pair)])) for pair in rows.pair.unique()}
-    return Sample(rows.value.to_numpy(float), [subjects[pair] for pair in rows.pair], list(rows.seed))
+class _Subjects(dict[str, tuple[str, ...]]):
+    """The subjects of each pair of a data set, looked up once."""
+
+    def __init__(self, dataset: Described) -> None:
+        self._about = dataset.description
+
+    def __missing__(self, pair: str) -> tuple[str, ...]:
+        self[pair] = tuple(self._about.subjects_of([Pair.from_name(pair)]))
+        return self[pair]
+
+
+def _samples(
+    run: Run, registered: pd.DataFrame, by_method: Mapping[str, pd.Series], subjects: _Subjects
+) -> dict[str, Sample]:
+    """Return the numbers of each method with their subjects, and their seeds where each is a training of its own."""
+    found = {
+        name: Sample(values.to_numpy(float), [subjects[pair] for pair in values.index], [None] * len(values))
+        for name, values in by_method.items()
+    }
+    for method, rows in registered.groupby("method"):
+        if run.methods[str(method)].kind == "learned":
+            members = [subjects[pair] for pair in rows.pair]
+            found[str(method)] = Sample(rows.value.to_numpy(float), members, rows.seed.tolist())
+    return found
 
 
 def _over_subjects(row: Summary, sample: Sample) -> Summary:

@@ -18,7 +18,7 @@ from reports.drawing.html import inline_svg
 from reports.drawing.style import save
 from reports.overview import figures
 from reports.overview.cases import Gallery, draw_cases
-from reports.overview.rows import Summary
+from reports.overview.rows import Summary, labels_of_data, rows_of_data
 from reports.overview.tables import dataset_table, label_table
 from reports.overview.timing import Timing, timing_table
 from reports.reading.run import Run
@@ -37,12 +37,10 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Numbers:
-    """The numbers of a whole run that sections take theirs from."""
+    """The numbers of one data set."""
 
     overview: Sequence[Summary]
     labels: Sequence[Summary]
-    timing: Sequence[Timing]
-    curves: Curves
 
 
 @dataclass(frozen=True)
@@ -51,6 +49,7 @@ class Section:
 
     name: str
     description: Description
+    numbers: Numbers
     table: Table
     labels: Table | None
     timing: Table
@@ -71,24 +70,29 @@ class Section:
         return " \N{MULTIPLICATION SIGN} ".join(" to ".join(each) for each in ends)
 
 
-def make_section(folder: Path, run: Run, dataset: Described, numbers: Numbers, *, ranks: Sequence[Rank]) -> Section:
+def make_section(
+    folder: Path, run: Run, dataset: Described, *, timing: Sequence[Timing], curves: Curves, ranks: Sequence[Rank]
+) -> Section:
     """Draw the figures and pictures of a data set into a folder; return them with its tables.
 
     Args:
         folder: where figures go; pictures of single registrations go into ``cases`` below it.
         run: the whole run.
         dataset: one of its data sets.
-        numbers: of the whole run.
+        timing: of the whole run.
+        curves: of the whole run.
         ranks: which registrations of each method are shown.
     """
+    numbers = Numbers(rows_of_data(run, dataset), labels_of_data(run, dataset))
     return Section(
         dataset.name,
         dataset.description,
+        numbers,
         dataset_table(run, numbers.overview, dataset),
         label_table(run, numbers.labels, dataset),
-        timing_table(run, numbers.timing, dataset),
+        timing_table(run, timing, dataset),
         list(_spreads(folder, run, dataset)),
-        list(_curves(folder, run, dataset, numbers.curves)),
+        list(_curves(folder, run, dataset, curves)),
         draw_cases(folder / "cases", run, dataset, ranks=ranks),
     )
 
