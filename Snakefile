@@ -16,6 +16,10 @@ onstart:
     look_ahead()
     runner.stop_steps_when_stopped()
     forget_forced()
+    if (
+        asks_for_data()
+    ):  # what cannot be fetched keeps none of the others from being prepared
+        workflow.scheduler.keepgoing = True
     if workflow.local_exec:  # a cluster may want its limit
         runner.calm(workflow.scheduler)
 
@@ -24,6 +28,8 @@ onsuccess:
     meter.keep_runner(LAYOUT.results)
     if lines := unavailable.forget(PLAN):
         sys.exit("\n".join(f"WarpBench: {line}" for line in lines))
+    if asks_for_data() and (lines := lacking.lines(PLAN)):
+        sys.exit("WarpBench: " + "\n".join(lines))
 
 
 onerror:
@@ -36,6 +42,8 @@ onerror:
         ]
     ):
         sys.stderr.write(f"WarpBench: {line}\n")
+    if asks_for_data() and (lines := lacking.lines(PLAN)):
+        sys.stderr.write("WarpBench: " + "\n".join(lines) + "\n")
 
 
 rule all:

@@ -133,6 +133,27 @@ class Unavailable:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Lacking:
+    """A data set that a run went on without for want of its files, and why.
+
+    Attributes:
+        dataset: its name.
+        reason: what is missing, and how it is got.
+        runs: data set and method of each run that was not made for it: on it, or by what would have learned from it.
+        plays: paper and data set of the paper that it would have played.
+    """
+
+    dataset: str
+    reason: str
+    runs: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    plays: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+
+    def __str__(self) -> str:
+        """Return what is lacking, and of how many runs, in a line."""
+        return f"data set {self.dataset} ({len(self.runs)} runs are not measured): {self.reason}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class PaperNetwork:
     """A method's network at its paper's size: the method that is timed for all that have it, and its exact size.
 

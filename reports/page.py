@@ -113,7 +113,8 @@ def build(folder: Path, run: Run, papers: Sequence[PaperRun] = (), *, processes:
     made = _make(folder, run, papers, timing, steps, processes)
     printed, sections, moved = made.printed, made.sections, made.moved
     numbers = [row for section in sections for row in section.numbers.overview]
-    failed, overview = failure_frame(run.metrics, run.unavailable), accuracy_table(run, numbers)
+    failed = failure_frame(run.metrics, run.unavailable, run.lacking)
+    overview = accuracy_table(run, numbers)
     failures = failure_table(run, failed)
     _write_tables(folder / TABLES, overview, sections, timing)
     write_tables(folder / TABLES, "failures", failed, [failures])

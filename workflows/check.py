@@ -89,7 +89,7 @@ def _fields_told(what: Path, settings: Settings, method: str, name: str) -> int:
     if not Plan(settings).layout.description(name).exists():
         sys.stdout.write(
             f"{who}: {name} is not prepared, so that nothing can be compared with its pairs; first "
-            f"snakemake --cores all report --until prepare --configfile {what}\n"
+            f"snakemake --cores all data --configfile {what}\n"
         )
         return 0
     module = import_method(FIELDS)

@@ -44,6 +44,7 @@ def _told(run: Run, papers: Sequence[PaperRun]) -> Told:
         unavailable=[records.Unavailable(dataset=d, method=m, seed=0, reason=why) for (d, m), why in lost],
         networks=list(run.networks.values()),
         declared=list(run.declared),
+        lacking=list(run.lacking),
     )
 
 

@@ -38,6 +38,7 @@ def load(archive: Archive) -> Loaded:
         unavailable={(each.dataset, each.method): each.reason for each in told.unavailable},
         networks={each.method: each for each in told.networks},
         declared=told.declared,
+        lacking=told.lacking,
     )
     return Loaded(run, [_seen_from(archive, key, cast, run) for key, cast in told.papers.items()])
 

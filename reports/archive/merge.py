@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
@@ -10,7 +10,7 @@ import pandas as pd
 
 from benchmarks import results
 from benchmarks.metrics import CLOCK
-from benchmarks.records import Declared
+from benchmarks.records import Declared, Lacking
 from reports.archive import told as tell
 from reports.archive.alike import Two, check_alike
 from reports.archive.opened import RUN, opened
@@ -112,6 +112,7 @@ def _told(one: Told, other: Told, measured: set[tuple[str, str]]) -> Told:
         ],
         networks=_once([*one.networks, *other.networks], lambda each: each.method),
         declared=_declared(one.declared, other.declared),
+        lacking=list(_lacking([*one.lacking, *other.lacking], measured)),
     )
 
 
@@ -119,6 +120,13 @@ def _declared(one: list[Declared], other: list[Declared]) -> list[Declared]:
     """Return the declarations that began later, where both are the same but for that; none of both where not."""
     alike = [each.content for each in one] == [each.content for each in other]
     return max(one, other, key=lambda found: found[0].at) if alike and one else []
+
+
+def _lacking(found: Sequence[Lacking], measured: set[tuple[str, str]]) -> Iterator[Lacking]:
+    """Yield what both lacked, without the runs that one of them has made all the same."""
+    for each in _once(found, lambda each: each.dataset):
+        if runs := [run for run in each.runs if run not in measured]:
+            yield replace(each, runs=runs)
 
 
 def _methods(one: Mapping[str, Method], other: Mapping[str, Method]) -> list[tuple[str, Method]]:

@@ -58,6 +58,7 @@ class Told:
     unavailable: list[records.Unavailable]
     networks: list[records.PaperNetwork]
     declared: list[records.Declared] = field(default_factory=list[records.Declared])
+    lacking: list[records.Lacking] = field(default_factory=list[records.Lacking])
 
 
 @dataclass(frozen=True)

@@ -126,6 +126,8 @@ class Sources:
         title = self.run.titles[dataset]
         if (dataset, method) in self.run.unavailable:
             return f"{method} was not available: {self.run.unavailable[dataset, method]}"
+        if why := self.run.why_not_measured(dataset, method):
+            return why
         rows = self._registrations.get((dataset, method))
         if rows is None:
             return f"{method} is not run on {title}"

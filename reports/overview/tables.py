@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 
 from benchmarks.metrics import METRICS
 from benchmarks.ranking import Quote, primary
 from datasets.case import Described
 from reports.overview.rows import TIMED, Summary, find
-from reports.reading.run import Run, found_of
+from reports.reading.run import NOT_MEASURED, Run, found_of
 from reports.reading.summary import DRAWN, Tally, drawn, parameters, still, tallies
 from reports.tables.numbers import direction, quantity
 from reports.tables.table import NOTHING, Head, Table, Text
@@ -27,40 +28,50 @@ ONE_TRAINING = "Networks with one training: over subjects alone, another trainin
 def accuracy_table(run: Run, rows: Sequence[Summary]) -> Table:
     """Return the accuracy of every method on every data set."""
     quotes = {name: primary(run.rows_of(dataset.name), dataset) for name, dataset in run.datasets.items()}
+    absent = [each.dataset for each in run.lacking if any(name == each.dataset for name, _ in each.runs)]
     heads = [Head("Method", number=False), *(_data_head(run, rows, name, quote) for name, quote in quotes.items())]
+    heads += [Head(name, "data missing") for name in absent]
     here = {name: [row for row in rows if row.dataset == name] for name in quotes}
     lines = [
         [
             name_cell(run, method),
-            *(quote_cell(find(here[name], method, wanted)) if wanted else NOTHING for name, wanted in quotes.items()),
+            *(
+                _lost_cell(run, name, method) or (quote_cell(find(here[name], method, wanted)) if wanted else NOTHING)
+                for name, wanted in quotes.items()
+            ),
+            *(_lost_cell(run, name, method) or NOTHING for name in absent),
         ]
         for method in run.ordered
     ]
     caption = "Accuracy of every method on every data set: mean over pairs ± half of its 95 % interval. Best in bold."
     shown = [row for name, wanted in quotes.items() if wanted for row in here[name] if row.quote == wanted]
-    return Table(caption, heads, lines, (*_notes(run, shown, run.datasets.values()), *run.unavailable_notes()))
+    lost = [*run.unavailable_notes(), *run.lacking_notes()]
+    return Table(caption, heads, lines, (*_notes(run, shown, run.datasets.values()), *lost))
 
 
 def dataset_table(run: Run, rows: Sequence[Summary], dataset: Described) -> Table:
     """Return all quoted metrics of one data set, cost and failures: a row for each method."""
     here = [row for row in rows if row.dataset == dataset.name and row.metric != "parameters"]
-    quotes, counts = list(dict.fromkeys(row.quote for row in here)), tallies(run.rows_of(dataset.name), dataset.name)
+    quotes = list(dict.fromkeys(row.quote for row in here))
+    counts = defaultdict(Tally, tallies(run.rows_of(dataset.name), dataset.name))
     heads = [Head("Method", number=False), *map(quote_head, quotes)]
     heads += [Head("Pairs", "done"), Head("Pairs", "failed"), Head("Parameters", "of the network")]
     lines = [
         [
             name_cell(run, method),
             *(quote_cell(find(here, method, quote)) for quote in quotes),
-            _done_cell(counts[method]),
+            _lost_cell(run, dataset.name, method) or _done_cell(counts[method]),
             Text(str(counts[method].failed)),
             _size_cell(parameters(run.rows_of(dataset.name), dataset.name, method)),
         ]
         for method in run.ordered
-        if method in counts  # the profile need not run each method on each data set
+        # the profile need not run each method on each data set
+        if method in counts or (dataset.name, method) in run.not_measured
     ]
     title = dataset.description.display_title
     caption = f"{title}: mean over {_extent(here)} ± half of its 95 % interval (time: median). Best in bold."
     notes = [*_notes(run, here, [dataset]), *run.unavailable_notes(dataset.name), *_still_notes(run, dataset)]
+    notes += run.lacking_notes(dataset.name)
     notes += [note for method in run.ordered if method in counts for note in _given_notes(run, here, method)]
     return Table(caption, heads, lines, notes)
 
@@ -172,6 +183,12 @@ def _done_cell(tally: Tally) -> Text:
     idle = tally.not_applicable and not tally.tried
     seeds = f" \N{MULTIPLICATION SIGN} {tally.seeds} seeds" if tally.seeds > 1 else ""
     return Text("not applicable" if idle else f"{tally.tried - tally.failed}{seeds}", muted=not tally.tried)
+
+
+def _lost_cell(run: Run, dataset: str, method: str) -> Text | None:
+    """Return what stands for the number of a run that lacked its data; None for another."""
+    lost = (dataset, method) in run.not_measured
+    return Text(NOT_MEASURED, muted=True, outcome=True) if lost else None
 
 
 def _size_cell(size: int | None) -> Text:

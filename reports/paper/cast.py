@@ -9,7 +9,7 @@ from statistics import median
 
 from datasets.case import Described
 from reports.paper.contents import Paper, PaperData, TrainingData
-from reports.reading.run import Run
+from reports.reading.run import NOT_MEASURED, Run
 from reports.reading.trainings import Training, teacher_shares
 
 ENOUGH = 0.85  # share of the paper's pairs, or scans, from which on a number is of its data
@@ -69,7 +69,10 @@ class PaperRun:
 
     def unplayed(self, keys: Sequence[str]) -> str:
         """Return which of these data sets of the paper nothing plays; empty where all are played."""
-        titles = [self.players[key].title for key in keys if not self.players[key].dataset]
+        lost = [key for key in keys if not self.players[key].dataset]
+        if lacked := [why for key in lost if (why := self._lacked(key))]:
+            return "; ".join(dict.fromkeys(lacked))
+        titles = [self.players[key].title for key in lost]
         return f"{_nobody(', '.join(titles))} in this profile" if titles else ""
 
     def chosen(self, methods: Sequence[str]) -> tuple[list[str], str]:
@@ -145,10 +148,16 @@ class PaperRun:
         """Return a sentence for all data that these trainings learned from."""
         return [f"Trained on {on}." for on in dict.fromkeys(map(self.trained_on, trainings))]
 
+    def _lacked(self, key: str) -> str:
+        """Return that what would play a data set of the paper lacked its files; empty where it did not."""
+        found = [each.dataset for each in self.run.lacking if (self.paper.key, key) in each.plays]
+        return f"{NOT_MEASURED} ({found[0]})" if found else ""
+
     def _player(self, key: str) -> Player:
         about, title = self.paper.datasets[key], self.paper.datasets[key].title
         if key not in self.cast:
-            return Player(title, None, "", "", False, f"{_nobody(title)} in this profile", "", "")
+            absent = self._lacked(key) or f"{_nobody(title)} in this profile"
+            return Player(title, None, "", "", False, absent, "", "")
         name = self.cast[key]
         data, here = self.run.datasets[name], self.run.titles[name]
         if not _is_own(data, about):

@@ -63,6 +63,8 @@ class Reader:
         for place in [(name, method) for name in names for method in cell.methods]:
             if place in run.unavailable:
                 return replace(blank, reason=f"{place[1]} was not available: {run.unavailable[place]}")
+            if why := run.why_not_measured(*place):
+                return replace(blank, reason=why)
         if cell.metric in costs.METRICS and (here := self._costs.on_data(blank, names[0], cell)):
             return here
         choices = [Choice(names, method, cell.seed, cell.pair) for method in cell.methods]

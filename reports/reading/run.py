@@ -9,7 +9,7 @@ from functools import cached_property
 
 import pandas as pd
 
-from benchmarks.records import Declared, PaperNetwork
+from benchmarks.records import Declared, Lacking, PaperNetwork
 from benchmarks.results import RUN_LEVEL
 from datasets.case import Described
 from reports.reading.method import Methods
@@ -19,6 +19,7 @@ from reports.reading.trainings import Training
 
 # Why a method could not run on a data set for want of a library or a device, by data set and method.
 WhyUnavailable = Mapping[tuple[str, str], str]
+NOT_MEASURED = "not measured: data missing"
 Work = tuple[str, float, float]  # of a network on a data set: module, parameters, multiply-accumulates
 
 
@@ -38,6 +39,7 @@ class Run:
     unavailable: WhyUnavailable = field(default_factory=dict)
     networks: Mapping[str, PaperNetwork] = field(default_factory=dict)  # at the papers' size, by method
     declared: Sequence[Declared] = ()  # when it began, and each time that it was declared otherwise
+    lacking: Sequence[Lacking] = ()  # data sets that the run went on without
 
     def label(self, method: str) -> str:
         """Return the label of a method, its name where the run does not have it."""
@@ -52,6 +54,24 @@ class Run:
         return [
             f"{self.label(method)} was not available, so nothing is measured of it on {', '.join(where)}: {why}."
             for (method, why), where in reasons.items()
+        ]
+
+    @cached_property
+    def not_measured(self) -> Mapping[tuple[str, str], str]:
+        """The data set without whose files a run was not made, by data set and method of the run."""
+        return {place: each.dataset for each in self.lacking for place in each.runs}
+
+    def why_not_measured(self, dataset: str, method: str) -> str:
+        """Return what a run lacked; empty for one that was made, or not asked for."""
+        lacked = self.not_measured.get((dataset, method), "")
+        return f"{NOT_MEASURED} ({lacked})" if lacked else ""
+
+    def lacking_notes(self, dataset: str = "") -> list[str]:
+        """Return a sentence for each data set that runs lacked, on one data set or anywhere."""
+        return [
+            f"{each.dataset}: {NOT_MEASURED} ({each.reason})."
+            for each in self.lacking
+            if not dataset or any(name == dataset for name, _ in each.runs)
         ]
 
     def rows_of(self, dataset: str) -> pd.DataFrame:

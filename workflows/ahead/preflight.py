@@ -56,16 +56,16 @@ def data_problems(plan: Plan, names: Iterable[str]) -> list[str]:
     ]
 
 
-def unprepared(plan: Plan) -> list[str]:
-    """Return the data sets of a plan that are still to be prepared."""
-    return [name for name in plan.settings.prepared if not plan.layout.description(name).exists()]
+def problems(plan: Plan, jobs: Sequence[Job], cores: int, *, offer: str = "") -> list[str]:
+    """Return a line on everything that keeps some jobs from ending; none where nothing is known to.
 
-
-def problems(plan: Plan, jobs: Sequence[Job], cores: int) -> list[str]:
-    """Return a line on everything that keeps some jobs from ending; none where nothing is known to."""
+    Where data are missing, ``offer`` says what a run may do without them.
+    """
     to_prepare = {job.where.dataset for job in jobs if job.rule == "prepare"}  # Snakemake has its jobs in no order
     in_order = [name for name in plan.settings.prepared if name in to_prepare]
-    return [*data_problems(plan, in_order), *_not_given(plan, jobs), *_lacks_of_room(plan, disk(plan, jobs, cores))]
+    lost = data_problems(plan, in_order)
+    offered = [offer] if lost and offer else []
+    return [*lost, *offered, *_not_given(plan, jobs), *_lacks_of_room(plan, disk(plan, jobs, cores))]
 
 
 def _not_given(plan: Plan, jobs: Iterable[Job]) -> list[str]:

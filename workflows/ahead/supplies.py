@@ -71,14 +71,14 @@ def lines(settings: Settings, layout: Layout, name: str | None = None) -> Iterat
     for stock in stocks:
         if not stock.drawn:
             yield ""
-            yield from _short(stock, settings)
+            yield from short(stock, settings)
 
 
 def _mark(stock: Stock, settings: Settings) -> str:
     return "*" if stock.name in settings.prepared else ""
 
 
-def _short(stock: Stock, settings: Settings) -> Iterator[str]:
+def short(stock: Stock, settings: Settings) -> Iterator[str]:
     """Yield the heading of a data set, its terms and size, what is there and what is not, and the next step."""
     yield f"{_mark(stock, settings)}{stock.name} ({stock.module}): {_state(stock)}"
     if (supply := stock.supply) is not None:
@@ -94,7 +94,7 @@ def _short(stock: Stock, settings: Settings) -> Iterator[str]:
 
 def _whole(stock: Stock, settings: Settings) -> Iterator[str]:
     """Yield a data set and, a block each, its files."""
-    yield from _short(stock, settings)
+    yield from short(stock, settings)
     for piece in stock.supply.pieces if stock.supply else ():
         yield ""
         yield f"  {piece.name}"

@@ -37,6 +37,7 @@ def export(spec: ExportSpec) -> Path:
         unavailable={(each.dataset, each.method): each.reason for each in unavailable},
         networks={each.method: each for each in networks if each.method in methods},  # of stages to come there are more
         declared=list(records.read_lines(layout.declared, records.Declared)),
+        lacking=spec.lacking,
     )
     papers = [PaperRun(load_paper(key), run, cast) for key, cast in spec.papers.items()]
     write(layout.archive, manifest(run), contents(run, papers))

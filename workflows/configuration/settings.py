@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from benchmarks.provenance import is_own
-from benchmarks.records import Keep, Options
+from benchmarks.records import Keep, Lacking, Options
 from reports.reading.method import Method
 from workflows.configuration import sources
 from workflows.configuration.config import Config, DatasetConfig, MethodConfig
@@ -32,10 +32,14 @@ class Layer:
 
 @dataclass(frozen=True)
 class Settings:
-    """A checked configuration; ``layers`` are the entries that each method resolves to, the last on top."""
+    """A checked configuration; ``layers`` are the entries that each method resolves to, the last on top.
+
+    ``lacking`` are data sets that a run goes on without, and why: nothing is run on them, nor learned from them.
+    """
 
     config: Config
     layers: Mapping[str, Sequence[Layer]]
+    lacking: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def profile(self) -> str:
@@ -49,7 +53,11 @@ class Settings:
 
     @property
     def datasets(self) -> list[str]:
-        """The selected data sets, in the order of display, as far as the stages of the run reach."""
+        """The selected data sets that are there, in the order of display, as far as the stages of the run reach."""
+        return [name for name in self._selected if name not in self.lacking]
+
+    @property
+    def _selected(self) -> list[str]:
         return self._reached(self.config.run.datasets, [stage.datasets for stage in self.config.stages])
 
     @property
@@ -73,9 +81,32 @@ class Settings:
         return [(m, d) for d in self.datasets for m in self.methods if self.runs_on(m, d) and self.seeds(m, d)]
 
     def runs_on(self, method: str, dataset: str) -> bool:
-        """Return whether a method is meant for a data set."""
+        """Return whether a method is meant for a data set, and has the data that it learns from."""
+        return self._meant_for(method, dataset) and self.lacked_by(method, dataset) not in self.lacking
+
+    def _meant_for(self, method: str, dataset: str) -> bool:
         chosen = self.method(method).datasets
         return chosen is None or dataset in chosen
+
+    def lacked_by(self, method: str, dataset: str) -> str:
+        """Return the data set without whose files a method cannot run on another one: that, or what it learns from."""
+        learns = self.trains(method) and dataset not in self.lacking
+        return self.train_on(method, dataset) if learns else dataset
+
+    @property
+    def left_out(self) -> list[Lacking]:
+        """The data sets that are lacking, each with the selected runs that are not made for it."""
+        meant = [(d, m) for d in self._selected for m in self.methods if self._meant_for(m, d)]
+        asked = [(dataset, method) for dataset, method in meant if self.seeds(method, dataset)]
+        return [
+            Lacking(
+                dataset=name,
+                reason=why,
+                runs=[(dataset, method) for dataset, method in asked if self.lacked_by(method, dataset) == name],
+                plays=[(p, role) for p, cast in self.config.papers.items() for role, d in cast.items() if d == name],
+            )
+            for name, why in self.lacking.items()
+        ]
 
     def dataset(self, name: str) -> DatasetConfig:
         """Return the entry of a data set."""

@@ -242,6 +242,7 @@ class Plan:
             chunks={name: self._chunks(name) for name in settings.datasets},
             papers={paper: settings.cast(paper) for paper in settings.config.papers},
             methods=[(name, settings.shown(name)) for name in settings.methods],
+            lacking=settings.left_out,
         )
 
     def report(self, wildcards: Wildcards) -> ReportSpec:

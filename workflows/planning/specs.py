@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from benchmarks.provenance import placeless
-from benchmarks.records import Keep, Options
+from benchmarks.records import Keep, Lacking, Options
 from datasets.withheld import Judged
 from reports.reading.method import Method
 
@@ -243,7 +243,7 @@ class ExportSpec(Spec):
     """The finished run to be archived; data sets and methods are lists, which keep the order of display.
 
     ``about`` says what the profile cuts, ``chunks`` into how many parts each data set was divided, ``papers`` which of
-    its data sets plays each one of a paper's.
+    its data sets plays each one of a paper's, ``lacking`` which data sets the run went on without.
     """
 
     profile: str
@@ -254,6 +254,7 @@ class ExportSpec(Spec):
     chunks: dict[str, int]
     papers: dict[str, dict[str, str]]
     methods: list[tuple[str, Method]]
+    lacking: list[Lacking] = field(default_factory=list[Lacking])
 
 
 @dataclass(frozen=True, kw_only=True)

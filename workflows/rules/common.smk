@@ -8,7 +8,7 @@ from datasets.files import DataError
 from workflows.configuration.resolve import resolve
 from workflows.configuration.sources import ROOT
 from workflows.archive import given
-from workflows.ahead import declaring, preflight, stages
+from workflows.ahead import declaring, lacking, preflight, stages
 from workflows.planning import capacity, code, marks, plan
 from workflows.planning.spec_files import SpecFiles
 from workflows.planning.wildcards import Wildcards
@@ -28,19 +28,29 @@ if "--unlock" in sys.argv:
     guard.unlock(Path("."))
 try:
     guard.check_checkout(ROOT, here=Path("."))
-    asked = {key: value for key, value in config.items() if key != "from"}
+    asked = {
+        key: value
+        for key, value in config.items()
+        if key not in ("from", lacking.OPTION)
+    }
     PLAN = plan.Plan(
         resolve(asked, workflow.config_settings.configfiles),
         given=given.archive(config.get("from")),
     )
+    LEAVES = lacking.leaves(config.get(lacking.OPTION))
+    if LEAVES and not PLAN.given:
+        PLAN = lacking.without(PLAN)
     LAYOUT = PLAN.layout
     if workflow.is_main_process and not LOOKING:
         guard.check_writable(LAYOUT.results)
         machine.check([guard.existing(LAYOUT.results)])
         CLAIM = guard.hold(Path("."))
         if workflow.local_exec:  # a cluster has its GPUs and cores elsewhere
-            if lines := capacity.problems(PLAN.settings):
-                lines += preflight.data_problems(PLAN, preflight.unprepared(PLAN))
+            # What is asked for is not yet known; the device is none of the business of data alone.
+            if lines := (
+                capacity.problems(PLAN.settings) if "data" not in sys.argv else []
+            ):
+                lines += preflight.data_problems(PLAN, lacking.unprepared(PLAN))
                 sys.exit("\n".join(f"WarpBench: {line}" for line in lines))
             for line in machine.check_cores(workflow.cores, claimed_threads()):
                 sys.stderr.write(f"WarpBench: {line}\n")
@@ -118,18 +128,32 @@ def about_to_start():
             seconds_before(job),
         )
         for job in workflow.dag.needrun_jobs()
+        if job.rule.name != "data"  # it does nothing itself
     ]
+
+
+def asks_for_data():
+    """Return whether the data sets are asked for by themselves."""
+    return any(rule.name == "data" for rule in workflow.dag.targetrules)
 
 
 def look_ahead():
     """Say what is about to run; start nothing that cannot end."""
     jobs, cores = about_to_start(), workflow.cores or 1
-    if lines := preflight.problems(PLAN, jobs, cores):
+    lines = preflight.problems(PLAN, jobs, cores, offer="" if LEAVES else lacking.OFFER)
+    others = any(rule.name != "data" for rule in workflow.dag.targetrules)
+    if (
+        "data" in sys.argv and others and workflow.local_exec
+    ):  # beside others, or no target
+        lines = capacity.problems(PLAN.settings) + lines
+    if lines:
         sys.exit("\n".join(f"WarpBench: {line}" for line in lines))
     declaring.declare(PLAN)
     pilot = stages.minutes_left(PLAN)
     for line in preflight.forecast(PLAN, jobs, cores, pilot):
         sys.stderr.write(f"Ahead: {line}\n")
+    for each in PLAN.settings.left_out:
+        sys.stderr.write(f"WarpBench: goes on without {each}\n")
 
 
 # The patterns of the rules: paths with wildcards in place of names.
