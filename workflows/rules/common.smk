@@ -142,13 +142,13 @@ def look_ahead():
     jobs, cores = about_to_start(), workflow.cores or 1
     lines = preflight.problems(PLAN, jobs, cores, offer="" if LEAVES else lacking.OFFER)
     others = any(rule.name != "data" for rule in workflow.dag.targetrules)
-    if (
-        "data" in sys.argv and others and workflow.local_exec
-    ):  # beside others, or no target
+    # Among other targets, or as no target at all, the word has kept the device from being looked for.
+    if "data" in sys.argv and others and workflow.local_exec:
         lines = capacity.problems(PLAN.settings) + lines
     if lines:
         sys.exit("\n".join(f"WarpBench: {line}" for line in lines))
-    declaring.declare(PLAN)
+    if others:  # data alone measure nothing
+        declaring.declare(PLAN)
     pilot = stages.minutes_left(PLAN)
     for line in preflight.forecast(PLAN, jobs, cores, pilot):
         sys.stderr.write(f"Ahead: {line}\n")
