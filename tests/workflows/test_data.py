@@ -271,11 +271,11 @@ def test_a_run_without_any_of_its_data_is_refused():
 
 @pytest.fixture(scope="module")
 def left_out(tmp_path_factory):
-    """A run on two phantom pairs that goes on without sliver, and what it said."""
+    """A run on phantom pairs that goes on without dirlab, and what it said."""
     folder = tmp_path_factory.mktemp("left-out")
     config = json.loads(json.dumps(TINY))
-    config["run"] = {"datasets": ["phantom-liver", "sliver"], "methods": ["identity"]}
-    config["papers"] = {"ldr-aldk": {"sliver": "sliver", "lits": "phantom-liver"}}
+    config["run"] = {"datasets": ["phantom-liver", "dirlab"], "methods": ["identity"]}
+    config["papers"] = {"progressive": {"dirlab": "dirlab"}}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WARPBENCH_CACHE", str(folder / "cache"))
         patch.delenv("WARPBENCH_MIRROR", raising=False)
@@ -286,19 +286,19 @@ def left_out(tmp_path_factory):
 def test_a_run_that_is_to_go_on_does_so_and_its_tables_say_what_was_not_measured(left_out):
     folder, done = left_out
     assert done.returncode == 0, done.stderr
-    assert "WarpBench: goes on without data set sliver (1 runs are not measured): 1 of 1 files missing" in done.stderr
+    assert "WarpBench: goes on without data set dirlab (1 runs are not measured): 10 of 10 files missing" in done.stderr
     assert len(records(folder)) == N_PAIRS
     report = folder / "results" / "tiny" / "report"
     head, _, line, *notes = (report / "tables" / "overview.md").read_text("utf-8").split("| Method", 1)[1].splitlines()
-    assert head.rstrip(" |").endswith("sliver<br>data missing")
+    assert head.rstrip(" |").endswith("dirlab<br>data missing")
     assert line.rstrip(" |").endswith("not measured: data missing")
-    assert any("sliver: not measured: data missing (1 of 1 files missing" in note for note in notes)
+    assert any("dirlab: not measured: data missing (10 of 10 files missing" in note for note in notes)
     ledger = pd.read_csv(report / "ledger.csv")
-    cells = ledger[ledger.note.fillna("").str.contains("not measured: data missing (sliver)", regex=False)]
+    cells = ledger[ledger.note.fillna("").str.contains("not measured: data missing (dirlab)", regex=False)]
     assert len(cells) > 10
     assert set(cells.verdict) == {"not measured"}
     lost = pd.read_csv(report / "failures.csv").iloc[0]
-    assert (lost.method, lost.dataset, lost.status) == ("identity", "sliver", "not measured")
+    assert (lost.method, lost.dataset, lost.status) == ("identity", "dirlab", "not measured")
 
 
 def data_alone(folder, config):
