@@ -6,7 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,7 +17,7 @@ from datasets.case import Truth, open_dataset
 from datasets.own.options import Params
 from tests.datasets.own import folders
 from tests.faults.copies import copy_to
-from tests.workflows.documents import all_blocks, block, commands
+from tests.workflows.documents import block, commands
 from tests.workflows.own_folder import lay_out, mine_of_the_page
 from tests.workflows.pipeline_inputs import run
 from workflows import check
@@ -215,37 +214,6 @@ def test_the_run_of_the_page_ends_with_a_report_and_leaves_the_data_alone(tmp_pa
     rows = pd.read_parquet(results / "metrics.parquet")
     assert set(rows[rows.metric == "dice"].region) >= {"label_1", "label_2"}
     assert sorted(each.name for each in mine.iterdir()) == ["bench.yaml", "scans"]
-
-
-def test_the_page_on_displacements_leads_from_scans_to_a_table(tmp_path):
-    """Its numbered steps; the network is the shift by half a voxel."""
-    mine = mine_of_the_page(tmp_path / "home" / "mine")
-    whole = "unit: voxels, content: displacement, order: array, sense: pull, axes: array"  # these scans are noise
-    (mine / "fields.yaml").write_text(all_blocks("own-fields.md", "yaml")[1].replace("unit: voxels", whole))
-    typed = [each.text for each in commands() if each.page == "own-fields.md" and "~/mine/" in each.text]
-    project, told = copy_to(tmp_path), []
-    for text in typed:
-        words = text.replace("~", str(tmp_path / "home")).replace("--cores all", "--cores 1").split()
-        program = str(Path(sys.executable).with_name(words[0] if words[0] == "snakemake" else "python"))
-        done = subprocess.run([program, *words[1:]], cwd=project, capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout + done.stderr
-        told.append(done.stdout)
-        if text.startswith("snakemake") and "report" not in words:
-            write_fields(open_dataset(project / "results/mine-fields/data/my-scans"), mine / "network-output")
-    assert "my-network on my-scans: " in told[1]
-    rows = pd.read_parquet(project / "results/mine-fields/metrics.parquet")
-    found = rows[(rows.method == "my-network") & (rows.metric == "dice")]
-    assert set(found.pair) == {"ann-out__ann-in", "bob-out__bob-in"}
-    page = (project / "results/mine-fields/report/index.html").read_text("utf-8")
-    assert "My network: its displacements were read as content displacement, unit voxels" in page
-
-
-def write_fields(data, folder):
-    folder.mkdir()
-    assert [pair.name for pair in data.test_pairs] == ["ann-out__ann-in", "bob-out__bob-in"]
-    for pair in data.test_pairs:
-        shift = np.full((*data.image(pair.fixed).array.shape, 3), 0.5, np.float32)
-        nib.save(nib.Nifti1Image(shift, np.eye(4)), folder / f"disp_{pair.fixed}_{pair.moving}.nii.gz")
 
 
 def test_the_page_shows_what_the_check_says(tmp_path, capsys):
