@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from threadpoolctl import threadpool_limits  # pyright: ignore[reportMissingTypeStubs]
+
+from benchmarks.clock.cores import allowed
 
 # How libraries that threadpoolctl does not know, or not in full, are told; each only where it is loaded already.
 SETTERS: Mapping[str, Callable[[Any, int], object]] = {
@@ -19,7 +20,7 @@ SETTERS: Mapping[str, Callable[[Any, int], object]] = {
 
 def cores() -> int:
     """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return len(allowed())
 
 
 def counts() -> list[int]:

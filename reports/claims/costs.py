@@ -31,23 +31,20 @@ def parameters(sources: Sources, claim: Claim) -> Evidence:
 def seconds(sources: Sources, claim: Claim) -> Evidence:
     """Return the median seconds of a method, or the ratio of two, with a bootstrap interval over calls.
 
-    Of calls on one machine, grid and number of threads those that nothing disturbed come first, then those with the
-    most threads. Calls beside other work, calls that failed, too few calls, another grid than the paper's and a
-    narrower network each leave the claim undecided.
+    The calls are those that tables and ledger have: on one machine and grid, on the most threads. Calls beside other
+    work, calls that failed, too few calls, another grid than the paper's and a narrower network each leave the claim
+    undecided.
     """
     datasets = sources.names(claim) or ([] if claim.datasets else [RUN_LEVEL])
     if not datasets:
         return Evidence(missing=sources.why_missing(claim))
     sought = [Sought(method, claim.measure.device or "cpu", datasets[0]) for method in claim.methods]
     timed = sources.run.timed
-    found = [{(each.threads, each.grid, each.hardware): each for each in timed.candidates(one)} for one in sought]
-    for one, calls in zip(sought, found, strict=True):
-        if not calls:
-            return _elsewhere(sources, claim) or Evidence(missing=timed.why_none(one))
-    common = [[each[key] for each in found] for key in sorted(found[0]) if all(key in each for each in found)]
-    if not common:
-        return Evidence(missing="not timed on one machine, grid and number of threads")
-    chosen = max(common, key=lambda calls: (all(each.undisturbed for each in calls), calls[0].threads))
+    sought = [Sought(method, claim.measure.device or "cpu", datasets[0]) for method in claim.methods]
+    chosen = timed.together(sought)
+    if isinstance(chosen, str):
+        unseen = not all(any(timed.candidates(one)) for one in sought)
+        return (_elsewhere(sources, claim) if unseen else None) or Evidence(missing=chosen)
     if not all(len(each.seconds) for each in chosen):
         return Evidence(missing="no timed call finished")
     return _of_calls(sources, claim, chosen, datasets[0])
@@ -76,14 +73,13 @@ def _of_calls(sources: Sources, claim: Claim, calls: Sequence[Calls], dataset: s
     first, ratio = calls[0], len(calls) == 2
     value = first.median / calls[1].median if ratio else first.median
     medians = " and ".join(f"{each.median:.3g} s ({len(each.seconds)} calls)" for each in calls)
-    threads = f"{first.threads} thread{'s' * (first.threads != 1)}"
     evidence = Evidence(
         value=value,
-        data=f"{first.grid.replace('x', ' x ')} voxels, {threads}, {first.machine}",
+        data=f"{first.grid.replace('x', ' x ')} voxels, {first.place}",
         test=f"bootstrap interval of the {'ratio of medians' if ratio else 'median'}",
         pairing="calls in turn on one machine" if ratio else "calls",
         doubts=tuple(_doubts(sources, calls, dataset)),
-        notes=(f"medians {medians}",),
+        notes=(f"medians {medians} on {first.threads} thread{'s' * (first.threads != 1)}",),
     )
     if any(each.why_no_interval for each in calls):
         return evidence
@@ -104,8 +100,8 @@ def _doubts(sources: Sources, calls: Sequence[Calls], dataset: str) -> Iterator[
     for each in calls:
         if each.why_no_interval:
             yield f"{each.method}: {each.why_no_interval}"
-        if disturbed := each.contended + each.unknown:
-            yield f"{disturbed} of {len(each.seconds)} calls of {each.method} not known to be alone on the machine"
+        if each.disturbance:
+            yield each.disturbance
         if each.failed:
             yield f"{each.failed} timed calls of {each.method} failed"
         if dataset != RUN_LEVEL and sizes.narrow(dataset, each.method):

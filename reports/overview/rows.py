@@ -217,14 +217,18 @@ def _compare(rows: Sequence[Summary], values: Mapping[str, pd.Series], contestan
 
 
 def _mark_best(rows: Sequence[Summary], shown: Mapping[str, float], before: float | None = None) -> list[Summary]:
-    """Mark the best of some numbers of one quote; equal ones, as displayed, share the mark, but at zero."""
+    """Mark the best of some numbers of one quote; equal ones, as displayed, share the mark.
+
+    A zero that others share, or that nobody else could have had, is marked not.
+    """
     if not shown:
         return list(rows)
     higher, decimals = rows[0].higher_is_better, METRICS[rows[0].metric].decimals
     rounded = {name: round(value, decimals) for name, value in shown.items()}
     best = (max if higher else min)(rounded.values())
     winners = [name for name, value in rounded.items() if value == best]
-    if (best == 0 and len(winners) > 1) or (before is not None and not _better(best, round(before, decimals), higher)):
+    idle = best == 0 and (len(winners) > 1 or len(shown) == 1)
+    if idle or (before is not None and not _better(best, round(before, decimals), higher)):
         winners = []
     return [replace(row, best=row.method in winners) for row in rows]
 

@@ -11,7 +11,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from benchmarks.clock.hardware import parse
 from benchmarks.ranking import default_quote
 from benchmarks.results import RUN_LEVEL
 from benchmarks.statistics import Estimate, Statistic, bootstrap_interval, ratio_interval
@@ -126,21 +125,16 @@ class Costs:
 
     def _seconds_ratio(self, blank: Measured, cell: Cell) -> Measured:
         """Return how many times the seconds of ``against`` a method takes, both on one machine."""
-        timed, methods = self._run.timed, (cell.method, cell.against)
-        sought = [Sought(method, cell.device) for method in methods]
-        found = [{(each.threads, each.grid, each.hardware): each for each in timed.candidates(one)} for one in sought]
-        for one, calls in zip(sought, found, strict=True):
-            if not calls:
-                return replace(blank, reason=timed.why_none(one))
-        common = sorted(found[0].keys() & found[1].keys())
-        if not common:
-            keys = " against ".join(" and ".join(sorted({_place(each) for each in calls.values()})) for calls in found)
-            return replace(blank, reason=f"no ratio across hardware: {keys}")
-        above, below = (calls[common[-1]] for calls in found)
+        chosen = self._run.timed.together([Sought(method, cell.device) for method in (cell.method, cell.against)])
+        if isinstance(chosen, str):
+            return replace(blank, reason=chosen)
+        above, below = chosen
         if not (len(above.seconds) and len(below.seconds)):
             return replace(blank, reason="no timed call finished")
-        value, why = above.median / below.median, above.why_no_interval or below.why_no_interval
+        value, disturbed = above.median / below.median, above.disturbance or below.disturbance
+        why = above.why_no_interval or below.why_no_interval or disturbed
         (low, high), judged = (_ratio_interval(above, below, level) for level in (0.95, 0.90))
+        judged = (NAN, NAN) if disturbed else judged  # shown, but nothing agrees or differs by it
         medians = f"medians {above.median:.3g} and {below.median:.3g} s"
         notes = dict.fromkeys([medians, *_notes(above), *_notes(below)])
         whole = self._of_calls(blank, [above, below], own=True)
@@ -212,8 +206,3 @@ def _notes(calls: Calls) -> Iterator[str]:
         yield calls.why_no_interval
     if calls.elsewhere:
         yield f"without {calls.elsewhere} calls on other hardware"
-
-
-def _place(calls: Calls) -> str:
-    found = parse(calls.hardware)
-    return f"{found.cpu if calls.device == 'cpu' else found.gpu}, {calls.threads} threads"

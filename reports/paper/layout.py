@@ -198,6 +198,9 @@ def _check_cell(cell: Cell, datasets: Sequence[str], where: str) -> None:
     """Check that a cell says its unit, what it measures and of what; or why it is not measured."""
     _check_known(cell.datasets, datasets, f"{where}: dataset")
     _check_known([cell.metric] if cell.metric else [], list(METRICS), f"{where}: metric")
+    # A table's protocol is also inherited by what it is not of, such as seconds.
+    protocols = dict.fromkeys(protocol for metric in METRICS.values() for protocol in metric.protocols)
+    _check_known([cell.protocol] if cell.protocol else [], list(protocols), f"{where}: protocol")
     needed = {"unit": cell.unit}
     if not cell.not_run:
         of = {"file": cell.file} if cell.setting else {"metric": cell.metric, "dataset": cell.datasets}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,19 @@ def read_layout(path: Path, schema: Path) -> Any:
     if error is not None:
         where = ".".join(map(str, error.absolute_path)) or "top level"
         raise PaperError(f"{path}: {where}: {one_line(error.message)}")
+    for where, value in _numbers(layout):
+        if not math.isfinite(value):
+            raise PaperError(f"{path}: {where}: {value} is no number; write one that is finite")
     return layout
+
+
+def _numbers(layout: Any, where: str = "") -> Iterator[tuple[str, float]]:
+    """Yield every number of a file and its place; YAML has words for infinity and for no number."""
+    if isinstance(layout, float):
+        yield where, layout
+    elif isinstance(layout, Mapping | list):
+        for key, value in layout.items() if isinstance(layout, Mapping) else enumerate(layout):
+            yield from _numbers(value, f"{where}.{key}".lstrip("."))
 
 
 @dataclass(frozen=True)

@@ -146,6 +146,8 @@ def _notes(paper_run: PaperRun, judged: Cells, reasons: Reasons) -> Iterator[str
         yield played
     if any(each.stand_in for each in judged.values()):
         yield "Stand-ins: numbers of other data or narrower networks than the paper's are no reproductions."
+    if any(each.cell.column.gain_of and not each.measured.reason for each in judged.values()):
+        yield "Behind a comma: the gain over the pairs and trainings that both have; no difference of the two means."
     if any(_before(paper_run, each.cell) for each in judged.values()):
         yield DRAWN
     if learned := _learned(judged):

@@ -6,7 +6,7 @@ found out which (`benchmarks.records.PaperNetwork`); at the profile's they have 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -98,6 +98,21 @@ class Calls:
         found = parse(self.hardware)
         return found.cpu if self.device == "cpu" else found.gpu
 
+    @property
+    def place(self) -> str:
+        """The machine, and how many of its threads."""
+        return f"{self.machine}, {self.threads} thread{'s' * (self.threads != 1)}"
+
+    @property
+    def disturbance(self) -> str:
+        """Of how many calls it is not known that they were alone on the machine; empty where all were."""
+        disturbed = self.contended + self.unknown
+        return (
+            f"{disturbed} of {len(self.seconds)} calls of {self.method} not known to be alone on the machine"
+            if disturbed
+            else ""
+        )
+
     @cached_property
     def why_no_interval(self) -> str:
         """Why there is no interval; empty where there is one."""
@@ -136,6 +151,17 @@ class Timed:
             return self.why_none(sought)
         others = sum(len(each.rows) for each in found[1:] if _elsewhere(each, found[0]))
         return replace(found[0], elsewhere=others)
+
+    def together(self, sought: Sequence[Sought]) -> list[Calls] | str:
+        """Return calls of several networks on one machine and grid, on the most threads; else why there are none."""
+        found = [{(each.threads, each.grid, each.hardware): each for each in self.candidates(one)} for one in sought]
+        for one, calls in zip(sought, found, strict=True):
+            if not calls:
+                return self.why_none(one)
+        if common := set.intersection(*(set(calls) for calls in found)):
+            return [calls[max(common)] for calls in found]
+        keys = (" and ".join(sorted({each.place for each in calls.values()})) for calls in found)
+        return f"no ratio across hardware: {' against '.join(keys)}"
 
     def candidates(self, sought: Sought) -> Iterator[Calls]:
         """Yield the calls of a network by what must not be mixed: grid, threads and hardware."""

@@ -186,6 +186,7 @@ def test_the_configuration_reaches_the_step():
         resolve({"keep": "some"})
 
 
+@pytest.mark.slow
 def test_a_run_that_keeps_extremes(tmp_path):
     config = {**TINY, "keep": "extremes", "run": {"datasets": ["phantom-liver"], "methods": ["identity", "demons"]}}
     # With fewer subjects the reverse directions of the pairs that a report shows would be all the others.

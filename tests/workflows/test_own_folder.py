@@ -109,6 +109,7 @@ CONFIG = {
 }
 
 
+@pytest.mark.slow
 def test_a_run_from_a_configuration_beside_the_data_gives_the_same_tables(laid_out, built_in, tmp_path):
     """The configuration names the folder relative to itself; the command is called elsewhere."""
     (tmp_path / "mine").symlink_to(laid_out.parent)

@@ -108,6 +108,7 @@ def test_a_changed_option_reruns_that_method_alone(finished):
     assert [line.split() for line in text.splitlines() if line.startswith("register ")][-1] == ["register", "2"]
 
 
+@pytest.mark.slow
 def test_failed_pairs_are_tried_again_on_request_alone(finished):
     chunk = finished / "results" / "tiny" / "runs" / "phantom-liver" / "demons" / "seed0" / "chunk1"
     first, *others = read_lines(chunk / "records.jsonl", PairRecord)

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.clock.cores import allowed
 from datasets.files import DataError
 from datasets.own.points import read_points
 from datasets.own.scans import Scan, read_scan
@@ -69,11 +69,11 @@ def _check(given: argparse.Namespace) -> None:
         raise DataError(f"--spacing: expected mm above 0, got {given.spacing:g}")
     if given.window and not given.window[1] > given.window[0]:
         raise DataError("--window: the second number has to be the larger one")
-    cores = os.cpu_count() or 1
+    cores = len(allowed())
     if given.refine < 0:
         raise DataError(f"--refine: expected 0 steps or more, got {given.refine}")
     if not 1 <= given.threads <= cores:
-        raise DataError(f"--threads: expected 1 to {cores}, the cores of this machine, got {given.threads}")
+        raise DataError(f"--threads: expected 1 to {cores}, the cores that may be used here, got {given.threads}")
 
 
 def _settings(asked: Asked) -> Settings:
@@ -133,7 +133,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--align", choices=["header", "centre"], default="header", help="how the images are laid before the method")
     add("--device", choices=["cpu", "cuda"], default="cpu", help="of networks")
     add("--seed", type=int, default=0, help="of whatever is random")
-    add("--threads", type=int, default=os.cpu_count() or 1, help="CPU threads; all cores where left out")
+    add("--threads", type=int, default=len(allowed()), help="CPU threads; all cores where left out")
     return parser
 
 

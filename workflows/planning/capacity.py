@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
+from benchmarks.clock.cores import allowed
 from methods.blocks.hardware import lacks_bfloat16
 from workflows.configuration.config import SettingsError
 from workflows.configuration.settings import Settings
@@ -24,7 +24,7 @@ def problems(settings: Settings) -> list[str]:
 
 
 def _problems(settings: Settings) -> Iterator[str]:
-    there, kind = len(os.sched_getaffinity(0)), "cores"
+    there, kind = len(allowed()), "cores"
     if settings.device == "cuda" and any(map(settings.trains, settings.methods)):
         there, kind = len(gpus()), "GPUs"
         if why := missing_device("cuda"):

@@ -8,7 +8,7 @@ from datasets.files import DataError
 from workflows.configuration.resolve import resolve
 from workflows.configuration.sources import ROOT
 from workflows.archive import given
-from workflows.ahead import declaring, lacking, preflight, stages
+from workflows.ahead import declaring, lacking, papers, preflight, stages
 from workflows.planning import capacity, code, marks, plan
 from workflows.planning.spec_files import SpecFiles
 from workflows.planning.wildcards import Wildcards
@@ -41,6 +41,9 @@ try:
     if LEAVES and not PLAN.given:
         PLAN = lacking.without(PLAN)
     LAYOUT = PLAN.layout
+    if workflow.is_main_process and not PLAN.given:
+        if lines := papers.problems(PLAN.settings):
+            sys.exit("\n".join(f"WarpBench: {line}" for line in lines))
     if workflow.is_main_process and not LOOKING:
         guard.check_writable(LAYOUT.results)
         machine.check([guard.existing(LAYOUT.results)])

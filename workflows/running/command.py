@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from benchmarks.clock.cores import allowed
 from benchmarks.records import read
 from datasets.files import DataError, one_line
 from workflows.planning.marks import marking
@@ -43,8 +44,8 @@ def job(kind: type[T], usage: str | None) -> Iterator[Job[T]]:
     arguments = parser.parse_args()
     if arguments.threads < 1:
         sys.exit(f"error: --threads: expected a whole number of 1 or more, got {arguments.threads}")
-    if arguments.threads > (cores := os.cpu_count() or arguments.threads):
-        sys.exit(f"error: --threads: expected at most {cores}, the cores of this machine, got {arguments.threads}")
+    if arguments.threads > (cores := len(allowed())):
+        sys.exit(f"error: --threads: expected at most {cores}, those that may be used, got {arguments.threads}")
     end_with_runner()
     environment.adopt(environment.for_threads(arguments.threads))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # what a method starts must not wait for somebody to type

@@ -18,6 +18,7 @@ import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from benchmarks.clock.cores import allowed
 from datasets.files import DataError, one_line
 
 ERRORS = frozenset(
@@ -106,8 +107,8 @@ def check_cores(cores: int, threads: Mapping[str, int]) -> list[str]:
     Raises:
         MachineError: steps would wait for each other, and every time that is measured would be of that.
     """
-    if cores > (there := os.cpu_count() or cores):
-        raise MachineError(f"--cores {cores}: this machine has {there}; use --cores {there} or --cores all")
+    if cores > (there := len(allowed())):
+        raise MachineError(f"--cores {cores}: {there} may be used here; use --cores {there} or --cores all")
     return [
         f"--set-threads {rule}={count}: --cores grants {cores}, so it runs on {cores}"
         for rule, count in threads.items()
