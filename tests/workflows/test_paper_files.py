@@ -50,10 +50,10 @@ def test_a_claim_on_an_absent_method_is_one_line(folder):
     path = folder / "claims" / "progressive.yaml"
     written = yaml.safe_load(path.read_text())
     key = written["claims"][0]["key"]
-    written["claims"][0]["methods"][0] = "progresive"
+    written["claims"][0]["methods"][0] = "progressiv"
     path.write_text(yaml.safe_dump(written))
     (line,) = problems(folder)
-    assert line == f"paper progressive, claim {key}: unknown method 'progresive'; did you mean 'progressive'?"
+    assert line == f"paper progressive, claim {key}: unknown method 'progressiv'; did you mean 'progressive'?"
 
 
 def test_a_claim_with_a_bound_that_is_no_number_is_refused(folder):
