@@ -14,7 +14,7 @@ env: .venv/ready
 
 report: env  ## the main job: every table and figure on phantoms, offline; FROM=archive.zip: of that archive, without a run
 	$(BIN)/snakemake --cores $(CORES) report $(if $(FROM),--config from='$(FROM)')
-	@echo "Open $(if $(FROM),results/from-<its folder or name>,results/mini)/report/index.html"
+	@echo "Open results/$(if $(FROM),from-$$($(BIN)/python -m workflows.archive.given '$(FROM)'),mini)/report/index.html"
 
 test: env  ## behaviour, a file a core at a time
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -m "not slow" -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder

@@ -22,6 +22,7 @@ from datasets.problem import Problem
 from datasets.values import LARGEST_LABEL, intensity_fault, landmark_fault, name_fault, whole_numbers
 
 GRIDS = "grids differ: {}; resample one image onto the other's grid (datasets.geometry.resample_to_grid)"
+NOTHING_NAMED = Problem("test", "neither test pairs nor training cases are named; describe at least one of them")
 T = TypeVar("T")
 
 
@@ -67,7 +68,7 @@ def _splits(about: Description) -> Iterator[Problem]:
     """Yield what is wrong with the lists of cases and labels."""
     training = about.training
     if not about.test and not training.cases:
-        yield Problem("test", "neither test pairs nor training cases are named; describe at least one of them")
+        yield NOTHING_NAMED
     for case, count in Counter(training.cases).items():
         if count > 1:
             yield Problem(f"training case {case}", f"is listed {count} times; keep one")

@@ -91,7 +91,7 @@ def _fields_told(what: Path, settings: Settings, method: str, name: str) -> int:
             f"{who}: {name} is not prepared, so that nothing can be compared with its pairs; first "
             f"snakemake --cores all data --configfile {what}\n"
         )
-        return 0
+        return 1
     module = import_method(FIELDS)
     try:
         params = build(module.Params, settings.params(method, name))

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from datasets.check import described_problems
+from datasets.check import NOTHING_NAMED, described_problems
 from datasets.description import Description, Pair, TrainingSplit
 from datasets.files import Array, DataError
 from datasets.own.listing import Listing, Row
@@ -16,7 +16,7 @@ from datasets.own.points import PairPoints, UnitError, check_unit, find_unit, fi
 from datasets.own.scanned import Seen, look, unlike
 from datasets.own.scans import SMALLEST
 from datasets.own.sources import read_listing
-from datasets.own.words import Unit
+from datasets.own.words import Split, Unit
 from datasets.problem import Problem
 from datasets.values import landmark_fault
 
@@ -77,8 +77,10 @@ def examine(params: Params) -> Examined:
     _check_training(found)
     _note_shapes(found)
     _note_scales(found)
+    earlier = bool(listing.problems)  # what could not be read leaves splits empty, and that is no problem of its own
     for problem in described_problems(splits(found)):
-        listing.fault(problem.where, problem.what)
+        if not (earlier and problem == NOTHING_NAMED):
+            listing.fault(problem.where, problem.what)
     return found
 
 
@@ -112,7 +114,7 @@ def _subject(found: Examined, key: Key) -> str:
 def _check_options(listing: Listing, params: Params) -> None:
     if params.window and not params.window[0] < params.window[1]:
         listing.fault("window", f"{list(params.window)}: the second number has to be the larger one")
-    if not listing.of("test") and not params.training_only:
+    if not listing.of("test") and not params.training_only and not listing.problems:
         what = "registration_val names no pair" if listing.grid == "array" else "no row is of the split test"
         listing.fault(str(listing.source), f"nothing to test on: {what}; with `training_only: true` none is expected")
 
@@ -133,10 +135,10 @@ def _grid_options(listing: Listing, params: Params) -> GridOptions:
 
 def _check_labels(found: Examined) -> None:
     """Keep pairs of whose images only one has labels, and training scans of which some have a mask."""
-    items = found.listing.items
+    items, faulty = found.listing.items, {problem.where for problem in found.problems}
     for row in found.usable(found.listing.judged):
         lacking = [case for case in row.cases if items[case].labels is None]
-        if len(lacking) == 1:
+        if len(lacking) == 1 and row.where not in faulty:  # which says that the map is not there
             found.listing.fault(row.where, f"{lacking[0]} has no labels, and the other image has; give both, or none")
     trained = [*found.listing.training, *(case for row in found.listing.of("training") for case in row.cases)]
     lacking = [case for case in dict.fromkeys(trained) if items[case].mask is None]
@@ -198,19 +200,27 @@ def _name_labels(found: Examined, params: Params) -> None:
     held = frozenset[int]().union(*(found.seen[case].labels for case in tested))
     if params.evaluate is None:
         found.evaluated = tuple(sorted(found.labels.keys() & held))
-        if absent := sorted(found.labels.keys() - held) if held else []:
+        if absent := sorted(found.labels.keys() - held) if held and not _unread(found, "test") else []:
             names = ", ".join(found.labels[value] for value in absent)
             found.listing.notes.append(f"labels with a name that no test image has: {names}")
         return
     values = [_value_of(label, found.labels) for label in params.evaluate]
+    unread = _unread(found, "test")
     for label, value in zip(params.evaluate, values, strict=True):
         if value is None:
             close = difflib.get_close_matches(str(label), found.labels.values(), n=1)
             hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(found.labels.values()) or 'none'}"
             found.listing.fault("evaluate", f"no label is called {label!r}; {hint}")
-        elif tested and value not in held:
+        elif tested and not unread and value not in held:
             found.listing.fault("evaluate", f"no label map of a test pair holds {label!r}; take it out")
     found.evaluated = tuple(value for value in values if value is not None)
+
+
+def _unread(found: Examined, split: Split) -> bool:
+    """Return whether an image or a label map of a split could not be read, so that more labels may be there."""
+    rows, faulty = found.listing.of(split), {problem.where for problem in found.problems}
+    maps = {str(found.listing.items[case].labels) for row in rows for case in row.cases}
+    return len(found.usable(rows)) < len(rows) or not faulty.isdisjoint(maps | {row.where for row in rows})
 
 
 def _value_of(label: str | int, names: Mapping[int, str]) -> int | None:

@@ -20,7 +20,7 @@ import SimpleITK as sitk  # noqa: N813 - the library's usual name
 from datasets.files import Array, DataError, one_line, read_volume
 from datasets.found import is_left_over, search
 from datasets.originals import note
-from datasets.own.words import NIFTI, without_ending
+from datasets.own.words import ENDINGS, NIFTI, without_ending
 from datasets.placement import Placement
 from datasets.values import LARGEST_LABEL, whole_numbers
 
@@ -96,7 +96,7 @@ def read_scan(path: Path, *, flat: bool = False) -> Scan:
                 note(Path(file))
             image = sitk.ReadImage(files if path.is_dir() else str(path))
     except RuntimeError as error:
-        raise DataError(f"{path}: not an image that ITK reads ({_reason(error)})") from error
+        raise DataError(f"{path}: not an image that ITK reads ({_reason(path, error)})") from error
     scan = Scan(path, image)
     fault = _fault(image, flat)
     if not fault and sound is not None and not np.allclose(scan.affine, sound, rtol=0, atol=1e-2):
@@ -197,7 +197,12 @@ def _flatness(low: float, high: float) -> str:
     return f"intensities from {low:g} to {high:g} are more than single precision can tell apart; rescale the image"
 
 
-def _reason(error: RuntimeError) -> str:
-    """Return the sentence of ITK's error that says something; the others have source files and addresses."""
+def _reason(path: Path, error: RuntimeError) -> str:
+    """Return the formats where the file is of none, else the sentence of ITK's error that says something.
+
+    Its other sentences have source files and addresses.
+    """
+    if not path.is_dir() and not path.name.lower().endswith(ENDINGS):
+        return f"a file's name ends in {', '.join(ENDINGS)}; a DICOM series is named by its folder"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return one_line(re.sub(r"^.*(?:ERROR|Exception)[^:]*:\s*", "", lines[-1]))[:200] if lines else "no reason given"

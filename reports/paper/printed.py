@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import jsonschema.exceptions
 import pandas as pd
 import yaml
 from jsonschema.exceptions import best_match
@@ -46,7 +47,7 @@ def read_layout(path: Path, schema: Path) -> Any:
     error = best_match(validator.iter_errors(layout))
     if error is not None:
         where = ".".join(map(str, error.absolute_path)) or "top level"
-        raise PaperError(f"{path}: {where}: {one_line(error.message)}")
+        raise PaperError(f"{path}: {where}: {_in_words(error)}")
     for where, value in _numbers(layout):
         if not math.isfinite(value):
             raise PaperError(f"{path}: {where}: {value} is no number; write one that is finite")
@@ -60,6 +61,21 @@ def _numbers(layout: Any, where: str = "") -> Iterator[tuple[str, float]]:
     elif isinstance(layout, Mapping | list):
         for key, value in layout.items() if isinstance(layout, Mapping) else enumerate(layout):
             yield from _numbers(value, f"{where}.{key}".lstrip("."))
+
+
+def _in_words(error: jsonschema.exceptions.ValidationError) -> str:
+    """Return a fault in one line; where none of several forms fits, name the keys or types that were looked for."""
+    if error.validator not in ("anyOf", "oneOf"):
+        return one_line(error.message)
+    forms: Any = error.validator_value
+    instance: Any = error.instance
+    needed = [" and ".join(form["required"]) for form in forms if "required" in form]
+    if needed and isinstance(instance, Mapping):
+        named = f"{instance['key']} " if "key" in instance else ""
+        return f"{named}needs {' or '.join(needed)}"
+    return (
+        f"expected {' or '.join(str(form.get('type', 'another form')) for form in forms)}, got {str(instance)[:60]!r}"
+    )
 
 
 @dataclass(frozen=True)

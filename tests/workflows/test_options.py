@@ -20,6 +20,11 @@ class Kinds:
     folder: Path | None = None
 
 
+@dataclass(frozen=True)
+class Needy:
+    anatomy: str
+
+
 def test_every_kind_of_option_is_built():
     given = {"shape": [1, 2, 3], "levels": [4, 5], "side": "right", "weight": 1, "folder": "data"}
     assert build(Kinds, given) == Kinds((1, 2, 3), (4, 5), "right", 1.0, Path("data"))
@@ -37,6 +42,7 @@ def test_a_mapping_becomes_the_dataclass_of_the_annotation():
         (Kinds, {"shape": [1, 2]}, "option shape: Expected `array` of length 3"),
         (Kinds, {"weight": "1"}, "option weight: Expected `float`, got `str`"),
         (Kinds, {"wait": 1}, "unknown option 'wait'"),
+        (Needy, {}, "option anatomy: missing, and it has no default"),
         (recursive.Params, {"stem": "vtn"}, "option stem: Invalid enum value 'vtn'"),
         (recursive.Params, {"channels": 5}, "recursive: channels must be even and positive, got 5"),
         (recursive.Training, {"schedule": "cosine"}, "option schedule: Invalid enum value 'cosine'"),

@@ -12,6 +12,7 @@ from benchmarks import results
 from benchmarks.records import PairRecord, Registrations, read, read_lines, write
 from datasets.files import read_displacement, write_displacement
 from tests.methods.given import made as making
+from workflows import check
 from workflows.ahead import preflight
 from workflows.configuration.config import SettingsError
 from workflows.configuration.resolve import resolve
@@ -151,3 +152,11 @@ class TestPlan:
         }
         with pytest.raises(SettingsError, match="this method is timed here; leave it out"):
             resolve(config)
+
+
+def test_displacements_for_data_that_are_not_prepared_cannot_be_checked(tmp_path, monkeypatch, capsys):
+    (tmp_path / "fields.yaml").write_text(json.dumps(PROFILE))  # JSON is YAML
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="error: 1 problem; correct what is listed"):
+        check.main(["fields.yaml"])
+    assert "mine on phantom-liver: phantom-liver is not prepared" in capsys.readouterr().out

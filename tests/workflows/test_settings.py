@@ -102,6 +102,15 @@ BAD = [
         {"datasets": {"phantom-liver": {"params": {"shape": [80, 64]}}}},
         "shape: expected list of 3 values, got [80, 64]",
     ),
+    (
+        {"methods": {"demons": {"params": {"iterations": 20}}}},
+        "iterations: expected list of whole number values such as [",
+    ),
+    ({"methods": {"demons": {"module": "greedy"}}}, "the catalogue has a method of this name, of the module demons"),
+    (
+        {"datasets": {"one": {"module": "phantom"}}},
+        "datasets.one.params.anatomy: missing, and it has no default; write one",
+    ),
     ({"methods": {"demons": {"kind": "learned"}}}, "kind: learned, but methods/demons.py has no function `train`"),
     ({"methods": {"demons": {"params": {False: 1}}}}, "methods.demons.params: the key false is no text"),
     ({1: 2}, "top level: the key 1 is no text"),
@@ -174,3 +183,13 @@ def test_the_main_run_is_that_of_the_smallest_seed():
     assert first_seed([3, 1]) == profile.settings.main_seed(
         "rcn-1", "phantom-liver"
     )  # the report draws the run that is timed
+
+
+def test_a_data_set_given_another_module_leaves_the_options_of_its_own_behind():
+    before = resolve({}).dataset("sliver")
+    assert "collection" in before.params
+    own = {"anatomy": "liver", "shape": [32, 32, 32], "training": 2, "test": 1}
+    one = resolve({"datasets": {"sliver": {"module": "phantom", "params": own}}}).dataset("sliver")
+    assert (one.module, one.params) == ("phantom", own)
+    same = resolve({"datasets": {"sliver": {"module": before.module, "chunks": 2}}}).dataset("sliver")
+    assert (same.params, same.chunks) == (before.params, 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from datasets.files import DataError
@@ -32,3 +33,7 @@ def given_name(given: Path) -> str:
     """Return what tells an archive from others, of which most have the same name: that of its folder."""
     own = given.resolve()
     return own.parent.name if own.name == NAME else own.stem
+
+
+if __name__ == "__main__":
+    print(given_name(Path(sys.argv[1])))

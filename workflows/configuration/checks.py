@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,9 @@ import jsonschema.exceptions
 
 from benchmarks.provenance import is_own
 from benchmarks.records import Options
-from workflows.configuration import annotations, sources
+from workflows.configuration import sources
 from workflows.configuration.config import Adaptation, Config, SettingsError, nearest
+from workflows.configuration.options import check_known, check_options, number_hint, shown
 from workflows.planning.specs import REFINEMENT
 
 TYPES = {
@@ -30,13 +30,6 @@ TYPES = {
     "string": "text",
     "boolean": "true or false",
 }
-# Options that count or scale something of which there must be some.
-NEVER_ZERO = frozenset({
-    "batch", "cascades", "channels", "checkpoint_every", "iterations", "learning_rate", "levels", "processes",
-    "repeat", "resolutions", "samples", "shrink", "snapshot_every", "step",
-})  # fmt: skip
-SIGNED = frozenset({"window"})  # options of numbers that may be below 0, such as Hounsfield units
-MOST_VOXELS = 2**33  # 32 GiB for one image
 
 
 def check_values(config: object) -> None:
@@ -69,14 +62,14 @@ def _in_words(error: jsonschema.exceptions.ValidationError) -> str:
     limit: Any = error.validator_value
     schema: Any = error.schema
     instance: Any = error.instance
-    got = _shown(error.instance)
+    got = shown(error.instance)
     if error.validator == "required":
         return f"the key {next(key for key in limit if key not in instance)!r} is missing"
     if error.validator == "additionalProperties":
         known = schema.get("properties", {})
         unknown = next(iter(instance.keys() - known.keys()))
         return f"unknown key {unknown!r}; {nearest(unknown, known)}"
-    hint = _number_hint(error.instance) if limit in ("number", "integer") else ""
+    hint = number_hint(error.instance) if limit in ("number", "integer") else ""
     texts = {
         "type": f"expected {TYPES.get(str(limit), 'a list, or null for none')}, got {got}{hint}",
         "enum": f"expected one of {', '.join(map(str, limit if isinstance(limit, list) else []))}, got {got}",
@@ -91,19 +84,13 @@ def _in_words(error: jsonschema.exceptions.ValidationError) -> str:
     return texts.get(str(error.validator), error.message)
 
 
-def _shown(value: Any) -> str:
-    """Return a value as a configuration has it, cut where it is long."""
-    text = json.dumps(value, default=str, ensure_ascii=False)
-    return text if len(text) <= 80 else f"{text[:77]}..."
-
-
 def check_names(config: Config, papers: Mapping[str, Sequence[str]]) -> None:
     """Refuse a configuration that names what is not there; ``papers`` are all papers and their own data sets."""
     data = [*config.datasets, *config.groups]  # what may stand where a data set is named
     for name, members in config.groups.items():
-        _known(members, config.datasets, f"groups.{name}", "data set")
-    _known(config.run.datasets, data, "run.datasets", "data set")
-    _known(config.run.methods, config.methods, "run.methods", "method")
+        check_known(members, config.datasets, f"groups.{name}", "data set")
+    check_known(config.run.datasets, data, "run.datasets", "data set")
+    check_known(config.run.methods, config.methods, "run.methods", "method")
     _check_labels(config)
     methods, datasets = _used(config)
     for name in config.datasets:
@@ -113,25 +100,25 @@ def check_names(config: Config, papers: Mapping[str, Sequence[str]]) -> None:
         with _broken_files_matter(name in methods):
             _check_method(config, name)
             _check_teacher(config, name)
-    _known(config.papers, papers, "papers", "paper")
+    check_known(config.papers, papers, "papers", "paper")
     for paper, cast in config.papers.items():
-        _known(cast, papers[paper], f"papers.{paper}", "data set of the paper")
-        _known(cast.values(), config.datasets, f"papers.{paper}", "data set")
+        check_known(cast, papers[paper], f"papers.{paper}", "data set of the paper")
+        check_known(cast.values(), config.datasets, f"papers.{paper}", "data set")
     _check_timing(config, data)
 
 
 def _check_timing(config: Config, data: Iterable[str]) -> None:
     timing = config.timing
-    _known(timing.datasets, data, "timing.datasets", "data set")
+    check_known(timing.datasets, data, "timing.datasets", "data set")
     if isinstance(timing.methods, dict):
-        _known(timing.methods, timing.datasets, "timing.methods", "data set of timing.datasets")
+        check_known(timing.methods, timing.datasets, "timing.methods", "data set of timing.datasets")
     for names in timing.methods.values() if isinstance(timing.methods, dict) else [timing.methods or []]:
-        _known(names, config.methods, "timing.methods", "method")
+        check_known(names, config.methods, "timing.methods", "method")
     for key in ("methods", "once", "all_threads"):
-        _known(getattr(timing.paper_size, key) or [], config.methods, f"timing.paper_size.{key}", "method")
+        check_known(getattr(timing.paper_size, key) or [], config.methods, f"timing.paper_size.{key}", "method")
     grid = timing.paper_size.grid
     if grid is not None and len(grid) != 3:
-        raise SettingsError(f"configuration, timing.paper_size.grid: expected three axes, got {_shown(grid)}")
+        raise SettingsError(f"configuration, timing.paper_size.grid: expected three axes, got {shown(grid)}")
 
 
 def _check_labels(config: Config) -> None:
@@ -145,16 +132,16 @@ def _check_labels(config: Config) -> None:
                 "their rows could not be told apart: give it a label of its own"
             )
         if not label.strip() or any(ord(letter) < 32 for letter in label):
-            raise SettingsError(f"configuration, methods.{method}.label: {_shown(label)} is no name; write one line")
+            raise SettingsError(f"configuration, methods.{method}.label: {shown(label)} is no name; write one line")
         named[label] = method
 
 
 def _check_dataset(config: Config, name: str) -> None:
     entry, where = config.datasets[name], f"datasets.{name}"
     _check_module("datasets", entry.module, where)
-    _known([entry.train_on] if entry.train_on else [], config.datasets, f"{where}.train_on", "data set")
+    check_known([entry.train_on] if entry.train_on else [], config.datasets, f"{where}.train_on", "data set")
     options = sources.options_of(_module_file("datasets", entry.module), "Params")
-    _check_options(entry.params, options, f"{where}.params")
+    check_options(entry.params, options, f"{where}.params", whole=True)
     if name in config.run.datasets and entry.params.get("test") == 0:
         raise SettingsError(
             f"configuration, {where}.params.test: 0 leaves no pair to register; write 1 or more, "
@@ -173,19 +160,19 @@ def _check_method(config: Config, name: str) -> None:
         )
     if entry.reported and sources.constant_of(path, "CLOCKED", True):
         raise SettingsError(f"configuration, {where}.reported: this method is timed here; leave it out")
-    _known(entry.datasets or [], data, f"{where}.datasets", "data set")
-    _known(entry.watch, data, f"{where}.watch", "data set")
+    check_known(entry.datasets or [], data, f"{where}.datasets", "data set")
+    check_known(entry.watch, data, f"{where}.watch", "data set")
     if entry.watch and "watch" not in sources.parameters_of(path, "train"):
         raise SettingsError(f"configuration, {where}.watch: {entry.module} keeps no snapshots")
-    _known(entry.by_dataset, data, f"{where}.by_dataset", "data set")
+    check_known(entry.by_dataset, data, f"{where}.by_dataset", "data set")
     refining = sources.options_of(sources.file_of(REFINEMENT), "Refinement")
     parts: dict[str, Adaptation] = {where: entry}
     parts |= {f"{where}.by_dataset.{dataset}": part for dataset, part in entry.by_dataset.items()}
     for place, part in parts.items():
-        _check_options(part.params, sources.options_of(path, "Params"), f"{place}.params")
-        _check_options(part.training, sources.options_of(path, "Training"), f"{place}.training")
-        _check_options(part.refine, refining, f"{place}.refine")
-        _known([part.train_on] if part.train_on else [], config.datasets, f"{place}.train_on", "data set")
+        check_options(part.params, sources.options_of(path, "Params"), f"{place}.params")
+        check_options(part.training, sources.options_of(path, "Training"), f"{place}.training")
+        check_options(part.refine, refining, f"{place}.refine")
+        check_known([part.train_on] if part.train_on else [], config.datasets, f"{place}.train_on", "data set")
 
 
 def _used(config: Config) -> tuple[set[str], set[str]]:
@@ -206,14 +193,14 @@ def _broken_files_matter(used: bool) -> contextlib.AbstractContextManager[None]:
 def _check_module(room: str, module: str, where: str) -> None:
     if module.isidentifier() and _module_file(room, module).is_file():
         sources.sources_of([f"{room}.{module}"])  # a file that cannot be read is refused in a line of its own
-    _known([module], sources.module_names(room), f"{where}.module", "module")
+    check_known([module], sources.module_names(room), f"{where}.module", "module")
 
 
 def _check_teacher(config: Config, name: str) -> None:
     student, where = config.methods[name], f"configuration, methods.{name}.teacher"
     if student.teacher is None:
         return
-    _known([student.teacher], config.methods, f"methods.{name}.teacher", "method")
+    check_known([student.teacher], config.methods, f"methods.{name}.teacher", "method")
     teacher = config.methods[student.teacher]
     file = sources.method_file(student.module)
     if "teacher" not in sources.parameters_of(file, "train"):
@@ -226,37 +213,6 @@ def _check_teacher(config: Config, name: str) -> None:
 
 def _shown_module(module: str) -> str:
     return module if is_own(module) else f"methods/{module}.py"
-
-
-def _check_options(given: Options, known: Mapping[str, sources.Option], where: str) -> None:
-    _known(given, known, where, "option")
-    for name, value in given.items():
-        _check_range(name, value, known[name].default, f"{where}.{name}")
-        expected, fields = known[name].annotation, known[name].fields
-        if fields is not None and value is not None:
-            if not isinstance(value, Mapping):
-                raise SettingsError(f"configuration, {where}.{name}: expected keys and values, got {_shown(value)}")
-            _check_options(value, fields, f"{where}.{name}")
-        elif not annotations.accepts(expected, value):
-            wanted = annotations.in_words(expected)
-            raise SettingsError(
-                f"configuration, {where}.{name}: expected {wanted}, got {_shown(value)}{_number_hint(value)}"
-            )
-
-
-def _check_range(name: str, value: Any, default: Any, where: str) -> None:
-    """Refuse numbers that no option can mean: a list without any, one below zero, none of what there must be some."""
-    several = isinstance(value, list)
-    numbers = [each for each in (value if several else [value]) if isinstance(each, (int, float))]
-    if several and not value and default != []:
-        raise SettingsError(f"configuration, {where}: the list is empty; leave the option out to have its default")
-    below = name in SIGNED or (isinstance(default, (int, float)) and default < 0)
-    if any(each < 0 for each in numbers) and not below:
-        raise SettingsError(f"configuration, {where}: expected no number below 0, got {_shown(value)}")
-    if name == "shape" and several and math.prod(numbers) > MOST_VOXELS:
-        raise SettingsError(f"configuration, {where}: {_shown(value)} voxels are more than a machine holds; write less")
-    if name in NEVER_ZERO and value is not False and numbers and not any(numbers):
-        raise SettingsError(f"configuration, {where}: expected a number above 0, got {_shown(value)}")
 
 
 def _unnamed_keys(content: Any, *place: str) -> Iterator[str]:
@@ -280,19 +236,5 @@ def _is_list(value: Any) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, (str, bytes))
 
 
-def _known(names: Iterable[str], known: Iterable[str], where: str, what: str) -> None:
-    for name in names:
-        if name not in known:
-            raise SettingsError(f"configuration, {where}: unknown {what} {name!r}; {nearest(name, known)}")
-
-
 def _module_file(room: str, module: str) -> Path:
     return sources.ROOT / room / f"{module}.py"
-
-
-def _number_hint(value: Any) -> str:
-    """Return a hint where YAML has read a number as text, as it does with 1e-3."""
-    try:
-        return f" (YAML reads {value} as text: write {float(value)!r})" if isinstance(value, str) else ""
-    except ValueError:
-        return ""

@@ -18,7 +18,7 @@ from benchmarks.provenance import is_own
 from benchmarks.records import Options
 from datasets.files import one_line
 from reports import PAPERS
-from workflows.configuration import own_methods
+from workflows.configuration import own_methods, sources
 from workflows.configuration.checks import check_names, check_schema, check_values
 from workflows.configuration.config import Config, SettingsError, merge, nearest
 from workflows.configuration.likeness import likenesses, with_likenesses
@@ -57,7 +57,7 @@ def _resolved(config: Mapping[str, object], read: Mapping[Path, Mapping[str, obj
     layers: dict[str, list[Layer]] = {}
     for name, content in files:
         layers |= Inheritance(name, _section(content, "methods"), layers).all()
-    merged = reduce(merge, (content for _, content in files))
+    merged = reduce(lambda base, over: merge(_without_others(base, over), over), (content for _, content in files))
     methods = {name: reduce(merge, (layer.entry for layer in found)) for name, found in layers.items()}
     check_schema({**merged, "methods": methods}, read_yaml(SCHEMA, OURS))
     _check_new(layers)
@@ -69,11 +69,23 @@ def _resolved(config: Mapping[str, object], read: Mapping[Path, Mapping[str, obj
     return settings
 
 
+def _without_others(base: Options, over: Options) -> Options:
+    """Return files without the options of data sets to which the file above them gives another module.
+
+    What an option of one module means another one does not know.
+    """
+    kept = _section(base, "datasets")
+    for name, entry in _section(over, "datasets").items():
+        if name in kept and entry.get("module", kept[name].get("module")) != kept[name].get("module"):
+            kept[name] = {key: value for key, value in kept[name].items() if key != "params"}
+    return {**base, "datasets": kept}
+
+
 def _check_new(layers: Mapping[str, Sequence[Layer]]) -> None:
-    """Refuse a file of a user's own under the name of another method, whose label and options it would take over."""
+    """Refuse another module under the name of a method, whose label and options it would take over."""
     for name, found in layers.items():
         modules = [m for layer in found if layer.method == name and isinstance(m := layer.value("module"), str)]
-        if len(modules) > 1 and is_own(modules[-1]):
+        if len(set(modules)) > 1 and (is_own(modules[-1]) or modules[-1] in sources.module_names("methods")):
             raise SettingsError(
                 f"configuration, methods.{name}.module: the catalogue has a method of this name, of the module "
                 f"{modules[0]}; give yours another name"

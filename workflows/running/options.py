@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import fields
@@ -62,7 +63,10 @@ def build(kind: type[T], given: Mapping[str, object]) -> T:
         if error.__cause__ is not None:  # raised by the dataclass itself, in its own words
             raise error.__cause__ from None
         message, _, where = str(error).partition(" - at `$")
-        raise ValueError(f"option {where.strip('.`')}: {message}") from None
+        where = where.strip(".`")
+        if lacking := re.fullmatch(r"Object missing required field `(\w+)`", message):
+            where, message = ".".join(filter(None, (where, lacking[1]))), "missing, and it has no default"
+        raise ValueError(f"option {where}: {message}") from None
 
 
 def _path(kind: type, value: Any) -> Any:

@@ -74,6 +74,11 @@ def text(folder):
     return folder / "notes.txt"
 
 
+def arrays(folder):
+    np.savez(folder / "arrays.npz", image=np.zeros((9, 9, 9)))
+    return folder / "arrays.npz"
+
+
 def empty_folder(folder):
     (folder / "empty").mkdir()
     return folder / "empty"
@@ -105,6 +110,7 @@ def two_series(folder):
         (not_a_number, "1 of 43200 voxels are NaN or infinite"),
         (series_of_volumes, "expected a 3-D volume"),
         (text, "not an image that ITK reads"),
+        (arrays, r"not an image that ITK reads \(a file's name ends in \.nii\.gz, .*\.nrrd"),
         (empty_folder, "no DICOM series in it"),
         (two_series, "2 DICOM series in it"),
     ],

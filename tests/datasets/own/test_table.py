@@ -263,3 +263,28 @@ def test_a_subject_in_two_splits_is_refused(tmp_path):
     folder = scans(tmp_path / "in", *"abcd")
     table(folder, "fixed,moving,split,subject", "a.nii.gz,b.nii.gz,test,x", "c.nii.gz,d.nii.gz,train,x")
     assert [each for each in problems(folder) if "subject x" in each and "training and test" in each]
+
+
+def test_what_follows_from_a_problem_is_no_problem_of_its_own(tmp_path):
+    folder = scans(tmp_path / "in", "a", "b")
+    (folder / "b.nii.gz").write_bytes(b"torn")
+    for name in "ab":
+        save(folder / f"{name}-labels.nii.gz", labels())
+    table(folder, "fixed,moving,fixed_labels,moving_labels", "a.nii.gz,b.nii.gz,a-labels.nii.gz,b-labels.nii.gz")
+    (only,) = problems(folder, evaluate=(2,))
+    assert only.startswith(f"{folder / 'b.nii.gz'}: ")
+
+
+def test_a_label_map_that_is_not_there_is_one_problem(tmp_path):
+    folder = scans(tmp_path / "in", "a", "b")
+    save(folder / "a-labels.nii.gz", labels())
+    table(folder, "fixed,moving,fixed_labels,moving_labels", "a.nii.gz,b.nii.gz,a-labels.nii.gz,lost.nii.gz")
+    (only,) = problems(folder)
+    assert "lost.nii.gz: no such file" in only
+
+
+def test_a_row_that_cannot_be_used_is_the_only_problem(tmp_path):
+    folder = scans(tmp_path / "in", "a", "b")
+    table(folder, "fixed,moving,split", "a.nii.gz,b.nii.gz,tset")
+    (only,) = problems(folder)
+    assert "split 'tset' is none of" in only

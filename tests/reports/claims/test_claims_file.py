@@ -123,3 +123,16 @@ def test_there_are_enough_claims_and_no_two_ask_the_same():
         (key, claim.kind, claim.contrast, claim.measure, claim.region, tuple(claim.datasets)) for key, claim in CASES
     ]
     assert len(set(asked)) == len(asked)
+
+
+def test_a_claim_without_a_bound_is_named_in_one_line(tmp_path):
+    changed = copy.deepcopy(FILE)
+    del changed["claims"][0]["above"]
+    with pytest.raises(PaperError) as caught:
+        load(tmp_path, changed)
+    assert str(caught.value).endswith("claims.0: better needs above or below")
+
+
+def test_a_data_set_that_is_neither_a_name_nor_a_list_is_said_so(tmp_path):
+    with pytest.raises(PaperError, match=r"claims\.0\.dataset: expected string or array, got '5'"):
+        load(tmp_path, changed_claim(dataset=5))
