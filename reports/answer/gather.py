@@ -11,7 +11,7 @@ from itertools import groupby
 from benchmarks.clock.hardware import parse
 from reports.answer.content import Answer, Count, Effect, KindCounts, PaperAnswer, Rival, Seconds, Speed, count
 from reports.answer.ran import ran
-from reports.answer.words import sentences
+from reports.answer.words import sentences, short_label
 from reports.claims import contents as claims
 from reports.overview.frontier import Frontier
 from reports.paper.cast import PaperRun
@@ -63,7 +63,7 @@ def effects(claimed: Sequence[claims.Judged]) -> list[Effect]:
 def _effect(each: claims.Judged) -> Effect:
     claim, found = each.claim, each.evidence
     return Effect(
-        label=claim.key.replace("_", " "),
+        label=short_label(claim.key),
         statement=claim.statement,
         unit=claim.measure.unit,
         value=found.value,

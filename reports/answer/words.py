@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reports.answer.content import PaperAnswer, Ran, Speed, total
+from reports.claims.contents import Verdict
 from reports.tables.numbers import number
 
+SPELT = {
+    "aldk": "ALDK", "ants": "ANTs", "dice": "Dice", "gp": "GP", "gpu": "GPU", "l2": "L2", "ldr": "LDR",
+    "mobilenet": "MobileNet", "rcn": "RCN", "unet": "U-Net", "voxelmorph": "VoxelMorph", "vtn": "VTN", "wgan": "WGAN",
+}  # fmt: skip
+AFTER = {"teacher": ":", "student": ":"}  # what is compared as such
+UNTESTED: Verdict = "not measured"
 RESULT = "result"  # the kind of numbers that a method's run gave
 
 
@@ -20,6 +27,15 @@ def sentences(ran: Ran, papers: Sequence[PaperAnswer], speeds: Sequence[Speed]) 
 def times(value: float) -> str:
     """Return a ratio with two significant digits, three from 10 on."""
     return number(value, 2 if value < 1 else 1)
+
+
+def short_label(key: str) -> str:
+    """Return the key of a claim as a few words for a plot: names spelt as their papers have them, the data last."""
+    first, *rest = [SPELT.get(word, word) for word in key.split("_")]
+    data = [rest.pop()] if rest and rest[-1] == "brain" else []
+    told = first[:1].upper() + first[1:]
+    told += f"{AFTER.get(first, '')} {' '.join(rest)}" if rest else ""
+    return ", ".join([told, *data])
 
 
 def _data(ran: Ran) -> str:
@@ -45,11 +61,18 @@ def _claims(papers: Sequence[PaperAnswer]) -> list[str]:
     counts = total(paper.claims for paper in papers)
     if not counts:
         return []
-    first, *rest = counts
+    number = sum(each.number for each in counts)
+    tested = [each for each in counts if each.word != UNTESTED]
+    lost = number - sum(each.number for each in tested)
+    if not tested:
+        return [f"of {number} claims of the papers none was put to the test on these data"]
+    first, *rest = tested
     be = _be(first.number)
     listed = ", ".join([f"{first.number} {be} {first.word}", *(f"{each.number} {each.word}" for each in rest)])
-    number = sum(each.number for each in counts)
-    return [f"of {number} claims of the papers, put to the test on these data, {listed}"]
+    if not lost:
+        return [f"of {number} claims of the papers, put to the test on these data, {listed}"]
+    were = "was" if number - lost == 1 else "were"
+    return [f"of {number} claims of the papers, {number - lost} {were} put to the test on these data: {listed}"]
 
 
 def _speed(speeds: Sequence[Speed]) -> list[str]:

@@ -17,9 +17,9 @@ import jsonschema.exceptions
 
 from benchmarks.provenance import is_own
 from benchmarks.records import Options
-from workflows.configuration import sources
+from workflows.configuration import annotations, sources
 from workflows.configuration.config import Adaptation, Config, SettingsError, nearest
-from workflows.configuration.options import check_known, check_options, number_hint, shown
+from workflows.configuration.values import example, number_hint, range_fault, shown
 from workflows.planning.specs import REFINEMENT
 
 TYPES = {
@@ -88,9 +88,9 @@ def check_names(config: Config, papers: Mapping[str, Sequence[str]]) -> None:
     """Refuse a configuration that names what is not there; ``papers`` are all papers and their own data sets."""
     data = [*config.datasets, *config.groups]  # what may stand where a data set is named
     for name, members in config.groups.items():
-        check_known(members, config.datasets, f"groups.{name}", "data set")
-    check_known(config.run.datasets, data, "run.datasets", "data set")
-    check_known(config.run.methods, config.methods, "run.methods", "method")
+        _known(members, config.datasets, f"groups.{name}", "data set")
+    _known(config.run.datasets, data, "run.datasets", "data set")
+    _known(config.run.methods, config.methods, "run.methods", "method")
     _check_labels(config)
     methods, datasets = _used(config)
     for name in config.datasets:
@@ -100,22 +100,22 @@ def check_names(config: Config, papers: Mapping[str, Sequence[str]]) -> None:
         with _broken_files_matter(name in methods):
             _check_method(config, name)
             _check_teacher(config, name)
-    check_known(config.papers, papers, "papers", "paper")
+    _known(config.papers, papers, "papers", "paper")
     for paper, cast in config.papers.items():
-        check_known(cast, papers[paper], f"papers.{paper}", "data set of the paper")
-        check_known(cast.values(), config.datasets, f"papers.{paper}", "data set")
+        _known(cast, papers[paper], f"papers.{paper}", "data set of the paper")
+        _known(cast.values(), config.datasets, f"papers.{paper}", "data set")
     _check_timing(config, data)
 
 
 def _check_timing(config: Config, data: Iterable[str]) -> None:
     timing = config.timing
-    check_known(timing.datasets, data, "timing.datasets", "data set")
+    _known(timing.datasets, data, "timing.datasets", "data set")
     if isinstance(timing.methods, dict):
-        check_known(timing.methods, timing.datasets, "timing.methods", "data set of timing.datasets")
+        _known(timing.methods, timing.datasets, "timing.methods", "data set of timing.datasets")
     for names in timing.methods.values() if isinstance(timing.methods, dict) else [timing.methods or []]:
-        check_known(names, config.methods, "timing.methods", "method")
+        _known(names, config.methods, "timing.methods", "method")
     for key in ("methods", "once", "all_threads"):
-        check_known(getattr(timing.paper_size, key) or [], config.methods, f"timing.paper_size.{key}", "method")
+        _known(getattr(timing.paper_size, key) or [], config.methods, f"timing.paper_size.{key}", "method")
     grid = timing.paper_size.grid
     if grid is not None and len(grid) != 3:
         raise SettingsError(f"configuration, timing.paper_size.grid: expected three axes, got {shown(grid)}")
@@ -139,9 +139,9 @@ def _check_labels(config: Config) -> None:
 def _check_dataset(config: Config, name: str) -> None:
     entry, where = config.datasets[name], f"datasets.{name}"
     _check_module("datasets", entry.module, where)
-    check_known([entry.train_on] if entry.train_on else [], config.datasets, f"{where}.train_on", "data set")
+    _known([entry.train_on] if entry.train_on else [], config.datasets, f"{where}.train_on", "data set")
     options = sources.options_of(_module_file("datasets", entry.module), "Params")
-    check_options(entry.params, options, f"{where}.params", whole=True)
+    _check_options(entry.params, options, f"{where}.params", whole=True)
     if name in config.run.datasets and entry.params.get("test") == 0:
         raise SettingsError(
             f"configuration, {where}.params.test: 0 leaves no pair to register; write 1 or more, "
@@ -160,19 +160,19 @@ def _check_method(config: Config, name: str) -> None:
         )
     if entry.reported and sources.constant_of(path, "CLOCKED", True):
         raise SettingsError(f"configuration, {where}.reported: this method is timed here; leave it out")
-    check_known(entry.datasets or [], data, f"{where}.datasets", "data set")
-    check_known(entry.watch, data, f"{where}.watch", "data set")
+    _known(entry.datasets or [], data, f"{where}.datasets", "data set")
+    _known(entry.watch, data, f"{where}.watch", "data set")
     if entry.watch and "watch" not in sources.parameters_of(path, "train"):
         raise SettingsError(f"configuration, {where}.watch: {entry.module} keeps no snapshots")
-    check_known(entry.by_dataset, data, f"{where}.by_dataset", "data set")
+    _known(entry.by_dataset, data, f"{where}.by_dataset", "data set")
     refining = sources.options_of(sources.file_of(REFINEMENT), "Refinement")
     parts: dict[str, Adaptation] = {where: entry}
     parts |= {f"{where}.by_dataset.{dataset}": part for dataset, part in entry.by_dataset.items()}
     for place, part in parts.items():
-        check_options(part.params, sources.options_of(path, "Params"), f"{place}.params")
-        check_options(part.training, sources.options_of(path, "Training"), f"{place}.training")
-        check_options(part.refine, refining, f"{place}.refine")
-        check_known([part.train_on] if part.train_on else [], config.datasets, f"{place}.train_on", "data set")
+        _check_options(part.params, sources.options_of(path, "Params"), f"{place}.params")
+        _check_options(part.training, sources.options_of(path, "Training"), f"{place}.training")
+        _check_options(part.refine, refining, f"{place}.refine")
+        _known([part.train_on] if part.train_on else [], config.datasets, f"{place}.train_on", "data set")
 
 
 def _used(config: Config) -> tuple[set[str], set[str]]:
@@ -193,14 +193,14 @@ def _broken_files_matter(used: bool) -> contextlib.AbstractContextManager[None]:
 def _check_module(room: str, module: str, where: str) -> None:
     if module.isidentifier() and _module_file(room, module).is_file():
         sources.sources_of([f"{room}.{module}"])  # a file that cannot be read is refused in a line of its own
-    check_known([module], sources.module_names(room), f"{where}.module", "module")
+    _known([module], sources.module_names(room), f"{where}.module", "module")
 
 
 def _check_teacher(config: Config, name: str) -> None:
     student, where = config.methods[name], f"configuration, methods.{name}.teacher"
     if student.teacher is None:
         return
-    check_known([student.teacher], config.methods, f"methods.{name}.teacher", "method")
+    _known([student.teacher], config.methods, f"methods.{name}.teacher", "method")
     teacher = config.methods[student.teacher]
     file = sources.method_file(student.module)
     if "teacher" not in sources.parameters_of(file, "train"):
@@ -213,6 +213,32 @@ def _check_teacher(config: Config, name: str) -> None:
 
 def _shown_module(module: str) -> str:
     return module if is_own(module) else f"methods/{module}.py"
+
+
+def _check_options(given: Options, known: Mapping[str, sources.Option], where: str, *, whole: bool = False) -> None:
+    """Refuse options that are unknown or do not fit, and, where ``given`` is the ``whole``, one that has to be given.
+
+    Options of methods all have defaults (`own_methods`).
+    """
+    _known(given, known, where, "option")
+    for name, option in known.items():
+        if whole and option.default is ... and name not in given:
+            wanted = annotations.in_words(option.annotation)
+            raise SettingsError(f"configuration, {where}.{name}: missing, and it has no default; write {wanted}")
+    for name, value in given.items():
+        if fault := range_fault(name, value, known[name].default):
+            raise SettingsError(f"configuration, {where}.{name}: {fault}")
+        expected, fields = known[name].annotation, known[name].fields
+        if fields is not None and value is not None:
+            if not isinstance(value, Mapping):
+                raise SettingsError(f"configuration, {where}.{name}: expected keys and values, got {shown(value)}")
+            _check_options(value, fields, f"{where}.{name}", whole=whole)
+        elif not annotations.accepts(expected, value):
+            wanted = annotations.in_words(expected)
+            raise SettingsError(
+                f"configuration, {where}.{name}: expected {wanted}{example(known[name].default)}, "
+                f"got {shown(value)}{number_hint(value)}"
+            )
 
 
 def _unnamed_keys(content: Any, *place: str) -> Iterator[str]:
@@ -234,6 +260,12 @@ def _infinite_numbers(content: Any, *place: str) -> Iterator[str]:
 
 def _is_list(value: Any) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, (str, bytes))
+
+
+def _known(names: Iterable[str], known: Iterable[str], where: str, what: str) -> None:
+    for name in names:
+        if name not in known:
+            raise SettingsError(f"configuration, {where}: unknown {what} {name!r}; {nearest(name, known)}")
 
 
 def _module_file(room: str, module: str) -> Path:

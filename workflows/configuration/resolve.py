@@ -69,7 +69,7 @@ def _resolved(config: Mapping[str, object], read: Mapping[Path, Mapping[str, obj
     return settings
 
 
-def _without_others(base: Options, over: Options) -> Options:
+def _without_others(base: Mapping[str, object], over: Mapping[str, object]) -> Mapping[str, object]:
     """Return files without the options of data sets to which the file above them gives another module.
 
     What an option of one module means another one does not know.

@@ -18,7 +18,7 @@ def remarks(method: str, found: Sequence[Number], labels: tuple[Any, Any] | None
 
     ``labels`` are the label maps of both images, as ITK has them.
     """
-    return [*_worsened(method, found), *(_unscored(found, labels) if labels else ())]
+    return [*_worsened(method, found), *_vanished(method, found), *(_unscored(found, labels) if labels else ())]
 
 
 def headline(found: Sequence[Number]) -> list[Number]:
@@ -50,6 +50,24 @@ def _worsened(method: str, found: Sequence[Number]) -> Iterator[str]:
                 f"{method} has made this pair worse: its {MEANT[metric.needs]} than before registration "
                 f"({metric.symbol or metric.name} {after}, before: {before})"
             )
+
+
+def _vanished(method: str, found: Sequence[Number]) -> Iterator[str]:
+    """Yield a line where numbers are none because labels that both images have are gone once the moving is warped."""
+    lost, names = set[int](), list[str]()
+    for each in headline(found):
+        if each.value is None and each.before is not None and METRICS[each.metric].needs == "labels":
+            names.append(METRICS[each.metric].short)
+            lost |= {int(one.region.removeprefix("label_")) for one in found if _is_lost(one, each)}
+    if lost:
+        are = "label vanished" if len(lost) == 1 else "labels vanished"
+        yield f"{' and '.join(names)}: none, for {are} when {method} warped the moving image: {listed(lost)}"
+
+
+def _is_lost(one: Number, mean: Number) -> bool:
+    """Return whether a number is of a label that has none after registration and had one before."""
+    same = (one.metric, one.protocol) == (mean.metric, mean.protocol) and one.region.startswith("label_")
+    return same and one.value is None and one.before is not None
 
 
 def _unscored(found: Sequence[Number], labels: tuple[Any, Any]) -> Iterator[str]:

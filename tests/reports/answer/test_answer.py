@@ -10,7 +10,7 @@ from reports.answer.content import Count, KindCounts, PaperAnswer, Rival, Second
 from reports.answer.gather import Told, answer, effects, paper_answer, speeds
 from reports.answer.pictures import plots, speed_plot
 from reports.answer.ran import ran
-from reports.answer.words import sentences
+from reports.answer.words import sentences, short_label
 from reports.claims import contents as claims
 from reports.overview.frontier import frontiers
 from reports.paper.ledger import judge
@@ -59,10 +59,10 @@ def test_claims_that_share_a_unit_and_were_measured_are_effects():
     rare, size = decided("rare", 3.0, unit="voxels"), decided("size", 4.0, kind="parameters")
     absent = decided("absent", math.nan, verdict="not measured")
     assert all(each.once for each in effects([decided("one", 1.0, trainings=1), decided("two", 1.0, trainings=1)]))
-    found = effects([decided("it_rises", 2.0), rare, size, absent, decided("falls", -2.0, verdict="contradicted")])
+    found = effects([decided("it_rises", 2.0), rare, size, absent, decided("Falls", -2.0, verdict="contradicted")])
     assert [(each.label, each.value, each.low, each.verdict) for each in found] == [
-        ("it rises", 2.0, 1.0, "supported"),
-        ("falls", -2.0, -3.0, "contradicted"),
+        ("It rises", 2.0, 1.0, "supported"),
+        ("Falls", -2.0, -3.0, "contradicted"),
     ]
     assert {(each.above, each.below, each.once) for each in found} == {(0, math.inf, False)}
 
@@ -171,6 +171,10 @@ def test_the_second_sentence_says_claims_then_speed_else_the_numbers(built):
     told = replace(paper, claims=[Count("supported", 1), Count("contradicted", 2)])
     text = sentences(what, [told], [speed])[1]
     assert text.startswith("Of 3 claims of the papers, put to the test on these data, 1 is supported, 2 contradicted; ")
+    some = sentences(what, [replace(told, claims=[*told.claims, Count("not measured", 4)])], [speed])[1]
+    assert some.startswith("Of 7 claims of the papers, 3 were put to the test on these data: 1 is supported, 2 contra")
+    none = sentences(what, [replace(told, claims=[Count("not measured", 4)])], [])[1]
+    assert none == "Of 4 claims of the papers none was put to the test on these data."
     assert text.endswith("printed as 21.2 times as fast as Big, Small is 0.25 times as fast here.")
 
 
@@ -201,3 +205,10 @@ def test_without_timing_the_plots_say_why_they_are_not_there(built):
     found = plots(answer(make_run(small_metrics(), built[1]), [], []))
     assert [plot.figure for plot in found] == [None] * len(found)
     assert all(plot.caption.endswith(".") for plot in found)
+
+
+def test_a_plot_names_a_claim_in_words():
+    keys = ("aldk_raises_dice_1", "teacher_mean_sigmoid_brain", "teacher_wgan_gp", "near_rcn_3", "initialisation")
+    assert [short_label(key) for key in keys] == [
+        "ALDK raises Dice 1", "Teacher: mean sigmoid, brain", "Teacher: WGAN GP", "Near RCN 3", "Initialisation",
+    ]  # fmt: skip

@@ -204,3 +204,15 @@ def test_the_picture_says_that_there_was_a_refinement(inputs, tmp_path, monkeypa
     call(inputs, tmp_path / "plain", "--method", "identity")
     call(inputs, tmp_path / "refined", "--method", "identity", "--refine", "2")
     assert titles == ["identity: moving on fixed", "identity, then 2 steps of refinement: moving on fixed"]
+
+
+def test_a_label_that_is_gone_after_warping_is_named():
+    """Its distance was there before: the mean has none, and the line says for which labels."""
+    found = [
+        number("hd95", None, 7.74, "nearest"),
+        number("hd95", 3.0, 4.0, "nearest", region="label_1"),
+        number("hd95", None, 11.5, "nearest", region="label_2"),
+        number("hd95", None, None, "nearest", region="label_3"),
+        number("dice", 0.4, 0.3, "linear_thr128"),
+    ]
+    assert remarks("demons", found, None) == ["HD95: none, for label vanished when demons warped the moving image: 2"]
