@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -29,6 +30,8 @@ class Metric:
     column: bool = False  # whether the overview has a column of it
     tolerance: float | None = 0.0  # what it may lose for another processor's rounding; None: the gate leaves it out
     perfect: float | None = None  # the value that no registration has, which the gate takes for a fault
+    least: float = 0.0  # no value over a whole pair or a label is below this,
+    most: float = math.inf  # and none above that
     source: str = "this project"
 
     @property

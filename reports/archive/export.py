@@ -51,8 +51,7 @@ def _told(run: Run, papers: Sequence[PaperRun]) -> Told:
 def _rows(run: Run) -> Iterator[tuple[str, bytes]]:
     yield ROWS["metrics"], results.encode(run.metrics, "metrics")
     yield ROWS["runs"], results.encode(run.runs, "runs")
-    if run.timing is not None:
-        yield ROWS["timing"], results.encode(run.timing, "timing")
+    yield ROWS["timing"], results.encode([] if run.timing is None else run.timing, "timing")
 
 
 def _pictures(run: Run, papers: Sequence[PaperRun]) -> Iterator[tuple[str, bytes]]:

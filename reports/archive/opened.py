@@ -11,6 +11,7 @@ import pandas as pd
 from benchmarks.results import RUN_LEVEL
 from reports.archive import told as tell
 from reports.archive.packed import Archive, ArchiveError
+from reports.archive.possible import impossible
 from reports.archive.rows import ROWS, rows_of
 from reports.archive.told import Told
 
@@ -32,11 +33,13 @@ def opened(archive: Archive) -> Opened:
     """Read all of an archive but pictures and curves.
 
     Raises:
-        ArchiveError: a part of it is of another version or breaks its own rules (such as rows that repeat a key), or
-            one part names what another does not have.
+        ArchiveError: a part of it is lacking, of another version or breaks its own rules (such as rows that repeat a
+            key), has values that cannot be, or names what another part does not have.
     """
     rows = {kind: rows_of(archive, kind) for kind in ROWS}
     found = Opened(archive, tell.read_told(archive), rows["metrics"], rows["runs"], rows["timing"])
+    for fault in impossible(found.metrics):
+        raise ArchiveError(f"{archive.path}: {fault}; make it again from its run")
     for fault in (*_repeated(found.told), *_unknown(found), *_pairs(found), *_origins(found)):
         raise ArchiveError(f"{archive.path}: its parts do not fit: {fault}; make it again from its run")
     return found

@@ -18,14 +18,14 @@ FIRST, SECOND = "_first", "_second"
 
 
 def rows_of(archive: Archive, kind: results.Kind) -> pd.DataFrame:
-    """Return the rows of an archive; none where it has no such table.
+    """Return the rows of an archive.
 
     Raises:
-        ArchiveError: the table is not readable, of another version of the columns, or breaks their rules, such as one
-            that has a key twice.
+        ArchiveError: the table is not there, not readable, of another version of the columns, or breaks their rules,
+            such as one that has a key twice.
     """
     if ROWS[kind] not in archive.content:
-        return results.validate([], kind)
+        raise ArchiveError(f"{archive.path}: lacks {ROWS[kind]}; make it again from its run")
     try:
         return results.decode(archive.content[ROWS[kind]], kind, where=f"{archive.path}: {ROWS[kind]}")
     except results.ResultsError as error:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -30,6 +31,10 @@ def first_value(value):
     return change
 
 
+def no_mean(metrics):
+    return metrics.assign(value=metrics.value.mask((metrics.metric == "dice") & (metrics.region == "mean")))
+
+
 def first(**parts):
     """Change parts of the first row."""
 
@@ -48,6 +53,10 @@ def twice(rows):
     ("timing", twice, "rows/timing.parquet: 2 rows repeat a key, first shells, a__b0"),
     ("runs", twice, "rows/runs.parquet: 2 rows repeat a key, first run-identity"),
     ("metrics", first_value(np.inf), "rows/metrics.parquet: column value must be finite or NaN, got inf"),
+    ("metrics", no_mean, "mean has status ok and no value, and its labels have"),
+    ("metrics", first_value(1.5), "is 1.5, which it cannot be"),
+    ("metrics", first_value(-0.2), "is -0.2, which it cannot be"),
+    ("metrics", lambda rows: rows.iloc[:0], "rows/metrics.parquet has no rows"),
     ("metrics", first(status="fine"), "unknown status 'fine', expected one of ok"),
     ("metrics", first(status="failed"), "needs a reason and no value"),
     ("metrics", first(dataset="elsewhere"), "rows/metrics.parquet names the data set elsewhere, which run.json does"),
@@ -60,6 +69,12 @@ def twice(rows):
 ])  # fmt: skip
 def test_rows_that_cannot_be_are_refused(sound, kind, change, words):
     refused(with_rows(sound, kind, change), words)
+
+
+@pytest.mark.parametrize("kind", ["metrics", "runs", "timing"])
+def test_an_archive_without_one_of_its_tables_is_refused(sound, kind):
+    content = {name: data for name, data in sound.content.items() if name != f"rows/{kind}.parquet"}
+    refused(replace(sound, content=content), f"lacks rows/{kind}.parquet")
 
 
 def cast(told):
