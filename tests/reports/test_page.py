@@ -141,3 +141,10 @@ def test_timing_shows_cuda_where_it_was_measured(built):
     assert rows["ANTs SyN"][0] == "9.02 (9.01 to 9.03; 5)"  # 9.00 to 9.04 in steps of 0.01
     assert rows["ANTs SyN"][-1] == "not measured"
     assert set(rows) == {"ANTs SyN", "Network & co"}  # no controls
+
+
+def test_no_figure_is_wider_than_a_narrow_screen():
+    rules = re.findall(r"([^{}]+)\{([^{}]*)\}", (page.TEMPLATES / "style.css").read_text(encoding="utf-8"))
+    drawn = [said for names, said in rules if re.search(r"svg|img|\.picture", names)]
+    assert drawn
+    assert not [said for said in drawn if re.search(r"(?<![-\w])(min-)?width:\s*\d+px|max-width:\s*none", said)]

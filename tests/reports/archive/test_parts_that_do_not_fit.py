@@ -144,3 +144,10 @@ def test_the_command_line_and_a_report_of_it_are_refused_before_work(sound, tmp_
     assert "2 rows repeat a key" in done.stderr
     with pytest.raises(ArchiveError, match="2 rows repeat a key"):
         given(str(tmp_path / "twice.zip"))
+
+
+@pytest.mark.parametrize("path", ["runs/mine/archive.zip", "runs/mine", "kept/mine.zip"])
+def test_the_report_of_an_archive_lies_where_the_command_line_says(path, tmp_path):
+    call = [sys.executable, "-m", "workflows.archive.given", str(tmp_path / path)]
+    done = subprocess.run(call, cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.strip() == "mine", done.stderr
