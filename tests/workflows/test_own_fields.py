@@ -155,6 +155,7 @@ class TestPlan:
 
 
 def test_displacements_for_data_that_are_not_prepared_cannot_be_checked(tmp_path, monkeypatch, capsys):
+    """What `python -m workflows.check ~/mine/fields.yaml` says before its first step, the data, was run."""
     (tmp_path / "fields.yaml").write_text(json.dumps(PROFILE))  # JSON is YAML
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit, match="error: 1 problem; correct what is listed"):
