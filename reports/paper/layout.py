@@ -48,6 +48,8 @@ AGAINST = (
     "seeds_lower",
 )  # of two methods
 ROMAN = ("0", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X")
+# A table's protocol is inherited by what it is not of, too, such as seconds.
+PROTOCOLS = sorted({protocol for metric in METRICS.values() for protocol in metric.protocols})
 DASHES = ("", "\N{EM DASH}")  # labels that name nothing
 
 _Place = tuple[int, str, str]  # table, row and column
@@ -198,9 +200,7 @@ def _check_cell(cell: Cell, datasets: Sequence[str], where: str) -> None:
     """Check that a cell says its unit, what it measures and of what; or why it is not measured."""
     _check_known(cell.datasets, datasets, f"{where}: dataset")
     _check_known([cell.metric] if cell.metric else [], list(METRICS), f"{where}: metric")
-    # A table's protocol is also inherited by what it is not of, such as seconds.
-    protocols = dict.fromkeys(protocol for metric in METRICS.values() for protocol in metric.protocols)
-    _check_known([cell.protocol] if cell.protocol else [], list(protocols), f"{where}: protocol")
+    _check_known([cell.protocol] if cell.protocol else [], PROTOCOLS, f"{where}: protocol")
     needed = {"unit": cell.unit}
     if not cell.not_run:
         of = {"file": cell.file} if cell.setting else {"metric": cell.metric, "dataset": cell.datasets}
