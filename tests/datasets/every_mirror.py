@@ -19,7 +19,9 @@ from tests.datasets import (
     dirlab_inputs,
     hdf5_inputs,
     head_inputs,
+    indi_inputs,
     lidc_inputs,
+    sliver_inputs,
 )
 from tests.datasets.chest_inputs import SHAPE, SPACING
 from tests.datasets.own import folders
@@ -33,6 +35,8 @@ SMALL = {
     "brain_pair": {},
     "lpba40": analyze_inputs.OPTIONS,
     "msd_liver": decathlon_inputs.OPTIONS,
+    "sliver07": sliver_inputs.OPTIONS,
+    "indi": indi_inputs.OPTIONS,
     "synthseg": {"spacing": 8},
     "totalsegmentator": {"images": 2},
 }
@@ -66,6 +70,12 @@ def fill(mirror: Path, monkeypatch) -> None:
     _brains(mirror, monkeypatch)
     head_inputs.put_all(mirror, monkeypatch)
     bent_inputs.put_all(mirror, monkeypatch)
+    sliver_inputs.put(mirror / "sliver07", 1, 2, 5)
+    for seed, name in enumerate(indi_inputs.NAMES):
+        indi_inputs.put(mirror / "indi" / "abide1", name, seed)
+    indi_inputs.put_table(mirror)
+    for collection in indi_inputs.RAW_FILES:
+        indi_inputs.put_raw(mirror / "indi", collection)
 
 
 def _recursive_cascades(folder: Path) -> None:

@@ -8,32 +8,21 @@ import pytest
 from scipy import ndimage
 
 from datasets import indi
-from datasets.brain_pair import NAMES as NAMED
-from datasets.bucket import indi_files
 from datasets.case import Truth, open_dataset
 from datasets.files import DataError
+from tests.datasets.indi_inputs import (
+    AFFINE,
+    NAMES,
+    OPTIONS,
+    RAW_AFFINE,
+    RAW_FILES,
+    SHAPE,
+    brain,
+    put,
+    put_raw,
+    put_table,
+)
 from workflows.running.options import build
-
-SHAPE = (28, 26, 30)
-AFFINE = np.array([[-1.0, 0, 0, 12], [0, 0, 1.0, -14], [0, -1.0, 0, 13], [0, 0, 0, 1]])  # FreeSurfer's own axes
-NAMES = ["Caltech_0051456", "CMU_a_0050642", "NYU_0050954", "Yale_0050551"]
-OPTIONS = {"training": 2, "validation": 0, "test": 2, "shape": [20, 22, 18], "spacing": 1.2}
-
-
-def brain(seed):
-    """A brain off the middle with some of FreeSurfer's labels, one of which (77) is not evaluated."""
-    i, j, k = np.indices(SHAPE)
-    inside = ((i - 12 - seed) / 8) ** 2 + ((j - 12) / 7) ** 2 + ((k - 15) / 9) ** 2 < 1
-    smooth = ndimage.gaussian_filter(np.random.default_rng(seed).random(SHAPE), 1.5)
-    labels = np.where(inside, np.random.default_rng(seed).choice([*NAMED, 77], SHAPE), 0)
-    return np.where(inside, 40 + 150 * smooth, 0).astype(np.uint8), labels.astype(np.int32)
-
-
-def put(folder, name, seed):
-    for kind, values in zip(("brain", "aseg"), brain(seed), strict=True):
-        path = folder / name / "mri" / f"{kind}.mgz"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        nib.save(nib.MGHImage(values, AFFINE), path)
 
 
 @pytest.fixture
@@ -90,9 +79,7 @@ def test_subjects_are_those_of_the_table_and_come_one_by_one(tmp_path, four, mon
     """What is not there is fetched under the bucket's own key; here a mirror stands for it."""
     mirror = tmp_path / "mirror"
     shutil.move(str(four.parent), mirror / "indi")
-    table = mirror / indi_files.TABLE.name
-    rows = [f"{n},X,{name}" for n, name in enumerate([*NAMES, "no_filename"])]
-    table.write_text("\n".join(["SUB_ID,SITE_ID,FILE_ID", *rows]) + "\n")
+    put_table(mirror)
     shutil.rmtree(mirror / "indi" / "abide1" / NAMES[0])
     monkeypatch.setenv("WARPBENCH_MIRROR", str(mirror))
     wanted = indi.supply(build(indi.Params, OPTIONS))
@@ -113,28 +100,17 @@ def test_without_the_table_it_is_named_first(cache):
     assert (first.comes, rest.name) == (True, "brain.mgz and aseg.mgz of 4 subjects")
 
 
-RAW_FILES = {
-    "abide2": ("ABIDEII-GU_1/28741/session_1/anat_1/anat.nii.gz", "GU-1-28741"),
-    "adhd200": ("NYU/sub-0010001/ses-1/anat/sub-0010001_ses-1_run-1_T1w.nii.gz", "NYU-0010001"),
-}
-
-
 @pytest.mark.parametrize("collection", RAW_FILES)
 def test_raw_scans_are_read_in_their_own_layout_to_learn_from_alone(collection, tmp_path, cache):
-    name, case = RAW_FILES[collection]
-    others = [name.replace("28741", "28742").replace("0010001", "0010002"), name.replace("anat", "func")]
-    affine = np.diag([-1.1, 1.0, 1.3, 1.0])  # axes to left, anterior, superior
-    for seed, each in enumerate([name, *others]):
-        path = cache / collection / each
-        path.parent.mkdir(parents=True, exist_ok=True)
-        nib.save(nib.Nifti1Image(brain(seed)[0].astype(np.int16), affine), path)
+    case = RAW_FILES[collection][1]
+    put_raw(cache, collection)
     data = imported(tmp_path, collection=collection)
     assert case in data.training_cases
     assert (len(data.training_cases), data.test_pairs) == (2, [])
     assert not data.description.labels
-    middle = (affine @ [*((np.array(SHAPE) - 1) / 2), 1])[:3]
+    middle = (RAW_AFFINE @ [*((np.array(SHAPE) - 1) / 2), 1])[:3]
     steps = (np.indices((20, 22, 18)).reshape(3, -1) - np.array([[9.5], [10.5], [8.5]])) * 1.2
-    voxels = np.linalg.solve(affine[:3, :3], middle[:, None] + steps * np.array([[-1], [-1], [1]]))
+    voxels = np.linalg.solve(RAW_AFFINE[:3, :3], middle[:, None] + steps * np.array([[-1], [-1], [1]]))
     read = ndimage.map_coordinates(brain(0)[0].astype(float), voxels, order=1, mode="grid-constant")
     wanted = np.clip(read / np.percentile(brain(0)[0][brain(0)[0] > 0], 99.9), 0, 1)
     np.testing.assert_allclose(data.image(case).array.ravel(), wanted, atol=1e-5)
