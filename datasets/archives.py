@@ -84,6 +84,29 @@ def read_from_zip(archive: Path, name: str, most: int) -> bytes:
         raise DataError(f"{archive}: {name}: cannot be read ({one_line(error)}); download this pack again") from error
 
 
+@dataclass(frozen=True)
+class Member:
+    """A file of somebody else's, by itself (``inside`` empty) or in the archive ``path``."""
+
+    path: Path
+    inside: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.inside}" if self.inside else str(self.path)
+
+    def read(self, most: int) -> bytes:
+        """Read the whole file; raise `DataError` where that fails or it has more than ``most`` bytes."""
+        if self.inside:
+            return read_from_zip(self.path, self.inside, most)
+        note(self.path)
+        try:
+            if (size := self.path.stat().st_size) > most:
+                raise DataError(f"{self}: {size} bytes, expected at most {most}; is it another file?")
+            return self.path.read_bytes()
+        except OSError as error:
+            raise DataError(f"{self}: cannot be read ({error}); get it again") from error
+
+
 def unpack(archive: Path, wanted: Mapping[str, Path]) -> None:
     """Write files of a zip archive that `names_in_zip` has named to the paths given, each whole or not at all.
 

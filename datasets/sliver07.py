@@ -25,7 +25,7 @@ import numpy as np
 from tqdm import tqdm
 
 from datasets import geometry
-from datasets.archives import names_in_zip, read_from_zip
+from datasets.archives import Member, names_in_zip
 from datasets.case import Writer
 from datasets.chest_ct.lungs import Scan
 from datasets.chest_ct.metaimage import LONGEST, parse_metaimage
@@ -34,7 +34,6 @@ from datasets.download import hand_placed, put_into, verify
 from datasets.files import Array, DataError
 from datasets.found import search
 from datasets.grid import Grid
-from datasets.originals import note
 from datasets.supply import Extent, Piece, Supply
 
 FOLDER = "sliver07"  # below the mirror and the cache
@@ -85,27 +84,8 @@ class Params:
         return [number for number in range(1, SCANS + 1) if number not in self.exclude]
 
 
-@dataclass(frozen=True)
-class _Part:
-    """A file by itself, or ``inside`` the archive that lies at the path."""
-
-    path: Path
-    inside: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.inside}" if self.inside else str(self.path)
-
-    def read(self, most: int) -> bytes:
-        if self.inside:
-            return read_from_zip(self.path, self.inside, most)
-        note(self.path)
-        if (size := self.path.stat().st_size) > most:
-            raise DataError(f"{self}: {size} bytes, expected at most {most}; is it another file?")
-        return self.path.read_bytes()
-
-
 Key = tuple[str, int, str]  # orig or seg, number, ending
-Found = Mapping[Key, _Part]
+Found = Mapping[Key, Member]
 
 
 def supply(params: Params) -> Supply:
@@ -145,20 +125,20 @@ def case_name(number: int) -> str:
 
 def _find(places: Sequence[Path]) -> Found:
     """Return the files of the labelled scans, zipped or not; the first folder that has one gives it."""
-    found = dict[Key, _Part]()
+    found = dict[Key, Member]()
     for place in reversed(places):
         found |= dict(_parts(place))
     return found
 
 
-def _parts(place: Path) -> Iterator[tuple[Key, _Part]]:
+def _parts(place: Path) -> Iterator[tuple[Key, Member]]:
     zips = "|".join(map(re.escape, ARCHIVES))
     for path in search(place, rf"{zips}|{_FILE.pattern}"):
         below = path.relative_to(place).as_posix()
         inside = names_in_zip(path) if path.name.lower() in ARCHIVES else ["" if _TEST.search(below) else below]
         for name in inside:
             if match := _FILE.fullmatch(name.rpartition("/")[2]):
-                part = _Part(path, name if path.name.lower() in ARCHIVES else "")
+                part = Member(path, name if path.name.lower() in ARCHIVES else "")
                 yield (match[1].lower(), int(match[2]), match[3].lower()), part
 
 

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from datasets.archives import names_in_zip, read_from_zip
+from datasets.archives import Member, names_in_zip
 from datasets.files import DataError
 from datasets.found import search
-from datasets.originals import note
 
 FOLDER = "dirlab"  # below the mirror and the cache
 FORM = (
@@ -46,29 +44,6 @@ SIZES = {  # bytes, of the same record
 }  # fmt: skip
 
 Key = tuple[int, str, str]  # case, kind, phase
-
-
-@dataclass(frozen=True)
-class Member:
-    """A file of a pack, by itself (``inside`` empty) or in the archive ``path``."""
-
-    path: Path
-    inside: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.inside}" if self.inside else str(self.path)
-
-    def read(self, most: int) -> bytes:
-        """Read the whole file; raise `DataError` where that fails or it has more than ``most`` bytes."""
-        if self.inside:
-            return read_from_zip(self.path, self.inside, most)
-        note(self.path)
-        try:
-            if (size := self.path.stat().st_size) > most:
-                raise DataError(f"{self}: {size} bytes, expected at most {most}; is it another file?")
-            return self.path.read_bytes()
-        except OSError as error:
-            raise DataError(f"{self}: cannot be read ({error}); download this pack again") from error
 
 
 def find_members(places: Sequence[Path]) -> dict[Key, Member]:
