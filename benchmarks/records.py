@@ -44,6 +44,7 @@ class Learned:
         batch: pairs an update; 0 where the method has no such option.
         learning_rate: at its highest; 0 where the method has no such option.
         teacher: SHA-256 of the teacher's weights; empty where there is none.
+        machine: the processor or GPU that it ran on, and the version of torch.
     """
 
     module: str
@@ -57,6 +58,7 @@ class Learned:
     batch: int = 0
     learning_rate: float = 0.0
     teacher: str = ""
+    machine: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ their axes as they are, landmark rows in voxels of those axes, displacements ``(
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -34,6 +34,7 @@ from datasets.description import (
     Pair,
     anew,
     as_stored,
+    cases_of,
     image_file,
     labels_file,
     mask_file,
@@ -121,13 +122,23 @@ class Dataset(Described):
         path = self.mask_path(case)
         return read_volume(path).array > 0.5 if path.exists() else None
 
-    def check_files(self) -> None:
-        """Compare all files on disk, the truth included, with dataset.json; raise `DataError` naming one that differs.
+    @property
+    def learned_files(self) -> list[str]:
+        """The files that a training reads: images and masks of what it learns from, and is looked at on."""
+        cases = [*self.training_cases, *cases_of(self.validation_pairs)]
+        every = (file(case) for case in cases for file in (image_file, mask_file))
+        return [path for path in every if path in self.description.files]
+
+    def check_files(self, only: Collection[str] | None = None) -> None:
+        """Compare the files on disk, the truth included, with dataset.json; raise `DataError` naming one that differs.
 
         A file that dataset.json does not know is refused, too: a mask that was put there later would change results.
+        With ``only`` no more than these files are looked at, and files that are unknown.
         """
         again = anew(self.folder)
         for relative, expected in self.description.files.items():
+            if only is not None and relative not in only:
+                continue
             path = self.folder / relative
             if not path.exists():
                 raise DataError(f"{path}: missing; {again}")

@@ -29,7 +29,7 @@ from methods.blocks.precision import Precision, mixed_precision
 from methods.blocks.progressive.gradients import gradient_magnitude
 from methods.blocks.progressive.growth import Growth
 from methods.blocks.progressive.losses import displacement_loss
-from methods.blocks.progressive.record import Mapper, Watch, count_displacements, describe_pairs, evaluating
+from methods.blocks.progressive.record import Mapper, Watch, count_displacements, describe_pairs
 from methods.blocks.progressive.sampling import SyntheticBatch, make_synthetic_sampler
 from methods.blocks.progressive.unet import Architecture, Entrance, NormMode, ProgressiveUNet, UNet
 from methods.blocks.registration import prepared, register
@@ -37,6 +37,9 @@ from methods.blocks.training import loop
 from methods.blocks.training.checkpoint import WEIGHTS, load_checkpoint, save_weights
 from methods.blocks.training.optimisers import descent
 from methods.blocks.training.settings import MixedOptions, TrainingPrecision
+from methods.blocks.training.unseen import evaluating, unseen_loss
+
+UNSEEN = 12  # batches of synthetic pairs of validation scans, by which a network is looked at
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,8 @@ def train(
     """
     pupil = make_pupil(params, training, seed=seed, device=device)
     run = loop.run_name(data, params, training, method="progressive", seed=seed)
-    sampler = make_synthetic_sampler(
+    sample = partial(
+        make_synthetic_sampler,
         data,
         training,
         seed=seed if training.pairs_seed is None else training.pairs_seed,
@@ -134,6 +138,8 @@ def train(
         sigma=params.sigma,
         reject_folding=training.reject_folding,
     )
+    sampler = sample()
+    validation = sample(unseen=True).apart(UNSEEN) if training.validate_every else []
     describe_pairs(folder, sampler)
     count_displacements(folder, sampler)
     mapper = Mapper(folder, sampler, times=training.maps)
@@ -146,7 +152,7 @@ def train(
                 watch(done, _registration(partial(exact, iteration=done - 1), params, device))
 
     try:
-        loop.fit(make_learner(pupil, training), sampler, folder, run=run, after=after)
+        loop.fit(make_learner(pupil, training, validation), sampler, folder, run=run, after=after)
     finally:
         mapper.finish()
     return save_weights(folder / WEIGHTS, _without_growth(pupil.model, params), {**_about(params), "run": run})
@@ -190,11 +196,16 @@ def make_pupil(params: Params, training: Training, *, seed: int, device: str) ->
     return Pupil(model.train(), growth, training.mixed_on(device))
 
 
-def make_learner(pupil: Pupil, training: Training) -> loop.Learner:
-    """Return how a network learns from synthetic pairs."""
+def make_learner(pupil: Pupil, training: Training, validation: Sequence[SyntheticBatch] = ()) -> loop.Learner:
+    """Return how a network learns from synthetic pairs, and is looked at on those of ``validation``."""
+
+    def loss(batch: SyntheticBatch, done: int) -> Tensor:
+        return _losses(pupil, training.loss_mask, replace(batch, iteration=done - 1))["total"]
+
     optimiser = descent(pupil.model.parameters(), rate=training.learning_rate, momentum=training.momentum)
     step = loop.descend(optimiser, partial(_losses, pupil, training.loss_mask))
-    return loop.Learner({"model": pupil.model}, {"model": optimiser}, step)
+    unseen = unseen_loss(pupil.model, validation, loss)
+    return loop.Learner({"model": pupil.model}, {"model": optimiser}, step, unseen)
 
 
 def _losses(pupil: Pupil, loss_mask: str, batch: SyntheticBatch) -> dict[str, Tensor]:

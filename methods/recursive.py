@@ -32,6 +32,7 @@ from methods.blocks.registration import prepared, register
 from methods.blocks.training import loop, parallel
 from methods.blocks.training.checkpoint import WEIGHTS, load_checkpoint, read_metadata, save_weights
 from methods.blocks.training.sampling import make_sampler
+from methods.blocks.training.unseen import validation_batches
 
 MULTIPLE = 16
 
@@ -102,7 +103,8 @@ def train(
         augmentation=training.augmentation,
     )
     model = create(partial(build, params), seed=seed, device=device).train()
-    lesson = Lesson(model, parallel.wrap(model), training, training.mixed_on(device))
+    validation = validation_batches(data, training, multiple=MULTIPLE, device=device, shrink=params.shrink)
+    lesson = Lesson(model, parallel.wrap(model), training, training.mixed_on(device), validation)
     learner = lesson.taught(load_teacher(teacher, device), seed, device) if teacher else lesson.alone()
     loop.fit(learner, sampler, folder, run=run)
     if parallel.rank() == 0:

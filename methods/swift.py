@@ -35,6 +35,7 @@ from methods.blocks.registration import prepared, register
 from methods.blocks.training import loop, parallel
 from methods.blocks.training.checkpoint import WEIGHTS, CheckpointError, load_checkpoint, read_metadata, save_weights
 from methods.blocks.training.sampling import make_sampler
+from methods.blocks.training.unseen import validation_batches
 
 SHRINK = 4
 TAUGHT = 16  # what axes of images that a teacher registers are multiples of
@@ -103,17 +104,11 @@ def train(
     instructor = load_teacher(teacher, device) if teacher else None  # refused before anything else is read of it
     shrink = training.train_shrink or _usual(params, teacher)
     pool = _pooled(params, shrink)
-    sampler = make_sampler(
-        data,
-        training,
-        seed=seed,
-        multiple=math.lcm(params.multiple * pool, TAUGHT if teacher else 1),
-        device=device,
-        shrink=shrink,
-        augmentation=training.augmentation,
-    )
+    read = {"multiple": math.lcm(params.multiple * pool, TAUGHT if teacher else 1), "shrink": shrink}
+    sampler = make_sampler(data, training, seed=seed, device=device, augmentation=training.augmentation, **read)
     model = create(partial(Swift, params, pool), seed=seed, device=device).train()
-    lesson = Lesson(model, parallel.wrap(model), training, training.mixed_on(device))
+    validation = validation_batches(data, training, device=device, **read)
+    lesson = Lesson(model, parallel.wrap(model), training, training.mixed_on(device), validation)
     learner = lesson.taught(instructor, seed, device) if instructor else lesson.alone()
     loop.fit(learner, sampler, folder, run=run)
     if parallel.rank() == 0:

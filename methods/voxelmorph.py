@@ -36,6 +36,7 @@ from methods.blocks.training.checkpoint import WEIGHTS, load_checkpoint, save_we
 from methods.blocks.training.optimisers import adam
 from methods.blocks.training.sampling import Batch, make_sampler
 from methods.blocks.training.settings import LoopOptions
+from methods.blocks.training.unseen import unseen_loss, validation_batches
 
 Network = Literal["published", "package"]
 ImageLoss = Literal["mse", "ncc"]
@@ -111,7 +112,9 @@ def train(data: Dataset, folder: Path, params: Params, training: Training, *, de
     model = _create(params, seed, device)
     optimiser = adam(model.parameters(), rate=training.learning_rate)
     losses = partial(_losses, model, training.image_loss, training.weight * params.integration_downsize)
-    learner = loop.Learner({"model": model}, {"model": optimiser}, loop.descend(optimiser, losses))
+    validation = validation_batches(data, training, multiple=multiple, device=device, shrink=params.shrink)
+    unseen = unseen_loss(model, validation, lambda batch, done: losses(batch)["total"])
+    learner = loop.Learner({"model": model}, {"model": optimiser}, loop.descend(optimiser, losses), unseen)
     loop.fit(learner, sampler, folder, run=run)
     return save_weights(folder / WEIGHTS, model, {**_about(params), "run": run})
 

@@ -7,11 +7,13 @@ import shutil
 import tempfile
 import time
 import traceback
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
-from benchmarks.provenance import fingerprint
+from benchmarks.provenance import cpu_model, fingerprint
 from benchmarks.records import UNAVAILABLE, Learned, TrainingOutcome, read, read_lines, write
 from datasets.case import Dataset, open_dataset
 from datasets.description import IMAGES, MASKS, Description
@@ -38,10 +40,15 @@ class _Update:
     iteration: int
 
 
-def train(spec: TrainSpec, threads: int, meter: Meter | None = None) -> None:
-    """Train, resuming from the state of an interrupted run of the same code, data and options."""
+def train(spec: TrainSpec, threads: int, meter: Meter | None = None, *, shares: bool = False) -> None:
+    """Train, resuming from the state of an interrupted run of the same code, data and options.
+
+    A training has a GPU to itself unless it ``shares`` one.
+    """
     here, data = TrainingFolder(spec.folder), open_dataset(spec.data)
-    data.check_files()  # data that cannot be read are no failed training, and cost no state of an earlier one
+    data.check_files(
+        data.learned_files
+    )  # data that cannot be read are no failed training, and cost no state of an earlier one
     started = time.perf_counter()
     outcome = TrainingOutcome(dataset=spec.dataset, method=spec.by.method, seed=spec.by.seed, status="ok", reason="")
     try:
@@ -51,7 +58,9 @@ def train(spec: TrainSpec, threads: int, meter: Meter | None = None) -> None:
         state = _state_folder(here, spec, data.description, teacher)
         outcome = replace(outcome, kept=str(state))
         outcome = replace(outcome, learned=_learned(module, spec, data.description, teacher))
-        checkpoint = _call(module, spec, data, teacher, threads=threads, state=state)
+        alone = partial(assigned, spec.by.device, spec.training.get("processes", 1))
+        with nullcontext() if shares else alone():
+            checkpoint = _call(module, spec, data, teacher, threads=threads, state=state)
         outcome = replace(outcome, checkpoint=str(checkpoint), sha256=sha256(checkpoint))
     except DataError:  # a file that cannot be used is no failed training
         raise
@@ -79,7 +88,16 @@ def _learned(module: ModuleType, spec: TrainSpec, about: Description, teacher: T
         batch=getattr(training, "batch", 0),
         learning_rate=getattr(training, "learning_rate", 0.0),
         teacher=teacher.sha256 if teacher else "",
+        machine=_machine(spec.by.device),
     )
+
+
+def _machine(device: str) -> str:
+    """Return what a training runs on: the processor, or the GPU with the torch that drives it."""
+    import torch
+
+    on_cuda = device.startswith("cuda") and torch.cuda.is_available()
+    return f"{torch.cuda.get_device_name() if on_cuda else cpu_model()}, torch {torch.__version__}"
 
 
 def _updates(curve: Path) -> int:
@@ -96,7 +114,7 @@ def _status(error: Exception, spec: TrainSpec, data: Dataset) -> str:
     if machine.is_machine(error, causes_only=True):
         raise MachineError(f"training: {one_line(error)}; correct that and run again") from error
     machine.check([spec.folder, Path(tempfile.gettempdir())])
-    data.check_files()
+    data.check_files(data.learned_files)
     return (
         UNAVAILABLE
         if machine.is_missing(error, causes_only=True) or machine.missing_device(spec.by.device)
@@ -121,8 +139,7 @@ def _call(
     if spec.watch:
         others["watch"] = Watcher(spec.watch, state / SNAPSHOTS)
     params, training = build(module.Params, spec.by.params), build(module.Training, spec.training)
-    with assigned(spec.by.device, getattr(training, "processes", 1)):
-        return module.train(data, state, params, training, device=spec.by.device, seed=spec.by.seed, **others)
+    return module.train(data, state, params, training, device=spec.by.device, seed=spec.by.seed, **others)
 
 
 def _checkpoint_of(teacher: TrainingOutcome, outcome: Path) -> Path:

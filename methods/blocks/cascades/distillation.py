@@ -163,6 +163,12 @@ class Distillation:
         terms |= self._share(added) if added else {}
         return {name: term.detach() for name, term in terms.items()}
 
+    def kind(self, iteration: int) -> bool | None:
+        """Return what tells one step from another but for its batch; None where it draws numbers, or looks at some."""
+        adversarial = self.options.is_adversarial(iteration, self.iterations)
+        asks = self.options.gp_input == "random_mix" or self.options.is_weighed(iteration, self.iterations)
+        return None if adversarial and asks else adversarial
+
     def _gradient(self, term: Tensor) -> list[Tensor]:
         """Return the gradient of a term of the objective by each of the student's weights, over the whole batch."""
         weights = list(self.student.parameters())

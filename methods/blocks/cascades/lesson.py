@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,9 +15,11 @@ from methods.blocks.cascades.distillation import Aldk, Distillation
 from methods.blocks.cascades.losses import ComparedStages, Weights, cascade_losses, invertibility_loss
 from methods.blocks.initial import create
 from methods.blocks.training import loop
+from methods.blocks.training.captured import captured
 from methods.blocks.training.optimisers import adam
 from methods.blocks.training.sampling import Batch
 from methods.blocks.training.settings import MixedOptions, Schedule
+from methods.blocks.training.unseen import Unseen, unseen_loss
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,16 @@ class Lessons(MixedOptions):
 
 @dataclass(frozen=True)
 class Lesson:
-    """A network in training: ``model`` holds the weights, ``wrapped`` is called for gradients of the whole batch."""
+    """A network in training: ``model`` holds the weights, ``wrapped`` is called for gradients of the whole batch.
+
+    On the ``validation`` pairs it is looked at from time to time.
+    """
 
     model: torch.nn.Module
     wrapped: torch.nn.Module
     training: Lessons
     mixed: bool
+    validation: Sequence[Batch] = ()
 
     def alone(self) -> loop.Learner:
         """Return how the network learns from its pairs alone."""
@@ -55,7 +62,9 @@ class Lesson:
         def losses(batch: Batch) -> dict[str, torch.Tensor]:
             return self.losses(self.wrapped(batch.fixed, batch.moving, mixed=self.mixed), batch)
 
-        return loop.Learner({"model": self.model}, {"model": optimiser}, loop.descend(optimiser, losses))
+        optimisers: dict[str, torch.optim.Optimizer] = {"model": optimiser}
+        step = captured(loop.descend(optimiser, losses), optimisers, device=self._device)
+        return loop.Learner({"model": self.model}, optimisers, step, self._unseen())
 
     def taught(self, teacher: Cascade, seed: int, device: str) -> loop.Learner:
         """Return how the network learns under a teacher, beside a discriminator unless the objective needs none."""
@@ -81,7 +90,8 @@ class Lesson:
             self.losses,
             self.mixed,
         )
-        return loop.Learner(modules, optimisers, distillation.step)
+        step = captured(distillation.step, optimisers, device=device, kind=distillation.kind)
+        return loop.Learner(modules, optimisers, step, self._unseen())
 
     def losses(self, result: Registration, batch: Batch) -> dict[str, torch.Tensor]:
         """Return the weighted terms of a registration and their sum ``total``."""
@@ -92,6 +102,18 @@ class Lesson:
             terms["invertibility"] = self.training.invertibility * invertibility_loss(result.displacement, back)
             terms["total"] = terms["total"] + terms["invertibility"]
         return terms
+
+    @property
+    def _device(self) -> str:
+        return next(self.model.parameters()).device.type
+
+    def _unseen(self) -> Unseen | None:
+        """Return the loss on validation pairs, the same for a network alone and under a teacher."""
+
+        def loss(batch: Batch, done: int) -> torch.Tensor:
+            return self.losses(self.model(batch.fixed, batch.moving, mixed=self.mixed), batch)["total"]
+
+        return unseen_loss(self.model, self.validation, loss)
 
     def _optimiser(self) -> torch.optim.Optimizer:
         return adam(self.model.parameters(), rate=self.training.learning_rate)

@@ -20,7 +20,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -29,12 +28,13 @@ import torch
 from nibabel.affines import voxel_sizes
 from nibabel.orientations import aff2axcodes, apply_orientation, io_orientation
 from numpy.typing import ArrayLike
-from torch import Tensor, nn
+from torch import Tensor
 
 from datasets.files import DISPLACEMENTS, MAPS, SYNTHETIC, Array, replacing
 from methods import Register
 from methods.blocks.progressive.sampling import SyntheticSampler, to_print
 from methods.blocks.progressive.unet import ProgressiveUNet, UNet
+from methods.blocks.training.unseen import evaluating
 
 BIN_MM = 0.5
 BINS = 200  # to either side of zero: up to 100 mm
@@ -42,17 +42,6 @@ PAIRS = 100  # iterations whose displacements are counted
 log = logging.getLogger(__name__)
 
 Watch = Callable[[int, Register], None]
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Put a model in evaluation mode for a while."""
-    training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(training)
 
 
 def describe_pairs(folder: Path, sampler: SyntheticSampler) -> None:

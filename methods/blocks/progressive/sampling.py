@@ -11,11 +11,13 @@ from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 from torch import Tensor
 
 from datasets.case import Dataset
+from datasets.description import cases_of
 from datasets.files import DataError, Volume
 from datasets.geometry import Array
 from methods.blocks.progressive.synthesis import Bend, Pairs, Recipe, draw_bends, synthesise, true_displacement
 from methods.blocks.training.sampling import iteration_seed
 from methods.blocks.training.settings import LoopOptions
+from methods.blocks.training.unseen import check_validation
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,10 @@ class SyntheticSampler:
         """Return one pair that is in no batch, to look at."""
         return replace(self, options=replace(self.options, batch=1)).batch(-1 % 2**32)
 
+    def apart(self, number: int) -> list[SyntheticBatch]:
+        """Return so many batches that are those of no iteration."""
+        return [self.batch(-2 % 2**32 - each) for each in range(number)]
+
     def affine(self, case: str) -> Array:
         """Return the voxel-to-world affine of the pairs made of a scan."""
         return self.affines[self.cases.index(case)]
@@ -97,6 +103,7 @@ def make_synthetic_sampler(
     device: str,
     sigma: float | None,
     reject_folding: bool,
+    unseen: bool = False,
 ) -> SyntheticSampler:
     """Return a sampler over all training scans of a data set, their masks being the field of view that each one has.
 
@@ -112,9 +119,12 @@ def make_synthetic_sampler(
         device: where scans are kept and pairs are made.
         sigma: width in voxels of the Gaussian whose gradients' magnitudes pairs show; None for intensities.
         reject_folding: draw transforms that fold anew.
+        unseen: of the scans of the validation split in place of those of training.
     """
-    cases = sorted(data.training_cases)
-    if not cases:
+    cases = sorted(cases_of(data.validation_pairs) if unseen else data.training_cases)
+    if unseen:
+        check_validation(data, cases)
+    elif not cases:
         raise DataError(f"train: data set {data.name!r} has no training scans; name one that has in its train_on")
     first = data.image(cases[0])
     if any(n % (multiple * shrink) for n in first.array.shape):

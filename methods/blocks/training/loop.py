@@ -47,12 +47,14 @@ class DivergedError(FloatingPointError):
 class Learner:
     """Modules in training. ``step`` takes a batch, updates the weights and returns the loss terms with ``total``.
 
-    An optimiser's parameter group may hold a ``rate``, a factor of the learning rate.
+    An optimiser's parameter group may hold a ``rate``, a factor of the learning rate. ``unseen`` gives the loss on
+    validation pairs after so many updates.
     """
 
     modules: Mapping[str, nn.Module]
     optimisers: Mapping[str, torch.optim.Optimizer]
     step: Callable[[Any], dict[str, Tensor]]
+    unseen: Callable[[int], float] | None = None
 
 
 class Drawn(Protocol):
@@ -80,9 +82,13 @@ class Stream(Protocol):
 def update(optimiser: torch.optim.Optimizer, loss: Tensor, *, share: nn.Module | None = None) -> None:
     """Take one step along the gradient of ``loss``; none where it is not finite, so that the weights stay sound.
 
+    In a step that is being recorded (`methods.blocks.training.captured`) no value can be looked at, and it is taken in
+    any case: `fit` ends at such a loss, and no state is written after it.
+
     ``share``: a model whose gradients still have to be averaged over a group of processes.
     """
-    if parallel.agreed(loss.isfinite()):
+    recorded = loss.is_cuda and torch.cuda.is_current_stream_capturing()
+    if recorded or parallel.agreed(loss.isfinite()):
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         if share is not None:
@@ -155,7 +161,8 @@ def fit(
         folder: keeps ``state-*.pt`` (the last two) and ``curve.jsonl``, a row an iteration: ``iteration``, the loss
             ``total`` and its terms, ``learning_rate``, ``seconds``; for networks that grow the weights ``alpha_0``,
             ``alpha_1``, ... of their levels, the coarsest first; for students in some rows ``teacher_share``, see
-            `methods.blocks.cascades.distillation.Distillation.step`.
+            `methods.blocks.cascades.distillation.Distillation.step`; every ``validate_every`` rows ``validation``, the
+            loss on validation pairs after the update.
         run: the name of the run, by `run_name`.
         after: called with the number of updates made so far, each time before a state is written; a resumed training
             may repeat a call. It must leave weights and training mode as they are.
@@ -169,7 +176,7 @@ def fit(
     books = _curve(folder / CURVE, start) if alone else nullcontext()
     with single_precision(tuned=True), StateWriter(folder) as states, books as curve:
         for iteration in progress(range(start, total), done=start, show=alone):
-            row = _iterate(learner, sampler, iteration)
+            row = _iterate(learner, sampler, iteration) | _unseen(learner, sampler.options, iteration + 1)
             states.check()
             spent = time.monotonic() - began
             if curve is not None:
@@ -187,7 +194,7 @@ def _iterate(learner: Learner, sampler: Stream, iteration: int) -> dict[str, flo
     rate = learning_rate(iteration, sampler.options)
     for optimiser in learner.optimisers.values():
         for group in optimiser.param_groups:
-            group["lr"] = rate * group.get("rate", 1.0)
+            _set_rate(group, rate * group.get("rate", 1.0))
     batch = sampler.batch(iteration)
     terms = learner.step(batch)
     values = dict(zip(terms, parallel.average(torch.stack(list(terms.values()))).tolist(), strict=True))
@@ -195,6 +202,20 @@ def _iterate(learner: Learner, sampler: Stream, iteration: int) -> dict[str, flo
         loss = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
         raise DivergedError(f"loss ({loss}) at iteration {iteration}, pairs {batch.names}; try a lower learning rate")
     return {"iteration": iteration, **values, "learning_rate": rate}
+
+
+def _set_rate(group: dict[str, Any], rate: float) -> None:
+    if isinstance(group["lr"], Tensor):  # a recorded step reads it where it lies
+        group["lr"].fill_(rate)
+    else:
+        group["lr"] = rate
+
+
+def _unseen(learner: Learner, options: LoopOptions, done: int) -> dict[str, float]:
+    every = options.validate_every
+    if learner.unseen is None or not every or (done % every and done < options.iterations):
+        return {}
+    return {"validation": learner.unseen(done)}
 
 
 def _report(row: Mapping[str, float], iterations: int) -> None:
@@ -227,7 +248,10 @@ def _resume(learner: Learner, folder: Path, run: Mapping[str, object]) -> tuple[
         for name, module in learner.modules.items():
             module.load_state_dict(state["modules"][name])
         for name, optimiser in learner.optimisers.items():
+            rates = [group["lr"] for group in optimiser.param_groups]
             optimiser.load_state_dict(state["optimisers"][name])
+            for group, rate in zip(optimiser.param_groups, rates, strict=True):
+                group["lr"] = rate  # a number, or where it has to lie; each iteration sets it
     except (KeyError, RuntimeError, ValueError) as error:  # of another commit
         raise CheckpointError(
             f"{folder}: its states do not fit this network ({one_line(error)[:200]}); train into another folder"

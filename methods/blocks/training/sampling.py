@@ -75,7 +75,12 @@ class Sampler:
         return self.pairs[_order(self.seed, turn, len(self.pairs))[place]]
 
     def _stack(self, cases: Sequence[str]) -> Tensor:
-        return torch.stack([self.images[case] for case in cases])[:, None].float() / 255
+        return stacked([self.images[case] for case in cases])
+
+
+def stacked(images: Sequence[Tensor]) -> Tensor:
+    """Return images ``(D, H, W)`` in uint8 as a network sees them, ``(n, 1, D, H, W)`` in [0, 1]."""
+    return torch.stack(list(images))[:, None].float() / 255
 
 
 @lru_cache(maxsize=2)  # a batch may reach into the next pass

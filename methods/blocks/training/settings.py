@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from methods.blocks.hardware import is_mixed
-from methods.blocks.options import positive
+from methods.blocks.options import not_negative, positive
 
-Schedule = Literal["rcn_step", "released_ldr", "constant"]
+Schedule = Literal["rcn_step", "released_ldr", "settling", "constant"]
+LEAST = 1 / 8  # the share of its learning rate that a training that settles ends with
 TrainingPrecision = Literal["auto", "mixed", "float32"]
 
 
@@ -21,13 +22,16 @@ class LoopOptions:
     batch: int = 1  # pairs per update
     learning_rate: float = 1e-4  # learning rate at its highest
     # learning rate over time: rcn_step halves it at 60 and at 80 % of the iterations (released RCN), released_ldr lets
-    # it fall to zero five times along a cosine (released LDR, plain variant), constant keeps it
+    # it fall to zero five times along a cosine (released LDR, plain variant), settling keeps it for half of them and an
+    # eighth of it from 60 % on, so that the end can be seen to be flat; constant keeps it
     schedule: Schedule = "constant"
     checkpoint_every: int = 500  # iterations from one state that a training can resume from to the next
+    validate_every: int = 0  # iterations from one look at the loss on validation pairs to the next; 0 for none
 
     def __post_init__(self) -> None:
         positive("training", iterations=self.iterations, batch=self.batch, learning_rate=self.learning_rate)
         positive("training", checkpoint_every=self.checkpoint_every)
+        not_negative("training", validate_every=self.validate_every)
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,9 @@ def learning_rate(iteration: int, options: LoopOptions) -> float:
         return peak
     if options.schedule == "rcn_step":
         return peak * (1.0 if done < 0.6 else 0.5 if done < 0.8 else 0.25)
+    if options.schedule == "settling":
+        fallen = min(max((done - 0.5) / 0.1, 0.0), 1.0)
+        return peak * (LEAST + (1 - LEAST) * 0.5 * (1 + math.cos(math.pi * fallen)))
     epoch, within = divmod(5 * iteration, options.iterations)
     factor = (1, 1 / 8, 1 / 16, 1 / 32, 1 / 64)[min(epoch, 4)]
     return peak * factor * 0.5 * (1 + math.cos(math.pi * within / options.iterations))
