@@ -45,6 +45,7 @@ class Learned:
         learning_rate: at its highest; 0 where the method has no such option.
         teacher: SHA-256 of the teacher's weights; empty where there is none.
         machine: the processor or GPU that it ran on, and the version of torch.
+        chosen: updates after which the weights were best on validation pairs, and were kept; 0 where the last were.
     """
 
     module: str
@@ -59,6 +60,7 @@ class Learned:
     learning_rate: float = 0.0
     teacher: str = ""
     machine: str = ""
+    chosen: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,7 +34,6 @@ from datasets.description import (
     Pair,
     anew,
     as_stored,
-    cases_of,
     image_file,
     labels_file,
     mask_file,
@@ -122,13 +121,6 @@ class Dataset(Described):
         path = self.mask_path(case)
         return read_volume(path).array > 0.5 if path.exists() else None
 
-    @property
-    def learned_files(self) -> list[str]:
-        """The files that a training reads: images and masks of what it learns from, and is looked at on."""
-        cases = [*self.training_cases, *cases_of(self.validation_pairs)]
-        every = (file(case) for case in cases for file in (image_file, mask_file))
-        return [path for path in every if path in self.description.files]
-
     def check_files(self, only: Collection[str] | None = None) -> None:
         """Compare the files on disk, the truth included, with dataset.json; raise `DataError` naming one that differs.
 
@@ -137,9 +129,9 @@ class Dataset(Described):
         """
         again = anew(self.folder)
         for relative, expected in self.description.files.items():
+            path = self.folder / relative
             if only is not None and relative not in only:
                 continue
-            path = self.folder / relative
             if not path.exists():
                 raise DataError(f"{path}: missing; {again}")
             if (got := sha256(path)) != expected:

@@ -205,7 +205,8 @@ def make_learner(pupil: Pupil, training: Training, validation: Sequence[Syntheti
     optimiser = descent(pupil.model.parameters(), rate=training.learning_rate, momentum=training.momentum)
     step = loop.descend(optimiser, partial(_losses, pupil, training.loss_mask))
     unseen = unseen_loss(pupil.model, validation, loss)
-    return loop.Learner({"model": pupil.model}, {"model": optimiser}, step, unseen)
+    whole = pupil.growth.full if pupil.growth else 0  # before that a lower level's loss counts
+    return loop.Learner({"model": pupil.model}, {"model": optimiser}, step, unseen, whole)
 
 
 def _losses(pupil: Pupil, loss_mask: str, batch: SyntheticBatch) -> dict[str, Tensor]:

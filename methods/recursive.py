@@ -31,8 +31,7 @@ from methods.blocks.precision import Precision
 from methods.blocks.registration import prepared, register
 from methods.blocks.training import loop, parallel
 from methods.blocks.training.checkpoint import WEIGHTS, load_checkpoint, read_metadata, save_weights
-from methods.blocks.training.sampling import make_sampler
-from methods.blocks.training.unseen import validation_batches
+from methods.blocks.training.sampling import make_sampler, validation_batches
 
 MULTIPLE = 16
 

@@ -34,9 +34,9 @@ from methods.blocks.registration import register
 from methods.blocks.training import loop
 from methods.blocks.training.checkpoint import WEIGHTS, load_checkpoint, save_weights
 from methods.blocks.training.optimisers import adam
-from methods.blocks.training.sampling import Batch, make_sampler
+from methods.blocks.training.sampling import Batch, make_sampler, validation_batches
 from methods.blocks.training.settings import LoopOptions
-from methods.blocks.training.unseen import unseen_loss, validation_batches
+from methods.blocks.training.unseen import unseen_loss
 
 Network = Literal["published", "package"]
 ImageLoss = Literal["mse", "ncc"]

@@ -16,7 +16,7 @@ from types import ModuleType
 from benchmarks.provenance import cpu_model, fingerprint
 from benchmarks.records import UNAVAILABLE, Learned, TrainingOutcome, read, read_lines, write
 from datasets.case import Dataset, open_dataset
-from datasets.description import IMAGES, MASKS, Description
+from datasets.description import IMAGES, MASKS, Description, cases_of, image_file, mask_file
 from datasets.files import CURVE, SNAPSHOTS, DataError, one_line, sha256
 from workflows.planning.devices import assigned
 from workflows.planning.layout import TrainingFolder
@@ -38,6 +38,7 @@ class _Update:
     """A row of a curve, as far as it is counted."""
 
     iteration: int
+    best: int = 0
 
 
 def train(spec: TrainSpec, threads: int, meter: Meter | None = None, *, shares: bool = False) -> None:
@@ -68,7 +69,8 @@ def train(spec: TrainSpec, threads: int, meter: Meter | None = None, *, shares: 
         traceback.print_exc()
         outcome = replace(outcome, status=_status(error, spec, data), reason=f"training: {one_line(error)[:500]}")
     if outcome.learned:
-        outcome = replace(outcome, learned=replace(outcome.learned, iterations=_updates(Path(outcome.kept) / CURVE)))
+        made, chosen = _updates(Path(outcome.kept) / CURVE)
+        outcome = replace(outcome, learned=replace(outcome.learned, iterations=made, chosen=chosen))
     outcome = replace(outcome, seconds=time.perf_counter() - started)
     write(here.outcome, outcome)
     logger.info("training %s in %.0f s", outcome.status, outcome.seconds)
@@ -92,6 +94,12 @@ def _learned(module: ModuleType, spec: TrainSpec, about: Description, teacher: T
     )
 
 
+def _seen(data: Dataset) -> list[str]:
+    """Return the files that a training reads: of what it learns from, and is looked at on."""
+    cases = [*data.training_cases, *cases_of(data.validation_pairs)]
+    return [file(case) for case in cases for file in (image_file, mask_file)]
+
+
 def _machine(device: str) -> str:
     """Return what a training runs on: the processor, or the GPU with the torch that drives it."""
     import torch
@@ -100,9 +108,12 @@ def _machine(device: str) -> str:
     return f"{torch.cuda.get_device_name() if on_cuda else cpu_model()}, torch {torch.__version__}"
 
 
-def _updates(curve: Path) -> int:
-    """Return how many updates a training made, by its curve; 0 where it left none."""
-    return max((row.iteration + 1 for row in read_lines(curve, _Update)), default=0)
+def _updates(curve: Path) -> tuple[int, int]:
+    """Return how many updates a training made, and after how many its weights were best; 0 where that is not known."""
+    made, best = 0, 0
+    for row in read_lines(curve, _Update):
+        made, best = max(made, row.iteration + 1), row.best or best
+    return made, best
 
 
 def _status(error: Exception, spec: TrainSpec, data: Dataset) -> str:
@@ -114,7 +125,7 @@ def _status(error: Exception, spec: TrainSpec, data: Dataset) -> str:
     if machine.is_machine(error, causes_only=True):
         raise MachineError(f"training: {one_line(error)}; correct that and run again") from error
     machine.check([spec.folder, Path(tempfile.gettempdir())])
-    data.check_files(data.learned_files)
+    data.check_files(_seen(data))
     return (
         UNAVAILABLE
         if machine.is_missing(error, causes_only=True) or machine.missing_device(spec.by.device)

@@ -214,8 +214,10 @@ def tiny(folder):
         "papers": {"ldr-aldk": {"sliver": "phantom-liver"}, "progressive": {"dirlab": "phantom-dirlab"}},
         "stages": [{"datasets": d, "methods": m, "seeds": s} for d, m, s in parts],
         "datasets": {
-            "phantom-liver": {"params": {"shape": [32, 32, 32], "training": 3, "test": 3, "partners": 1}},
-            "phantom-lidc": {"params": {"shape": [32, 16, 32], "training": 2}},
+            "phantom-liver": {
+                "params": {"shape": [32, 32, 32], "training": 3, "validation": 3, "test": 3, "partners": 1}
+            },
+            "phantom-lidc": {"params": {"shape": [32, 16, 32], "training": 2, "validation": 2}},
             "phantom-dirlab": {"params": {"shape": [32, 16, 32], "test": 2, "severity": [5.0, 9.0], "landmarks": 20}},
         },
         "methods": {

@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from benchmarks.provenance import cpu_model
 from benchmarks.records import Learned, TrainingOutcome, read, write
 from datasets.case import Pair, Writer
 from datasets.description import Description, TrainingSplit
@@ -70,7 +71,7 @@ def test_a_training_records_what_it_learned_from_and_for_how_long(folder):
     teacher, taught = outcome(folder, "teacher"), student(folder)
     assert taught.learned == Learned(
         module="", collection="", phantom=False, cases=2, shape=(), shrink=1, iterations=4, planned=4, batch=2,
-        learning_rate=0.001, teacher=teacher.sha256,
+        learning_rate=0.001, teacher=teacher.sha256, machine=f"{cpu_model()}, torch {torch.__version__}",
     )  # fmt: skip
     half = outcome(folder, "half", params={"base": "ldr", "stem": "dense", "channels": 2, "shrink": 2})
     assert (half.learned.shrink, half.learned.teacher) == (2, "")

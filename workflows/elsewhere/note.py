@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks.provenance import fingerprint
-from benchmarks.records import Options, TrainingOutcome, read
+from benchmarks.records import TrainingOutcome, digest, read
 from datasets.case import open_dataset
 from datasets.description import IMAGES, MASKS
 from workflows.planning.layout import TrainingFolder
@@ -19,15 +19,15 @@ NAMES: Mapping[str, str] = {"seed": "seeds", "code": "versions of the code", "da
 
 @dataclass(frozen=True, kw_only=True)
 class Note:
-    """All that the weights of a training depend on, but for the machine; ``code`` and ``data`` are digests.
+    """All that the weights of a training depend on, but for the machine: method and seed, and digests of the rest.
 
-    ``teacher`` is the SHA-256 of its weights.
+    ``teacher`` is that of its weights.
     """
 
     method: str = ""
     seed: int = -1
-    params: Options = field(default_factory=dict[str, object])
-    training: Options = field(default_factory=dict[str, object])
+    params: str = ""
+    training: str = ""
     code: str = ""
     data: str = ""
     teacher: str = ""
@@ -40,8 +40,8 @@ class Note:
         return cls(
             method=spec.by.method,
             seed=spec.by.seed,
-            params=spec.by.params,
-            training=spec.training,
+            params=digest(spec.by.params),
+            training=digest(spec.training),
             code=fingerprint(spec.sources, {}),
             data=fingerprint([], seen),
             teacher=read(spec.teacher, TrainingOutcome).sha256 if spec.teacher else "",

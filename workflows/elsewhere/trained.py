@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def trained(trainings: Path, device: str, at_once: int, seconds: float) -> list[
             ended, _ = wait(running, timeout=ASKS_AGAIN, return_when=FIRST_COMPLETED)
             for future in ended:
                 done += 1
-                _say(f"{done} of {len(specs)} {running.pop(future).job}: {future.result()}")
+                _say(f"{done} of {len(specs)} {running.pop(future).job}: {_result(future)}")
             if time.monotonic() > deadline:
                 for process in list(pool._processes.values()):  # pyright: ignore[reportPrivateUsage]
                     process.kill()
@@ -53,6 +54,15 @@ def trained(trainings: Path, device: str, at_once: int, seconds: float) -> list[
             if not running and waiting:
                 raise DataError(f"{waiting[0].job}: its teacher is not in the list, and not trained")
     return [f"{done} of {len(specs)} trainings are there{'' if done == len(specs) else '; the same command goes on'}"]
+
+
+def _result(future: Future[str]) -> str:
+    try:
+        return future.result()
+    except BrokenProcessPool as error:
+        raise DataError(
+            "a training's process was ended from outside, perhaps for want of memory; fewer --at-once"
+        ) from error
 
 
 def _ready(waiting: Sequence[TrainSpec], free: int) -> Sequence[TrainSpec]:

@@ -15,9 +15,8 @@ from datasets.description import cases_of
 from datasets.files import DataError, Volume
 from datasets.geometry import Array
 from methods.blocks.progressive.synthesis import Bend, Pairs, Recipe, draw_bends, synthesise, true_displacement
-from methods.blocks.training.sampling import iteration_seed
+from methods.blocks.training.sampling import check_validation, iteration_seed
 from methods.blocks.training.settings import LoopOptions
-from methods.blocks.training.unseen import check_validation
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ ABOUT = "about"
 STATE = "state-{:09d}.pt"
 State = dict[str, Any]
 PARTS = {"iteration", "seconds", "run", "modules", "optimisers"}  # of a training state
+BEST = "best"  # and of one that keeps the best weights so far
 
 
 class CheckpointError(DataError):
@@ -133,7 +134,7 @@ def _read_state(path: Path) -> State:
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
         first = str(error).partition(". ")[0]  # torch goes on about how to run a stranger's code all the same
         raise CheckpointError(f"{path}: not a training state, or one with code in it ({one_line(first)})") from error
-    if not isinstance(state, dict) or state.keys() != PARTS:
+    if not isinstance(state, dict) or state.keys() - {BEST} != PARTS:
         raise CheckpointError(f"{path}: not a training state of this suite")
     return state
 

@@ -27,15 +27,17 @@ from datasets.files import CURVE, clear_leftovers, one_line, replacing
 from datasets.progress import progress
 from methods.blocks.precision import single_precision
 from methods.blocks.training import parallel
-from methods.blocks.training.checkpoint import CheckpointError, newest_state
+from methods.blocks.training.checkpoint import BEST, CheckpointError, newest_state
 from methods.blocks.training.grid import training_grid
 from methods.blocks.training.settings import LoopOptions, learning_rate
 from methods.blocks.training.states import StateWriter
+from methods.blocks.training.unseen import Best
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 B = TypeVar("B")
+MODEL = "model"  # the name of the network among a learner's modules
 log = logging.getLogger(__name__)
 
 
@@ -48,13 +50,14 @@ class Learner:
     """Modules in training. ``step`` takes a batch, updates the weights and returns the loss terms with ``total``.
 
     An optimiser's parameter group may hold a ``rate``, a factor of the learning rate. ``unseen`` gives the loss on
-    validation pairs after so many updates.
+    validation pairs after so many updates; after ``whole`` of them it is of the whole network, and losses compare.
     """
 
     modules: Mapping[str, nn.Module]
     optimisers: Mapping[str, torch.optim.Optimizer]
     step: Callable[[Any], dict[str, Tensor]]
     unseen: Callable[[int], float] | None = None
+    whole: float = 0
 
 
 class Drawn(Protocol):
@@ -162,7 +165,8 @@ def fit(
             ``total`` and its terms, ``learning_rate``, ``seconds``; for networks that grow the weights ``alpha_0``,
             ``alpha_1``, ... of their levels, the coarsest first; for students in some rows ``teacher_share``, see
             `methods.blocks.cascades.distillation.Distillation.step`; every ``validate_every`` rows ``validation``, the
-            loss on validation pairs after the update.
+            loss on validation pairs after the update, and ``best``, after how many updates it was lowest, where that
+            chooses the weights.
         run: the name of the run, by `run_name`.
         after: called with the number of updates made so far, each time before a state is written; a resumed training
             may repeat a call. It must leave weights and training mode as they are.
@@ -171,12 +175,13 @@ def fit(
     alone = parallel.rank() == 0  # in a group of processes one of them keeps the books
     if alone:
         clear_leftovers(folder)
-    start, seconds = _resume(learner, folder, run)
+    best = Best()
+    start, seconds = _resume(learner, best, folder, run)
     began, total = time.monotonic() - seconds, sampler.options.iterations
     books = _curve(folder / CURVE, start) if alone else nullcontext()
     with single_precision(tuned=True), StateWriter(folder) as states, books as curve:
         for iteration in progress(range(start, total), done=start, show=alone):
-            row = _iterate(learner, sampler, iteration) | _unseen(learner, sampler.options, iteration + 1)
+            row = _iterate(learner, sampler, iteration) | _unseen(learner, best, sampler.options, iteration + 1)
             states.check()
             spent = time.monotonic() - began
             if curve is not None:
@@ -187,14 +192,15 @@ def fit(
             if (iteration + 1) % sampler.options.checkpoint_every == 0 or iteration + 1 == total:
                 _check_weights(learner, sampler, iteration)
                 if curve is not None:
-                    states.write(_state(learner, iteration + 1, spent, run))
+                    states.write(_state(learner, best, iteration + 1, spent, run))
+    if sampler.options.checkpoint == "best":
+        best.put_back(learner.modules[MODEL])
 
 
 def _iterate(learner: Learner, sampler: Stream, iteration: int) -> dict[str, float]:
     rate = learning_rate(iteration, sampler.options)
     for optimiser in learner.optimisers.values():
-        for group in optimiser.param_groups:
-            _set_rate(group, rate * group.get("rate", 1.0))
+        _set_rate(optimiser, rate)
     batch = sampler.batch(iteration)
     terms = learner.step(batch)
     values = dict(zip(terms, parallel.average(torch.stack(list(terms.values()))).tolist(), strict=True))
@@ -204,18 +210,24 @@ def _iterate(learner: Learner, sampler: Stream, iteration: int) -> dict[str, flo
     return {"iteration": iteration, **values, "learning_rate": rate}
 
 
-def _set_rate(group: dict[str, Any], rate: float) -> None:
-    if isinstance(group["lr"], Tensor):  # a recorded step reads it where it lies
-        group["lr"].fill_(rate)
-    else:
-        group["lr"] = rate
+def _set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimiser.param_groups:
+        own = rate * group.get("rate", 1.0)
+        if isinstance(group["lr"], Tensor):  # a recorded step reads it where it lies
+            group["lr"].fill_(own)
+        else:
+            group["lr"] = own
 
 
-def _unseen(learner: Learner, options: LoopOptions, done: int) -> dict[str, float]:
+def _unseen(learner: Learner, best: Best, options: LoopOptions, done: int) -> dict[str, float]:
     every = options.validate_every
     if learner.unseen is None or not every or (done % every and done < options.iterations):
         return {}
-    return {"validation": learner.unseen(done)}
+    row = {"validation": learner.unseen(done)}
+    if options.checkpoint == "best" and done > learner.whole:
+        best.look(row["validation"], done, learner.modules[MODEL])
+        row["best"] = best.iteration
+    return row
 
 
 def _report(row: Mapping[str, float], iterations: int) -> None:
@@ -224,8 +236,11 @@ def _report(row: Mapping[str, float], iterations: int) -> None:
         log.info("iteration %d of %d: loss %.4f after %d %%", done, iterations, row["total"], 100 * done // iterations)
 
 
-def _state(learner: Learner, iteration: int, seconds: float, run: Mapping[str, object]) -> dict[str, object]:
+def _state(
+    learner: Learner, best: Best, iteration: int, seconds: float, run: Mapping[str, object]
+) -> dict[str, object]:
     return {
+        **({BEST: best.state} if best.weights else {}),
         "iteration": iteration,
         "seconds": seconds,
         "run": json.dumps(run, sort_keys=True),
@@ -234,7 +249,7 @@ def _state(learner: Learner, iteration: int, seconds: float, run: Mapping[str, o
     }
 
 
-def _resume(learner: Learner, folder: Path, run: Mapping[str, object]) -> tuple[int, float]:
+def _resume(learner: Learner, best: Best, folder: Path, run: Mapping[str, object]) -> tuple[int, float]:
     state = newest_state(folder)
     if state is None:
         return 0, 0.0
@@ -256,6 +271,8 @@ def _resume(learner: Learner, folder: Path, run: Mapping[str, object]) -> tuple[
         raise CheckpointError(
             f"{folder}: its states do not fit this network ({one_line(error)[:200]}); train into another folder"
         ) from error
+    if BEST in state:
+        best.state = state[BEST]
     log.info("resuming at iteration %d from %s", state["iteration"], folder)
     return state["iteration"], state["seconds"]
 

@@ -145,3 +145,39 @@ def make_sampler(
 def iteration_seed(seed: int, iteration: int, rank: int = 0) -> int:
     """Return a seed for one iteration, another one in each process of a group."""
     return int(np.random.SeedSequence([seed, iteration, *([rank] if rank else [])]).generate_state(1, np.uint64)[0])
+
+
+def validation_batches(
+    data: Dataset, options: LoopOptions, *, multiple: int, device: str, shrink: int = 1
+) -> list[Batch]:
+    """Return the validation pairs of a data set, each a batch of its own without augmentation.
+
+    None where ``options.validate_every`` asks for none; raises `DataError` where the data set has none.
+
+    Args:
+        data: the data set.
+        options: how often they are looked at.
+        multiple: see `read_images`.
+        device: where images are kept.
+        shrink: see ``multiple``.
+    """
+    if not options.validate_every:
+        return []
+    pairs = data.validation_pairs
+    check_validation(data, pairs)
+    images = read_images(data, cases_of(pairs), multiple=multiple, device=device, shrink=shrink)
+    return [_batch(images[pair.fixed], images[pair.moving], pair) for pair in pairs]
+
+
+def check_validation(data: Dataset, found: Sequence[object]) -> None:
+    """Raise `DataError` unless a data set has validation pairs or scans."""
+    if not found:
+        raise DataError(
+            f"train: data set {data.name!r} has no validation split to look at; leave validate_every at 0, or prepare "
+            "it with validation subjects"
+        )
+
+
+def _batch(fixed: Tensor, moving: Tensor, pair: Pair) -> Batch:
+    as_it_is = stacked([moving])
+    return Batch(0, (pair,), stacked([fixed]), as_it_is, as_it_is, torch.Generator())

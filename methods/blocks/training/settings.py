@@ -27,11 +27,14 @@ class LoopOptions:
     schedule: Schedule = "constant"
     checkpoint_every: int = 500  # iterations from one state that a training can resume from to the next
     validate_every: int = 0  # iterations from one look at the loss on validation pairs to the next; 0 for none
+    checkpoint: Literal["last", "best"] = "last"  # the weights that are kept: the last, or the best on validation pairs
 
     def __post_init__(self) -> None:
         positive("training", iterations=self.iterations, batch=self.batch, learning_rate=self.learning_rate)
         positive("training", checkpoint_every=self.checkpoint_every)
         not_negative("training", validate_every=self.validate_every)
+        if self.checkpoint == "best" and not self.validate_every:
+            raise ValueError("training: checkpoint: best needs validation pairs to be looked at; set validate_every")
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
@@ -9,14 +10,37 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from datasets.case import Dataset
-from datasets.description import Pair, cases_of
-from datasets.files import DataError
-from methods.blocks.training.sampling import Batch, read_images, stacked
-from methods.blocks.training.settings import LoopOptions
-
 B = TypeVar("B")
 Unseen = Callable[[int], float]  # from the number of updates made so far to the loss
+
+
+class Best:
+    """The weights with the lowest loss on validation pairs so far; it keeps a copy of them on the CPU."""
+
+    def __init__(self) -> None:
+        self.loss = math.inf
+        self.iteration = 0
+        self.weights: dict[str, Tensor] = {}
+
+    def look(self, loss: float, iteration: int, model: nn.Module) -> None:
+        """Keep the weights of a model after so many updates if their loss is the lowest."""
+        if loss < self.loss:
+            self.loss, self.iteration = loss, iteration
+            self.weights = {name: value.detach().to("cpu", copy=True) for name, value in model.state_dict().items()}
+
+    def put_back(self, model: nn.Module) -> None:
+        """Give a model the best weights, where there are any."""
+        if self.weights:
+            model.load_state_dict(self.weights)
+
+    @property
+    def state(self) -> tuple[float, int, dict[str, Tensor]]:
+        """What a training state keeps of it, and one that is resumed gives back."""
+        return self.loss, self.iteration, self.weights
+
+    @state.setter
+    def state(self, state: tuple[float, int, dict[str, Tensor]]) -> None:
+        self.loss, self.iteration, self.weights = state
 
 
 @contextmanager
@@ -47,39 +71,3 @@ def unseen_loss(model: nn.Module, batches: Sequence[B], loss: Callable[[B, int],
             return float(torch.stack([loss(batch, done) for batch in batches]).mean())
 
     return mean
-
-
-def validation_batches(
-    data: Dataset, options: LoopOptions, *, multiple: int, device: str, shrink: int = 1
-) -> list[Batch]:
-    """Return the validation pairs of a data set, each a batch of its own without augmentation.
-
-    None where ``options.validate_every`` asks for none; raises `DataError` where the data set has none.
-
-    Args:
-        data: the data set.
-        options: how often they are looked at.
-        multiple: see `methods.blocks.training.sampling.read_images`.
-        device: where images are kept.
-        shrink: see ``multiple``.
-    """
-    if not options.validate_every:
-        return []
-    pairs = data.validation_pairs
-    check_validation(data, pairs)
-    images = read_images(data, cases_of(pairs), multiple=multiple, device=device, shrink=shrink)
-    return [_batch(images[pair.fixed], images[pair.moving], pair) for pair in pairs]
-
-
-def check_validation(data: Dataset, found: Sequence[object]) -> None:
-    """Raise `DataError` unless a data set has validation pairs or scans."""
-    if not found:
-        raise DataError(
-            f"train: data set {data.name!r} has no validation split to look at; leave validate_every at 0, or prepare "
-            "it with validation subjects"
-        )
-
-
-def _batch(fixed: Tensor, moving: Tensor, pair: Pair) -> Batch:
-    as_it_is = stacked([moving])
-    return Batch(0, (pair,), stacked([fixed]), as_it_is, as_it_is, torch.Generator())
