@@ -47,9 +47,8 @@ def train(spec: TrainSpec, threads: int, meter: Meter | None = None, *, shares: 
     A training has a GPU to itself unless it ``shares`` one.
     """
     here, data = TrainingFolder(spec.folder), open_dataset(spec.data)
-    data.check_files(
-        data.learned_files
-    )  # data that cannot be read are no failed training, and cost no state of an earlier one
+    # Data that cannot be read are no failed training, and cost no state of an earlier one.
+    data.check_files(_seen(data))
     started = time.perf_counter()
     outcome = TrainingOutcome(dataset=spec.dataset, method=spec.by.method, seed=spec.by.seed, status="ok", reason="")
     try:
