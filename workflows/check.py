@@ -26,7 +26,7 @@ from workflows.configuration.reading import read_yaml
 from workflows.configuration.resolve import resolve
 from workflows.configuration.settings import Settings
 from workflows.planning.plan import Plan
-from workflows.running.command import of_system
+from workflows.running.machine import of_system
 from workflows.running.options import build, import_method
 
 MODULE, FIELDS = "folder", "methods.fields"

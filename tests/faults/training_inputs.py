@@ -8,7 +8,7 @@ from benchmarks.records import TrainingOutcome, read, write
 from datasets.case import Pair, Writer
 from datasets.description import Description, TrainingSplit
 from workflows.planning.specs import MethodSpec, RegisterSpec, RunSpec, TrainSpec
-from workflows.train import train
+from workflows.training.one import train
 
 LDR = {"base": "ldr", "stem": "dense", "channels": 2}
 GROWN = {"channels": 2, "levels": 2}

@@ -13,8 +13,8 @@ ELSEWHERE = {
     "snakemake": "tests/workflows/test_docs_plans.py",
     "python3 -m workflows.gpu": "tests/workflows/test_gpu.py",
     "python -m workflows.ahead.stages": "tests/workflows/test_stages.py",
-    "python -m workflows.elsewhere": "tests/workflows/test_elsewhere.py",
-    "python3 -m workflows.elsewhere": "tests/workflows/test_elsewhere.py",
+    "python -m workflows.training": "tests/workflows/test_trained_elsewhere.py",
+    "python3 -m workflows.training": "tests/workflows/test_trained_elsewhere.py",
     "python -m workflows.check ~/mine/fields.yaml": "tests/workflows/test_own_fields.py",  # needs data of a run
     "python -m workflows.regression.accept": "tests/workflows/test_regression.py",
 }

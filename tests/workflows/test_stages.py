@@ -79,7 +79,7 @@ def test_stages_that_cannot_be_run_are_refused(wrong, words):
 
 
 def finish(plan, stage):
-    for path in stages.up_to(plan, stage).all_registrations():
+    for path in plan.up_to(stage).all_registrations():
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).touch()
 
@@ -88,10 +88,10 @@ def test_what_is_done_and_what_is_left_shows_in_the_results(tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     plan = Plan(small())
     assert (stages.done(plan), stages.minutes_left(plan)) == (0, 45)
-    assert stages.minutes_left(stages.up_to(plan, 1)) == 5
+    assert stages.minutes_left(plan.up_to(1)) == 5
     finish(plan, 1)
     assert (stages.done(plan), stages.minutes_left(plan)) == (1, 40)
-    assert stages.minutes_left(stages.up_to(plan, 1)) == 0
+    assert stages.minutes_left(plan.up_to(1)) == 0
     finish(plan, 2)
     assert (stages.done(plan), stages.minutes_left(plan)) == (2, 0)
 
@@ -175,7 +175,7 @@ def test_what_is_declared_is_noted_once_and_again_when_it_changes(tmp_path, monk
     monkeypatch.chdir(tmp_path)
     plan = Plan(small(papers={"progressive": {}}))
     declaring.declare(plan)
-    declaring.declare(stages.up_to(plan, 1))
+    declaring.declare(plan.up_to(1))
     [first] = read_lines(plan.layout.declared, Declared)
     assert first.claims["progressive"].keys() >= {"lower_error", "folds_more"}
     changed = replace(plan, settings=small(papers={"progressive": {}}, seeds=[0, 1, 2]))

@@ -20,7 +20,7 @@ from workflows.planning import plan
 from workflows.planning.specs import MethodSpec, TrainSpec
 from workflows.running import unavailable
 from workflows.running.machine import MachineError
-from workflows.train import train
+from workflows.training.one import train
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from datasets.files import DataError
@@ -53,15 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def done(plan: Plan) -> int:
     """Return how many stages of a plan have all their registrations, from the first."""
     for stage in range(1, len(plan.settings.config.stages) + 1):
-        if not all(Path(path).exists() for path in up_to(plan, stage).all_registrations()):
+        if not all(Path(path).exists() for path in plan.up_to(stage).all_registrations()):
             return stage - 1
     return len(plan.settings.config.stages)
-
-
-def up_to(plan: Plan, stage: int) -> Plan:
-    """Return a plan of the stages up to one."""
-    settings = plan.settings
-    return replace(plan, settings=replace(settings, config=replace(settings.config, stage=stage)))
 
 
 def minutes_left(plan: Plan) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,10 @@ class Settings:
     def runs(self) -> list[tuple[str, str]]:
         """The (method, data set) combinations to run."""
         return [(m, d) for d in self.datasets for m in self.methods if self.runs_on(m, d) and self.seeds(m, d)]
+
+    def up_to(self, stage: int) -> Settings:
+        """Return the settings of the profile's stages up to one."""
+        return replace(self, config=replace(self.config, stage=stage))
 
     def runs_on(self, method: str, dataset: str) -> bool:
         """Return whether a method is meant for a data set, and has the data that it learns from."""

@@ -30,7 +30,7 @@ from workflows.pair.ordering import Asked, configuration, orders
 from workflows.pair.outputs import check_folder
 from workflows.pair.rule import Rule
 from workflows.running import environment
-from workflows.running.command import of_system
+from workflows.running.machine import of_system
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -52,8 +52,11 @@ class Plan:
     @property
     def layout(self) -> Layout:
         """The paths of the results."""
-        results = Path("results")
-        return Layout(results / (f"from-{given_name(self.given)}" if self.given else self.settings.profile))
+        return Layout(Path("results") / (f"from-{given_name(self.given)}" if self.given else self.settings.profile))
+
+    def up_to(self, stage: int) -> Plan:
+        """Return a plan of the profile's stages up to one."""
+        return replace(self, settings=self.settings.up_to(stage))
 
     def gpus(self, method: str) -> int:
         """Return how many GPUs a job takes: one for a network where the configuration says cuda, else none."""
@@ -61,8 +64,8 @@ class Plan:
 
     def training_gpus(self, wildcards: Wildcards) -> int:
         """Return how many GPUs a training takes: one for each of its processes."""
-        training = self.settings.training(wildcards.method, wildcards.dataset)
-        return training.get("processes", 1) * self.gpus(wildcards.method)
+        method, training = wildcards.method, self.settings.training(wildcards.method, wildcards.dataset)
+        return training.get("processes", 1) * self.gpus(method)
 
     def all_chunks(self) -> dict[ChunkFolder, Wildcards]:
         """Return every chunk of every selected run, with the names in its path."""
@@ -152,8 +155,7 @@ class Plan:
         for chunk, where in self.all_chunks().items():
             yield from _there(chunk.registrations, self.register, where)
 
-    # The specifications depend on the wildcards alone: Snakemake reruns a job whose parameters have changed only as
-    # long as they are not derived from input, output or threads.
+    # These depend on wildcards alone: for parameters derived from input, output or threads Snakemake reruns no job.
 
     def prepare(self, wildcards: Wildcards) -> PrepareSpec:
         """Return the specification of a data set."""

@@ -20,6 +20,7 @@ from datasets.files import DataError, one_line
 from workflows.planning.marks import marking
 from workflows.planning.specs import Spec
 from workflows.running import environment
+from workflows.running.machine import of_system
 from workflows.running.runner import UNEXPECTED, end_with_runner
 from workflows.spending.meter import START, Meter, keep
 
@@ -69,16 +70,6 @@ def job(kind: type[T], usage: str | None) -> Iterator[Job[T]]:
         traceback.print_exc()
         step = Path(sys.argv[0]).stem
         sys.exit(f"error: {UNEXPECTED} in the step {step}: {type(error).__name__}: {one_line(error)[:500]}")
-
-
-def of_system(error: OSError) -> str:
-    """Return a system's error as a line: the file, what is wrong with it, and what to do about it where that shows."""
-    where = f"{error.filename}: " if error.filename else ""
-    if isinstance(error, PermissionError):
-        return f"{where}no permission to write; choose another folder or correct its owner"
-    if isinstance(error, (FileExistsError, IsADirectoryError, NotADirectoryError)):
-        return f"{where}{error.strerror}, where this step keeps something else; move it away and run again"
-    return f"{where}{error.strerror or one_line(error)}"
 
 
 def _stopped(number: int, frame: object) -> None:

@@ -162,3 +162,13 @@ def _chain(error: BaseException, causes_only: bool) -> Iterator[BaseException]:
             before = (each.__cause__,) if causes_only else (each.__cause__, each.__context__)
             waiting += [other for other in before if other is not None]
             waiting += getattr(each, "exceptions", ())
+
+
+def of_system(error: OSError) -> str:
+    """Return a system's error as a line: the file, what is wrong with it, and what to do about it where that shows."""
+    where = f"{error.filename}: " if error.filename else ""
+    if isinstance(error, PermissionError):
+        return f"{where}no permission to write; choose another folder or correct its owner"
+    if isinstance(error, (FileExistsError, IsADirectoryError, NotADirectoryError)):
+        return f"{where}{error.strerror}, where this step keeps something else; move it away and run again"
+    return f"{where}{error.strerror or one_line(error)}"

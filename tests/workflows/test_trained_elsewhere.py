@@ -11,13 +11,14 @@ import pytest
 from benchmarks.records import TrainingOutcome, read, write
 from workflows.configuration.resolve import read_yaml, resolve
 from workflows.configuration.sources import ROOT
-from workflows.elsewhere.__main__ import main
-from workflows.elsewhere.note import Note
 from workflows.planning.marks import others
 from workflows.planning.plan import Plan
 from workflows.planning.specs import TrainSpec
 from workflows.planning.wildcards import Wildcards
 from workflows.prepare import prepare
+from workflows.training.__main__ import main as make
+from workflows.training.elsewhere import main
+from workflows.training.note import Note
 
 ABSENT = "ants itk jinja2 matplotlib pandas pooch pyarrow requests SimpleITK snakemake yaml"
 QUICK = {"iterations": 2, "batch": 1, "checkpoint_every": 1}
@@ -52,10 +53,10 @@ def made(tmp_path_factory):
         prepare(spec)
         main(["list", str(path)])
         shutil.rmtree(folder / spec.folder / "truth")  # there it is not needed
-        code = f"import sys; sys.modules.update(dict.fromkeys({ABSENT.split()!r})); from workflows.elsewhere import "
-        code += "__main__ as command; command.main(sys.argv[1:])"
+        code = f"import sys; sys.modules.update(dict.fromkeys({ABSENT.split()!r})); from workflows.training."
+        code += "__main__ import main; main(sys.argv[1:])"
         listed = str(plan.layout.results / "trainings.json")
-        command = [sys.executable, "-c", code, "train", listed, "--device", "cpu", "--at-once", "2"]
+        command = [sys.executable, "-c", code, listed, "--device", "cpu", "--at-once", "2"]
         done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
     assert done.returncode == 0, done.stderr
     return folder, done.stdout
@@ -128,13 +129,22 @@ def test_a_training_without_a_note_is_not_taken(came_back, capsys):
     assert "not taken: it has no note of what it was made of" in capsys.readouterr().out
 
 
+def test_a_training_without_its_weights_is_not_taken(came_back, capsys):
+    [weights] = (came_back.parent / "results/away/models/phantom-liver/ldr-1/seed0").rglob("weights.safetensors")
+    weights.unlink()
+    main(["adopt", str(came_back)])
+    said = capsys.readouterr().out
+    assert "weights.safetensors: not the weights that it left" in said
+    assert "5 trainings taken" in said
+
+
 def test_the_same_command_goes_on_and_repeats_nothing(came_back, capsys):
     plan = plan_of(came_back)
     listed = plan.layout.results / "trainings.json"
     changed = came_back.parent / "results/away/models/phantom-liver/ldr-1/seed1"
     before = (changed / "training.json").read_bytes()
     shutil.rmtree(changed)
-    main(["train", str(listed), "--device", "cpu", "--at-once", "1"])
+    make([str(listed), "--device", "cpu", "--at-once", "1"])
     said = capsys.readouterr().out
     assert said.count(" ok in ") == 1
     again = read(changed / "training.json", TrainingOutcome)
@@ -144,7 +154,7 @@ def test_the_same_command_goes_on_and_repeats_nothing(came_back, capsys):
 def test_when_the_time_is_over_the_rest_is_left(came_back, capsys):
     plan = plan_of(came_back)
     shutil.rmtree(plan.layout.results / "models")
-    main(["train", str(plan.layout.results / "trainings.json"), "--device", "cpu", "--seconds", "0.01"])
+    make([str(plan.layout.results / "trainings.json"), "--device", "cpu", "--seconds", "0.01"])
     assert "0 of 6 trainings are there; the same command goes on" in capsys.readouterr().out
 
 
@@ -154,20 +164,24 @@ def test_a_student_whose_teacher_is_nowhere_is_said(came_back):
     shutil.rmtree(listed.parent / "models")
     write(listed, specs)
     with pytest.raises(SystemExit, match="ldr-1-aldk-seed0: its teacher is not in the list, and not trained"):
-        main(["train", str(listed), "--device", "cpu"])
+        make([str(listed), "--device", "cpu"])
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["train", "nowhere.json", "--device", "cpu"], "nowhere.json: no such file"),
-        (["train", "nowhere.json", "--device", "cpu", "--at-once", "0"], "expected more than 0"),
-        (["list", "nowhere.yaml"], "there is no such file"),
+        (["nowhere.json", "--device", "cpu"], "nowhere.json: no such file"),
+        (["nowhere.json", "--device", "cpu", "--at-once", "0"], "expected more than 0"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(arguments, words):
     with pytest.raises(SystemExit, match=words):
-        main(arguments)
+        make(arguments)
+
+
+def test_a_profile_that_is_not_there_is_one_line():
+    with pytest.raises(SystemExit, match="there is no such file"):
+        main(["list", "nowhere.yaml"])
 
 
 def test_data_that_are_not_prepared_are_said(tmp_path, monkeypatch):

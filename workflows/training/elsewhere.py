@@ -1,28 +1,63 @@
-"""Which trainings a profile needs from another machine, and which of those that came back are this run's own."""
+"""Hand the trainings of a profile to another machine, and take what comes back.
+
+python -m workflows.training.elsewhere list workflows/config/study.yaml     here: which trainings, what to copy there
+python -m workflows.training results/study/trainings.json --at-once 6       there
+python -m workflows.training.elsewhere adopt workflows/config/study.yaml    here, once results/study/models is back
+
+See docs/gpu.md.
+"""
 
 from __future__ import annotations
 
+import argparse
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.records import write
+from benchmarks.records import TrainingOutcome, read, write
 from datasets.case import open_dataset
 from datasets.description import DATASET_JSON, IMAGES, MASKS
-from workflows.ahead.stages import up_to
+from datasets.files import DataError, sha256
 from workflows.configuration.resolve import read_yaml, resolve
-from workflows.elsewhere.note import LIST, Note, noted
 from workflows.planning.layout import TrainingFolder
 from workflows.planning.marks import marking, others
 from workflows.planning.plan import Plan
 from workflows.planning.specs import TrainSpec
 from workflows.planning.wildcards import Wildcards
+from workflows.running.machine import of_system
+from workflows.training.note import LIST, Note, noted
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; what cannot be done is one line."""
+    given = _parser().parse_args(arguments)
+    try:
+        lines = listed(given.configfile, given.stage) if given.verb == "list" else adopted(given.configfile)
+    except DataError as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        sys.exit(f"error: {of_system(error)}")
+    for line in lines:
+        sys.stdout.write(f"{line}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m workflows.training.elsewhere",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("verb", choices=["list", "adopt"])
+    parser.add_argument("configfile", type=Path)
+    parser.add_argument("--stage", type=int, help="list those up to this stage of a profile that has stages")
+    return parser
 
 
 def listed(configfile: Path, stage: int | None) -> list[str]:
     """Write the list of the trainings that a profile still needs; return what to do with it, in lines."""
     plan = _plan(configfile)
-    plan = up_to(plan, stage) if stage else plan
+    plan = plan.up_to(stage) if stage else plan
     needed = [spec for _, spec in _lacking(plan)]
     for folder in dict.fromkeys(spec.data for spec in needed):
         open_dataset(folder)  # prepared before, here
@@ -32,7 +67,8 @@ def listed(configfile: Path, stage: int | None) -> list[str]:
     models, copied = plan.layout.results / "models", " ".join(dict.fromkeys(parts))
     return [
         f"{len(needed)} trainings; copy to the same places of a checkout there: {path} {copied}",
-        f"then copy {models} back without its state-*.pt, and run: python -m workflows.elsewhere adopt {configfile}",
+        f"then copy {models} back (state-*.pt need not be), and run here:",
+        f"python -m workflows.training.elsewhere adopt {configfile}",
     ]
 
 
@@ -47,13 +83,22 @@ def adopted(configfile: Path) -> list[str]:
         if not outcome.exists():
             continue
         folder = TrainingFolder(spec.folder)
-        if why := noted(folder).difference(Note.of(spec)):
+        if why := noted(folder).difference(Note.of(spec)) or _lost(outcome):
             lines.append(f"{outcome}: not taken: {why}")
             continue
         with marking(spec):
             os.utime(outcome)  # later than data, code and its teacher's, as Snakemake wants it
         taken += 1
     return [*lines, f"{taken} trainings taken; a run of this profile goes on with them"]
+
+
+def _lost(path: Path) -> str:
+    """Return that the weights of a training are not there or not its own, in words; empty where they are."""
+    outcome = read(path, TrainingOutcome)
+    if outcome.status != "ok":
+        return ""
+    weights = Path(outcome.checkpoint)
+    return "" if weights.is_file() and sha256(weights) == outcome.sha256 else f"{weights}: not the weights that it left"
 
 
 def _plan(configfile: Path) -> Plan:
@@ -71,9 +116,13 @@ def _stages(plan: Plan) -> Iterator[Plan]:
     """Yield a plan of the first stage, of the first two, and so on; the plan itself where it has no stages."""
     config = plan.settings.config
     last = config.stage or len(config.stages)
-    yield from (up_to(plan, stage) for stage in range(1, last + 1)) if config.stages else [plan]
+    yield from (plan.up_to(stage) for stage in range(1, last + 1)) if config.stages else [plan]
 
 
 def _by_seed(plan: Plan) -> list[tuple[Path, Wildcards]]:
     """Return the trainings of a plan seed by seed, those of teachers first."""
     return sorted(plan.trainings().items(), key=lambda job: (int(job[1].seed), bool(plan.teacher(job[1]))))
+
+
+if __name__ == "__main__":
+    main()

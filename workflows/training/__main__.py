@@ -1,7 +1,14 @@
-"""Listed trainings, several at a time, a process each: small networks leave most of a GPU idle."""
+"""Make the trainings of a list, several at a time, a process each; teachers before their students.
+
+    python3 -m workflows.training results/study/trainings.json --device cuda --at-once 6
+
+For a machine that has a GPU and little else: torch, NumPy, SciPy, safetensors, nibabel, msgspec, psutil and filelock.
+Which trainings a profile needs, and what becomes of them: python -m workflows.training.elsewhere, and docs/gpu.md.
+"""
 
 from __future__ import annotations
 
+import argparse
 import logging
 import multiprocessing
 import sys
@@ -14,15 +21,37 @@ from pathlib import Path
 
 from benchmarks.records import TrainingOutcome, read, write
 from datasets.files import DataError, one_line
-from workflows.elsewhere.note import Note, noted, place
 from workflows.planning.code import files_of
 from workflows.planning.layout import TrainingFolder
 from workflows.planning.specs import TrainSpec
+from workflows.running.machine import of_system
+from workflows.training.note import Note, noted, place
+from workflows.training.one import train
 
 ASKS_AGAIN = 1.0  # seconds from one look at the clock to the next
 
 
-def trained(trainings: Path, device: str, at_once: int, seconds: float) -> list[str]:
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; what cannot be done is one line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m workflows.training", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("trainings", type=Path, help="the list")
+    parser.add_argument("--device", default="cuda", help="as torch names it")
+    parser.add_argument("--at-once", type=int, default=4, help="networks that learn at a time")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="stop then; the same command goes on")
+    given = parser.parse_args(arguments)
+    try:
+        if given.at_once < 1 or not given.seconds > 0:
+            raise DataError("--at-once, --seconds: expected more than 0")
+        _say(trained(given.trainings, given.device, given.at_once, given.seconds))
+    except DataError as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        sys.exit(f"error: {of_system(error)}")
+
+
+def trained(trainings: Path, device: str, at_once: int, seconds: float) -> str:
     """Make the trainings of a list that are not there yet, teachers before their students; return a summary.
 
     Raises `DataError` where the list cannot be read, or the device is not there.
@@ -53,7 +82,7 @@ def trained(trainings: Path, device: str, at_once: int, seconds: float) -> list[
                 break
             if not running and waiting:
                 raise DataError(f"{waiting[0].job}: its teacher is not in the list, and not trained")
-    return [f"{done} of {len(specs)} trainings are there{'' if done == len(specs) else '; the same command goes on'}"]
+    return f"{done} of {len(specs)} trainings are there{'' if done == len(specs) else '; the same command goes on'}"
 
 
 def _result(future: Future[str]) -> str:
@@ -72,8 +101,6 @@ def _ready(waiting: Sequence[TrainSpec], free: int) -> Sequence[TrainSpec]:
 
 def _train(spec: TrainSpec) -> str:
     """Make one training, and return how it ended in words."""
-    from workflows.train import train
-
     folder = TrainingFolder(spec.folder)
     try:
         note = Note.of(spec)
@@ -114,3 +141,7 @@ def _quiet() -> None:
 def _say(text: str) -> None:
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
