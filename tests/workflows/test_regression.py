@@ -102,6 +102,20 @@ def test_the_first_run_on_a_processor_stores_its_ratios_for_the_next(project):
     assert [slow.beside for slow in looked.slower] == ["peer"]
 
 
+def test_what_is_slower_beside_peers_in_the_older_state_too_is_said_and_not_red(project):
+    """Another machine under the same processor's name: both states wait for its memory."""
+    look(project)  # stores the ratio of a quick kernel
+    slow_down(project, 0.012)
+    commit(project, "as if on another machine")
+    looked, notes = look(project, base="HEAD")
+    assert looked.slower == []
+    [note] = notes
+    assert note.startswith("Slower beside peers than accepted, and so it is in HEAD: warp, 8x9x10, 1 thread")
+    slow_down(project, 0.03)  # slower by this state as well
+    looked, _ = look(project, base="HEAD")
+    assert [slow.beside for slow in looked.slower] == ["before"]
+
+
 def test_a_commit_that_is_not_there_is_said_and_peers_still_compared(project):
     looked, notes = look(project, base="no-such-commit")
     assert looked.kernels == 1
