@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,14 +17,13 @@ from workflows.configuration.config import merge, nearest
 from workflows.configuration.places import located
 from workflows.configuration.settings import Settings
 from workflows.pair.registering import Order
-from workflows.pair.weights import Recorded, learned_by, recorded, shipped
+from workflows.pair.weights import Recorded, learned_by, recorded
 from workflows.planning.code import libraries_of
 from workflows.planning.specs import MethodSpec, modules_of
 from workflows.running.options import build, import_method
 
 ACROSS = "across_modalities"  # the function of a method that says whether it can register two modalities
 LOCAL = "local_correlation"  # squared in small cubes: whatever is linear there, up or down
-logger = logging.getLogger(__name__)
 REFINE = "refine"  # `--set refine.rate=0.2` is an option of what follows every method
 
 
@@ -157,10 +155,6 @@ def _order(known: Settings, method: str, asked: Asked, weights: Path | None) -> 
         raise DataError(f"--method: {method} is given the true displacement, which your pair does not have")
     if missing := [name for name in known.needs(method) if name.endswith("_mask")]:
         raise DataError(f"--method: {method} needs {' and '.join(missing)}, which this command does not give")
-    card = None
-    if known.trains(method) and weights is None and (found := shipped(method)):
-        weights, card = found
-        logger.info("%s: by the weights that come with this project: %s; %s", method, card.data, card.limits)
     if known.trains(method) and weights is None:
         raise DataError(
             f"--method: {method} is a network: name its weights (--weights FILE.safetensors), such as the "
@@ -170,7 +164,7 @@ def _order(known: Settings, method: str, asked: Asked, weights: Path | None) -> 
         raise DataError(f"--weights: {method} is no network")
     module = known.module(method)
     kept = recorded(weights, module) if weights else Recorded()
-    learned = card.learned if card else learned_by(weights) if weights else None
+    learned = learned_by(weights) if weights else None
     said = known.params(method, asked.like)
     shrink = kept.shrink or (learned.shrink if learned and learned.shrink > 1 else None)
     own = {**kept.params, "shrink": shrink} if shrink and "shrink" not in said else kept.params

@@ -9,13 +9,12 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.provenance import ROOT, is_own, placeless
+from benchmarks.provenance import is_own, placeless
 from benchmarks.records import Learned, TrainingOutcome, read
 from datasets.files import DataError, one_line, sha256
 from workflows.pair.rule import Seen
 from workflows.planning.layout import TrainingFolder
 
-SHIPPED = ROOT / "reports" / "measured" / "weights"  # of some methods, each with its card
 ABOUT = "about"  # the key of a checkpoint's metadata
 ABOVE = 4  # folders above the weights in which the outcome of their training may lie
 
@@ -30,29 +29,6 @@ class Recorded:
     params: Mapping[str, object] = field(default_factory=dict[str, object])
     shrink: int | None = None
     seen: Seen | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Card:
-    """The model card of weights that come with this project.
-
-    Attributes:
-        method: whose weights they are.
-        sha256: of the file.
-        data: what they learned from, in words.
-        licence: of these data.
-        limits: what they are not for.
-        learned: what they learned from, as the training found it.
-        figures: how well they register which pair, by the name of the number.
-    """
-
-    method: str
-    sha256: str
-    data: str
-    licence: str
-    limits: str
-    learned: Learned
-    figures: dict[str, dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -79,23 +55,6 @@ class _About:
     method: str = ""
     params: Mapping[str, object] = field(default_factory=dict[str, object])
     run: _Run = field(default_factory=_Run)
-
-
-def shipped(method: str, folder: Path = SHIPPED) -> tuple[Path, Card] | None:
-    """Return the weights of a method that come with this project, and their card; None where there are none.
-
-    Raises:
-        DataError: the file is not the one that the card is of.
-    """
-    path, weights = folder / f"{method}.json", folder / f"{method}.safetensors"
-    if not path.exists():
-        return None
-    card = read(path, Card)
-    if not weights.exists():
-        raise DataError(f"{weights}: missing; get it again from this project, or name other --weights")
-    if card.method != method or sha256(weights) != card.sha256:
-        raise DataError(f"{weights}: is not what its card {path.name} is of; get both again, or name other --weights")
-    return weights, card
 
 
 def recorded(weights: Path, module: str) -> Recorded:
