@@ -49,7 +49,7 @@ def paper_answer(told: Told) -> PaperAnswer:
         KindCounts(each.kind, [Count(*pair) for pair in each.verdicts.items()], each.by_chance.strip(" ()"))
         for each in counts(told.judged)
     ]
-    claimed = count((each.verdict for each in told.claimed), claims.VERDICTS)
+    claimed = count((each.verdict for each in told.claimed if not each.claim.own), claims.VERDICTS)
     return PaperAnswer(paper.key, paper.cite.partition(",")[0], numbers, claimed)
 
 

@@ -14,7 +14,9 @@ from benchmarks.results import RUN_LEVEL
 from reports.answer.content import Answer, PaperAnswer
 from reports.answer.gather import Told, answer
 from reports.archive.load import Loaded
+from reports.claims.contents import OVER_PAIRS, Judged
 from reports.claims.judge import judge as judge_claims
+from reports.claims.table import effect
 from reports.paper.ledger import judge
 from reports.reading.run import Run
 from reports.reading.timed import Calls, Sought
@@ -38,6 +40,23 @@ def answered(loaded: Loaded) -> Answer:
 def anatomies(loaded: Loaded) -> Mapping[str, str]:
     """Return the blocks about real anatomies: when the run was made, and a row of numbers for each method."""
     return {"made": made_on(loaded.run), "anatomies": real(loaded.run)}
+
+
+def findings(loaded: Loaded) -> Mapping[str, str]:
+    """Return the blocks about the study: when it was made, its means on livers, and every claim that it measured."""
+    judged = [each for paper in loaded.papers for each in judge_claims(paper)]
+    return {"made": made_on(loaded.run), "liver": liver(loaded.run), "claims": claimed(judged)}
+
+
+def claimed(judged: Sequence[Judged]) -> str:
+    """Return the claims over pairs that were measured as a table; sizes and seconds are the default profile's."""
+    over = [each for each in judged if each.claim.kind in OVER_PAIRS and each.verdict != "not measured"]
+    lines = [
+        [f"`{each.claim.key}`", each.claim.statement, effect(each),
+         f"{each.evidence.pairs}, {each.evidence.subjects}, {each.evidence.trainings}", each.verdict]
+        for each in over
+    ]  # fmt: skip
+    return _table(["key", "claim", "effect [95 % interval]", "pairs, subjects, trainings", "verdict"], lines)
 
 
 def blocks(loaded: Loaded, found: Answer) -> Mapping[str, str]:

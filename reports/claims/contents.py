@@ -22,6 +22,7 @@ VERDICTS: tuple[Verdict, ...] = ("supported", "contradicted", "inconclusive", "n
 # - seconds, parameters: at the paper's size, of one method or as a ratio of two.
 Kind = Literal["values", "slope", "roughness", "spread", "share", "outcome", "seconds", "parameters"]
 Average = Literal["pairs", "datasets"]
+BEYOND = "beyond the paper"  # where a claim of this project stands
 OVER_PAIRS: tuple[Kind, ...] = ("values", "slope", "roughness")  # linear in the methods, one number a pair
 RATIOS: tuple[Kind, ...] = ("spread", "seconds", "parameters")  # of the first method over the second
 OF_NETWORKS: tuple[Kind, ...] = ("seconds", "parameters")  # need no data set
@@ -87,6 +88,11 @@ class Claim:
     kind: Kind = "values"
     datasets: Sequence[str] = ()
     average: Average = "pairs"  # what counts alike in a mean over several data sets
+
+    @property
+    def own(self) -> bool:
+        """Whether this project claims it, not the paper: it is judged beside the others, and not counted among them."""
+        return self.locator == BEYOND
 
     @property
     def contrast(self) -> str:

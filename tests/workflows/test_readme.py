@@ -6,8 +6,8 @@ from PIL import Image
 
 from reports.archive.load import load
 from reports.archive.packed import ArchiveError, read
-from reports.archive.sentences import anatomies, answered, blocks
-from workflows.archive.readme import ANATOMIES, KEPT, LARGEST, OPEN, PICTURES, README, draw, filled
+from reports.archive.sentences import anatomies, answered, blocks, findings
+from workflows.archive.readme import ANATOMIES, FINDINGS, KEPT, LARGEST, OPEN, PICTURES, README, STUDY, draw, filled
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,12 @@ def test_the_numbers_of_the_page_on_anatomies_are_those_of_its_archive():
     assert filled(text, anatomies(load(read(OPEN)))) == text, "run python -m workflows.archive.readme"
 
 
-@pytest.mark.parametrize("archive", [KEPT, OPEN], ids=["mini", "open"])
+def test_the_numbers_of_the_page_on_findings_are_those_of_its_archive():
+    text = FINDINGS.read_text(encoding="utf-8")
+    assert filled(text, findings(load(read(STUDY)))) == text, "run python -m workflows.archive.readme"
+
+
+@pytest.mark.parametrize("archive", [KEPT, OPEN, STUDY], ids=["mini", "open", "study"])
 def test_the_archive_is_small_and_names_no_place_of_a_machine(archive):
     assert archive.stat().st_size <= LARGEST
     for name, content in read(archive).content.items():

@@ -3,9 +3,9 @@
     python -m workflows.archive.readme                              write them again
     python -m workflows.archive.readme results/mini/archive.zip     keep this archive, then write them from it
 
-README.md is written from an archive of the default profile (mini), docs/anatomies.md from one of the open profile. A
-block lies between two comments, `<!-- from the archive: NAME -->` and `<!-- end -->`; what is between them is replaced.
-Pictures are those of the report.
+README.md is written from an archive of the default profile (mini), docs/anatomies.md from one of the open profile,
+docs/findings.md from one of the study. A block lies between two comments, `<!-- from the archive: NAME -->` and
+`<!-- end -->`; what is between them is replaced. Pictures are those of the report.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from reports.answer.content import Answer
 from reports.answer.pictures import speed_plot
 from reports.archive.load import Loaded, load
 from reports.archive.packed import NAME, ArchiveError, read
-from reports.archive.sentences import anatomies, answered, blocks
+from reports.archive.sentences import anatomies, answered, blocks, findings
 from reports.drawing.style import save
 from reports.overview.cases import draw_cases
 from reports.paper.draw import draw_figure
 from workflows.configuration.sources import ROOT
 
 MEASURED = ROOT / "reports" / "measured"
-KEPT, OPEN = MEASURED / "mini" / NAME, MEASURED / "open" / NAME
+KEPT, OPEN, STUDY = (MEASURED / profile / NAME for profile in ("mini", "open", "study"))
 README, PICTURES = ROOT / "README.md", ROOT / "docs"
-ANATOMIES = PICTURES / "anatomies.md"
-LARGEST = 4 * 2**20  # bytes of the archive that is kept
+ANATOMIES, FINDINGS = PICTURES / "anatomies.md", PICTURES / "findings.md"
+LARGEST = 6 * 2**20  # bytes of the archive that is kept
 FIGURES = {"sections": ("ldr-aldk", 6), "overlays": ("progressive", 8)}  # paper and number of figure
 CASE = ("phantom-dirlab", "demons")  # data set and method of the case that is shown, its worst
 _BLOCK = re.compile(r"(<!-- from the archive: ([a-z]+) -->\n)(.*?)(\n<!-- end -->)", re.DOTALL)
@@ -91,7 +91,12 @@ def write_anatomies(loaded: Loaded) -> None:
     ANATOMIES.write_text(text, encoding="utf-8")
 
 
-PAGES = {"mini": (KEPT, write_readme), "open": (OPEN, write_anatomies)}
+def write_findings(loaded: Loaded) -> None:
+    """Write the numbers of docs/findings.md from an archive of the study."""
+    FINDINGS.write_text(filled(FINDINGS.read_text(encoding="utf-8"), findings(loaded)), encoding="utf-8")
+
+
+PAGES = {"mini": (KEPT, write_readme), "open": (OPEN, write_anatomies), "study": (STUDY, write_findings)}
 
 
 def main() -> None:

@@ -178,6 +178,14 @@ def test_the_second_sentence_says_claims_then_speed_else_the_numbers(built):
     assert text.endswith("printed as 21.2 times as fast as Big, Small is 0.25 times as fast here.")
 
 
+def test_what_this_project_claims_is_not_counted_among_a_papers_claims(tmp_path):
+    paper_run = claimed(tmp_path)
+    papers_own = decided("a_rises", 1.5)
+    ours = replace(papers_own, claim=replace(papers_own.claim, key="ours", locator=claims.BEYOND))
+    found = paper_answer(Told(paper_run, judge(paper_run), [papers_own, ours]))
+    assert [(each.word, each.number) for each in found.claims] == [("supported", 1)]
+
+
 def test_plots_have_words_for_those_who_do_not_see_them(built, tmp_path):
     run = make_run(small_metrics(), built[1], timing=timing_frame())
     paper_run = claimed(tmp_path, paper_size("syn", FAST), paper_size("net", SLOW))
