@@ -14,7 +14,7 @@ from benchmarks.results import RUN_LEVEL
 from reports.answer.content import Answer, PaperAnswer
 from reports.answer.gather import Told, answer
 from reports.archive.load import Loaded
-from reports.claims.contents import OVER_PAIRS, Judged
+from reports.claims.contents import Evidence, Judged
 from reports.claims.judge import judge as judge_claims
 from reports.claims.table import effect
 from reports.paper.ledger import judge
@@ -29,6 +29,7 @@ REAL = {  # data sets of real anatomy, and what is said of each
     "brain-pair": ("dice", "folding_percent"),
     "totalsegmentator": ("dice", "tre"),
 }
+UNTRAINED = ("parameters", "seconds")  # kinds of claims that no training changes
 TIMED = ("rcn-1", "rcn-3", "ldr-1", "ldr-3", "ldr-1-text", "ldr-3-text")
 
 
@@ -49,14 +50,18 @@ def findings(loaded: Loaded) -> Mapping[str, str]:
 
 
 def claimed(judged: Sequence[Judged]) -> str:
-    """Return the claims over pairs that were measured as a table; sizes and seconds are the default profile's."""
-    over = [each for each in judged if each.claim.kind in OVER_PAIRS and each.verdict != "not measured"]
+    """Return the measured claims on trained networks as a table; the default profile has sizes and seconds."""
+    over = [each for each in judged if each.claim.kind not in UNTRAINED and each.verdict != "not measured"]
     lines = [
-        [f"`{each.claim.key}`", each.claim.statement, effect(each),
-         f"{each.evidence.pairs}, {each.evidence.subjects}, {each.evidence.trainings}", each.verdict]
+        [f"`{each.claim.key}`", each.claim.statement, effect(each), _counts(each.evidence), each.verdict]
         for each in over
     ]  # fmt: skip
     return _table(["key", "claim", "effect [95 % interval]", "pairs, subjects, trainings", "verdict"], lines)
+
+
+def _counts(found: Evidence) -> str:
+    counts = (found.pairs, found.subjects, found.trainings)
+    return ", ".join("—" if count is None else str(count) for count in counts)
 
 
 def blocks(loaded: Loaded, found: Answer) -> Mapping[str, str]:
