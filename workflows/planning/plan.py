@@ -64,8 +64,8 @@ class Plan:
 
     def training_gpus(self, wildcards: Wildcards) -> int:
         """Return how many GPUs a training takes: one for each of its processes."""
-        method, training = wildcards.method, self.settings.training(wildcards.method, wildcards.dataset)
-        return training.get("processes", 1) * self.gpus(method)
+        training = self.settings.training(wildcards.method, wildcards.dataset)
+        return training.get("processes", 1) * self.gpus(wildcards.method)
 
     def all_chunks(self) -> dict[ChunkFolder, Wildcards]:
         """Return every chunk of every selected run, with the names in its path."""

@@ -80,9 +80,10 @@ def trained(trainings: Path, device: str, at_once: int, seconds: float) -> str:
                 for process in list(pool._processes.values()):  # pyright: ignore[reportPrivateUsage]
                     process.kill()
                 break
-            if not running and waiting:
+            if not running and waiting and not _ready(waiting, 1):
                 raise DataError(f"{waiting[0].job}: its teacher is not in the list, and not trained")
-    return f"{done} of {len(specs)} trainings are there{'' if done == len(specs) else '; the same command goes on'}"
+    made = sum(map(_is_made, specs))  # one that could not be made has a line of its own, and is not there
+    return f"{made} of {len(specs)} trainings are there{'' if made == len(specs) else '; the same command goes on'}"
 
 
 def _result(future: Future[str]) -> str:

@@ -31,7 +31,7 @@ from methods.blocks.training.checkpoint import BEST, CheckpointError, newest_sta
 from methods.blocks.training.grid import training_grid
 from methods.blocks.training.settings import LoopOptions, learning_rate
 from methods.blocks.training.states import StateWriter
-from methods.blocks.training.unseen import Best
+from methods.blocks.training.unseen import Best, Unseen
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -56,7 +56,7 @@ class Learner:
     modules: Mapping[str, nn.Module]
     optimisers: Mapping[str, torch.optim.Optimizer]
     step: Callable[[Any], dict[str, Tensor]]
-    unseen: Callable[[int], float] | None = None
+    unseen: Unseen | None = None
     whole: float = 0
 
 

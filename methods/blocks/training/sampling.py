@@ -152,7 +152,7 @@ def validation_batches(
 ) -> list[Batch]:
     """Return the validation pairs of a data set, each a batch of its own without augmentation.
 
-    None where ``options.validate_every`` asks for none; raises `DataError` where the data set has none.
+    An empty list where ``options.validate_every`` asks for none; raises `DataError` where the data set has none.
 
     Args:
         data: the data set.
