@@ -237,7 +237,9 @@ def test_a_run_that_cannot_end_starts_no_job(tmp_path):
     said = [line for line in done.stderr.splitlines() if line.startswith("WarpBench: ")]
     assert done.returncode != 0
     assert [line.split(":")[1] for line in said[:2]] == [" data set sliver", " data set dirlab"]
-    assert said[2:] == [f"WarpBench: {lacking.OFFER}"]
+    assert said[2] == f"WarpBench: {lacking.OFFER}"
+    # What would be written counts too, and this machine's disk may be small.
+    assert all("do not fit into results/tiny" in line for line in said[3:])
     assert not (tmp_path / "results" / "tiny" / "data").exists()
 
 
