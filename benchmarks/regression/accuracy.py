@@ -6,7 +6,8 @@ and a registration that is no longer tried look like progress.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,26 @@ def too_good(numbers: pd.DataFrame, controls: Collection[str]) -> list[Finding]:
     nan = float("nan")
     rows = chosen.assign(value_accepted=nan, tolerance=nan).to_dict("records")
     return [_finding(row, "too good", {}) for row in rows]
+
+
+def as_before(found: Sequence[Finding], before: Sequence[Finding], since: Sequence[Finding]) -> list[Finding]:
+    """Return what was ``found``, marked ``as before`` where it is nothing that this state of the project did.
+
+    Args:
+        found: in this state, beside the accepted numbers.
+        before: in an older state on the same machine, beside the accepted numbers.
+        since: in this state, beside the older one. What has changed since then stays red however it was before, and
+            so do a perfect number and one that is missing.
+    """
+    there = {_key(each) for each in before if each.alarming} - {_key(each) for each in since}
+    excused = [
+        each for each in found if each.alarming and each.verdict not in ("too good", "missing") and _key(each) in there
+    ]
+    return [replace(each, verdict="as before") if each in excused else each for each in found]
+
+
+def _key(found: Finding) -> tuple[object, ...]:
+    return tuple(getattr(found, name) for name in KEY)
 
 
 def _verdict(row: Mapping[Hashable, Any]) -> Verdict | None:

@@ -10,7 +10,7 @@ from datasets.files import DataError
 KEY = ["dataset", "method", "seed", "pair", "metric", "protocol"]
 GROUP = ["dataset", "method", "metric", "protocol"]  # rows that share a tolerance
 DIGITS = 10  # that a baseline keeps of a number
-Verdict = Literal["too good", "worse", "missing", "better", "vanished", "new"]
+Verdict = Literal["too good", "worse", "missing", "better", "vanished", "new", "as before"]
 ALARMS: tuple[Verdict, ...] = ("too good", "worse", "missing", "better", "vanished")
 BEFORE = "before"  # beside the older state of the project
 

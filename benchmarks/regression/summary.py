@@ -17,6 +17,7 @@ MEANINGS = {
     "better": "better by more than its tolerance: explain it before you accept it",
     "vanished": "was not zero before and is zero in every pair",
     "new": "not in the baseline, so compared with nothing",
+    "as before": "not as accepted, and so it is in the older state, run here too: this machine, or before that commit",
 }
 
 
@@ -46,9 +47,12 @@ class Outcome:
     def headline(self) -> str:
         """The outcome in a phrase."""
         if not self.red:
-            return f"{self.compared} numbers and {self.kernels} kernels are as accepted"
+            before = sum(found.verdict == "as before" for found in self.accuracy)
+            same = f", {_count(before, 'number')} as in the older state" if before else ""
+            accepted = f"{_count(self.compared - before, 'number')} and {_count(self.kernels, 'kernel')}"
+            return f"{accepted} as accepted{same}"
         parts = [(len(self.alarms), "number", "not as accepted"), (len(self.speed), "kernel", "slower")]
-        found = [f"{n} {what}{'s' * (n > 1)} {how}" for n, what, how in parts if n]
+        found = [f"{_count(n, what)} {how}" for n, what, how in parts if n]
         return "; ".join([*found, *([self.broken] if self.broken else [])])
 
 
@@ -82,6 +86,10 @@ def _accuracy_cells(found: Finding) -> tuple[str, ...]:
 def _speed_cells(slow: Slower) -> tuple[str, ...]:
     kind = ("{:.4g} s" if slow.beside == BEFORE else "{:.3g} times faster").format
     return (slow.kernel, slow.beside, kind(slow.expected), kind(slow.measured), f"{slow.times:.2f}")
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}{'s' * (n != 1)}"
 
 
 def _number(value: float) -> str:

@@ -33,6 +33,11 @@ def changed(metric="dice", pair="a__b", method="net", **columns):
     return frame
 
 
+def found_in(frame):
+    """What a run has that is not as accepted."""
+    return accuracy.compare(baseline.numbers_of(frame), accepted(), frame)
+
+
 def accepted(metrics=None):
     numbers = baseline.numbers_of(table() if metrics is None else metrics)
     return baseline.with_tolerances(numbers, controls=["identity"], before=None)
@@ -168,3 +173,35 @@ def test_accepted_tolerances_outlast_new_numbers():
     assert set(after["net", "dice"]) == {0.25}
     assert set(after["new", "dice"]) == {0.005}
     assert set(after["identity", "dice"]) == {baseline.EXACT}
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "verdict"),
+    [
+        ({"value": 0.4}, {"value": 0.4}, "as before"),  # another machine, or an older fault
+        ({"value": 0.4}, {"value": 0.5}, "worse"),  # this state's doing
+        ({"value": 0.4}, {"value": 0.45}, "worse"),  # the machine's, and more of this state's
+        ({"value": 0.4}, {"value": np.nan, "status": "failed"}, "worse"),  # it had failed: nothing to be like
+        (
+            {"value": np.nan, "status": "failed"},
+            {"value": np.nan, "status": "failed"},
+            "missing",
+        ),  # nothing was measured
+        ({"value": 0.494}, {"value": 0.4951}, "worse"),  # a small step that leaves what is accepted
+    ],
+)
+def test_what_the_older_state_has_on_this_machine_too_is_told_and_not_red(here, there, verdict):
+    head, base = changed(**here), changed(**there)
+    as_there = baseline.with_tolerances(baseline.numbers_of(base), ["identity"], accepted())
+    since = accuracy.compare(baseline.numbers_of(head), as_there, head)
+    [found] = accuracy.as_before(found_in(head), found_in(base), since)
+    assert found.verdict == verdict
+    assert found.alarming == (verdict != "as before")
+
+
+def test_a_control_and_a_perfect_number_stay_red_beside_an_older_state():
+    moved = changed(method="identity", value=0.5 + 1e-5)
+    [found] = accuracy.as_before(found_in(moved), [], [])
+    assert found.verdict in ("worse", "better")
+    perfect = accuracy.too_good(baseline.numbers_of(changed(value=1.0)), ["identity"])
+    assert accuracy.as_before(perfect, perfect, []) == perfect

@@ -11,13 +11,14 @@ import pytest
 from benchmarks import results
 from benchmarks.regression import speed
 from benchmarks.regression.findings import BaselineError
-from benchmarks.regression.kernels import BenchmarkError
+from benchmarks.regression.kernels import BaseError, BenchmarkError
 from benchmarks.regression.places import Places
 from benchmarks.regression.summary import markdown
 from tests.benchmarks.regression_inputs import ROW
 from workflows.planning.specs import RegressionSpec
 from workflows.regression.__main__ import regression
 from workflows.regression.accept import accept
+from workflows.regression.before import Before, Numbers
 from workflows.regression.look import Look
 
 # A project whose one kernel takes as long as the file `wait` says, beside a peer that takes four times 5 ms.
@@ -197,7 +198,7 @@ def spec(tmp_path, monkeypatch):
     monkeypatch.setattr("benchmarks.regression.places.ACCEPTED", tmp_path / "accepted")
     monkeypatch.chdir(tmp_path)
     spec = RegressionSpec(
-        profile="smoke", folder=tmp_path / "results" / "smoke", controls=["truth"], base="", speed=False
+        profile="smoke", folder=tmp_path / "results" / "smoke", controls=["truth"], base="", configfiles=[], speed=False
     )
     write(spec, 0.8)
     return spec
@@ -218,6 +219,35 @@ def test_the_first_run_passes_and_stores_and_the_next_is_compared_with_it(spec):
     outcome = regression(spec)
     assert outcome.red
     assert outcome.headline == "1 number not as accepted"
+
+
+def older_run(monkeypatch, make):
+    """Let the older state's run of the profile be what ``make`` gives."""
+    monkeypatch.setattr("workflows.regression.before.Before._run", lambda self: make(self))
+
+
+def test_what_the_older_state_has_too_is_told_in_the_summary_and_not_red(spec, monkeypatch):
+    regression(spec)
+    write(spec, 0.7)
+    older_run(monkeypatch, lambda _: results.read(spec.folder / "metrics.parquet", "metrics"))
+    outcome = regression(replace(spec, base="HEAD"))
+    assert not outcome.red
+    assert outcome.headline == "1 number and 0 kernels as accepted, 1 number as in the older state"
+    text = Places(spec.folder).summary.read_text()
+    assert "## As before (1)" in text
+    assert "| phantom | net, seed 0 | a__b | Dice (nearest) | 0.8 | 0.7 | 0.005 |" in text
+    assert regression(spec).red  # without an older state nobody knows
+
+
+def test_an_older_state_that_cannot_run_the_profile_is_said_and_findings_stay(spec, project):
+    regression(spec)
+    write(spec, 0.7)
+    before = Before(Places(spec.folder), "HEAD", [], [], root=project)  # it has no Snakefile
+    with pytest.raises(BaseError, match=r"HEAD: its run of the profile failed \(see .*before\.log\)"):
+        before.without_its_own([], Numbers.of(results.read(spec.folder / "metrics.parquet", "metrics")), None)
+    outcome = regression(replace(spec, base="no-such-commit"))
+    assert outcome.red
+    assert "Accuracy is not compared with an older state: regression.base: no-such-commit:" in outcome.notes[-1]
 
 
 def test_a_perfect_first_run_is_red_and_not_stored(spec):

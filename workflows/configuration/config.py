@@ -112,7 +112,7 @@ class TimingConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class RegressionConfig:
-    """What the gate compares beside accuracy: speed or not, and an older commit whose speed is measured too."""
+    """What the gate compares beside accuracy: speed or not, and an older commit that is measured too."""
 
     speed: bool = True
     base: str = ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -42,12 +42,13 @@ class Plan:
     """All that one configuration makes, below ``results/<profile>``.
 
     ``changes`` says of data sets how often their original files have changed. An archive that is ``given`` is reported
-    in a folder of its own.
+    in a folder of its own; ``configfiles`` are the files that the settings come from.
     """
 
     settings: Settings
     changes: Mapping[str, int] = field(default_factory=dict[str, int])
     given: Path | None = None
+    configfiles: Sequence[Path] = ()
 
     @property
     def layout(self) -> Layout:
@@ -223,13 +224,10 @@ class Plan:
 
     def regression(self, wildcards: Wildcards) -> RegressionSpec:
         """Return the specification of the comparison with accepted numbers."""
-        settings = self.settings
+        gate, of = self.settings.config.regression, self.settings
+        files, folder = [*self.configfiles], self.layout.results
         return RegressionSpec(
-            profile=settings.profile,
-            folder=self.layout.results,
-            controls=settings.controls,
-            base=settings.config.regression.base,
-            speed=settings.config.regression.speed,
+            profile=of.profile, folder=folder, controls=of.controls, base=gate.base, configfiles=files, speed=gate.speed
         )
 
     def export(self, wildcards: Wildcards) -> ExportSpec:

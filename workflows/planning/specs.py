@@ -227,14 +227,15 @@ class TimingSpec(Spec):
 class RegressionSpec(Spec):
     """A finished run to be compared with the accepted numbers of its profile.
 
-    ``controls`` are the methods that neither learn nor optimise, ``base`` is an older commit whose speed is measured
-    beside where it is not empty, ``speed`` says whether speed is looked at.
+    ``controls`` are the methods that neither learn nor optimise, ``base`` is an older commit that is measured beside
+    where it is not empty, by these ``configfiles``, ``speed`` says whether speed is looked at.
     """
 
     profile: str
     folder: Path
     controls: list[str]
     base: str
+    configfiles: list[Path]
     speed: bool
 
 

@@ -15,12 +15,13 @@ import pandas as pd
 
 from benchmarks import results
 from benchmarks.regression import accuracy, baseline
-from benchmarks.regression.kernels import BenchmarkError
+from benchmarks.regression.kernels import BaseError, BenchmarkError
 from benchmarks.regression.places import Places
 from benchmarks.regression.summary import Outcome, markdown
 from datasets.files import DataError, replacing
 from workflows.planning.layout import Layout
 from workflows.planning.specs import RegressionSpec
+from workflows.regression.before import Before, Numbers
 from workflows.regression.look import Look
 from workflows.running.command import job
 from workflows.timed.alone import alone
@@ -31,13 +32,21 @@ def regression(spec: RegressionSpec) -> Outcome:
     places = Places(spec.folder)
     places.folder.mkdir(parents=True, exist_ok=True)
     metrics = results.read(Layout(spec.folder).metrics, "metrics")
-    numbers, notes = baseline.numbers_of(metrics), list[str]()
+    here, notes = Numbers.of(metrics), list[str]()
+    numbers = here.numbers
     accepted = _accepted_numbers(places, spec.profile, notes)
     found = [*accuracy.compare(numbers, accepted, metrics), *accuracy.too_good(numbers, spec.controls)]
     fresh = baseline.with_tolerances(numbers, spec.controls, accepted)
     baseline.write(places.measured, spec.profile, fresh)
     outcome = Outcome(spec.profile, len(numbers), found, 0, [], notes)
     _write(outcome, places)  # what a benchmark does cannot take it away
+    if spec.base and accepted is not None and outcome.alarms:
+        before = Before(places, spec.base, spec.configfiles, spec.controls)
+        try:
+            outcome = replace(outcome, accuracy=before.without_its_own(found, here, accepted))
+        except BaseError as error:
+            notes.append(f"Accuracy is not compared with an older state: {error}.")
+        _write(outcome, places)
     if spec.speed:
         outcome = _with_speed(outcome, Look(places, spec.base, notes))
         _write(outcome, places)

@@ -36,6 +36,9 @@ try:
     PLAN = plan.Plan(
         resolve(asked, workflow.config_settings.configfiles),
         given=given.archive(config.get("from")),
+        configfiles=[
+            Path(file).absolute() for file in workflow.config_settings.configfiles
+        ],
     )
     LEAVES = lacking.leaves(config.get(lacking.OPTION))
     if LEAVES and not PLAN.given:
