@@ -23,19 +23,19 @@ from methods.blocks.convolutions.packed import (
     is_flat,
     same_padding,
 )
+from methods.blocks.convolutions.single import convolution
 from methods.blocks.convolutions.taps import doubling_reach, reaching
 from methods.blocks.precision import full_precision
 
 SLOPE = 0.1  # of the released networks' leaky ReLU
-SMALL = 20_480  # values of the first four axes up to which torch takes its plain kernel
 
 
 def _same_convolution(x: Tensor, weight: Tensor, bias: Tensor | None, stride: Sequence[int]) -> Tensor:
     axes = zip(x.shape[2:], weight.shape[2:], stride, strict=True)
     weight, pads = reaching(weight, [same_padding(*axis) for axis in axes], x.shape[2:], stride)
     if all(before == after for before, after in pads):
-        return F.conv3d(x, weight, bias, list(stride), [before for before, _ in pads])
-    return F.conv3d(F.pad(x, [v for pad in reversed(pads) for v in pad]), weight, bias, list(stride))
+        return convolution(x, weight, bias, stride=stride, pads=[before for before, _ in pads])
+    return convolution(F.pad(x, [v for pad in reversed(pads) for v in pad]), weight, bias, stride=stride)
 
 
 class SameConv3d(nn.Conv3d):
@@ -100,7 +100,8 @@ class SkipConv3d(SameConv3d):
         with full_precision(x) if exact else nullcontext():
             x, skip = (each.to(self.weight.dtype) if exact else each for each in (x, skip))
             doubled = F.conv_transpose3d(x, doubling(self.weight[:, : self.features]), stride=2, padding=1)
-            return activate(doubled + F.conv3d(skip, self.weight[:, self.features :], self.bias, padding=1), self.slope)
+            kept = convolution(skip, self.weight[:, self.features :], self.bias, pads=(1, 1, 1))
+            return activate(doubled + kept, self.slope)
 
     def packed(self, dtype: torch.dtype) -> nn.Module:
         """Return the layer as it registers on the CPU."""
@@ -150,36 +151,6 @@ class UpConv3d(nn.ConvTranspose3d):
 def end_padding(shape: Sequence[int], multiple: int) -> list[int]:
     """Return the voxels to add at the end of each axis to reach a multiple, in the order of torch's `pad`."""
     return [v for n in reversed(shape) for v in (0, -n % multiple)]
-
-
-class Conv3d(SameConv3d):
-    """`torch.nn.Conv3d` of stride 1 with zero padding; equal to it but for rounding.
-
-    For a batch of one on a small grid torch takes a plain kernel, for two its library of fast ones, two to three times
-    as fast. So such a volume is laid out as two: its halves along the first axis, each with what the kernel reaches
-    of the other.
-    """
-
-    def __init__(self, channels_in: int, channels_out: int, kernel: int, *, exact: bool = False) -> None:
-        super().__init__(channels_in, channels_out, kernel, exact=exact)
-        self.reach = kernel // 2
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the convolution of ``(n, c, D, H, W)``."""
-        n, channels, depth, height, width = x.shape
-        if (
-            self.exact
-            or is_flat(x, (2, 1, 1))
-            or n > 1
-            or depth % 2
-            or channels * depth * height > SMALL
-            or x.device.type != "cpu"
-        ):
-            return super().forward(x)
-        reach, half = self.reach, depth // 2
-        halves = F.pad(x[0], (0, 0, 0, 0, reach, reach)).unfold(1, half + 2 * reach, half)  # (c, 2, h, w, half + ...)
-        y = F.conv3d(halves.permute(1, 0, 4, 2, 3), self.weight, self.bias, padding=(0, reach, reach))
-        return y.transpose(0, 1).reshape(1, -1, depth, height, width)
 
 
 def stack_pair(fixed: Tensor, moving: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from methods import progressive, recursive, swift
 from methods.blocks import hardware
 from methods.blocks.hardware import is_mixed
 from methods.blocks.initial import create
-from methods.blocks.layers import Conv3d, SameConv3d, SkipConv3d, UpConv3d
+from methods.blocks.layers import SameConv3d, SkipConv3d, UpConv3d
 from tests.methods import calls
 from workflows.configuration.config import SettingsError
 from workflows.configuration.resolve import resolve
@@ -80,7 +80,6 @@ LAYERS = {
     "same": SameConv3d,
     "up": UpConv3d,
     "up 2": lambda a, b: UpConv3d(a, b, 2),
-    "progressive": lambda a, b: Conv3d(a, b, 3),
     "skip": lambda a, b: SkipConv3d(a, 3, b, slope=0.1),
 }
 

@@ -1,1 +1,1 @@
-"""Convolutions as oneDNN computes them best: packed for registrations, cut to what they reach in training."""
+"""Convolutions as oneDNN computes them best: packed for registrations, cut or laid out in training."""

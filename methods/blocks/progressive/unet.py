@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from methods.blocks.convolutions.packed import PackedConv3d
-from methods.blocks.layers import Conv3d, UpConv3d, stack_pair
+from methods.blocks.layers import SameConv3d, UpConv3d, stack_pair
 from methods.blocks.options import positive
 from methods.blocks.progressive.growth import final, input_weights
 
@@ -73,7 +73,7 @@ class UNet(nn.Module):
         self.decoder = nn.ModuleList(
             nn.Sequential(_block(a + b, b, norm), _block(b, b, norm)) for a, b in zip(carried, last[1:], strict=True)
         )
-        self.displacement = Conv3d(last[-1], 3, 1, exact=True)
+        self.displacement = SameConv3d(last[-1], 3, 1, exact=True)
 
     def forward(self, fixed: Tensor, moving: Tensor) -> Tensor:
         """Return the displacement ``(n, 3, D, H, W)`` of two images ``(n, 1, D, H, W)``."""
@@ -129,7 +129,7 @@ class ProgressiveUNet(UNet):
     ) -> None:
         super().__init__(size, norm=norm)
         self.entries = nn.ModuleList(_entry(width, entry, entry_kernel, norm) for width in self.widths[1:])
-        self.outputs = nn.ModuleList(Conv3d(width, 3, 1, exact=True) for width in self.widths[:-1])
+        self.outputs = nn.ModuleList(SameConv3d(width, 3, 1, exact=True) for width in self.widths[:-1])
 
     def forward(self, fixed: Tensor, moving: Tensor, *, alpha: Sequence[float] | None = None) -> Tensor:
         """Return the displacement of Eq. 1, ``(n, 3, D, H, W)``, the sum of the levels' weighted by ``alpha``.
@@ -219,7 +219,7 @@ class Block(nn.Module):
     def __init__(self, channels_in: int, width: int, kernel: int, norm: NormMode) -> None:
         super().__init__()
         self.width = width
-        self.conv = Conv3d(channels_in, width, kernel)
+        self.conv = SameConv3d(channels_in, width, kernel)
         self.norm = Norm(width, norm)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -239,4 +239,4 @@ def _block(channels_in: int, width: int, norm: NormMode) -> Block:
 
 
 def _entry(width: int, entry: Entrance, kernel: int, norm: NormMode) -> nn.Module:
-    return Block(2, width, kernel, norm) if entry == "block" else Conv3d(2, width, kernel)
+    return Block(2, width, kernel, norm) if entry == "block" else SameConv3d(2, width, kernel)

@@ -12,7 +12,7 @@ from torch.profiler import profile
 from methods.blocks.cascades.composition import Composition, build
 from methods.blocks.convolutions.packed import same_padding
 from methods.blocks.initial import create, glorot
-from methods.blocks.layers import Conv3d, SameConv3d, SkipConv3d, UpConv3d
+from methods.blocks.layers import SameConv3d, SkipConv3d, UpConv3d
 from methods.blocks.progressive.unet import Architecture, UNet
 from methods.blocks.registration import prepared
 
@@ -123,7 +123,7 @@ def test_transposed_convolution(n, channels, shape, kernel, slope):
 
 @pytest.mark.parametrize("kernel", [1, 3])
 def test_the_progressive_networks_convolution(kernel):
-    layer = create(partial(Conv3d, 3, 4, kernel), seed=0, device="cpu")
+    layer = create(partial(SameConv3d, 3, 4, kernel), seed=0, device="cpu")
     agree(layer, plain_same, volume(1, 3, (6, 5, 7)))
 
 
