@@ -8,7 +8,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-SLAB = 8
+SLAB = 8  # voxels along the first axis that a CPU works on at a time; a GPU takes all at once
 
 
 def gradient_magnitude(images: Tensor, sigma: float = 0.5) -> Tensor:
@@ -20,7 +20,8 @@ def gradient_magnitude(images: Tensor, sigma: float = 0.5) -> Tensor:
         _gaussian(size, sigma, images.dtype, images.device) for size in images.shape[2:]
     )
     out = torch.empty_like(images)
-    for here, near in _slabs(images.shape[2], _reach(sigma)):
+    size = images.shape[2]
+    for here, near in _slabs(size, SLAB if images.device.type == "cpu" else size, _reach(sigma)):
         smooth, steep = (_first_axis(matrix[here, near], images[:, :, near]) for matrix in (d, along_d))
         square = (h @ steep @ w.T).square_()
         for gradient in (along_h @ smooth @ w.T, h @ smooth @ along_w.T):
@@ -33,10 +34,10 @@ def _first_axis(matrix: Tensor, images: Tensor) -> Tensor:
     return (matrix @ images.flatten(3)).unflatten(3, images.shape[3:])
 
 
-def _slabs(size: int, reach: int) -> Iterator[tuple[slice, slice]]:
-    """Yield slices of an axis, as many at a time as a CPU can cache, and all those within ``reach`` of them."""
-    for low in range(0, size, SLAB):
-        yield slice(low, low + SLAB), slice(max(low - reach, 0), low + SLAB + reach)
+def _slabs(size: int, step: int, reach: int) -> Iterator[tuple[slice, slice]]:
+    """Yield slices of an axis, ``step`` voxels at a time, and all those within ``reach`` of them."""
+    for low in range(0, size, step):
+        yield slice(low, low + step), slice(max(low - reach, 0), low + step + reach)
 
 
 def _reach(sigma: float) -> int:

@@ -110,6 +110,14 @@ def test_gradient_magnitude_agrees_with_scipy(shape, sigma):
         assert_allclose(got[n, 0], expected, atol=1e-6)
 
 
+def test_a_device_without_the_caches_of_a_cpu_takes_an_image_in_one_pass(monkeypatch):
+    passes, plain = [], torch.sqrt
+    monkeypatch.setattr(torch, "sqrt", lambda square, out: passes.append(square.device.type) or plain(square, out=out))
+    for device in ("cpu", "meta"):
+        gradients.gradient_magnitude(torch.zeros(1, 1, 2 * gradients.SLAB + 1, 5, 4, device=device))
+    assert passes == ["cpu"] * 3 + ["meta"]
+
+
 def test_gradient_of_a_ramp_is_the_sampled_kernels():
     ramp = spatial.identity_grid(SHAPE)[1][None, None]
     # 2 (0.42580 + 2 * 0.00211): the sampled kernel of half a voxel falls short of one.
