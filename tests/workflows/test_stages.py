@@ -57,6 +57,15 @@ def test_a_run_reaches_as_far_as_its_stage():
     assert runs(small(stage=2)) == runs(every)
 
 
+def test_a_run_may_leave_the_first_stages_to_another():
+    apart = [SMALL["stages"][0], {"datasets": ["phantom-brain"], "methods": ["rcn-1"], "seeds": [1]}]
+    second = small(stages=apart, first_stage=2)
+    assert runs(second) == {("rcn-1", "phantom-brain", 1)}
+    assert (second.datasets, second.methods) == (["phantom-brain"], ["rcn-1", "demons"])
+    assert runs(second) | runs(small(stages=apart, stage=1)) == runs(small(stages=apart))
+    assert declaring.budgets(second) == declaring.budgets(small(stages=apart))
+
+
 def test_a_method_of_no_stage_does_not_run():
     assert "demons" not in {method for method, _ in small().runs}
 
@@ -67,6 +76,10 @@ def test_a_method_of_no_stage_does_not_run():
         ({"stage": 3}, "stage: 3 stages are asked for, and the profile small has 2"),
         ({"stage": 0}, "stage: expected a number of at least 1, got 0"),
         ({"stages": [], "stage": 1}, "the profile small has none"),
+        ({"stage": 1, "first_stage": 2}, "first_stage: 2 comes after the last of the run, 1"),
+        ({"first_stage": 3}, "first_stage: 3 comes after the last of the run, 2"),
+        ({"stages": [], "first_stage": 2}, "first_stage: 2 comes after the last of the run, none"),
+        ({"first_stage": 0}, "first_stage: expected a number of at least 1, got 0"),
         ({"stages": SMALL["stages"][:1]}, "'phantom-brain' is in no stage"),
         ({"stages": [{**SMALL["stages"][1], "seeds": [0, 7]}]}, "stages.0.seeds: 7 is none of the profile's"),
         ({"stages": [{**SMALL["stages"][1], "methods": ["ldr-2"]}]}, "stages.0.methods: unknown method"),
@@ -92,8 +105,11 @@ def test_what_is_done_and_what_is_left_shows_in_the_results(tmp_path, monkeypatc
     finish(plan, 1)
     assert (stages.done(plan), stages.minutes_left(plan)) == (1, 40)
     assert stages.minutes_left(plan.up_to(1)) == 0
+    alone = Plan(small(first_stage=2))
+    assert stages.minutes_left(alone) == 40
     finish(plan, 2)
     assert (stages.done(plan), stages.minutes_left(plan)) == (2, 0)
+    assert (stages.done(alone), stages.minutes_left(alone)) == (2, 0)
 
 
 def test_the_forecast_has_the_pilots_minutes(tmp_path, monkeypatch):

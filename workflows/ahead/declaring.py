@@ -47,7 +47,7 @@ def declaration(settings: Settings) -> Declared:
 
 def budgets(settings: Settings) -> str:
     """Return the digest of all that the stages of a profile ask for, however far a run of it goes."""
-    whole = replace(settings, config=replace(settings.config, stage=None), lacking={})
+    whole = replace(settings, config=replace(settings.config, stage=None, first_stage=1), lacking={})
     runs = [
         [method, dataset, whole.params(method, dataset), whole.training(method, dataset), whole.seeds(method, dataset),
          whole.teacher(method), whole.train_on(method, dataset)]

@@ -149,6 +149,7 @@ class Config:
     run: Selection
     stages: list[Stage] = field(default_factory=list[Stage])
     stage: int | None = None  # how many of them are run; all where left out
+    first_stage: int = 1  # those before it are another run's
     timing: TimingConfig = field(default_factory=TimingConfig)
     regression: RegressionConfig = field(default_factory=RegressionConfig)
     datasets: dict[str, DatasetConfig]

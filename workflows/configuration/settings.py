@@ -172,13 +172,18 @@ class Settings:
 
     def seeds(self, method: str, dataset: str) -> list[int]:
         """Return the seeds with which a method runs on a data set, from the smallest, as far as the stages reach."""
-        own, stages = sorted(self.method(method).on(dataset).seeds or self.config.seeds), self.config.stages
-        here = [each for each in stages[: self.config.stage] if method in each.methods and dataset in each.datasets]
-        return [seed for seed in own if any(seed in each.seeds for each in here)] if stages else own
+        own = sorted(self.method(method).on(dataset).seeds or self.config.seeds)
+        here = [each for each in self.config.stages[self._run] if method in each.methods and dataset in each.datasets]
+        return [seed for seed in own if any(seed in each.seeds for each in here)] if self.config.stages else own
+
+    @property
+    def _run(self) -> slice:
+        """Which of the stages the run has."""
+        return slice(self.config.first_stage - 1, self.config.stage)
 
     def _reached(self, names: Sequence[str], by_stage: Sequence[Sequence[str]]) -> list[str]:
-        """Return the names but for those that only stages beyond the last one of the run have."""
-        here, every = ({name for each in found for name in each} for found in (by_stage[: self.config.stage], by_stage))
+        """Return the names but for those that only stages have that are not of the run."""
+        here, every = ({name for each in found for name in each} for found in (by_stage[self._run], by_stage))
         return [name for name in names if name in here or name not in every]
 
     def main_seed(self, method: str, dataset: str) -> int:

@@ -15,6 +15,12 @@ def check_stages(config: Config) -> None:
             f"configuration, stage: {config.stage} stages are asked for, and the profile {config.profile} has {have}; "
             "leave it out for all"
         )
+    last = config.stage or len(config.stages)
+    if config.first_stage > max(last, 1):
+        raise SettingsError(
+            f"configuration, first_stage: {config.first_stage} comes after the last of the run, {last or 'none'}; "
+            "leave it out to begin with the first"
+        )
     for number, stage in enumerate(config.stages):
         where = f"stages.{number}"
         _known(stage.datasets, config.run.datasets, f"{where}.datasets", "data set of run.datasets")
