@@ -1,8 +1,9 @@
 """A convolution with gradients that takes torch's fast kernel for a single small volume too.
 
-On the CPU torch leaves a batch of one with few values to a plain kernel, which takes two to seven times as long,
-forward and backward, as oneDNN's, which it takes for a batch of two. Features that are laid out as oneDNN's own are
-always convolved by it; to lay them out and back is one pass over memory each.
+On the CPU torch leaves a batch of one with few values to a plain kernel, which takes up to seven times as long, forward
+and backward, as oneDNN's, which it takes for a batch of two. Features that are laid out as oneDNN's own are always
+convolved by it; to lay them out and back, with the weights, takes longer than it saves on the smallest grids and for
+convolutions that halve theirs, so these stay as they are.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 SMALL = 20_480  # values of the first four axes up to which torch takes its plain kernel
+WORTH = 512  # voxels from which oneDNN's is the faster one
 
 
 def convolution(
@@ -24,7 +26,9 @@ def convolution(
     stride: Sequence[int] = (1, 1, 1),
     pads: Sequence[int] = (0, 0, 0),
 ) -> Tensor:
-    """Return `torch.nn.functional.conv3d`, equal but for rounding; where `is_left_plain` it has first derivatives only.
+    """Return `torch.nn.functional.conv3d`, equal but for rounding.
+
+    Where `is_better_laid_out` it has first derivatives only.
 
     Args:
         x: ``(n, i, D, H, W)``.
@@ -33,18 +37,20 @@ def convolution(
         stride: on each axis.
         pads: zeros before and after each axis.
     """
-    if is_left_plain(x, weight):
+    if is_better_laid_out(x, weight, stride):
         laid_out: Tensor = x.to_mkldnn()
         return F.conv3d(laid_out, weight, bias, list(stride), list(pads)).to_dense()
     return F.conv3d(x, weight, bias, list(stride), list(pads))
 
 
-def is_left_plain(x: Tensor, weight: Tensor) -> bool:
+def is_better_laid_out(x: Tensor, weight: Tensor, stride: Sequence[int]) -> bool:
     """Return whether torch would take its plain kernel although oneDNN has a faster one (single precision, CPU)."""
-    n, channels, depth, height = x.shape[:4]
+    n, channels, depth, height, width = x.shape
     return (
         n == 1
         and channels * depth * height <= SMALL
+        and depth * height * width >= WORTH
+        and all(step == 1 for step in stride)
         and x.device.type == "cpu"
         and x.dtype == weight.dtype == torch.float32
         and min(weight.shape[3:]) <= 3  # it takes oneDNN for larger ones

@@ -1,5 +1,6 @@
 """A single small volume laid out for oneDNN, beside torch's own convolution in double precision."""
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -7,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from methods.blocks.convolutions import single
-from methods.blocks.convolutions.single import convolution, is_left_plain
+from methods.blocks.convolutions.single import convolution, is_better_laid_out
 from methods.blocks.layers import SameConv3d, SkipConv3d
 
 cpu_only = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this build of torch has no oneDNN")
-small = st.tuples(*[st.integers(1, 9)] * 3)
+small = st.tuples(*[st.integers(1, 12)] * 3)
 kernels = st.tuples(*[st.sampled_from([1, 2, 3, 4])] * 3)
 
 
@@ -67,31 +68,36 @@ def test_it_is_for_what_torch_itself_leaves_to_its_plain_kernel(n, channels, sha
     weight, pads = torch.empty(4, channels, *kernel), [max(kernel)] * 3
     chosen = torch._C._select_conv_backend(x, weight, None, [stride] * 3, pads, [1] * 3, False, [0] * 3, 1)
     plain = chosen == torch._C._ConvBackend.Slow3d
-    assert is_left_plain(x, weight) == (plain and max(kernel) > 1)
+    worth = max(kernel) > 1 and stride == 1 and np.prod(shape) >= single.WORTH
+    assert is_better_laid_out(x, weight, [stride] * 3) == (plain and worth)
 
 
 @pytest.mark.parametrize(
-    ("x", "weight"),
+    ("x", "weight", "stride"),
     [
-        (random(2, 3, 4, 5, 6), random(2, 3, 3, 3, 3)),
-        (random(1, 3, 4, 5, 6).double(), random(2, 3, 3, 3, 3).double()),
-        (random(1, 3, 4, 5, 6), random(2, 3, 1, 1, 1)),
-        (torch.empty(1, 2, single.SMALL // 16 + 2, 8, 1), random(2, 2, 3, 3, 3)),
-        (torch.empty(1, 3, 4, 5, 6, device="meta"), torch.empty(2, 3, 3, 3, 3, device="meta")),
+        (random(2, 3, 8, 9, 10), random(2, 3, 3, 3, 3), 1),
+        (random(1, 3, 8, 9, 10), random(2, 3, 3, 3, 3), 2),
+        (random(1, 3, 8, 9, 10).double(), random(2, 3, 3, 3, 3).double(), 1),
+        (random(1, 3, 8, 9, 10), random(2, 3, 1, 1, 1), 1),
+        (random(1, 3, 7, 8, 9), random(2, 3, 3, 3, 3), 1),
+        (torch.empty(1, 2, single.SMALL // 16 + 2, 8, 1), random(2, 2, 3, 3, 3), 1),
+        (torch.empty(1, 3, 8, 9, 10, device="meta"), torch.empty(2, 3, 3, 3, 3, device="meta"), 1),
     ],
-    ids=["batch", "double", "kernel 1", "large", "no values"],
+    ids=["batch", "stride", "double", "kernel 1", "tiny", "large", "no values"],
 )
-def test_everything_else_is_torchs_own(x, weight):
-    assert not is_left_plain(x, weight)
+def test_everything_else_is_torchs_own(x, weight, stride):
+    assert not is_better_laid_out(x, weight, [stride] * 3)
 
 
 def test_in_mixed_precision_it_is_torchs_own():
+    x, weight = random(1, 3, 8, 9, 10), random(2, 3, 3, 3, 3)
+    assert is_better_laid_out(x, weight, [1] * 3)
     with torch.autocast("cpu", torch.bfloat16):
-        assert not is_left_plain(random(1, 3, 4, 5, 6), random(2, 3, 3, 3, 3))
+        assert not is_better_laid_out(x, weight, [1] * 3)
 
 
 @cpu_only
-@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 4, 1), (2, 3, 1), (6, 5, 7)])
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 4, 1), (1, 32, 32), (6, 5, 7), (8, 9, 10)])
 def test_layers_of_a_single_volume_give_the_same_each_time(shape):
     """Also where memory holds something else each time, and on grids with an axis of one voxel."""
     same, skip = SameConv3d(3, 4), SkipConv3d(3, 5, 4, slope=0.1)
