@@ -12,6 +12,7 @@ import yaml
 
 from benchmarks.provenance import is_own
 from datasets.files import DataError, one_line
+from workflows.archive.card import card_of, methods_with_weights, shipped
 from workflows.configuration import own_methods, sources
 from workflows.configuration.config import merge, nearest
 from workflows.configuration.places import located
@@ -155,16 +156,16 @@ def _order(known: Settings, method: str, asked: Asked, weights: Path | None) -> 
         raise DataError(f"--method: {method} is given the true displacement, which your pair does not have")
     if missing := [name for name in known.needs(method) if name.endswith("_mask")]:
         raise DataError(f"--method: {method} needs {' and '.join(missing)}, which this command does not give")
-    if known.trains(method) and weights is None:
+    if known.trains(method) and weights is None and (weights := shipped(method)) is None:
         raise DataError(
             f"--method: {method} is a network: name its weights (--weights FILE.safetensors), such as the "
-            "weights.safetensors below results/mini/models that a run leaves"
+            f"weights.safetensors below results/mini/models that a run leaves{_with_weights()}"
         )
     if weights is not None and not known.trains(method):
         raise DataError(f"--weights: {method} is no network")
-    module = known.module(method)
+    module, card = known.module(method), card_of(weights) if weights else None
     kept = recorded(weights, module) if weights else Recorded()
-    learned = learned_by(weights) if weights else None
+    learned = card.learned if card else learned_by(weights) if weights else None
     said = known.params(method, asked.like)
     shrink = kept.shrink or (learned.shrink if learned and learned.shrink > 1 else None)
     own = {**kept.params, "shrink": shrink} if shrink and "shrink" not in said else kept.params
@@ -179,7 +180,14 @@ def _order(known: Settings, method: str, asked: Asked, weights: Path | None) -> 
         refine=refine,
     )
     across = _across(by, known.module_path(method))
-    return Order(by, weights, known.time_limit(method, asked.like), across, learned, kept.seen)
+    told = card.in_words if card else ""
+    return Order(by, weights, known.time_limit(method, asked.like), across, learned, kept.seen, told)
+
+
+def _with_weights() -> str:
+    """Return which methods need none named, in words; empty where none has weights here."""
+    names = [f"--method {name}" for name in methods_with_weights()]
+    return f"; the project brings some for {' and '.join(names)}" if names else ""
 
 
 def _across(by: MethodSpec, file: Path) -> bool:

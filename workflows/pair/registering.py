@@ -31,8 +31,8 @@ logger = logging.getLogger(__name__)
 class Order:
     """A method as it was asked for, the weights of a network, and the seconds that it may take.
 
-    ``across`` says whether it can register images of two modalities, ``learned`` what a network has learned from, and
-    ``seen`` the grid of these images, as the weights record it.
+    ``across`` says whether it can register images of two modalities, ``learned`` what a network has learned from,
+    ``seen`` the grid of these images, as the weights record it, and ``told`` what their card says, where they have one.
     """
 
     by: MethodSpec
@@ -41,6 +41,7 @@ class Order:
     across: bool
     learned: Learned | None = None
     seen: Seen | None = None
+    told: str = ""
 
     @property
     def shrink(self) -> int | None:
