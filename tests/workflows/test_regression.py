@@ -17,7 +17,7 @@ from benchmarks.regression.summary import markdown
 from tests.benchmarks.regression_inputs import ROW
 from workflows.planning.specs import RegressionSpec
 from workflows.regression.__main__ import regression
-from workflows.regression.accept import accept
+from workflows.regression.accept import accept, main
 from workflows.regression.before import Before, Numbers
 from workflows.regression.look import Look
 
@@ -282,3 +282,15 @@ def test_the_summary_says_what_differs_and_its_command_accepts_it(spec):
 def test_accepting_takes_a_run(tmp_path):
     with pytest.raises(BaselineError, match="run `snakemake --cores all regression` of this profile first"):
         accept(Places(tmp_path / "smoke"), None)
+    with pytest.raises(SystemExit, match=r"regression/speed\.csv: no such file; run `snakemake --cores all"):
+        main([str(tmp_path / "smoke"), "--only", "speed"])
+
+
+@pytest.mark.parametrize(("only", "written"), [("speed", "speed.csv"), ("accuracy", "smoke.csv")])
+def test_one_of_accuracy_and_speed_may_be_accepted_alone(only, written, spec):
+    write(spec, 0.9)
+    regression(spec)
+    places = Places(spec.folder)
+    places.ratios.write_text("cpu,ratio\n")
+    main([str(places.results), "--only", only])
+    assert [path.name for path in places.accepted.parent.iterdir()] == [written]

@@ -2,10 +2,12 @@
 
     python -m workflows.regression.accept results/smoke
     python -m workflows.regression.accept results/smoke --seeds results/smoke-seeds/metrics.parquet
+    python -m workflows.regression.accept results/smoke --only speed
 
 Copies what the last `snakemake regression` of a profile measured to `benchmarks/baselines`, to be committed. With
 ``--seeds`` the tolerances become four standard deviations over the seeds of another run (five seeds or more); without
-it they stay.
+it they stay. Ratios to peers are kept for each processor; ``--only speed`` adds those of another one and leaves the
+numbers.
 """
 
 from __future__ import annotations
@@ -31,28 +33,43 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("results", type=Path, help="such as results/smoke")
     parser.add_argument("--seeds", type=Path, help="metrics.parquet of a run with five seeds or more")
+    parser.add_argument("--only", choices=["accuracy", "speed"], help="leave the other as it was accepted before")
     options = parser.parse_args(arguments)
+    places = Places(options.results)
+    if options.seeds and options.only == "speed":
+        parser.error("--seeds: gives tolerances of accuracy, which --only speed leaves")
     try:
-        accept(Places(options.results), options.seeds)
+        if options.only != "speed":
+            accept(places, options.seeds)
+        if options.only != "accuracy":
+            accept_ratios(places, needed=options.only == "speed")
     except DataError as error:
         sys.exit(f"accept: {error}")
 
 
 def accept(places: Places, seeds: Path | None) -> None:
-    """Make what was measured last the accepted numbers and ratios; take tolerances from a table of several seeds."""
+    """Make the numbers that were measured last the accepted ones; take tolerances from a table of several seeds."""
     measured = baseline.read(places.measured, places.profile)
     if measured is None:
-        raise BaselineError(
-            f"{places.measured}: no such file; run `snakemake --cores all regression` of this profile first"
-        )
+        raise _nothing(places.measured)
     if seeds is not None:
         measured = baseline.with_spread(measured, baseline.numbers_of(results.read(seeds, "metrics")))
     baseline.write(places.accepted, places.profile, measured)
     sys.stdout.write(f"{places.accepted}: written; commit it\n")
+
+
+def accept_ratios(places: Places, *, needed: bool) -> None:
+    """Make the ratios to peers that were measured last the accepted ones; they need not be there unless ``needed``."""
     if places.ratios.exists():
         with replacing(places.accepted_ratios) as temporary:
             temporary.write_bytes(places.ratios.read_bytes())
         sys.stdout.write(f"{places.accepted_ratios}: written; commit it\n")
+    elif needed:
+        raise _nothing(places.ratios)
+
+
+def _nothing(missing: Path) -> BaselineError:
+    return BaselineError(f"{missing}: no such file; run `snakemake --cores all regression` of this profile first")
 
 
 if __name__ == "__main__":
