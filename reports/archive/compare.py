@@ -60,9 +60,11 @@ def _rows_table(rows: pd.DataFrame, common: int) -> Table:
 
 
 def _timing_table(first: Opened, second: Opened) -> Table:
-    """Return the median seconds of warm calls of both, with the hardware that they are of."""
+    """Return the median seconds of warm calls of both, where they differ, with the hardware that they are of."""
     parts = [_medians(each.timing) for each in (first, second)]
     both = pd.concat([parts[0].add_suffix(FIRST), parts[1].add_suffix(SECOND)], axis=1).sort_index()
+    alike = both["seconds" + FIRST] == both["seconds" + SECOND]  # of the same calls: no two measurements are
+    both, notes = both[~alike], [f"{int(alike.sum())} medians are the same in both."] if alike.any() else []
     texts = [
         [*map(str, key), *(_number(row["seconds" + end]) for end in (FIRST, SECOND)),
          *(str(row["hardware" + end]) for end in (FIRST, SECOND))]
@@ -70,7 +72,8 @@ def _timing_table(first: Opened, second: Opened) -> Table:
     ]  # fmt: skip
     heads = [Head(title, number=False) for title in ("Size", "Data set", "Method", "Device", "Threads")]
     heads += [Head("First (s)"), Head("Second (s)"), Head("First on", number=False), Head("Second on", number=False)]
-    return Table("Median seconds of warm calls; they compare on the same hardware alone.", heads, _cells(texts))
+    title = "Median seconds of warm calls; they compare on the same hardware alone."
+    return Table(title, heads, _cells(texts or [["none"]]), notes)
 
 
 def _medians(timing: pd.DataFrame) -> pd.DataFrame:

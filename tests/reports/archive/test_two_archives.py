@@ -46,6 +46,22 @@ def test_an_archive_with_itself_is_itself(pair):
     assert compare(pair[0], pair[0]).rows.empty
 
 
+def test_medians_that_are_the_same_are_counted_and_not_listed(pair):
+    def worse(metrics):
+        return metrics.assign(value=metrics.value.where(metrics.metric != "dice", metrics.value - 0.01))
+
+    def first_slower(timing):
+        return timing.assign(seconds=timing.seconds.where(timing.method != "identity", 2 * timing.seconds))
+
+    there = with_rows(pair[0], "metrics", worse)
+    rows, seconds, _ = compare(pair[0], there).tables
+    assert len(rows.rows) > 0
+    assert [cell.text for row in seconds.rows for cell in row] == ["none"]
+    assert "are the same in both" in seconds.notes[0]
+    slower = compare(pair[0], with_rows(there, "timing", first_slower)).tables[1]
+    assert {row[2].text for row in slower.rows} == {"identity"}
+
+
 def test_seconds_of_two_machines_stay_apart(pair):
     there = with_rows(pair[1], "timing", other_machine)
     content = merged(pair[0], there).content
