@@ -224,11 +224,12 @@ class Plan:
 
     def regression(self, wildcards: Wildcards) -> RegressionSpec:
         """Return the specification of the comparison with accepted numbers."""
-        gate, of = self.settings.config.regression, self.settings
-        files, folder = [*self.configfiles], self.layout.results
+        settings = self.settings
+        gate = settings.config.regression
         return RegressionSpec(
-            profile=of.profile, folder=folder, controls=of.controls, base=gate.base, configfiles=files, speed=gate.speed
-        )
+            profile=settings.profile, folder=self.layout.results, controls=settings.controls,
+            base=gate.base, configfiles=[*self.configfiles], speed=gate.speed,
+        )  # fmt: skip
 
     def export(self, wildcards: Wildcards) -> ExportSpec:
         """Return the specification of the archive."""
