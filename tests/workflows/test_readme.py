@@ -6,8 +6,8 @@ from PIL import Image
 
 from reports.archive.load import load
 from reports.archive.packed import ArchiveError, read
-from reports.archive.sentences import anatomies, answered, blocks, findings
-from workflows.archive.readme import ANATOMIES, FINDINGS, KEPT, LARGEST, OPEN, PICTURES, README, STUDY, draw, filled
+from reports.archive.sentences import answered, blocks
+from workflows.archive.readme import KEPT, LARGEST, PAGES, PICTURES, README, draw, filled
 
 
 @pytest.fixture(scope="module")
@@ -34,17 +34,14 @@ def test_the_pictures_of_readme_are_those_of_the_archive(kept, found, tmp_path):
         assert np.abs(here - there).mean() < 1  # of 255: letters may be drawn a little otherwise elsewhere
 
 
-def test_the_numbers_of_the_page_on_anatomies_are_those_of_its_archive():
-    text = ANATOMIES.read_text(encoding="utf-8")
-    assert filled(text, anatomies(load(read(OPEN)))) == text, "run python -m workflows.archive.readme"
+@pytest.mark.parametrize("kept", PAGES, ids=[page.stem for page, _ in PAGES.values()])
+def test_the_numbers_of_a_page_are_those_of_its_archive(kept):
+    page, found = PAGES[kept]
+    text = page.read_text(encoding="utf-8")
+    assert filled(text, found(load(read(kept)))) == text, "run python -m workflows.archive.readme"
 
 
-def test_the_numbers_of_the_page_on_findings_are_those_of_its_archive():
-    text = FINDINGS.read_text(encoding="utf-8")
-    assert filled(text, findings(load(read(STUDY)))) == text, "run python -m workflows.archive.readme"
-
-
-@pytest.mark.parametrize("archive", [KEPT, OPEN, STUDY], ids=["mini", "open", "study"])
+@pytest.mark.parametrize("archive", [KEPT, *PAGES], ids=lambda path: path.parent.name)
 def test_the_archive_is_small_and_names_no_place_of_a_machine(archive):
     assert archive.stat().st_size <= LARGEST
     for name, content in read(archive).content.items():

@@ -53,8 +53,8 @@ class Card:
     def in_words(self) -> str:
         """One line for whoever uses the weights."""
         cases, updates = self.learned.cases, self.learned.iterations
-        made = f" ({self.synthetic})" if self.synthetic else ""
-        return f"weights that come with the project: {updates} updates on {cases} images of {self.title}{made}"
+        made = f"; {self.synthetic}" if self.synthetic else ""
+        return f"weights that come with the project, of {updates} updates on {cases} images of {self.title}{made}"
 
 
 def shipped(method: str, place: Path = PLACE) -> Path | None:

@@ -1,11 +1,12 @@
-"""Write the numbers and pictures of README.md and docs/anatomies.md from the archives that are kept with the project.
+"""Write the numbers and pictures of README.md and pages below docs from the archives that are kept with the project.
 
     python -m workflows.archive.readme                              write them again
     python -m workflows.archive.readme results/mini/archive.zip     keep this archive, then write them from it
 
 README.md is written from an archive of the default profile (mini), docs/anatomies.md from one of the open profile,
-docs/findings.md from one of the study. A block lies between two comments, `<!-- from the archive: NAME -->` and
-`<!-- end -->`; what is between them is replaced. Pictures are those of the report.
+docs/findings.md from one of the study, docs/weights.md from one of the profile that makes weights. A block lies between
+two comments, `<!-- from the archive: NAME -->` and `<!-- end -->`; what is between them is replaced. Pictures are those
+of the report.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,9 +32,13 @@ from reports.paper.draw import draw_figure
 from workflows.configuration.sources import ROOT
 
 MEASURED = ROOT / "reports" / "measured"
-KEPT, OPEN, STUDY = (MEASURED / profile / NAME for profile in ("mini", "open", "study"))
+KEPT, OPEN, STUDY, WEIGHTS = (MEASURED / profile / NAME for profile in ("mini", "open", "study", "weights"))
 README, PICTURES = ROOT / "README.md", ROOT / "docs"
-ANATOMIES, FINDINGS = PICTURES / "anatomies.md", PICTURES / "findings.md"
+PAGES: Mapping[Path, tuple[Path, Callable[[Loaded], Mapping[str, str]]]] = {  # pages of text alone
+    OPEN: (PICTURES / "anatomies.md", anatomies),
+    STUDY: (PICTURES / "findings.md", findings),
+    WEIGHTS: (PICTURES / "weights.md", anatomies),
+}
 LARGEST = 6 * 2**20  # bytes of the archive that is kept
 FIGURES = {"sections": ("ldr-aldk", 6), "overlays": ("progressive", 8)}  # paper and number of figure
 CASE = ("phantom-dirlab", "demons")  # data set and method of the case that is shown, its worst
@@ -85,18 +90,10 @@ def write_readme(loaded: Loaded) -> None:
     README.write_text(text, encoding="utf-8")
 
 
-def write_anatomies(loaded: Loaded) -> None:
-    """Write the numbers of docs/anatomies.md from an archive of the open profile."""
-    text = filled(ANATOMIES.read_text(encoding="utf-8"), anatomies(loaded))
-    ANATOMIES.write_text(text, encoding="utf-8")
-
-
-def write_findings(loaded: Loaded) -> None:
-    """Write the numbers of docs/findings.md from an archive of the study."""
-    FINDINGS.write_text(filled(FINDINGS.read_text(encoding="utf-8"), findings(loaded)), encoding="utf-8")
-
-
-PAGES = {"mini": (KEPT, write_readme), "open": (OPEN, write_anatomies), "study": (STUDY, write_findings)}
+def write_page(loaded: Loaded, kept: Path) -> None:
+    """Write the numbers of a page below docs from an archive of the profile that is kept for it."""
+    page, found = PAGES[kept]
+    page.write_text(filled(page.read_text(encoding="utf-8"), found(loaded)), encoding="utf-8")
 
 
 def main() -> None:
@@ -105,7 +102,7 @@ def main() -> None:
     parser.add_argument("archive", nargs="?", type=Path, help="an archive to keep in place of the one that is kept")
     given = parser.parse_args().archive
     try:
-        for path in [given] if given else [kept for kept, _ in PAGES.values()]:
+        for path in [given] if given else [KEPT, *PAGES]:
             _write(path, keep=given is not None)
     except DataError as error:
         sys.exit(f"error: {error}")
@@ -116,12 +113,14 @@ def _write(path: Path, *, keep: bool) -> None:
     if (size := archive.path.stat().st_size) > LARGEST:
         raise ArchiveError(f"{archive.path}: has {size} bytes, more than the {LARGEST} that are kept")
     loaded = load(archive)
-    if loaded.run.profile not in PAGES:
-        raise ArchiveError(
-            f"{archive.path}: is of profile {loaded.run.profile}, and pages are written from {' and '.join(PAGES)}"
-        )
-    kept, write = PAGES[loaded.run.profile]
-    write(loaded)
+    kept = MEASURED / loaded.run.profile / NAME
+    if kept not in (KEPT, *PAGES):
+        known = " and ".join(each.parent.name for each in (KEPT, *PAGES))
+        raise ArchiveError(f"{archive.path}: is of profile {loaded.run.profile}, and pages are written from {known}")
+    if kept == KEPT:
+        write_readme(loaded)
+    else:
+        write_page(loaded, kept)
     if keep:
         kept.parent.mkdir(exist_ok=True)
         with replacing(kept) as temporary:
