@@ -17,6 +17,7 @@ from benchmarks.metrics import METRICS
 from benchmarks.regression.findings import ALARMS, DIGITS, GROUP, KEY, Finding, Verdict
 from benchmarks.results import RUN_LEVEL
 
+_CLOSE = 0.1  # of a tolerance, by which a number may lie further off than it did and still count as it was
 _RESOLUTION = 10.0 ** (1 - DIGITS)  # relative; the file keeps no more
 
 
@@ -57,13 +58,24 @@ def as_before(found: Sequence[Finding], before: Sequence[Finding], since: Sequen
         found: in this state, beside the accepted numbers.
         before: in an older state on the same machine, beside the accepted numbers.
         since: in this state, beside the older one. What has changed since then stays red however it was before, and
-            so do a perfect number and one that is missing.
+            so do a perfect number, one that is missing, and one that lies further off than it did.
     """
-    there = {_key(each) for each in before if each.alarming} - {_key(each) for each in since}
+    there = {_key(each): each for each in before if each.alarming}
+    changed = {_key(each) for each in since}
     excused = [
-        each for each in found if each.alarming and each.verdict not in ("too good", "missing") and _key(each) in there
+        each
+        for each in found
+        if each.alarming
+        and each.verdict not in ("too good", "missing")
+        and (was := there.get(_key(each))) is not None
+        and _key(each) not in changed
+        and _off(each) <= _off(was) + _CLOSE * each.tolerance
     ]
     return [replace(each, verdict="as before") if each in excused else each for each in found]
+
+
+def _off(found: Finding) -> float:
+    return abs(found.measured - found.expected)
 
 
 def _key(found: Finding) -> tuple[object, ...]:

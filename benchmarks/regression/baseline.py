@@ -1,13 +1,16 @@
 """The accepted numbers of a profile: a CSV file with a value and a tolerance for each pair, method and metric.
 
-Its first line is a comment with the name of the profile, so that the baseline of another one is told from it.
+Its first line is a comment with the name of the profile and how many numbers follow, so that the baseline of another
+one, and half of one, are told from it.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from benchmarks.metrics import METRICS
@@ -54,9 +57,11 @@ def with_spread(baseline: pd.DataFrame, seeds: pd.DataFrame) -> pd.DataFrame:
 
     The variance over seeds is taken for each pair and averaged over the pairs of a group. A tolerance never
     shrinks: what no seed moves may still be rounded otherwise by another processor. Raises `BaselineError` for two to
-    four seeds.
+    four seeds, and where no method of the baseline has more than one.
     """
     counts = seeds.groupby("method")["seed"].nunique()
+    if not (counts[counts.index.isin(baseline["method"])] > 1).any():
+        raise BaselineError(f"no method ran with more than one seed; a tolerance takes {SEEDS} or more: add to `seeds`")
     if len(few := counts[(counts > 1) & (counts < SEEDS)]):
         raise BaselineError(
             f"{few.index[0]} ran with {few.iloc[0]} seeds; a tolerance takes {SEEDS} or more: add to `seeds`"
@@ -76,7 +81,8 @@ def with_spread(baseline: pd.DataFrame, seeds: pd.DataFrame) -> pd.DataFrame:
 def read(path: Path, profile: str) -> pd.DataFrame | None:
     """Return the baseline of a profile, None where the file is missing.
 
-    Raises `BaselineError` where it is none, is of another profile, or has a number twice.
+    Raises `BaselineError` where it is none, is of another profile, lacks numbers, has one twice, or one that is not
+    finite.
     """
     try:
         with open(path, encoding="utf-8") as stream:
@@ -87,8 +93,19 @@ def read(path: Path, profile: str) -> pd.DataFrame | None:
         return None
     except (OSError, KeyError, ValueError) as error:
         raise BaselineError(f"{path}: no baseline, expected the columns {', '.join(COLUMNS)} ({error})") from error
-    if head != f"{_MARK}{profile}":
-        raise BaselineError(f"{path}: is of {head.removeprefix('# ') or 'no profile'}, not of {profile}; name another")
+    known = re.fullmatch(rf"{_MARK}(.*): (\d+) numbers", head)
+    if known is None or known[1] != profile:
+        whose = f"profile {known[1]}" if known else "no profile"
+        raise BaselineError(f"{path}: is of {whose}, not of {profile}; name another, or accept anew")
+    if len(frame) != int(known[2]):
+        raise BaselineError(
+            f"{path}: has {len(frame)} numbers of the {known[2]} that were accepted; take it back whole"
+        )
+    if len(odd := frame[~np.isfinite(frame[["value", "tolerance"]]).all(axis=1) | (frame["tolerance"] < 0)]):
+        raise BaselineError(
+            f"{path}: {', '.join(map(str, odd[KEY].iloc[0]))} has the value {odd.value.iloc[0]} and the tolerance "
+            f"{odd.tolerance.iloc[0]}; expected finite numbers"
+        )
     if (twice := frame.duplicated(KEY)).any():
         raise BaselineError(f"{path}: {', '.join(map(str, frame.loc[twice, KEY].iloc[0]))} occurs twice")
     return frame
@@ -98,7 +115,7 @@ def write(path: Path, profile: str, baseline: pd.DataFrame) -> None:
     """Write the baseline of a profile, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary, open(temporary, "w", encoding="utf-8") as stream:
-        stream.write(f"{_MARK}{profile}\n")
+        stream.write(f"{_MARK}{profile}: {len(baseline)} numbers\n")
         baseline[COLUMNS].sort_values(KEY).to_csv(stream, index=False, float_format=f"%.{DIGITS}g", lineterminator="\n")
 
 

@@ -55,7 +55,7 @@ class Tree:
         if done.returncode or self._run("benchmarks.speed", str(file)).returncode:
             log = folder / "speed.log"
             log.write_text(done.stdout + done.stderr, encoding="utf-8")
-            raise BenchmarkError(f"the benchmarks in {self.root} failed (see {log}); correct them and run again")
+            raise BenchmarkError(f"the benchmarks in {self.root} failed{_which(done.stdout)}; correct it, see {log}")
         table = pd.read_csv(file.with_suffix(".csv"))
         if "ours_cpu_s" not in table:
             raise BenchmarkError(f"the benchmarks in {self.root} are of before CPU seconds were kept")
@@ -94,6 +94,17 @@ def older(root: Path, commit: str, folder: Path) -> Generator[Path]:
         _remove(root, folder)
 
 
+def _which(printed: str) -> str:
+    """Return which benchmarks failed and why, as pytest's last lines say; empty where they do not."""
+    lines = [line for line in printed.splitlines() if line.startswith(("FAILED ", "ERROR "))]
+    return f": {'; '.join(line.partition(' ')[2] for line in lines[:3])}" if lines else ""
+
+
+def check_commit(root: Path, commit: str) -> None:
+    """Raise `BaseError` where the checkout ``root`` has no such commit, or is none."""
+    _git(root, "rev-parse", "--quiet", "--verify", "--end-of-options", f"{commit}^{{commit}}")
+
+
 def _on_one_core() -> None:
     """Pin the benchmarks, which measure on as many threads as there are cores, to the last core of this process."""
     if hasattr(os, "sched_setaffinity"):
@@ -111,5 +122,6 @@ def _git(root: Path, *arguments: str) -> None:
     except OSError as error:
         raise BaseError(f"git cannot be run ({error}); leave regression.base empty") from error
     if done.returncode:
-        why = (done.stderr.strip().splitlines() or ["git fails"])[-1]
-        raise BaseError(f"regression.base: {arguments[-1]}: {why}; name a commit of this checkout, or leave it empty")
+        why = (done.stderr.strip().splitlines() or ["not known here"])[-1]
+        named = arguments[-1].removesuffix("^{commit}")
+        raise BaseError(f"regression.base: {named}: {why}; name a commit of this checkout, or leave it empty")

@@ -49,7 +49,7 @@ class Places:
 
     @property
     def ratios(self) -> Path:
-        """The measured ratios to peers, in the form of the accepted ones."""
+        """The measured ratios to peers on one processor, in the form of the accepted ones."""
         return self.folder / "speed.csv"
 
     @property

@@ -13,13 +13,15 @@ from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from benchmarks.regression.findings import BEFORE, BaselineError, Slower
-from datasets.files import replacing
+from datasets.files import one_line, replacing
 
 KERNEL = ["name", "grid", "threads", "precision", "device"]
 PEER = [*KERNEL, "peer"]
+COLUMNS = ["cpu", *PEER, "ratio"]
 SLOWER = 1.25  # how many times as long a kernel may take
 
 
@@ -49,6 +51,12 @@ def missing(head: pd.DataFrame, base: pd.DataFrame) -> list[str]:
     return [_name(row) for row in gone]
 
 
+def kernels_in_both(head: pd.DataFrame, others: Sequence[pd.DataFrame]) -> int:
+    """Return how many kernels of one table any of the others has as well."""
+    known = {row for other in others for row in other[KERNEL].itertuples(index=False, name=None)}
+    return len(known & set(head[KERNEL].itertuples(index=False, name=None)))
+
+
 def slower_beside_peers(head: pd.DataFrame, accepted: pd.DataFrame) -> list[Slower]:
     """Return the kernels that, measured against each of their peers, take more than a quarter longer than accepted.
 
@@ -66,25 +74,44 @@ def slower_beside_peers(head: pd.DataFrame, accepted: pd.DataFrame) -> list[Slow
 
 def read(path: Path, cpu: str) -> pd.DataFrame | None:
     """Return the accepted ratios of a processor, None where there are none; raise `BaselineError` for another file."""
-    try:
-        frame = pd.read_csv(path, dtype={"name": str, "grid": str, "peer": str, "cpu": str})
-        frame = frame[[*PEER, "ratio", "cpu"]]
-    except FileNotFoundError:
-        return None
-    except (OSError, KeyError, ValueError) as error:
-        raise BaselineError(f"{path}: no table of accepted speed ({error}); correct or delete it") from error
-    here = frame[frame["cpu"] == cpu].drop(columns="cpu")
+    every = read_all(path)
+    here = every[every["cpu"] == cpu].drop(columns="cpu")
     return here if len(here) else None
 
 
-def write(path: Path, cpu: str, head: pd.DataFrame, *, beside: Path) -> None:
+def read_all(path: Path) -> pd.DataFrame:
+    """Return the accepted ratios of every processor, none where there is no such file.
+
+    Raises:
+        BaselineError: the file is no table of ratios above 0, or has one twice.
+    """
+    try:
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False)[COLUMNS]
+        frame = frame.astype({"threads": int, "ratio": float})
+    except FileNotFoundError:
+        return pd.DataFrame(columns=COLUMNS)
+    except (OSError, KeyError, ValueError) as error:
+        raise BaselineError(f"{path}: no table of accepted speed ({one_line(error)}); correct or delete it") from error
+    sound = np.isfinite(frame["ratio"]) & (frame["ratio"] > 0)
+    if len(odd := frame[~sound | frame.duplicated(COLUMNS[:-1])]):
+        row = odd.iloc[0]
+        raise BaselineError(
+            f"{path}: {row['name']}, {row['grid']}, beside {row['peer']} on {row['cpu']}: expected one ratio above 0, "
+            f"got {row['ratio']:g}{'' if not sound.all() else ' once more'}"
+        )
+    return frame
+
+
+def write(path: Path, cpu: str, head: pd.DataFrame, *, beside: Path | None = None) -> None:
     """Write the ratios of a processor, and those that a table ``beside`` has of others."""
-    others = pd.read_csv(beside) if beside.exists() else pd.DataFrame()
-    kept = others[others["cpu"] != cpu] if len(others) else others
-    own = head.dropna(subset="ratio").assign(cpu=cpu)[["cpu", *PEER, "ratio"]]
+    others = read_all(beside) if beside else pd.DataFrame(columns=COLUMNS)
+    kept = others[others["cpu"] != cpu]
+    own = head.dropna(subset="ratio").assign(cpu=cpu)[COLUMNS]
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
-        pd.concat([kept, own]).to_csv(temporary, index=False, float_format="%.4g", lineterminator="\n")
+        pd.concat([each for each in (kept, own) if len(each)] or [kept]).to_csv(
+            temporary, index=False, float_format="%.4g", lineterminator="\n"
+        )
 
 
 def _name(row: Mapping[Hashable, Any]) -> str:

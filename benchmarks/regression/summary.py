@@ -26,7 +26,7 @@ class Outcome:
     """What the gate found, and what it could not compare (``notes``)."""
 
     profile: str
-    compared: int  # numbers
+    compared: int  # numbers of the run that there are accepted ones of
     accuracy: Sequence[Finding]
     kernels: int
     speed: Sequence[Slower]
@@ -47,10 +47,11 @@ class Outcome:
     def headline(self) -> str:
         """The outcome in a phrase."""
         if not self.red:
-            before = sum(found.verdict == "as before" for found in self.accuracy)
+            before, new = (sum(found.verdict == verdict for found in self.accuracy) for verdict in ("as before", "new"))
             same = f", {_count(before, 'number')} as in the older state" if before else ""
+            fresh = f", {new} compared with nothing" if new else ""
             accepted = f"{_count(self.compared - before, 'number')} and {_count(self.kernels, 'kernel')}"
-            return f"{accepted} as accepted{same}"
+            return f"{accepted} as accepted{same}{fresh}"
         parts = [(len(self.alarms), "number", "not as accepted"), (len(self.speed), "kernel", "slower")]
         found = [f"{_count(n, what)} {how}" for n, what, how in parts if n]
         return "; ".join([*found, *([self.broken] if self.broken else [])])
@@ -59,7 +60,7 @@ class Outcome:
 def markdown(outcome: Outcome, accept: str) -> str:
     """Return the summary; ``accept`` is the command that makes these numbers the accepted ones."""
     colour = "red" if outcome.red else "green"
-    lines = [f"# Regression of {outcome.profile}: {colour}", "", f"{outcome.headline.capitalize()}.", ""]
+    lines = [f"# Regression of {outcome.profile}: {colour}", "", f"{_sentence(outcome.headline)}.", ""]
     lines += [f"- {note}" for note in outcome.notes] + [""] * bool(outcome.notes)
     if outcome.speed:
         head = ("kernel", "beside", "expected", "measured", "times as long")
@@ -72,6 +73,8 @@ def markdown(outcome: Outcome, accept: str) -> str:
             lines += [f"And {len(found) - SHOWN} more (accuracy.csv).", ""] * (len(found) > SHOWN)
     if any(found.verdict == "too good" for found in outcome.accuracy):
         return "\n".join([*lines, "Perfect numbers cannot be accepted.", ""])
+    if outcome.broken:
+        return "\n".join([*lines, "Measure again before you accept anything.", ""])
     return "\n".join([*lines, f"To accept these numbers: `{accept}`", ""])
 
 
@@ -86,6 +89,11 @@ def _accuracy_cells(found: Finding) -> tuple[str, ...]:
 def _speed_cells(slow: Slower) -> tuple[str, ...]:
     kind = ("{:.4g} s" if slow.beside == BEFORE else "{:.3g} times faster").format
     return (slow.kernel, slow.beside, kind(slow.expected), kind(slow.measured), f"{slow.times:.2f}")
+
+
+def _sentence(words: str) -> str:
+    """Return words with a capital; the others may be a path, and stay."""
+    return words[:1].upper() + words[1:]
 
 
 def _count(n: int, what: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.regression.places import Places
 from datasets.description import IMAGES, read_description
 from datasets.download import cache_folder
 from datasets.files import DataError
@@ -17,6 +18,7 @@ from datasets.supply import NOTHING_KNOWN, Extent
 from workflows.ahead import durations, supplies
 from workflows.planning.plan import Plan
 from workflows.planning.wildcards import Wildcards
+from workflows.regression import ready
 
 IMAGE, DISPLACEMENT = 5, 12  # bytes a voxel before compression: an image with its mask, three components
 LEAST = 0.5  # what compression leaves of both at the very least
@@ -65,7 +67,19 @@ def problems(plan: Plan, jobs: Sequence[Job], cores: int, *, offer: str = "") ->
     in_order = [name for name in plan.settings.prepared if name in to_prepare]
     lost = data_problems(plan, in_order)
     offered = [offer] if lost and offer else []
-    return [*lost, *offered, *_not_given(plan, jobs), *_lacks_of_room(plan, disk(plan, jobs, cores))]
+    room = _lacks_of_room(plan, disk(plan, jobs, cores))
+    return [*lost, *offered, *_not_given(plan, jobs), *room, *_no_gate(plan, jobs)]
+
+
+def _no_gate(plan: Plan, jobs: Iterable[Job]) -> list[str]:
+    """Return a line where the gate is to compare the run, and could not in the end."""
+    if not any(job.rule == "regression" for job in jobs):
+        return []
+    try:
+        ready.check(Places(plan.layout.results), plan.settings.config.regression.base)
+    except DataError as error:
+        return [f"regression: {error}"]
+    return []
 
 
 def _not_given(plan: Plan, jobs: Iterable[Job]) -> list[str]:

@@ -9,6 +9,7 @@ gives of them. A card names its weights by their digest: weights that are not th
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -19,8 +20,7 @@ from benchmarks.records import Learned, TrainingOutcome, read, write
 from datasets.case import open_dataset
 from datasets.files import DataError, replacing, sha256
 from workflows.configuration.sources import ROOT
-from workflows.planning.layout import Layout
-from workflows.running.messages import sound_weights
+from workflows.planning.layout import Layout, TrainingFolder
 
 PLACE = ROOT / "reports" / "measured" / "weights"
 LARGEST = 4 * 2**20  # bytes of weights that are kept
@@ -54,7 +54,7 @@ class Card:
         """One line for whoever uses the weights."""
         cases, updates = self.learned.cases, self.learned.iterations
         made = f"; {self.synthetic}" if self.synthetic else ""
-        return f"weights that come with the project, of {updates} updates on {cases} images of {self.title}{made}"
+        return f"weights with a card: {updates} updates on {cases} images of {self.title}{made}"
 
 
 def shipped(method: str, place: Path = PLACE) -> Path | None:
@@ -75,9 +75,13 @@ def card_of(weights: Path) -> Card | None:
         DataError: the card cannot be read, or these are not the weights that it is of.
     """
     path = _card(weights)
-    if not path.is_file():
+    if not os.path.lexists(path):
         return None
-    card, found = read(path, Card), sha256(weights)
+    try:
+        card = read(path, Card)
+    except (DataError, OSError) as error:
+        raise DataError(f"{path}: no card of weights; take back the one that came with {weights.name}") from error
+    found = sha256(weights)
     if card.sha256 != found:
         raise DataError(
             f"{weights}: not the weights that {path.name} beside them is of (sha256 {found[:12]}…, the card says "
@@ -92,13 +96,19 @@ def keep(results: Path, method: str, place: Path = PLACE) -> Card:
     Raises:
         DataError: there is no such training, or several; it did not end well, or its weights are not there any more.
     """
-    found = sorted(results.glob(f"models/*/{method}/seed*/training.json"))
+    found = _trainings(results, method)
     if len(found) != 1:
-        raise DataError(f"{results}: expected one training of {method}, found {len(found)}")
-    outcome = read(found[0], TrainingOutcome)
+        raise DataError(
+            f"{results}: expected one training of {method}, found {len(found)}; of several weights nobody could say "
+            "which are the ones: train one seed on one data set"
+        )
+    [folder] = found
+    outcome = read(folder.outcome, TrainingOutcome)
     if outcome.status != "ok" or outcome.learned is None:
-        raise DataError(f"{found[0]}: {method} was not trained to its end ({outcome.status}: {outcome.reason})")
-    weights = sound_weights(outcome, found[0])
+        raise DataError(f"{folder.outcome}: {method} was not trained to its end ({outcome.status}: {outcome.reason})")
+    weights = folder.left(outcome.checkpoint)  # of these results, wherever the command is called
+    if not weights.is_file() or sha256(weights) != outcome.sha256:
+        raise DataError(f"{weights}: not there, or not the file that the training wrote; train it again")
     if (size := weights.stat().st_size) > LARGEST:
         raise DataError(f"{weights}: has {size} bytes, more than the {LARGEST} that are kept")
     about = open_dataset(Layout(results).data(outcome.dataset)).description
@@ -119,8 +129,14 @@ def keep(results: Path, method: str, place: Path = PLACE) -> Card:
     return card
 
 
+def _trainings(results: Path, method: str) -> list[TrainingFolder]:
+    """Return the folders of the trainings of a method in the results of a run, whatever they learned from."""
+    found = results.glob("models/*/*/seed*/training.json")
+    return [TrainingFolder(path.parent) for path in sorted(found) if path.parts[-3] == method]
+
+
 def _card(weights: Path) -> Path:
-    return weights.with_suffix(".card.json")
+    return weights.parent / f"{weights.stem}.card.json"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -74,8 +75,13 @@ def check_folder(folder: Path, inputs: Sequence[Path]) -> None:
     if folder.is_file():
         raise DataError(f"--out: {folder} is a file; name a folder")
     own = {WARPED, TRANSFORM, PICTURE, ABOUT}
-    if clash := [path for path in inputs if path.resolve().parent == folder.resolve() and path.name in own]:
+    if clash := [path for path in inputs if _real(path).parent == _real(folder) and path.name in own]:
         raise DataError(f"--out: {folder}: would overwrite {clash[0].name}, an input; name another folder")
+
+
+def _real(path: Path) -> Path:
+    """Return where a path leads; unlike `Path.resolve`, of links in a circle too, which whoever reads them refuses."""
+    return Path(os.path.realpath(path))
 
 
 def _write(path: Path, write: Any) -> None:

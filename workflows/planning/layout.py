@@ -74,6 +74,10 @@ class TrainingFolder:
         """The parent of the folders in which trainings of different code, data or options keep their state."""
         return self.folder / "state"
 
+    def left(self, checkpoint: str) -> Path:
+        """Return where a checkpoint of this training lies, in results that may have moved since it was written."""
+        return self.states / Path(checkpoint).parent.name / Path(checkpoint).name
+
 
 @dataclass(frozen=True)
 class Layout:

@@ -8,13 +8,14 @@ and what it measured is what the next one is compared with. `results/<profile>/r
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import pandas as pd
 
 from benchmarks import results
 from benchmarks.regression import accuracy, baseline
+from benchmarks.regression.findings import KEY, Finding
 from benchmarks.regression.kernels import BaseError, BenchmarkError
 from benchmarks.regression.places import Places
 from benchmarks.regression.summary import Outcome, markdown
@@ -31,14 +32,23 @@ def regression(spec: RegressionSpec) -> Outcome:
     """Compare a run, write the summary and what was measured, and return what was found."""
     places = Places(spec.folder)
     places.folder.mkdir(parents=True, exist_ok=True)
+    for earlier in (places.summary, places.findings, places.measured, places.ratios):  # of another run
+        earlier.unlink(missing_ok=True)
     metrics = results.read(Layout(spec.folder).metrics, "metrics")
     here, notes = Numbers.of(metrics), list[str]()
     numbers = here.numbers
-    accepted = _accepted_numbers(places, spec.profile, notes)
+    accepted = _accepted_numbers(places, spec.profile)
     found = [*accuracy.compare(numbers, accepted, metrics), *accuracy.too_good(numbers, spec.controls)]
     fresh = baseline.with_tolerances(numbers, spec.controls, accepted)
     baseline.write(places.measured, spec.profile, fresh)
-    outcome = Outcome(spec.profile, len(numbers), found, 0, [], notes)
+    if accepted is None:
+        fate = (
+            "none is stored, as some are perfect"
+            if found
+            else "these are stored, and the next run is compared with them"
+        )
+        notes.append(f"No accepted numbers of {spec.profile}: {fate}.")
+    outcome = Outcome(spec.profile, _compared(numbers, accepted), found, 0, [], notes)
     _write(outcome, places)  # what a benchmark does cannot take it away
     if spec.base and accepted is not None and outcome.alarms:
         before = Before(places, spec.base, spec.configfiles, spec.controls)
@@ -64,12 +74,14 @@ def _with_speed(outcome: Outcome, look: Look) -> Outcome:
     return replace(outcome, kernels=looked.kernels, speed=looked.slower)
 
 
-def _accepted_numbers(places: Places, profile: str, notes: list[str]) -> pd.DataFrame | None:
-    for path in (places.accepted, places.stored):
-        if (found := baseline.read(path, profile)) is not None:
-            return found
-    notes.append(f"No accepted numbers of {profile}: these are stored, and the next run is compared with them.")
-    return None
+def _accepted_numbers(places: Places, profile: str) -> pd.DataFrame | None:
+    found = (baseline.read(path, profile) for path in (places.accepted, places.stored))
+    return next((each for each in found if each is not None), None)
+
+
+def _compared(numbers: pd.DataFrame, accepted: pd.DataFrame | None) -> int:
+    """Return how many numbers of a run there are accepted ones of."""
+    return 0 if accepted is None else len(numbers.merge(accepted, on=KEY))
 
 
 def _write(outcome: Outcome, places: Places) -> None:
@@ -77,12 +89,13 @@ def _write(outcome: Outcome, places: Places) -> None:
     with replacing(places.summary) as temporary:
         temporary.write_text(markdown(outcome, accept), encoding="utf-8")
     with replacing(places.findings) as temporary:
-        pd.DataFrame([asdict(found) for found in outcome.accuracy]).to_csv(temporary, index=False)
+        columns = [field.name for field in fields(Finding)]
+        pd.DataFrame([asdict(found) for found in outcome.accuracy], columns=columns).to_csv(temporary, index=False)
 
 
 def _end(outcome: Outcome, summary: Path) -> None:
     if outcome.red:
-        raise DataError(f"regression: {outcome.headline}; see {summary}, which also says how to accept it")
+        raise DataError(f"regression: {outcome.headline}; {summary} has all of it, and what can be done")
     sys.stderr.write(f"WarpBench: regression: {outcome.headline} ({summary})\n")
 
 

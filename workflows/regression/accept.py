@@ -17,11 +17,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
+
 from benchmarks import results
-from benchmarks.regression import baseline
+from benchmarks.regression import baseline, speed
 from benchmarks.regression.findings import BaselineError
 from benchmarks.regression.places import Places
-from datasets.files import DataError, replacing
+from datasets.files import DataError
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -35,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=Path, help="metrics.parquet of a run with five seeds or more")
     parser.add_argument("--only", choices=["accuracy", "speed"], help="leave the other as it was accepted before")
     options = parser.parse_args(arguments)
-    places = Places(options.results)
+    places = Places(options.results.resolve())
     if options.seeds and options.only == "speed":
         parser.error("--seeds: gives tolerances of accuracy, which --only speed leaves")
     try:
@@ -48,10 +50,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def accept(places: Places, seeds: Path | None) -> None:
-    """Make the numbers that were measured last the accepted ones; take tolerances from a table of several seeds."""
+    """Make the numbers that were measured last the accepted ones; take tolerances from a table of several seeds.
+
+    Raises:
+        DataError: there are none, or a perfect one of a method that is no control is among them.
+    """
     measured = baseline.read(places.measured, places.profile)
     if measured is None:
         raise _nothing(places.measured)
+    if "too good" in _verdicts(places.findings):
+        raise BaselineError(f"{places.summary}: has perfect numbers, which cannot be accepted")
     if seeds is not None:
         measured = baseline.with_spread(measured, baseline.numbers_of(results.read(seeds, "metrics")))
     baseline.write(places.accepted, places.profile, measured)
@@ -59,13 +67,20 @@ def accept(places: Places, seeds: Path | None) -> None:
 
 
 def accept_ratios(places: Places, *, needed: bool) -> None:
-    """Make the ratios to peers that were measured last the accepted ones; they need not be there unless ``needed``."""
-    if places.ratios.exists():
-        with replacing(places.accepted_ratios) as temporary:
-            temporary.write_bytes(places.ratios.read_bytes())
-        sys.stdout.write(f"{places.accepted_ratios}: written; commit it\n")
-    elif needed:
+    """Make the ratios to peers that were measured last the accepted ones of their processor; those of others stay.
+
+    They need not be there unless ``needed``.
+    """
+    measured = speed.read_all(places.ratios)
+    for cpu, rows in measured.groupby("cpu"):
+        speed.write(places.accepted_ratios, str(cpu), rows, beside=places.accepted_ratios)
+        sys.stdout.write(f"{places.accepted_ratios}: written, of {cpu}; commit it\n")
+    if needed and measured.empty:
         raise _nothing(places.ratios)
+
+
+def _verdicts(findings: Path) -> set[str]:
+    return set(pd.read_csv(findings)["verdict"]) if findings.exists() else set()
 
 
 def _nothing(missing: Path) -> BaselineError:

@@ -82,7 +82,9 @@ class Look:
         slower = self._slower_than_before(head, base) if base is not None else []
         if bases and not there:
             self.notes.append(f"{self.base} has no benchmarks that the gate can run.")
-        return Looked(len(head), [*slower, *self._slower_beside_peers(head, base)])
+        accepted = self._accepted()
+        compared = speed.kernels_in_both(head, [each for each in (base, accepted) if each is not None])
+        return Looked(compared, [*slower, *self._slower_beside_peers(head, base, accepted)])
 
     def _slower_than_before(self, head: pd.DataFrame, base: pd.DataFrame) -> list[Slower]:
         for kernel in speed.missing(head, base):
@@ -90,18 +92,21 @@ class Look:
             self.notes.extend([note] if note not in self.notes else [])
         return speed.slower_than_before(head, base)
 
-    def _slower_beside_peers(self, head: pd.DataFrame, base: pd.DataFrame | None) -> list[Slower]:
+    def _accepted(self) -> pd.DataFrame | None:
+        """Return the ratios to peers that are accepted on this processor, or that a first run on it stored."""
+        found = (speed.read(path, cpu_model()) for path in (self.places.accepted_ratios, self.places.stored_ratios))
+        return next((each for each in found if each is not None), None)
+
+    def _slower_beside_peers(
+        self, head: pd.DataFrame, base: pd.DataFrame | None, accepted: pd.DataFrame | None
+    ) -> list[Slower]:
         cpu = cpu_model()
-        for path in (self.places.accepted_ratios, self.places.stored_ratios):
-            if (accepted := speed.read(path, cpu)) is not None:
-                speed.write(self.places.ratios, cpu, head, beside=self.places.accepted_ratios)
-                slower = speed.slower_beside_peers(head, accepted)
-                return (
-                    slower if base is None else self._of_this_state(slower, speed.slower_beside_peers(base, accepted))
-                )
+        speed.write(self.places.ratios, cpu, head)
+        if accepted is not None:
+            slower = speed.slower_beside_peers(head, accepted)
+            return slower if base is None else self._of_this_state(slower, speed.slower_beside_peers(base, accepted))
         note = f"No accepted ratios to peers on {cpu}: these are stored for the next run."
         self.notes.extend([note] if note not in self.notes else [])
-        speed.write(self.places.ratios, cpu, head, beside=self.places.accepted_ratios)
         speed.write(self.places.stored_ratios, cpu, head, beside=self.places.stored_ratios)
         return []
 
