@@ -6,11 +6,11 @@ one, and half of one, are told from it.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from benchmarks.metrics import METRICS
@@ -101,11 +101,13 @@ def read(path: Path, profile: str) -> pd.DataFrame | None:
         raise BaselineError(
             f"{path}: has {len(frame)} numbers of the {known[2]} that were accepted; take it back whole"
         )
-    if len(odd := frame[~np.isfinite(frame[["value", "tolerance"]]).all(axis=1) | (frame["tolerance"] < 0)]):
-        raise BaselineError(
-            f"{path}: {', '.join(map(str, odd[KEY].iloc[0]))} has the value {odd.value.iloc[0]} and the tolerance "
-            f"{odd.tolerance.iloc[0]}; expected finite numbers"
-        )
+    for row in frame.to_dict("records"):
+        if not (math.isfinite(row["value"]) and 0 <= row["tolerance"] < math.inf):
+            where, odd = (
+                ", ".join(str(row[name]) for name in KEY),
+                f"{row['value']} and the tolerance {row['tolerance']}",
+            )
+            raise BaselineError(f"{path}: {where} has the value {odd}; expected finite numbers")
     if (twice := frame.duplicated(KEY)).any():
         raise BaselineError(f"{path}: {', '.join(map(str, frame.loc[twice, KEY].iloc[0]))} occurs twice")
     return frame

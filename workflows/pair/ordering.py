@@ -88,7 +88,10 @@ def configuration(asked: Asked, methods: Collection[str], datasets: Sequence[str
 def orders(asked: Asked, known: Settings) -> list[Order]:
     """Return each method's order by its settings; raise `DataError` for the first thing that cannot be done."""
     names = _names(asked)
-    weights = dict(_named(text, names) for text in asked.weights)
+    named = [_named(text, names) for text in asked.weights]
+    weights = dict(named)
+    if len(weights) < len(named):
+        raise DataError("--weights: name one file a method")
     return [_order(known, name, asked, weights.get(name)) for name in names]
 
 
@@ -167,6 +170,8 @@ def _order(known: Settings, method: str, asked: Asked, weights: Path | None) -> 
     kept = recorded(weights, module) if weights else Recorded()
     learned = card.learned if card else learned_by(weights) if weights else None
     said = known.params(method, asked.like)
+    if weights:
+        _check_network(known, method, kept, weights)
     shrink = kept.shrink or (learned.shrink if learned and learned.shrink > 1 else None)
     own = {**kept.params, "shrink": shrink} if shrink and "shrink" not in said else kept.params
     refine = known.refine(method, asked.like)
@@ -182,6 +187,19 @@ def _order(known: Settings, method: str, asked: Asked, weights: Path | None) -> 
     across = _across(by, known.module_path(method))
     told = card.in_words if card else ""
     return Order(by, weights, known.time_limit(method, asked.like), across, learned, kept.seen, told)
+
+
+def _check_network(known: Settings, method: str, kept: Recorded, weights: Path) -> None:
+    """Raise `DataError` where weights are of a network that the method, as it is asked for, is on no data set."""
+    usual = [known.params(method, name) for name in ("", *known.config.datasets)]
+    for option, value in kept.params.items():
+        fit = list(dict.fromkeys(str(each[option]) for each in usual if option in each))
+        # Where a data set leaves it to the method, only the method knows what it becomes there.
+        if str(value) not in fit and all(option in each for each in usual):
+            raise DataError(
+                f"--weights: {weights}: of a network with {option} = {value}, where {method} has {' or '.join(fit)}; "
+                "name the method that they were trained as"
+            )
 
 
 def _with_weights() -> str:

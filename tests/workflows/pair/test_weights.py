@@ -8,7 +8,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from benchmarks.records import Learned, TrainingOutcome, write
-from datasets.files import sha256
+from datasets.files import DataError, sha256
 from workflows.configuration.resolve import catalogue, resolve
 from workflows.pair.ordering import Asked, configuration, orders
 from workflows.pair.weights import learned_by, warning_of
@@ -56,3 +56,23 @@ def test_nothing_is_known_of_weights_that_lie_elsewhere_or_were_changed(weights,
     assert "shrink" not in order(copy).by.params
     save_file({"bias": np.ones(1)}, weights, metadata={"about": json.dumps({"method": "recursive", "params": {}})})
     assert order(weights).learned is None
+
+
+def test_weights_of_another_network_are_refused_by_their_options(weights):
+    about = {"method": "recursive", "params": {"base": "vtn", "channels": 4}}
+    save_file({"bias": np.zeros(1)}, weights, metadata={"about": json.dumps(about)})
+    with pytest.raises(DataError, match=r"of a network with base = vtn, where ldr-1 has ldr"):
+        order(weights)
+
+
+def test_an_option_that_contradicts_the_weights_is_refused(weights):
+    with pytest.raises(DataError, match=r"of a network with channels = 4, where ldr-1 has 8"):
+        order(weights, "channels=8")
+    assert order(weights, "channels=4").by.params["channels"] == 4
+
+
+def test_two_files_of_one_method_are_refused(weights):
+    asked = Asked(["ldr-1"], [], [str(weights)] * 2, refine=0, like="", device="cpu", seed=0)
+    known = catalogue()
+    with pytest.raises(DataError, match="name one file a method"):
+        orders(asked, resolve(configuration(asked, known["methods"], list(known["datasets"]))))
