@@ -3,7 +3,7 @@
 It sees averages over cubes of four voxels, and moves control points of a cubic B-spline, one for eight voxels of the
 images. At a few coarse grids, the coarsest first, it looks at the pair a few times: at the fixed image, the moving one
 as warped so far, and the force of the demons between them, and each time adds to the control points what a small
-network makes of that. Everything is small until the spline is read at every voxel, the last step. docs/swift.md says
+network makes of that. Everything is small until the spline is read at every voxel, the last step. docs/student.md says
 what each piece costs, and how that led to this network.
 
 Known before: looking again at the warped image (Zhao et al. 2019, doi:10.1109/ICCV.2019.01070), the forces (Thirion

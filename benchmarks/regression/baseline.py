@@ -96,17 +96,15 @@ def read(path: Path, profile: str) -> pd.DataFrame | None:
     known = re.fullmatch(rf"{_MARK}(.*): (\d+) numbers", head)
     if known is None or known[1] != profile:
         whose = f"profile {known[1]}" if known else "no profile"
-        raise BaselineError(f"{path}: is of {whose}, not of {profile}; name another, or accept anew")
+        raise BaselineError(f"{path}: is of {whose}, not of {profile}; delete it, or accept anew")
     if len(frame) != int(known[2]):
         raise BaselineError(
             f"{path}: has {len(frame)} numbers of the {known[2]} that were accepted; take it back whole"
         )
     for row in frame.to_dict("records"):
         if not (math.isfinite(row["value"]) and 0 <= row["tolerance"] < math.inf):
-            where, odd = (
-                ", ".join(str(row[name]) for name in KEY),
-                f"{row['value']} and the tolerance {row['tolerance']}",
-            )
+            where = ", ".join(str(row[name]) for name in KEY)
+            odd = f"{row['value']} and the tolerance {row['tolerance']}"
             raise BaselineError(f"{path}: {where} has the value {odd}; expected finite numbers")
     if (twice := frame.duplicated(KEY)).any():
         raise BaselineError(f"{path}: {', '.join(map(str, frame.loc[twice, KEY].iloc[0]))} occurs twice")

@@ -95,7 +95,7 @@ def _compared(turns: Sequence[tuple[_Ready, Order]], out: Path, work: str, threa
         for doubt in (doubts := [doubt for doubt in doubts if doubt]):
             logger.warning("warning: %s", doubt)
         if each.told:
-            logger.info("%s: %s; docs/weights.md says for what", each.by.method, each.told)
+            logger.info("%s: %s", each.by.method, each.told)
         where = origin_of(ready.rule, ready.grid.as_scan.spacing, each.shrink)
         size = f"{' x '.join(map(str, ready.grid.shape))} voxels, {where}"
         logger.info("%s: registers %s; %d threads", each.by.method, size, threads)

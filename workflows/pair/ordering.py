@@ -185,7 +185,8 @@ def _order(known: Settings, method: str, asked: Asked, weights: Path | None) -> 
         refine=refine,
     )
     across = _across(by, known.module_path(method))
-    told = card.in_words if card else ""
+    page = "; docs/weights.md says for what" if weights == shipped(method) else ""
+    told = f"{card.in_words}{page}" if card else ""
     return Order(by, weights, known.time_limit(method, asked.like), across, learned, kept.seen, told)
 
 
