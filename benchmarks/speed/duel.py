@@ -70,8 +70,10 @@ def run(benchmark: Fixture, subject: Subject, ours: Call, *, others: Sequence[Co
         count = each.threads or subject.threads
         try:
             call = each.make()
-        except ModuleNotFoundError as error:
-            missing.append(Series(each.who, count, each.precision, reason=f"not installed ({one_line(error)})"))
+        except (ImportError, OSError) as error:  # it is absent, or there and broken, such as without a shared library
+            absent = isinstance(error, ModuleNotFoundError)
+            reason = f"{'not installed' if absent else 'cannot be loaded'} ({one_line(error)})"
+            missing.append(Series(each.who, count, each.precision, reason=reason))
             continue
         threads.use(count)
         spent, got = _timed(call)

@@ -104,6 +104,18 @@ class TestDuel:
         assert swift["reason"] == "not installed (No module named 'swift')"
         assert swift["seconds"] == ()
 
+    @pytest.mark.parametrize("fault", [ImportError("libgreedy.so: cannot open"), OSError("libgreedy.so: cannot open")])
+    def test_a_peer_that_is_there_and_broken_leaves_the_others_alone(self, fault):
+        def broken():
+            raise fault
+
+        clock = duel([Contestant(broken, "swift"), Contestant(lambda: lambda: 7, "here")])
+        here, swift = clock.extra_info["others"]
+        assert (len(here["seconds"]), swift["reason"]) == (
+            clock.rounds,
+            "cannot be loaded (libgreedy.so: cannot open)",
+        )
+
     def test_long_calls_are_made_a_few_times(self, monkeypatch):
         monkeypatch.setattr("benchmarks.speed.duel.BUDGET", BUDGET / 1000)
         assert duel([], lambda: time.sleep(BUDGET / 1000), lambda *_: None).rounds == FEWEST

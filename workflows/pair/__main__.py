@@ -30,7 +30,7 @@ from workflows.pair.ordering import Asked, configuration, orders
 from workflows.pair.outputs import check_folder
 from workflows.pair.rule import Rule
 from workflows.running import environment
-from workflows.running.machine import of_system
+from workflows.running.machine import missing_device, of_system
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -70,6 +70,8 @@ def _check(given: argparse.Namespace) -> None:
     if given.window and not given.window[1] > given.window[0]:
         raise DataError("--window: the second number has to be the larger one")
     cores = len(allowed())
+    if why := missing_device(given.device):
+        raise DataError(f"--device: {given.device} cannot be used: {why}")
     if given.refine < 0:
         raise DataError(f"--refine: expected 0 steps or more, got {given.refine}")
     if not 1 <= given.threads <= cores:
@@ -105,6 +107,12 @@ def _truth(given: argparse.Namespace, fixed: Scan, moving: Scan) -> Truth:
     return Truth(labels and read_both(labels, fixed, moving), both)
 
 
+def _folder(text: str) -> Path:
+    if not text.strip():  # a variable of the shell that is not set; the folder at hand is "."
+        raise argparse.ArgumentTypeError("name a folder")
+    return Path(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m workflows.pair", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -114,7 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     add("moving", type=Path, help="the image that is brought onto it")
     add("--method", action="append", default=[], metavar="NAME", help="of the catalogue, or a file: ./my_method.py")
     add("--methods", action="append", default=[], metavar="NAME,...", help="several, to be compared")
-    add("--out", required=True, type=Path, metavar="FOLDER", help="where the results go")
+    add("--out", required=True, type=_folder, metavar="FOLDER", help="where the results go")
     add("--labels", nargs=2, type=Path, metavar=("F", "M"), help="label maps of both images")
     add("--landmarks", nargs=2, type=Path, metavar=("F", "M"), help="corresponding landmarks, three numbers a row")
     add("--landmark-unit", choices=list(UNITS), default="voxels", help="; ".join(f"{k}: {v}" for k, v in UNITS.items()))

@@ -24,7 +24,7 @@ from workflows.pair.fields import Field
 from workflows.pair.grids import Grid, working_grid
 from workflows.pair.judging import Truth, numbers
 from workflows.pair.modalities import difference, warning
-from workflows.pair.outputs import PICTURE, described, made, write_about, write_results
+from workflows.pair.outputs import PICTURE, clear, described, made, write_about, write_results
 from workflows.pair.registering import PAIR, Order, Outcome, prepare, run
 from workflows.pair.remarks import headline, in_words, remarks
 from workflows.pair.rule import Rule, doubt_of, origin_of, seen_by
@@ -91,7 +91,7 @@ def _compared(turns: Sequence[tuple[_Ready, Order]], out: Path, work: str, threa
     for ready, each in turns:
         doubts = [warning(ready.difference, each.by.method, across=each.across)]
         doubts += [doubt_of(each.by.method, ready.rule, each.seen, each.shrink)] if each.shrink else []
-        doubts += [warning_of(each.by.method, each.learned)] if each.learned else []
+        doubts += [warning_of(each.by.method, each.learned, phantom=each.phantom)]
         for doubt in (doubts := [doubt for doubt in doubts if doubt]):
             logger.warning("warning: %s", doubt)
         if each.told:
@@ -99,13 +99,14 @@ def _compared(turns: Sequence[tuple[_Ready, Order]], out: Path, work: str, threa
         where = origin_of(ready.rule, ready.grid.as_scan.spacing, each.shrink)
         size = f"{' x '.join(map(str, ready.grid.shape))} voxels, {where}"
         logger.info("%s: registers %s; %d threads", each.by.method, size, threads)
+        folder = out / each.by.method if len(turns) > 1 else out
         try:
             outcome = run(each, ready.data, Path(work) / each.by.method, threads)
         except DataError as error:  # of its weights; the other methods go on
             failed = failed or f"{each.by.method}: {error}"
             rows.append({"method": each.by.method, "status": "failed"})
+            clear(folder)
             continue
-        folder = out / each.by.method if len(turns) > 1 else out
         found = _written(ready, outcome, folder, doubts)
         rows.append(_row(outcome, found))
         if outcome.status == "ok":
@@ -143,6 +144,7 @@ def _written(ready: _Ready, outcome: Outcome, folder: Path, doubts: Sequence[str
     """Write what a method gave, and what was done; return the numbers."""
     files, found, pair, order = list[Written](), list[Number](), ready.pair, outcome.order
     remarked = list[str]()
+    clear(folder)
     if outcome.displacement is not None:
         field = ready.grid.back(outcome.displacement, pair.fixed)
         files = write_results(folder, field, pair.fixed, pair.moving)

@@ -187,7 +187,7 @@ def _order(known: Settings, method: str, asked: Asked, weights: Path | None) -> 
     across = _across(by, known.module_path(method))
     page = "; docs/weights.md says for what" if weights == shipped(method) else ""
     told = f"{card.in_words}{page}" if card else ""
-    return Order(by, weights, known.time_limit(method, asked.like), across, learned, kept.seen, told)
+    return Order(by, weights, known.time_limit(method, asked.like), across, learned, kept.seen, told, kept.phantom)
 
 
 def _check_network(known: Settings, method: str, kept: Recorded, weights: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import SimpleITK as sitk  # noqa: N813 - the library's usual name
 
-from benchmarks.records import write
+from benchmarks.records import read, write
 from datasets.files import DataError, replacing, sha256, write_displacement
 from datasets.learn2reg_names import displacement_names
 from datasets.own.scans import Scan
@@ -54,6 +54,17 @@ def write_about(folder: Path, about: About) -> None:
     """Write what was done, last, so that its presence means that all files are there."""
     folder.mkdir(parents=True, exist_ok=True)
     write(folder / ABOUT, about)
+
+
+def clear(folder: Path) -> None:
+    """Remove what an earlier registration left in a folder, by its own account: two of them are never mixed up."""
+    try:
+        named = [each.name for each in read(folder / ABOUT, About).files]
+    except (DataError, OSError):  # none, or one of another version: its files are overwritten one by one
+        named = []
+    for name in [ABOUT, *named]:
+        if Path(name).name == name:
+            (folder / name).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

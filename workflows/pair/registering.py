@@ -32,7 +32,8 @@ class Order:
     """A method as it was asked for, the weights of a network, and the seconds that it may take.
 
     ``across`` says whether it can register images of two modalities, ``learned`` what a network has learned from,
-    ``seen`` the grid of these images, as the weights record it, and ``told`` what their card says, where they have one.
+    ``seen`` the grid of these images and ``phantom`` whether they were drawn, as the weights record it, and ``told``
+    what their card says, where they have one.
     """
 
     by: MethodSpec
@@ -42,6 +43,7 @@ class Order:
     learned: Learned | None = None
     seen: Seen | None = None
     told: str = ""
+    phantom: bool = False
 
     @property
     def shrink(self) -> int | None:

@@ -59,6 +59,11 @@ class Rule:
         return replace(self, known=known, axes=network.axes or self.axes)
 
 
+def are_axes(letters: str) -> bool:
+    """Return whether three letters name the directions of a grid's axes, such as LPS."""
+    return len(letters) == 3 and all(len(set(letters) & set(pair)) == 1 for pair in ("LR", "AP", "IS"))
+
+
 def seen_by(shrink: int | None, spacing: Size) -> Size | None:
     """Return the voxel size as a network sees it that takes ``shrink`` voxels as one; None for no network."""
     return None if shrink is None else (spacing[0] * shrink, spacing[1] * shrink, spacing[2] * shrink)

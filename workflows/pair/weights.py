@@ -12,7 +12,7 @@ import msgspec
 from benchmarks.provenance import is_own, placeless
 from benchmarks.records import Learned, TrainingOutcome, read
 from datasets.files import DataError, one_line, sha256
-from workflows.pair.rule import Seen
+from workflows.pair.rule import Seen, are_axes
 from workflows.planning.layout import TrainingFolder
 
 ABOUT = "about"  # the key of a checkpoint's metadata
@@ -23,18 +23,26 @@ ABOVE = 4  # folders above the weights in which the outcome of their training ma
 class Recorded:
     """What weights say of themselves: the network's options, ``shrink`` in training, the images they learned from.
 
-    None stands for what they do not say.
+    None stands for what they do not say, as does a false ``phantom``: whether these images were drawn.
     """
 
     params: Mapping[str, object] = field(default_factory=dict[str, object])
     shrink: int | None = None
     seen: Seen | None = None
+    phantom: bool = False
 
 
 @dataclass(frozen=True)
 class _Grid:
     spacing: tuple[float, float, float]
     orientation: str = ""
+    phantom: bool = False
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether there are such voxels and such axes; anyone may write anything into a file."""
+        sizes = all(math.isfinite(size) and size > 0 for size in self.spacing)
+        return sizes and (not self.orientation or are_axes(self.orientation))
 
 
 @dataclass(frozen=True)
@@ -64,9 +72,8 @@ def recorded(weights: Path, module: str) -> Recorded:
     if trained_by and trained_by not in (Path(module).stem, module.removeprefix("methods.")):
         raise DataError(f"--weights: {weights}: of {trained_by}, while the method is of {placeless(module)}")
     shrink, grid = about.run.params.shrink, about.run.grid
-    sound = grid is not None and all(math.isfinite(size) and size > 0 for size in grid.spacing)
-    seen = Seen(grid.spacing, grid.orientation, shrink or 1) if grid is not None and sound else None
-    return Recorded(about.params, shrink, seen)
+    seen = Seen(grid.spacing, grid.orientation, shrink or 1) if grid and grid.is_sound else None
+    return Recorded(about.params, shrink, seen, phantom=bool(grid and grid.phantom))
 
 
 def _metadata(weights: Path) -> _About:
@@ -101,8 +108,14 @@ def learned_by(weights: Path) -> Learned | None:
     return None
 
 
-def warning_of(method: str, learned: Learned) -> str:
-    """Return a warning for weights that know nothing of real images; empty for others."""
+def warning_of(method: str, learned: Learned | None, *, phantom: bool = False) -> str:
+    """Return a warning for weights that know nothing of real images; empty for others.
+
+    Where no outcome of a training lies beside them, ``phantom`` is what they record themselves.
+    """
+    if learned is None:
+        alone = f"the weights of {method} have learned from phantoms: they know nothing of real images"
+        return alone if phantom else ""
     if not learned.phantom:
         return ""
     at = f", at a {learned.shrink}th of the resolution along each axis" if learned.shrink > 2 else ""

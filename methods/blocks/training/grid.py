@@ -1,4 +1,4 @@
-"""The grid of the images that a network learns from: what scale and which axes it knows, kept with its weights."""
+"""The images that a network learns from: what scale and which axes it knows, and whether they were drawn."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ def training_grid(data: Dataset) -> dict[str, object] | None:
     """Return the voxel size in mm and the axes of the training images; None where nobody knows their millimetres.
 
     ``spacing`` has three numbers, the medians where images differ, ``orientation`` three letters such as LPS (empty
-    where it is unknown).
+    where it is unknown), ``phantom`` whether the images were drawn. Weights keep it, wherever they are copied.
     """
     sizes = list(_sizes(data))
     if not sizes:
         return None
     spacing = [round(float(size), 6) for size in np.median(sizes, axis=0)]
-    return {"spacing": spacing, "orientation": "".join(data.description.orientation)}
+    about = data.description
+    return {"spacing": spacing, "orientation": "".join(about.orientation), "phantom": about.phantom}
 
 
 def _sizes(data: Dataset) -> Iterator[tuple[float, ...]]:

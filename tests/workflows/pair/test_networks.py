@@ -63,12 +63,24 @@ def test_a_size_that_nobody_knows_is_not_recorded(tmp_path):
 
 def test_of_scans_with_sizes_of_their_own_the_median_is_recorded(tmp_path):
     sizes = {"a": (1.0, 2.0, 4.0), "b": (3.0, 2.0, 5.0)}
-    assert training_grid(prepare(tmp_path / "own", spacings=sizes)) == {"spacing": [2.0, 2.0, 4.5], "orientation": ""}
+    found = training_grid(prepare(tmp_path / "own", spacings=sizes))
+    assert found == {"spacing": [2.0, 2.0, 4.5], "orientation": "", "phantom": False}
     of_pairs = {"c__d": (9.0, 9.0, 9.0)}  # then the images themselves say theirs
     assert training_grid(prepare(tmp_path / "pairs", spacings=of_pairs))["spacing"] == list(SPACING)
 
 
-@pytest.mark.parametrize("text", ['{"run": {"grid": {"spacing": [1, 2]}}}', '{"run": {"grid": null}}', "[]", "{}"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"run": {"grid": {"spacing": [1, 2]}}}',
+        '{"run": {"grid": {"spacing": [1, 2, 3], "orientation": "XYZ"}}}',
+        '{"run": {"grid": {"spacing": [1, 2, 3], "orientation": "LRS"}}}',
+        '{"run": {"grid": {"spacing": [1, 2, -3], "orientation": "LPS"}}}',
+        '{"run": {"grid": null}}',
+        "[]",
+        "{}",
+    ],
+)
 def test_weights_that_record_no_grid_are_of_none(text, tmp_path):
     path = tmp_path / "weights.safetensors"
     save_file({"bias": np.zeros(1)}, path, metadata={"about": text})

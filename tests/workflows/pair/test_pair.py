@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 from scipy import ndimage
 
 from tests.datasets.own.made import SHIFT, interior, labelled, scene, write
-from tests.workflows.own.files import copied
+from tests.workflows.own.files import changed, copied
 from workflows.pair.__main__ import main
 from workflows.pair.outputs import displacement_names
 
@@ -243,3 +243,29 @@ def test_a_method_that_fails_is_told_and_the_next_one_runs(inputs, tmp_path):
     assert pd.read_csv(tmp_path / "out" / "methods.csv").status.tolist() == ["failed", "ok"]
     assert not (tmp_path / "out" / "ldr-1").exists()
     assert (tmp_path / "out" / "identity" / "registration.json").exists()
+
+
+def test_what_an_earlier_method_left_does_not_stay_beside_a_failure(inputs, tmp_path):
+    pair, out = [str(inputs / "fixed.nrrd"), str(inputs / "moving.nii.gz")], tmp_path / "out"
+    main([*pair, "--method", "identity", "--threads", "1", "--out", str(out)])
+    (out / "notes.txt").write_text("mine")
+    failing = copied(tmp_path).with_name("my_method.py")
+    changed(failing, ("        spectrum = ", "        raise ValueError('never')\n        spectrum = "))
+    with pytest.raises(SystemExit, match=r"my-method: failed"):
+        main([*pair, "--method", str(failing), "--threads", "1", "--out", str(out)])
+    assert {path.name for path in out.iterdir()} == {"notes.txt", "registration.json", "methods.csv"}
+    assert json.loads((out / "registration.json").read_text())["status"] == "failed"
+
+
+def test_a_device_that_is_not_there_is_told_before_any_work(inputs, tmp_path, monkeypatch):
+    monkeypatch.setattr("workflows.pair.__main__.missing_device", lambda device: f"no {device} here")
+    pair = [str(inputs / "fixed.nrrd"), str(inputs / "moving.nii.gz")]
+    with pytest.raises(SystemExit, match=r"^error: --device: cuda cannot be used: no cuda here$"):
+        main([*pair, *QUICK, "--device", "cuda", "--out", str(tmp_path / "out")])
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_empty_folder_name_is_refused(inputs, capsys):
+    with pytest.raises(SystemExit):
+        main([str(inputs / "fixed.nrrd"), str(inputs / "moving.nii.gz"), *QUICK, "--out", ""])
+    assert "--out: name a folder" in capsys.readouterr().err

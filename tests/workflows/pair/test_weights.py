@@ -50,6 +50,17 @@ def test_weights_that_know_phantoms_alone_are_told_of(weights):
     assert warning_of("ldr-1", real) == ""
 
 
+@pytest.mark.parametrize("drawn", [True, False])
+def test_weights_copied_away_still_say_that_they_know_phantoms(drawn, tmp_path):
+    path = tmp_path / "copied.safetensors"
+    grid = {"spacing": [2, 2, 2], "orientation": "LPS", "phantom": drawn}
+    about = {"method": "recursive", "params": {"base": "ldr", "channels": 4}, "run": {"grid": grid}}
+    save_file({"bias": np.zeros(1)}, path, metadata={"about": json.dumps(about)})
+    made = order(path)
+    assert made.learned is None
+    assert ("know nothing of real images" in warning_of("ldr-1", made.learned, phantom=made.phantom)) is drawn
+
+
 def test_nothing_is_known_of_weights_that_lie_elsewhere_or_were_changed(weights, tmp_path):
     copy = shutil.copy(weights, tmp_path / "copy.safetensors")
     assert learned_by(tmp_path / "copy.safetensors") is None
