@@ -30,6 +30,7 @@ REAL = {  # data sets of real anatomy, and what is said of each
     "totalsegmentator": ("dice", "tre"),
 }
 UNTRAINED = ("parameters", "seconds")  # kinds of claims that no training changes
+STUDENT = "student against RCN-3"  # the benchmark of `swift`
 TIMED = ("rcn-1", "rcn-3", "ldr-1", "ldr-3", "ldr-1-text", "ldr-3-text")
 
 
@@ -64,9 +65,12 @@ def _counts(found: Evidence) -> str:
     return ", ".join("—" if count is None else str(count) for count in counts)
 
 
-def blocks(loaded: Loaded, found: Answer) -> Mapping[str, str]:
-    """Return the text of every block of README by its name, given the answer of the run."""
-    whole = {"answer": " ".join(found.sentences), "verdicts": verdicts(found.papers)}
+def blocks(loaded: Loaded, found: Answer, medians: pd.DataFrame) -> Mapping[str, str]:
+    """Return the text of every block of README by its name, given the answer of the run.
+
+    ``medians`` are those of several runs of the benchmarks (`benchmarks.speed.together`).
+    """
+    whole = {"answer": " ".join(found.sentences), "verdicts": verdicts(found.papers), "student": student(medians)}
     return whole | {name: made(loaded.run) for name, made in BLOCKS.items()}
 
 
@@ -141,6 +145,22 @@ def speed(run: Run) -> str:
         return "Not timed."
     titles = ["128 x 128 x 128, full width", "seconds (median)", "calls", "with other work beside", "threads", "on"]
     return _table(titles, lines)
+
+
+def student(medians: pd.DataFrame) -> str:
+    """Return how many times as fast as RCN with three cascades the network is that keeps the promise, as a table."""
+    rows = medians[(medians.name == STUDENT) & (medians.precision == "float32")]
+    lines = [
+        [
+            f"{int(row.threads)}",
+            f"{1000 * row.ours_s:.0f} ms",
+            row.peer,
+            f"{1000 * row.peer_s:.0f} ms",
+            f"{row.ratio:.1f} ({row.ratio_low:.1f} to {row.ratio_high:.1f})",
+        ]
+        for row in rows.itertuples()
+    ]
+    return _table(["threads", "swift", "beside", "takes", "times as fast (of three runs)"], lines)
 
 
 def verdicts(papers: Sequence[PaperAnswer]) -> str:

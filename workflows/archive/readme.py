@@ -3,10 +3,10 @@
     python -m workflows.archive.readme                              write them again
     python -m workflows.archive.readme results/mini/archive.zip     keep this archive, then write them from it
 
-README.md is written from an archive of the default profile (mini), docs/anatomies.md from one of the open profile,
-docs/findings.md from one of the study, docs/weights.md from one of the profile that makes weights. A block lies between
-two comments, `<!-- from the archive: NAME -->` and `<!-- end -->`; what is between them is replaced. Pictures are those
-of the report.
+README.md is written from an archive of the default profile (mini) and the medians of `make bench`, docs/anatomies.md
+from one of the open profile, docs/findings.md from one of the study, docs/weights.md from one of the profile that makes
+weights. Blocks lie between two comments, `<!-- from the archive: NAME -->` and `<!-- end -->`; what is between them is
+replaced. Pictures are those of the report.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+
+import pandas as pd
 
 from datasets.files import DataError, replacing
 from reports.answer.content import Answer
@@ -33,6 +35,7 @@ from workflows.configuration.sources import ROOT
 
 MEASURED = ROOT / "reports" / "measured"
 KEPT, OPEN, STUDY, WEIGHTS = (MEASURED / profile / NAME for profile in ("mini", "open", "study", "weights"))
+MEDIANS = MEASURED / "bench" / "medians.csv"
 README, PICTURES = ROOT / "README.md", ROOT / "docs"
 PAGES: Mapping[Path, tuple[Path, Callable[[Loaded], Mapping[str, str]]]] = {  # pages of text alone
     OPEN: (PICTURES / "anatomies.md", anatomies),
@@ -83,7 +86,7 @@ def draw(loaded: Loaded, found: Answer, folder: Path) -> list[Path]:
 def write_readme(loaded: Loaded) -> None:
     """Write README.md and its pictures from an archive of the default profile."""
     found = answered(loaded)
-    text = filled(README.read_text(encoding="utf-8"), blocks(loaded, found))
+    text = filled(README.read_text(encoding="utf-8"), blocks(loaded, found, pd.read_csv(MEDIANS)))
     with tempfile.TemporaryDirectory() as folder:
         for path in draw(loaded, found, Path(folder)):
             shutil.copyfile(path, PICTURES / path.name)
