@@ -97,12 +97,15 @@ def _shared_subjects(about: Description) -> Iterator[Problem]:
     splits = {"training": [*about.training.cases, *cases_of(about.training.list)]}
     splits |= {"validation": cases_of(about.validation), "test": cases_of(about.test)}
     subjects = {
-        split: {about.subjects.get(case, case) for case in cases if case != about.atlas}
+        split: {
+            _folded(name): name for case in cases if case != about.atlas for name in [about.subjects.get(case, case)]
+        }
         for split, cases in splits.items()
     }
     for one, other in combinations(subjects, 2):
-        for subject in sorted(subjects[one] & subjects[other]):
-            yield Problem(f"subject {subject}", f"in both {one} and {other}; take it out of one of them")
+        for key in sorted(subjects[one].keys() & subjects[other].keys()):
+            names = " and ".join(dict.fromkeys([subjects[one][key], subjects[other][key]]))  # Bob and bob are one
+            yield Problem(f"subject {names}", f"in both {one} and {other}; take it out of one of them")
 
 
 class _Contents:

@@ -74,7 +74,9 @@ def examine(params: Params) -> Examined:
     _check_labels(found)
     _read_landmarks(found, params)
     _name_labels(found, params)
+    _check_common_labels(found)
     _check_training(found)
+    _check_copies(found)
     _note_shapes(found)
     _note_scales(found)
     earlier = bool(listing.problems)  # what could not be read leaves splits empty, and that is no problem of its own
@@ -214,6 +216,40 @@ def _name_labels(found: Examined, params: Params) -> None:
         elif tested and not unread and value not in held:
             found.listing.fault("evaluate", f"no label map of a test pair holds {label!r}; take it out")
     found.evaluated = tuple(value for value in values if value is not None)
+
+
+def _check_common_labels(found: Examined) -> None:
+    """Keep judged pairs that no label could judge: their maps have none in common that counts."""
+    count, items = set(found.evaluated), found.listing.items
+    for row in found.usable(found.listing.judged):
+        held = [found.seen[case].labels for case in row.cases if items[case].labels is not None]
+        if len(held) < 2 or _unread(found, row.split):
+            continue
+        common = held[0] & held[1]
+        if not (common & count if count else common):
+            maps = ", ".join(f"{case} has {_listed(labels)}" for case, labels in zip(row.cases, held, strict=True))
+            what = f"no label{' that counts' if count else ''} is in both label maps: {maps}"
+            found.listing.fault(row.where, f"{what}; give a structure one number in both, or take their labels out")
+
+
+def _listed(labels: frozenset[int]) -> str:
+    first = ", ".join(map(str, sorted(labels)[:8])) or "none"
+    return f"{first} and {len(labels) - 8} more" if len(labels) > 8 else first
+
+
+def _check_copies(found: Examined) -> None:
+    """Keep scans that are met again, voxel by voxel, under another name in another split: they are of one subject."""
+    first = dict[str, tuple[str, Split]]()
+    used: list[tuple[str, Split]] = [(case, row.split) for row in found.listing.rows for case in row.cases]
+    used += [(case, "training") for case in found.listing.training]
+    for case, split in used:
+        if case not in found.seen:
+            continue
+        other, where = first.setdefault(found.seen[case].digest, (case, split))
+        items = found.listing.items
+        if where != split and other != case and (items[case].subject or case) != (items[other].subject or other):
+            what = f"the same scan as {items[other].image.name}, voxel by voxel: one is for {split}, one for {where}"
+            found.listing.fault(str(items[case].image), f"{what}; take it out of one of them")
 
 
 def _unread(found: Examined, split: Split) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +20,16 @@ from datasets.progress import progress
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """A scan that was read: how it lies, its intensities from least to most, and the labels that its map holds."""
+    """A scan that was read: how it lies, its intensities from least to most, and the labels that its map holds.
+
+    ``digest`` is that of its voxels: two scans with one are the same, whatever their files are called.
+    """
 
     place: Placement
     low: float
     high: float
     labels: frozenset[int] = frozenset()
+    digest: str = ""
 
 
 def look(listing: Listing, window: tuple[float, float] | None) -> dict[str, Seen]:
@@ -49,7 +54,8 @@ def _seen(listing: Listing, item: Item, scan: Scan) -> Seen:
     labels = _held(listing, item.labels, scan)
     if item.mask is not None and _held(listing, item.mask, scan) == frozenset({0}):
         listing.fault(str(item.mask), "the mask is empty; leave it out, or correct it")
-    return Seen(scan.placement, float(values.min()), float(values.max()), labels - {0})
+    digest = hashlib.sha256(np.ascontiguousarray(values).data).hexdigest()
+    return Seen(scan.placement, float(values.min()), float(values.max()), labels - {0}, digest)
 
 
 def _held(listing: Listing, path: Path | None, scan: Scan) -> frozenset[int]:

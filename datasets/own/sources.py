@@ -50,7 +50,9 @@ def _table_in(folder: Path) -> Path:
         raise DataError(
             f"{folder}: {', '.join(path.name for path in found)} all name pairs; say which is meant by `folder`"
         )
+    others = [path.name for path in sorted(folder.iterdir()) if path.suffix.lower() in (".csv", ".tsv", ".json")]
+    here = f" ({', '.join(others[:4])} begins otherwise)" if others else ""
     raise DataError(
         f"{folder}: neither a *_dataset.json (Learn2Reg) nor a CSV whose first line names the columns fixed and "
-        "moving; docs/own-data.md shows both"
+        f"moving, in UTF-8{here}; docs/own-data.md shows both"
     )

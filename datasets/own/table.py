@@ -78,7 +78,7 @@ def _lines(path: Path, listing: Listing) -> Iterator[Line]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 text; save it as UTF-8") from error
+        raise DataError(f"{path}: not UTF-8 text; a table is a CSV, in UTF-8") from error
     head = text.split("\n", 1)[0]
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=head.count))
     columns = [cell.strip().lower() for cell in next(rows, list[str]())]
@@ -87,7 +87,12 @@ def _lines(path: Path, listing: Listing) -> Iterator[Line]:
         if not any(cell.strip() for cell in cells):
             continue
         if len(cells) != len(columns):
-            what = f"{len(cells)} cells for {len(columns)} columns; put names with commas into quotes"
+            what = f"{len(cells)} cells for {len(columns)} columns"
+            what += (
+                "; put names with commas into quotes"
+                if len(cells) > len(columns)
+                else "; a cell that is left empty keeps its comma"
+            )
             listing.fault(f"{path}, line {rows.line_num}", what)
             continue
         yield Line(rows.line_num, {key: cell.strip() for key, cell in zip(columns, cells, strict=True)})
@@ -119,6 +124,9 @@ def _add(listing: Listing, line: Line, names: Mapping[str, str]) -> None:
         listing.fault(where, "names no fixed image; name one")
         return
     sides = [side for side in SIDES if line.get(side)]
+    whose = [side for side in sides if line.get(f"{side}_subject") or line.get("subject")]
+    if len(whose) == 1 and len(sides) == 2:
+        listing.fault(where, f"{whose[0]}_subject alone; name that of both images, or their subject")
     if len(sides) == 1 and split != "training":
         listing.fault(where, f"names no moving image, and a {split} row is a pair; name both")
         return

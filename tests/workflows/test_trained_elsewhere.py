@@ -53,11 +53,13 @@ def made(tmp_path_factory):
         prepare(spec)
         main(["list", str(path)])
         shutil.rmtree(folder / spec.folder / "truth")  # there it is not needed
-        code = f"import sys; sys.modules.update(dict.fromkeys({ABSENT.split()!r})); from workflows.training."
-        code += "__main__ import main; main(sys.argv[1:])"
+        for name in ABSENT.split():
+            (folder / f"absent/{name}").mkdir(parents=True)
+            (folder / f"absent/{name}/__init__.py").write_text("raise ModuleNotFoundError(__name__)\n")
         listed = str(plan.layout.results / "trainings.json")
-        command = [sys.executable, "-c", code, listed, "--device", "cpu", "--at-once", "2"]
-        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+        command = [sys.executable, "-m", "workflows.training", listed, "--device", "cpu", "--at-once", "2"]
+        search = os.pathsep.join([str(folder / "absent"), str(ROOT)])
+        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": search})
     assert done.returncode == 0, done.stderr
     return folder, done.stdout
 
@@ -179,6 +181,14 @@ def test_what_cannot_be_done_is_one_line(arguments, words):
         make(arguments)
 
 
+@pytest.mark.parametrize("text", ["", "{}", "not json", '[{"run": 3}]'])
+def test_another_file_than_the_list_is_not_to_be_deleted(text, tmp_path):
+    path = tmp_path / "image.nii.gz"
+    path.write_text(text)
+    with pytest.raises(SystemExit, match=r"image\.nii\.gz: is no list of trainings; name the trainings\.json that"):
+        make([str(path), "--device", "cpu"])
+
+
 def test_a_profile_that_is_not_there_is_one_line():
     with pytest.raises(SystemExit, match="there is no such file"):
         main(["list", "nowhere.yaml"])
@@ -187,8 +197,17 @@ def test_a_profile_that_is_not_there_is_one_line():
 def test_data_that_are_not_prepared_are_said(tmp_path, monkeypatch):
     path = profile(tmp_path)
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit, match=r"dataset\.json"):
+    with pytest.raises(SystemExit, match=r"not prepared yet; first run: snakemake --cores all data --configfile"):
         main(["list", str(path)])
+
+
+def test_trainings_that_did_not_come_back_are_said(tmp_path, monkeypatch, capsys):
+    path = profile(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    main(["adopt", str(path)])
+    first, last = capsys.readouterr().out.splitlines()
+    assert first.startswith("6 trainings are not here, the first is results/away/models/phantom-liver/rcn-3/seed0")
+    assert last.startswith("0 trainings taken")
 
 
 def test_a_note_tells_what_differs():

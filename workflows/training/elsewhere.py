@@ -60,7 +60,10 @@ def listed(configfile: Path, stage: int | None) -> list[str]:
     plan = plan.up_to(stage) if stage else plan
     needed = [spec for _, spec in _lacking(plan)]
     for folder in dict.fromkeys(spec.data for spec in needed):
-        open_dataset(folder)  # prepared before, here
+        if not (folder / DATASET_JSON).exists():
+            prepare = f"snakemake --cores all data --configfile {configfile}"
+            raise DataError(f"{folder}: its data are not prepared yet; first run: {prepare}")
+        open_dataset(folder)
     path = plan.layout.results / LIST
     write(path, needed)
     parts = [f"{spec.data}/{{{DATASET_JSON},{IMAGES},{MASKS}}}" for spec in needed]
@@ -78,9 +81,10 @@ def adopted(configfile: Path) -> list[str]:
     A training is this run's own where its note says so of all that counts: code, data, options, seed and teacher.
     Libraries and device are those of the other machine, and stand in its outcome.
     """
-    plan, lines, taken = _plan(configfile), list[str](), 0
+    plan, lines, taken, absent = _plan(configfile), list[str](), 0, list[Path]()
     for outcome, spec in _lacking(plan):
         if not outcome.exists():
+            absent.append(outcome)
             continue
         folder = TrainingFolder(spec.folder)
         if why := noted(folder).difference(Note.of(spec)) or _lost(outcome):
@@ -89,6 +93,8 @@ def adopted(configfile: Path) -> list[str]:
         with marking(spec):
             os.utime(outcome)  # later than data, code and its teacher's, as Snakemake wants it
         taken += 1
+    if absent:
+        lines.append(f"{len(absent)} trainings are not here, the first is {absent[0]}; the run makes them")
     return [*lines, f"{taken} trainings taken; a run of this profile goes on with them"]
 
 
