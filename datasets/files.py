@@ -223,7 +223,7 @@ def parse_points(text: str, where: str, *, separator: str | None = None) -> Arra
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
-        fault = f"{where}, line {number}: expected three numbers, got {line[:80]!r}"
+        fault = f"{where}, line {number}: expected three numbers, got {line[:80]!r}; a row has x, y, z alone, no header"
         try:
             rows.append([float(value) for value in line.split(separator)])
         except ValueError as error:

@@ -30,6 +30,14 @@ def identity_grid(shape: Sequence[int], dtype: np.typing.DTypeLike = np.float32)
     return np.stack(np.meshgrid(*(np.arange(n, dtype=dtype) for n in shape), indexing="ij"))
 
 
+def out_of_reach(displacement: Array, shape: Sequence[int]) -> str:
+    """Return in words that a displacement in voxels leads far beyond its volume; "" for one that does not."""
+    largest = float(np.abs(displacement).max(initial=0))
+    return (
+        f"displacement of {largest:.4g} voxels in a volume of shape {tuple(shape)}" if largest > 2 * max(shape) else ""
+    )
+
+
 def check_displacement(displacement: ArrayLike, shape: Sequence[int], *, where: str = "displacement") -> Array:
     """Return ``displacement`` as a finite float32 ``(3, *shape)`` array, or raise ``ValueError`` saying why not."""
     array = np.asarray(displacement)

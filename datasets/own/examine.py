@@ -239,9 +239,9 @@ def _listed(labels: frozenset[int]) -> str:
 
 def _check_copies(found: Examined) -> None:
     """Keep scans that are met again, voxel by voxel, under another name in another split: they are of one subject."""
-    first = dict[str, tuple[str, Split]]()
-    used: list[tuple[str, Split]] = [(case, row.split) for row in found.listing.rows for case in row.cases]
-    used += [(case, "training") for case in found.listing.training]
+    first: dict[str, tuple[str, Split]] = {}
+    rows = [*found.listing.rows, *(Row(case, case, "training", "") for case in found.listing.training)]
+    used: list[tuple[str, Split]] = [(case, row.split) for row in rows for case in row.cases]
     for case, split in used:
         if case not in found.seen:
             continue

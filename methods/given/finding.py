@@ -15,7 +15,7 @@ import numpy as np
 
 from datasets.case import Dataset, Pair
 from datasets.files import DataError
-from datasets.geometry import Array, sample
+from datasets.geometry import Array, out_of_reach, sample
 from datasets.placement import Placement
 from methods.given.conventions import HALF, Asked, Convention, arranged, candidates
 from methods.given.names import Files
@@ -87,13 +87,17 @@ def find_convention(data: Dataset, files: Mapping[Pair, Files], asked: Asked) ->
     Raises:
         DataError: a field cannot be read, no convention fits, or two do; the message has the best figures.
     """
-    looks = [look(data, pair, files[pair]) for pair in _some(list(files))]
+    some = _some(list(files))
+    looks = [look(data, pair, files[pair]) for pair in some]
     choices = _choices(looks, asked, next(iter(files.values())).where)
     before = np.array([each.likeness(None) for each in looks])
     tried = sorted((_figure(looks, each, before) for each in choices), key=lambda each: -each.gain)
     others = [each for each in tried[1:] if not _equal(looks, tried[0].convention, each.convention)]
     # Of conventions that mean the same the most usual one is named.
     best = replace(tried[0], convention=next(each for each in choices if _equal(looks, tried[0].convention, each)))
+    for pair, each in zip(some, looks, strict=True):
+        if far := out_of_reach(each.displacement(best.convention), each.fixed.shape):
+            raise DataError(f"{files[pair].where}: {far} under [{best.convention}]; correct the field, or its unit")
     whole = f"mutual information in {len(looks)} of {len(files)} pairs: {before.mean():.4f} before, {best}"
     if not others:
         doubt = "" if best.gain > 0 else "; the images become no more alike, is it right?"

@@ -149,16 +149,16 @@ def speed(run: Run) -> str:
 
 def student(medians: pd.DataFrame) -> str:
     """Return how many times as fast as RCN with three cascades the network is that keeps the promise, as a table."""
-    rows = medians[(medians.name == STUDENT) & (medians.precision == "float32")]
+    rows = medians[(medians.name == STUDENT) & (medians.precision == "float32")].to_dict("records")
     lines = [
         [
-            f"{int(row.threads)}",
-            f"{1000 * row.ours_s:.0f} ms",
-            row.peer,
-            f"{1000 * row.peer_s:.0f} ms",
-            f"{row.ratio:.1f} ({row.ratio_low:.1f} to {row.ratio_high:.1f})",
+            f"{row['threads']}",
+            f"{1000 * row['ours_s']:.0f} ms",
+            row["peer"],
+            f"{1000 * row['peer_s']:.0f} ms",
+            f"{row['ratio']:.1f} ({row['ratio_low']:.1f} to {row['ratio_high']:.1f})",
         ]
-        for row in rows.itertuples()
+        for row in rows
     ]
     return _table(["threads", "swift", "beside", "takes", "times as fast (of three runs)"], lines)
 

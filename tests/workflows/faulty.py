@@ -178,6 +178,7 @@ FAULTS = {
     "hang": lambda zero, fixed: time.sleep(600),
     "segfault": lambda zero, fixed: os.kill(os.getpid(), signal.SIGSEGV),
     "exit": lambda zero, fixed: os._exit(3),
+    "leave": lambda zero, fixed: sys.exit(0),
     "killed": lambda zero, fixed: os.kill(os.getpid(), signal.SIGKILL),
     "memory": lambda zero, fixed: np.zeros((1 << 50,), dtype=np.float32),
     "nan": lambda zero, fixed: zero * np.nan,

@@ -24,6 +24,7 @@ FAULTS = {
     "mutate": ("failed", "read-only"),
     "segfault": ("failed", "SIGSEGV"),
     "exit": ("failed", "exit status 3"),
+    "leave": ("failed", "register: SystemExit: 0"),
     "killed": ("oom", "SIGKILL"),
     "memory": ("oom", "allocate"),
     "tensor": ("oom", str(4 << 50)),

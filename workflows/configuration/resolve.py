@@ -45,6 +45,12 @@ def resolve(config: Mapping[str, object], configfiles: Iterable[Path] = ()) -> S
 
 def _resolved(config: Mapping[str, object], read: Mapping[Path, Mapping[str, object]]) -> Settings:
     check_values(config)
+    if read and "profile" not in config:
+        path = next(iter(read))
+        raise SettingsError(
+            f"configuration: {path} names no profile, and its results would take the place of the default profile's; "
+            "write a line `profile: NAME`, which names their folder below results"
+        )
     files = [("catalogue", catalogue())]
     config = placed(config, read, files[0][1])
     if "profile" not in config:

@@ -49,6 +49,7 @@ def shown(value: Any) -> str:
 def number_hint(value: Any) -> str:
     """Return a hint where YAML has read a number as text, as it does with 1e-3."""
     try:
-        return f" (YAML reads {value} as text: write {float(value)!r})" if isinstance(value, str) else ""
+        number = float(value) if isinstance(value, str) else math.nan
     except ValueError:
         return ""
+    return f" (YAML reads {value} as text: write {number!r})" if math.isfinite(number) else ""

@@ -72,6 +72,8 @@ def _check(given: argparse.Namespace) -> None:
     cores = len(allowed())
     if why := missing_device(given.device):
         raise DataError(f"--device: {given.device} cannot be used: {why}")
+    if given.seed < 0:
+        raise DataError(f"--seed: expected 0 or more, got {given.seed}")
     if given.refine < 0:
         raise DataError(f"--refine: expected 0 steps or more, got {given.refine}")
     if not 1 <= given.threads <= cores:

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.clock.stopwatch import measure, resident_memory
+from benchmarks.provenance import is_own
 from benchmarks.records import UNAVAILABLE, decode, encode
 from datasets import geometry
 from datasets.case import Pair, check_same_grid, open_dataset
@@ -64,10 +65,11 @@ def main() -> None:
                 load_cpu=time.process_time(),
                 cost=_cost(message),
             )
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             traceback.print_exc()
             status = MACHINE if isinstance(error, DataError) else _status(error, "load")  # weights that cannot be used
-            replies.write(encode(Greeting(status=status, reason=_reason(error, "load"))) + b"\n")
+            reason = _reason(error, "load", message.by.module)
+            replies.write(encode(Greeting(status=status, reason=reason)) + b"\n")
             return
         replies.write(encode(ready) + b"\n")
         for line in requests:
@@ -96,6 +98,8 @@ def _load(message: Start) -> Loaded:
     wants_data = message.data and "data" in inspect.signature(module.load).parameters
     data = {"data": open_dataset(message.data)} if message.data and wants_data else {}
     register = module.load(params, device=by.device, seed=by.seed, checkpoint=message.checkpoint, **data)
+    if not callable(register):
+        raise TypeError(f"load returned {type(register).__name__}, expected the function that registers")
     needs, clocked = tuple(getattr(module, "NEEDS", ())), getattr(module, "CLOCKED", True)
     return Loaded(register, _refinement(by), needs, clocked, message, resident_memory())
 
@@ -135,10 +139,11 @@ def _answer(method: Loaded, request: Request) -> Reply:
             displacement = _laid_out(method.register(fixed.array, moving.array, fixed.spacing, **extras))
             displacement, took = _refined(method, fixed, moving, displacement)
         checked = _check(displacement, fixed.array.shape)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if not isinstance(error, InvalidOutputError):
             traceback.print_exc()
-        return Reply(status=_status(error, "register"), reason=_reason(error, "register"))
+        reason = _reason(error, "register", method.message.by.module)
+        return Reply(status=_status(error, "register"), reason=reason)
     try:
         if request.out:
             write_displacement(request.out, checked, fixed.affine)
@@ -194,8 +199,8 @@ def _check(displacement: Any, shape: tuple[int, ...]) -> np.ndarray:
         checked = geometry.check_displacement(displacement, shape)
     except (ValueError, TypeError) as error:
         raise InvalidOutputError(str(error)) from error
-    if (largest := float(np.abs(checked).max())) > 2 * max(shape):
-        raise InvalidOutputError(f"displacement of {largest:.4g} voxels in a volume of shape {shape}")
+    if far := geometry.out_of_reach(checked, shape):
+        raise InvalidOutputError(far)
     return checked
 
 
@@ -221,7 +226,7 @@ def _own_surroundings(room: int) -> Iterator[None]:
             os.environ.update(environment)
 
 
-def _status(error: Exception, step: str) -> str:
+def _status(error: BaseException, step: str) -> str:
     causes_only = step == "register"
     if machine.is_machine(error, causes_only=causes_only):
         return MACHINE
@@ -232,10 +237,16 @@ def _status(error: Exception, step: str) -> str:
     return "invalid_output" if isinstance(error, InvalidOutputError) else "failed"
 
 
-def _reason(error: Exception, step: str) -> str:
+def _reason(error: BaseException, step: str, module: str) -> str:
+    """Return why a method failed; of one in a file of the user's own with the line that it came to."""
     text = one_line(error)  # whole where it is in our own words, which may name many files
-    own = isinstance(error, (DataError, InvalidOutputError))
-    return text if own else f"{step}: {type(error).__name__}: {text[:500]}"
+    if isinstance(error, (DataError, InvalidOutputError)):
+        return text
+    lines = [
+        each.lineno for each in traceback.extract_tb(error.__traceback__) if is_own(module) and each.filename == module
+    ]
+    where = f" ({Path(module).name}, line {lines[-1]})" if lines else ""
+    return f"{step}: {type(error).__name__}: {text[:500]}{where}"
 
 
 def _die_with_parent(parent: int) -> None:

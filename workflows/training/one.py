@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import sys
 import tempfile
 import time
 import traceback
@@ -28,6 +29,7 @@ from workflows.running.messages import sound_weights
 from workflows.running.options import build, import_method
 from workflows.running.watcher import Watcher
 from workflows.spending.meter import START, Meter
+from workflows.training.note import Note, place
 
 logger = logging.getLogger(__name__)
 
@@ -180,3 +182,25 @@ def _state_folder(here: TrainingFolder, spec: TrainSpec, about: Description, tea
     except OSError as error:  # no failure of the method
         raise MachineError(f"training: {of_system(error)}") from error
     return state
+
+
+def make(spec: TrainSpec) -> str:
+    """Make one training of a list, in a process of its own, and return how it ended in words.
+
+    It is not in `__main__`, which is another module in such a process.
+    """
+    folder = TrainingFolder(spec.folder)
+    try:
+        note = Note.of(spec)
+        train(spec, threads=1, shares=True)
+        write(place(folder), note)
+    except Exception as error:
+        return f"failed: {type(error).__name__}: {one_line(error)[:300]}"
+    outcome = read(folder.outcome, TrainingOutcome)
+    return f"{outcome.status} in {outcome.seconds:.0f} s{f': {outcome.reason}' if outcome.reason else ''}"
+
+
+def be_quiet() -> None:
+    """Leave out what a dozen trainings at a time would say of their progress."""
+    logging.basicConfig(level=logging.WARNING)
+    sys.stderr = open(Path("/dev/null"), "w")  # noqa: SIM115

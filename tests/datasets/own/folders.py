@@ -7,6 +7,9 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
+from datasets.own.examine import examine
+from datasets.own.options import Params
+
 SHAPE = (14, 12, 10)
 SPACING = (1.5, 2.0, 2.5)
 AFFINE = np.array([[-1.5, 0, 0, 7], [0, -2.0, 0, 9], [0, 0, 2.5, -300], [0, 0, 0, 1]])
@@ -154,4 +157,21 @@ def plain(folder: Path, patients=("ann", "bob", "eve", "dan"), size=1) -> Path:
         files = ",".join(f"{patient}/{name}.nii.gz" for name in ("out", "in", "out-seg", "in-seg"))
         rows.append(f"{files},{split},{patient}")
     (folder / "pairs.csv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+def table(folder, *lines) -> None:
+    """Write a table of pairs, line by line."""
+    (folder / "pairs.csv").write_text("\n".join(lines) + "\n")
+
+
+def problems(folder, **options) -> list[str]:
+    """Return all that is wrong with a folder."""
+    return [str(problem) for problem in examine(Params(folder=folder, **options)).problems]
+
+
+def scans(folder, *names):
+    """Write a scan of each name, each of other intensities; return the folder."""
+    for number, name in enumerate(names):
+        save(folder / f"{name}.nii.gz", image(number))
     return folder

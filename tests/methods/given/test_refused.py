@@ -72,6 +72,14 @@ def test_another_grid(pairs, folder, shape):
     assert f"{A}.nii.gz: is on another grid: its shape is {grid}, that of the fixed image {SHAPE}" in text
 
 
+def test_displacements_that_lead_far_out_of_the_volume(pairs, folder):
+    write(folder / f"{A}.nii.gz", 1e4 * pairs.pull[PAIRS[0]].astype(np.float32), pairs.affine)
+    stated = {"content": "displacement", "unit": "voxels", "order": "array", "sense": "pull", "axes": "array"}
+    text = refusal(pairs, folder, **stated)
+    assert f"{A}.nii.gz: displacement of " in text
+    assert text.endswith("correct the field, or its unit")
+
+
 def test_every_field_of_no_use_is_named_at_once(pairs, folder):
     u = pairs.pull[PAIRS[0]].astype(np.float32)
     u[0, 0, 0, 0] = np.nan

@@ -47,6 +47,14 @@ def test_a_path_is_relative_to_the_file_that_says_it(tmp_path, monkeypatch):
     assert resolved(changed(path, ("./my_method.py", "~/mine/my_method.py"))).module("my-method") == expected
 
 
+def test_a_file_that_names_no_profile_does_not_take_the_place_of_the_default_one(tmp_path):
+    path = changed(copied(tmp_path), ("profile: my-method\n", ""))
+    with pytest.raises(SettingsError, match=r"my_method\.yaml names no profile, .* write a line `profile: NAME`"):
+        resolved(path)
+    both = {**read_yaml(path), "profile": "mine"}  # of several files one is enough
+    assert resolve(both, [path]).config.profile == "mine"
+
+
 def test_of_two_files_the_last_that_says_it_counts_and_the_working_folder_where_none_does(tmp_path, monkeypatch):
     first, last = copied(tmp_path / "one"), copied(tmp_path / "two")
     content = {**read_yaml(first), **read_yaml(last)}

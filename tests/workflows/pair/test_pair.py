@@ -251,7 +251,7 @@ def test_what_an_earlier_method_left_does_not_stay_beside_a_failure(inputs, tmp_
     (out / "notes.txt").write_text("mine")
     failing = copied(tmp_path).with_name("my_method.py")
     changed(failing, ("        spectrum = ", "        raise ValueError('never')\n        spectrum = "))
-    with pytest.raises(SystemExit, match=r"my-method: failed"):
+    with pytest.raises(SystemExit, match=r"my-method: failed, register: ValueError: never \(my_method\.py, line 20\)$"):
         main([*pair, "--method", str(failing), "--threads", "1", "--out", str(out)])
     assert {path.name for path in out.iterdir()} == {"notes.txt", "registration.json", "methods.csv"}
     assert json.loads((out / "registration.json").read_text())["status"] == "failed"
@@ -263,6 +263,20 @@ def test_a_device_that_is_not_there_is_told_before_any_work(inputs, tmp_path, mo
     with pytest.raises(SystemExit, match=r"^error: --device: cuda cannot be used: no cuda here$"):
         main([*pair, *QUICK, "--device", "cuda", "--out", str(tmp_path / "out")])
     assert not (tmp_path / "out").exists()
+
+
+def test_a_load_that_returns_nothing_is_told_so(inputs, tmp_path):
+    pair, path = [str(inputs / "fixed.nrrd"), str(inputs / "moving.nii.gz")], copied(tmp_path).with_name("my_method.py")
+    changed(path, ("    return register", "    register"))
+    with pytest.raises(SystemExit, match="load returned NoneType, expected the function that registers"):
+        main([*pair, "--method", str(path), "--threads", "1", "--out", str(tmp_path / "out")])
+
+
+def test_a_negative_seed_is_refused_before_any_work(inputs, tmp_path):
+    with pytest.raises(SystemExit, match=r"^error: --seed: expected 0 or more, got -1$"):
+        main(
+            [str(inputs / "fixed.nrrd"), str(inputs / "moving.nii.gz"), *QUICK, "--seed", "-1", "--out", str(tmp_path)]
+        )
 
 
 def test_an_empty_folder_name_is_refused(inputs, capsys):

@@ -1,0 +1,50 @@
+"""What a folder may not hold, seen over all of it: pairs that nothing judges, and scans that splits share."""
+
+import numpy as np
+import pytest
+
+from tests.datasets.own.folders import image, labels, problems, save, scans, table
+
+
+def test_a_pair_without_a_common_label_is_refused(tmp_path):
+    folder = scans(tmp_path / "in", *"abcd")
+    for number, name in enumerate("abcd"):
+        save(folder / f"{name}_seg.nii.gz", labels(number))
+    save(folder / "d_seg.nii.gz", np.where(labels(3) > 0, 77, 0).astype(np.uint8))
+    rows = [f"{fixed}.nii.gz,{moving}.nii.gz,{fixed}_seg.nii.gz,{moving}_seg.nii.gz" for fixed, moving in ("ab", "cd")]
+    table(folder, "fixed,moving,fixed_labels,moving_labels", *rows)
+    [found] = problems(folder)
+    assert found.startswith(f"{folder}/pairs.csv, line 3: no label is in both label maps: c has 1")
+    assert found.endswith("d has 77; give a structure one number in both, or take their labels out")
+    held = sorted(set(np.unique(labels(0))) - {0})
+    assert [each.partition(":")[0] for each in problems(folder, evaluate=[int(held[0])])] == [
+        f"{folder}/pairs.csv, line 3"
+    ]
+
+
+def test_a_scan_that_is_copied_into_another_split_is_refused(tmp_path):
+    folder = scans(tmp_path / "in", *"abc")
+    save(folder / "copy.nii.gz", image(0))
+    table(folder, "fixed,moving,split", "a.nii.gz,b.nii.gz,test", "c.nii.gz,copy.nii.gz,training")
+    [found] = problems(folder)
+    assert found.startswith(
+        f"{folder}/copy.nii.gz: the same scan as a.nii.gz, voxel by voxel: one is for training, one"
+    )
+    table(folder, "fixed,moving,split", "a.nii.gz,b.nii.gz,test", "a.nii.gz,copy.nii.gz,test", "c.nii.gz,,training")
+    assert problems(folder) == []
+
+
+def test_a_subject_is_one_in_capitals_too(tmp_path):
+    folder = scans(tmp_path / "in", *"abcd")
+    table(folder, "fixed,moving,split,subject", "a.nii.gz,b.nii.gz,test,bob", "c.nii.gz,d.nii.gz,training,Bob")
+    [found] = problems(folder)
+    assert found == "subject Bob and bob: in both training and test; take it out of one of them"
+
+
+@pytest.mark.parametrize("side", ["fixed", "moving"])
+def test_the_subject_of_one_image_alone_is_refused(side, tmp_path):
+    folder = scans(tmp_path / "in", *"ab")
+    table(folder, f"fixed,moving,{side}_subject", "a.nii.gz,b.nii.gz,bob")
+    assert problems(folder) == [
+        f"{folder}/pairs.csv, line 2: {side}_subject alone; name that of both images, or their subject"
+    ]
