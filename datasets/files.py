@@ -85,14 +85,17 @@ class Volume:
 def read_volume(path: Path) -> Volume:
     """Read a 3-D NIfTI file as float32; raise `DataError` for anything a registration could not use.
 
-    Refused: missing, truncated or foreign files, gzip files whose own checksum fails, any number of axes but three,
-    colours and complex numbers, NaN or infinite voxels, and headers that place the voxels nowhere, askew (sheared), or
-    at two places: the sform goes before the qform, and both have to agree on voxel sizes and where axes point to.
+    Refused: missing, truncated or foreign files, gzip files whose own checksum fails, any number of axes but three (a
+    fourth of one volume counts for none), colours and complex numbers, NaN or infinite voxels, and headers that place
+    the voxels nowhere, askew (sheared), or at two places: the sform goes before the qform, and both have to agree on
+    voxel sizes and where axes point to.
     """
     path = Path(path)
     note(path)
     try:
         image, stored_sizes = _open(path)
+        if len(image.shape) == 4 and image.shape[3] == 1:  # a series of one volume, which is that volume
+            image = nib.squeeze_image(image)
         if fault := _form_fault(image) or _header_fault(image, stored_sizes):
             raise DataError(f"{path}: {fault}")
         with np.errstate(over="ignore"):

@@ -139,6 +139,7 @@ def _files(folder: Path) -> list[str]:
     """Return the slices of the one DICOM series in a folder, in the order of their places."""
     search(folder, ".*")  # which is noted: a slice that is added changes the scan
     reader = sitk.ImageSeriesReader()
+    reader.SetGlobalWarningDisplay(False)  # that nothing was found is said below
     series = list(reader.GetGDCMSeriesIDs(str(folder)))
     if not series:
         held = sorted(path.name for path in folder.iterdir() if not is_left_over(path.name))[:3]

@@ -48,7 +48,7 @@ WRONG = {
     "off grid": ({"f_seg": (F.astype("i2"), AFFINE + 5 * np.eye(4, k=3))}, "does not lie as its image: origins differ"),
     "other shape": ({"f_seg": F[:-1].astype("i2")}, "f.nii.gz: does not lie as its image: shapes differ"),
     "constant": ({"f": np.full(SHAPE, 7, "f4")}, "images/f.nii.gz: all voxels are 0"),
-    "four axes": ({"f": picture(F)[..., None]}, "f.nii.gz: expected a 3-D volume"),
+    "four axes": ({"f": np.stack([picture(F)] * 2, axis=-1)}, "f.nii.gz: expected a 3-D volume"),
     "colours": ({"m": RGB}, "m.nii.gz: its voxels are colours"),
     "mirrored": (
         {"m": (picture(M)[::-1], AFFINE @ TURN), "m_seg": (M[::-1].astype("i2"), AFFINE @ TURN)},

@@ -48,7 +48,8 @@ def _of_file(path: Path) -> Iterator[str]:
     """Yield what is wrong with the file as such, and with its name, by which Python imports it."""
     if not path.is_file():
         others = sorted(each.name for each in path.parent.glob("*.py")) if path.parent.is_dir() else []
-        yield f": no such file{f'; beside it is {others[0]}' if others else ''}"
+        hint = f"; beside it is {others[0]}" if others else ""
+        yield ": is a folder; name the file of Python in it" if path.is_dir() else f": no such file{hint}"
     elif path.suffix != ".py" or not path.stem.isidentifier():
         yield ": no name of a Python module; call it like my_method.py"
     elif re.search(r"[{}]", str(path)):

@@ -98,7 +98,7 @@ def _compared(turns: Sequence[tuple[_Ready, Order]], out: Path, work: str, threa
             logger.info("%s: %s", each.by.method, each.told)
         where = origin_of(ready.rule, ready.grid.as_scan.spacing, each.shrink)
         size = f"{' x '.join(map(str, ready.grid.shape))} voxels, {where}"
-        logger.info("%s: registers %s; %d threads", each.by.method, size, threads)
+        logger.info("%s: registers %s; %s", each.by.method, size, f"{threads} thread{'s' * (threads > 1)}")
         folder = out / each.by.method if len(turns) > 1 else out
         try:
             outcome = run(each, ready.data, Path(work) / each.by.method, threads)

@@ -78,7 +78,7 @@ def recorded(weights: Path, module: str) -> Recorded:
 
 def _metadata(weights: Path) -> _About:
     if not weights.is_file():
-        raise DataError(f"--weights: {weights}: no such file")
+        raise DataError(f"--weights: {weights}: {'is a folder; name a file' if weights.is_dir() else 'no such file'}")
     from safetensors import SafetensorError, safe_open
 
     try:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813 - the library's usual name
 
-from datasets.files import DataError
+from datasets.files import DataError, read_volume
 from datasets.own.points import read_points
 from datasets.own.scans import Scan, own_locale, read_labels, read_scan
 from tests.datasets.own.made import TURNS, labelled, scene, write
@@ -182,3 +182,20 @@ def test_landmarks_outside_of_the_image_are_refused_with_the_unit_that_fits(tmp_
     np.savetxt(tmp_path / "far.csv", [[900.0, 900, 900]])
     with pytest.raises(DataError, match=r"only 0% of the landmarks lie in the image$"):
         read_points(tmp_path / "far.csv", scan, "lps")
+
+
+def test_a_series_of_one_volume_is_that_volume(tmp_path):
+    array = np.random.default_rng(0).random((8, 9, 10, 1)).astype(np.float32)
+    nib.save(nib.Nifti1Image(array, np.diag([-2.0, -3.0, 4.0, 1.0])), tmp_path / "one.nii.gz")
+    scan = read_scan(tmp_path / "one.nii.gz")
+    assert scan.shape == (8, 9, 10)
+    assert np.array_equal(read_volume(tmp_path / "one.nii.gz").array, array[..., 0])
+    nib.save(nib.Nifti1Image(np.repeat(array, 2, axis=3), np.eye(4)), tmp_path / "two.nii.gz")
+    with pytest.raises(DataError, match=r"expected a 3-D volume, got shape \(8, 9, 10, 2\)"):
+        read_scan(tmp_path / "two.nii.gz")
+
+
+def test_nothing_is_printed_of_an_empty_folder(tmp_path, capfd):
+    with pytest.raises(DataError, match="no DICOM series in it"):
+        read_scan(tmp_path)
+    assert capfd.readouterr() == ("", "")
