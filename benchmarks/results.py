@@ -107,7 +107,10 @@ def decode(content: bytes, kind: Kind, *, where: str) -> pd.DataFrame:
         raise ResultsError(f"{where}: not a readable Parquet file, perhaps truncated ({error})") from error
     if table.column_names != list(COLUMNS[kind]):
         raise ResultsError(f"{where}: not a {kind} table, its columns are {', '.join(table.column_names)}")
-    return validate(table.to_pandas(use_threads=False), kind, where=where)
+    frame = table.to_pandas(use_threads=False)
+    if frame.empty:  # its columns of text have no piece at all then, and two of such columns pandas cannot join
+        frame = pd.DataFrame({name: pd.Series([], dtype=dtype) for name, dtype in frame.dtypes.items()})
+    return validate(frame, kind, where=where)
 
 
 def concat(paths: Iterable[Path], kind: Kind = "metrics") -> pd.DataFrame:

@@ -39,6 +39,12 @@ def test_round_trip_keeps_values_types_and_missing_values(tmp_path):
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 
+@pytest.mark.parametrize("kind", ["metrics", "runs", "timing"])
+def test_two_tables_without_rows_can_be_joined(kind):
+    one, other = (results.decode(results.encode([], kind), kind, where="table") for _ in range(2))
+    assert len(one.merge(other, on=list(results.KEYS[kind]), how="outer")) == 0
+
+
 def test_tables_do_not_depend_on_the_order_of_rows(tmp_path):
     table = [{**row, "value": np.float64(row["value"])} for row in rows()]
     results.write(tmp_path / "one", table, "metrics")
