@@ -45,9 +45,9 @@ def anatomies(loaded: Loaded) -> Mapping[str, str]:
 
 
 def findings(loaded: Loaded) -> Mapping[str, str]:
-    """Return the blocks about the study: when it was made, its means on livers, and every claim that it measured."""
-    judged = [each for paper in loaded.papers for each in judge_claims(paper)]
-    return {"made": made_on(loaded.run), "liver": liver(loaded.run), "claims": claimed(judged)}
+    """Return the blocks about the study: when it was made, its means on phantoms, and every claim that it measured."""
+    judged, run = [each for paper in loaded.papers for each in judge_claims(paper)], loaded.run
+    return {"made": made_on(run), "liver": liver(run), "lungs": lungs(run), "claims": claimed(judged)}
 
 
 def claimed(judged: Sequence[Judged]) -> str:
