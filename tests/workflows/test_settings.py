@@ -131,6 +131,10 @@ BAD = [
         {"datasets": {"phantom-brain": {"params": {"training": 0}}}},
         "training: 0 leaves nothing for voxelmorph to learn from",
     ),
+    (
+        {"methods": {"ldr-1": {"training": {"validate_every": 2}}}},
+        "methods.ldr-1.training.validate_every: phantom-liver has no validation subjects to look at; set datasets",
+    ),
 ]
 
 

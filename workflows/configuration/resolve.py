@@ -99,7 +99,7 @@ def _check_new(layers: Mapping[str, Sequence[Layer]]) -> None:
 
 
 def _check_trainings(settings: Settings) -> None:
-    """Refuse a method that learns from a data set that is asked to have no training images."""
+    """Refuse a method that learns from a data set without training images, or looks at validation pairs without any."""
     for method, dataset in settings.runs:
         name = settings.train_on(method, dataset)
         if settings.trains(method) and settings.dataset(name).params.get("training") == 0:
@@ -107,6 +107,19 @@ def _check_trainings(settings: Settings) -> None:
                 f"configuration, datasets.{name}.params.training: 0 leaves nothing for {method} to learn from; "
                 "write 2 or more, or take the method out of run.methods"
             )
+        looks = settings.trains(method) and settings.training(method, dataset).get("validate_every")
+        if looks and _option(settings, name, "validation") == 0:
+            raise SettingsError(
+                f"configuration, methods.{method}.training.validate_every: {name} has no validation subjects to look "
+                f"at; set datasets.{name}.params.validation, or leave validate_every at 0"
+            )
+
+
+def _option(settings: Settings, dataset: str, option: str) -> object:
+    """Return an option of a data set as it is prepared: what is configured, or its module's own; None for none."""
+    entry = settings.dataset(dataset)
+    own = sources.options_of(sources.file_of(f"datasets.{entry.module}"), "Params").get(option)
+    return entry.params.get(option, own.default if own else None)
 
 
 def _converted(content: Mapping[str, object]) -> Config:
