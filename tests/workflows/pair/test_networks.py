@@ -169,7 +169,7 @@ def test_a_pair_is_registered_at_the_scale_of_the_weights_and_files_and_screen_s
     assert about["seen_spacing"] == pytest.approx([4.0, 8.0, 4.0], rel=0.05)
     assert json.loads(about["run"]["params"])["shrink"] == 2
     assert "voxels of the size that the weights learned from, axes to LIA" in about["grid_from"]
-    assert f"{about['grid_from']}; 1 threads" in caplog.text
+    assert f"{about['grid_from']}; 1 thread\n" in caplog.text
     assert about["warnings"] == []
     transform = sitk.ReadTransform(str(tmp_path / "out" / "transform.h5"))
     place = np.array([10.0, -5, 20])
