@@ -16,7 +16,7 @@ from datasets.own.points import PairPoints, UnitError, check_unit, find_unit, fi
 from datasets.own.scanned import Seen, look, unlike
 from datasets.own.scans import SMALLEST
 from datasets.own.sources import read_listing
-from datasets.own.words import Split, Unit
+from datasets.own.words import Split, Unit, listed
 from datasets.problem import Problem
 from datasets.values import landmark_fault
 
@@ -227,14 +227,9 @@ def _check_common_labels(found: Examined) -> None:
             continue
         common = held[0] & held[1]
         if not (common & count if count else common):
-            maps = ", ".join(f"{case} has {_listed(labels)}" for case, labels in zip(row.cases, held, strict=True))
-            what = f"no label{' that counts' if count else ''} is in both label maps: {maps}"
+            words = [f"{case} has {listed(each) or 'none'}" for case, each in zip(row.cases, held, strict=True)]
+            what = f"no label{' that counts' if count else ''} is in both label maps: {', '.join(words)}"
             found.listing.fault(row.where, f"{what}; give a structure one number in both, or take their labels out")
-
-
-def _listed(labels: frozenset[int]) -> str:
-    first = ", ".join(map(str, sorted(labels)[:8])) or "none"
-    return f"{first} and {len(labels) - 8} more" if len(labels) > 8 else first
 
 
 def _check_copies(found: Examined) -> None:

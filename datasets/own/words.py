@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Literal
 
 Split = Literal["training", "validation", "test"]
@@ -15,6 +16,7 @@ UNITS: dict[Unit, str] = {
     "ras": "millimetres, to the right, anterior and superior (NIfTI, 3D Slicer)",
 }
 NIFTI = (".nii.gz", ".nii")
+SHOWN = 8  # labels that a line names
 ENDINGS = (*NIFTI, ".mha", ".mhd", ".nrrd", ".nhdr", ".img", ".hdr")
 
 
@@ -28,3 +30,9 @@ def outside(low: float, high: float, window: tuple[float, float]) -> str:
     """Return the words for an image whose intensities, from ``low`` to ``high``, are all beyond a window."""
     held, asked = (f"{least:g} to {most:g}" for least, most in ((low, high), window))
     return f"has intensities from {held}, none of them within the window {asked}; another modality or unit?"
+
+
+def listed(labels: Collection[int]) -> str:
+    """Return labels as words, not more than a line can hold."""
+    first = ", ".join(map(str, sorted(labels)[:SHOWN]))
+    return first + (f" and {len(labels) - SHOWN} more" if len(labels) > SHOWN else "")

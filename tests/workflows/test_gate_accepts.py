@@ -3,35 +3,16 @@
 import pandas as pd
 import pytest
 
-from benchmarks import results
 from benchmarks.regression import speed
 from benchmarks.regression.findings import BaselineError
 from benchmarks.regression.kernels import BaseError
 from benchmarks.regression.places import Places
-from tests.benchmarks.regression_inputs import ROW
-from workflows.planning.specs import RegressionSpec
+from tests.workflows.gate_inputs import write
 from workflows.regression import ready
 from workflows.regression.__main__ import regression
 from workflows.regression.accept import accept, main
 
 RATIOS = "cpu,name,grid,threads,precision,device,peer,ratio\n"
-
-
-@pytest.fixture
-def spec(tmp_path, monkeypatch):
-    """A finished run of two methods, whose speed is not looked at."""
-    monkeypatch.setattr("benchmarks.regression.places.ACCEPTED", tmp_path / "accepted")
-    monkeypatch.chdir(tmp_path)
-    folder = tmp_path / "results" / "smoke"
-    spec = RegressionSpec(profile="smoke", folder=folder, controls=["truth"], base="", configfiles=[], speed=False)
-    write(spec, 0.8)
-    return spec
-
-
-def write(spec, dice):
-    values = {"net": dice, "truth": 1.0}
-    rows = [{**ROW, "method": method, "value": value} for method, value in values.items()]
-    results.write(spec.folder / "metrics.parquet", rows, "metrics")
 
 
 def ratio(value):

@@ -14,8 +14,7 @@ from benchmarks.regression.findings import BaselineError
 from benchmarks.regression.kernels import BaseError, BenchmarkError
 from benchmarks.regression.places import Places
 from benchmarks.regression.summary import markdown
-from tests.benchmarks.regression_inputs import ROW
-from workflows.planning.specs import RegressionSpec
+from tests.workflows.gate_inputs import write
 from workflows.regression.__main__ import regression
 from workflows.regression.accept import accept, main
 from workflows.regression.before import Before, Numbers
@@ -195,24 +194,6 @@ def test_ratios_of_one_processor_are_not_those_of_another(tmp_path):
     path.write_text("nothing\n")
     with pytest.raises(BaselineError, match="no table of accepted speed"):
         speed.read(path, "Old")
-
-
-@pytest.fixture
-def spec(tmp_path, monkeypatch):
-    """A finished run of two methods, whose speed is not looked at."""
-    monkeypatch.setattr("benchmarks.regression.places.ACCEPTED", tmp_path / "accepted")
-    monkeypatch.chdir(tmp_path)
-    spec = RegressionSpec(
-        profile="smoke", folder=tmp_path / "results" / "smoke", controls=["truth"], base="", configfiles=[], speed=False
-    )
-    write(spec, 0.8)
-    return spec
-
-
-def write(spec, dice):
-    values = {"net": dice, "truth": 1.0}
-    rows = [{**ROW, "method": method, "value": value} for method, value in values.items()]
-    results.write(spec.folder / "metrics.parquet", rows, "metrics")
 
 
 def test_the_first_run_passes_and_stores_and_the_next_is_compared_with_it(spec):

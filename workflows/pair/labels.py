@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,7 @@ import SimpleITK as sitk  # noqa: N813 - the library's usual name
 
 from datasets.files import DataError
 from datasets.own.scans import Scan, read_labels
-
-SHOWN = 8
+from datasets.own.words import listed
 
 
 def read_both(paths: tuple[Path, Path], fixed: Scan, moving: Scan) -> tuple[Any, Any]:
@@ -36,9 +34,3 @@ def read_both(paths: tuple[Path, Path], fixed: Scan, moving: Scan) -> tuple[Any,
 def held_by(labels: Any) -> frozenset[int]:
     """Return the labels of an ITK image of whole numbers but 0."""
     return frozenset(np.flatnonzero(np.bincount(sitk.GetArrayViewFromImage(labels).ravel())).tolist()) - {0}
-
-
-def listed(labels: Collection[int]) -> str:
-    """Return labels as words, not more than a line can hold."""
-    first = ", ".join(map(str, sorted(labels)[:SHOWN]))
-    return first + (f" and {len(labels) - SHOWN} more" if len(labels) > SHOWN else "")

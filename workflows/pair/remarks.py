@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from benchmarks.metrics import METRICS
+from datasets.own.words import listed
 from reports.tables.numbers import quantity
 from workflows.pair.about import Number
-from workflows.pair.labels import held_by, listed
+from workflows.pair.labels import held_by
 
 MEANT = {"labels": "labels overlap less", "landmarks": "landmarks lie further apart"}
 
