@@ -77,6 +77,17 @@ def register(
     if shrink > 1:  # areas aligned, as the average above has them; values in the larger grid's voxels
         displacement = shrink * F.interpolate(displacement, scale_factor=shrink, mode="trilinear", align_corners=False)
     depth, height, width = fixed.shape
-    # Laid out on the device: networks give channels last, which NumPy would turn round four times as slowly as a GPU
-    # registers.
-    return displacement[0, :, :depth, :height, :width].contiguous().cpu().numpy()
+    return in_memory(displacement[0, :, :depth, :height, :width])
+
+
+def in_memory(values: Tensor) -> Array:
+    """Return values as an array in memory, laid out in the order of their axes.
+
+    They are laid out on the device: networks give channels last, which NumPy would turn round four times as slowly as a
+    GPU registers. From a GPU they go into memory that it writes by itself, which torch keeps for the next ones.
+    """
+    values = values.contiguous()
+    if values.device.type != "cuda":
+        return values.numpy()
+    pinned = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
+    return pinned.copy_(values).numpy()

@@ -201,6 +201,28 @@ def test_data_that_are_not_prepared_are_said(tmp_path, monkeypatch):
         main(["list", str(path)])
 
 
+def test_what_is_watched_is_to_be_copied_with_its_landmarks(tmp_path, monkeypatch, capsys):
+    small = {"params": {"shape": [16, 16, 16]}}
+    config = {
+        "profile": "away",
+        "seeds": [0],
+        "run": {"datasets": ["phantom-popi"], "methods": ["progressive-baseline"]},
+        "datasets": {"phantom-popi": small, "phantom-lidc": {"params": {"shape": [16, 16, 16], "training": 2}}},
+        "methods": {"progressive-baseline": {"watch": ["phantom-popi"]}},
+    }
+    path = tmp_path / "away.json"
+    path.write_text(json.dumps(config))
+    monkeypatch.chdir(tmp_path)
+    prepare(plan_of(path).prepare(Wildcards("phantom-lidc", "", "", "")))
+    with pytest.raises(SystemExit, match=r"phantom-popi: its data are not prepared yet"):
+        main(["list", str(path)])
+    prepare(plan_of(path).prepare(Wildcards("phantom-popi", "", "", "")))
+    main(["list", str(path)])
+    copied = capsys.readouterr().out.splitlines()[0].split()
+    assert "results/away/data/phantom-popi" in copied
+    assert "results/away/data/phantom-lidc/{dataset.json,images,masks}" in copied
+
+
 def test_trainings_that_did_not_come_back_are_said(tmp_path, monkeypatch, capsys):
     path = profile(tmp_path)
     monkeypatch.chdir(tmp_path)

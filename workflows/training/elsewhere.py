@@ -59,15 +59,16 @@ def listed(configfile: Path, stage: int | None) -> list[str]:
     plan = _plan(configfile)
     plan = plan.up_to(stage) if stage else plan
     needed = [spec for _, spec in _lacking(plan)]
-    for folder in dict.fromkeys(spec.data for spec in needed):
+    watched = dict.fromkeys(folder for spec in needed for folder in spec.watch)
+    for folder in dict.fromkeys([*(spec.data for spec in needed), *watched]):
         if not (folder / DATASET_JSON).exists():
             prepare = f"snakemake --cores all data --configfile {configfile}"
             raise DataError(f"{folder}: its data are not prepared yet; first run: {prepare}")
         open_dataset(folder)
     path = plan.layout.results / LIST
     write(path, needed)
-    parts = [f"{spec.data}/{{{DATASET_JSON},{IMAGES},{MASKS}}}" for spec in needed]
-    models, copied = plan.layout.results / "models", " ".join(dict.fromkeys(parts))
+    parts = [f"{spec.data}/{{{DATASET_JSON},{IMAGES},{MASKS}}}" for spec in needed if spec.data not in watched]
+    models, copied = plan.layout.results / "models", " ".join(dict.fromkeys([*parts, *map(str, watched)]))
     return [
         f"{len(needed)} trainings; copy to the same places of a checkout there: {path} {copied}",
         f"then copy {models} back (state-*.pt need not be), and run here:",

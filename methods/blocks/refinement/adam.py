@@ -23,6 +23,7 @@ from methods.blocks.precision import single_precision
 from methods.blocks.refinement.folds import without_new_folds
 from methods.blocks.refinement.similarity import Similarity, difference
 from methods.blocks.refinement.splines import Splines
+from methods.blocks.registration import in_memory
 from methods.blocks.spatial import warp
 
 ROUNDING = 1e-6  # by less than this no loss is lower than the start's
@@ -66,7 +67,7 @@ def _refine(options: Refinement, device: str, fixed: Array, moving: Array, displ
     with single_precision(), torch.enable_grad():
         loss = partial(_loss, difference(options.similarity, options.window), options.smoothness, still, moved)
         change = _change(options, loss, start)
-        return (start if change is None else without_new_folds(start, change)).cpu().numpy()
+        return in_memory(start if change is None else without_new_folds(start, change))
 
 
 def _change(options: Refinement, loss: Loss, start: Tensor) -> Tensor | None:
