@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; what cannot be done is one line."""
     given = _parser().parse_args(arguments)
     try:
-        lines = listed(given.configfile, given.stage) if given.verb == "list" else adopted(given.configfile)
+        lines = (listed if given.verb == "list" else adopted)(given.configfile, given.stage)
     except DataError as error:
         sys.exit(f"error: {error}")
     except OSError as error:
@@ -50,14 +50,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("verb", choices=["list", "adopt"])
     parser.add_argument("configfile", type=Path)
-    parser.add_argument("--stage", type=int, help="list those up to this stage of a profile that has stages")
+    parser.add_argument("--stage", type=int, help="those up to this stage, of a profile that has stages")
     return parser
 
 
 def listed(configfile: Path, stage: int | None) -> list[str]:
     """Write the list of the trainings that a profile still needs; return what to do with it, in lines."""
-    plan = _plan(configfile)
-    plan = plan.up_to(stage) if stage else plan
+    plan = _plan(configfile, stage)
     needed = [spec for _, spec in _lacking(plan)]
     watched = dict.fromkeys(folder for spec in needed for folder in spec.watch)
     for folder in dict.fromkeys([*(spec.data for spec in needed), *watched]):
@@ -76,19 +75,22 @@ def listed(configfile: Path, stage: int | None) -> list[str]:
     ]
 
 
-def adopted(configfile: Path) -> list[str]:
+def adopted(configfile: Path, stage: int | None) -> list[str]:
     """Take trainings made elsewhere, teachers first, as made by this profile; return what was found, in lines.
 
     A training is this run's own where its note says so of all that counts: code, data, options, seed and teacher.
-    Libraries and device are those of the other machine, and stand in its outcome.
+    Libraries and device are those of the other machine, and stand in its outcome. Weights that only students have
+    learned from, with which nothing is registered, need not have come back.
     """
-    plan, lines, taken, absent = _plan(configfile), list[str](), 0, list[Path]()
+    plan, lines, taken, absent = _plan(configfile, stage), list[str](), 0, list[Path]()
+    registering = set(plan.all_trainings())
     for outcome, spec in _lacking(plan):
         if not outcome.exists():
             absent.append(outcome)
             continue
         folder = TrainingFolder(spec.folder)
-        if why := noted(folder).difference(Note.of(spec)) or _lost(outcome):
+        why = noted(folder).difference(Note.of(spec)) or (_lost(outcome) if str(outcome) in registering else "")
+        if why:
             lines.append(f"{outcome}: not taken: {why}")
             continue
         with marking(spec):
@@ -108,8 +110,9 @@ def _lost(path: Path) -> str:
     return "" if weights.is_file() and sha256(weights) == outcome.sha256 else f"{weights}: not the weights that it left"
 
 
-def _plan(configfile: Path) -> Plan:
-    return Plan(resolve(read_yaml(configfile), [configfile]))
+def _plan(configfile: Path, stage: int | None) -> Plan:
+    plan = Plan(resolve(read_yaml(configfile), [configfile]))
+    return plan.up_to(stage) if stage else plan
 
 
 def _lacking(plan: Plan) -> Iterator[tuple[Path, TrainSpec]]:
