@@ -98,6 +98,10 @@ def read_learn2reg(path: Path, judged: Judged, points: str = "") -> Listing:
         reader.pairs("registration_val", "validation")
     reader.training()
     reader.strays()
+    if content.labels is not None and not isinstance(content.labels, Mapping):
+        raise DataError(
+            f'{path}: labels are no names by value, such as {{"1": "liver"}}; write them so, or take them out'
+        )
     listing.labels = _label_names(content.labels)
     listing.title = one_line(content.name)
     listing.licence = one_line(content.licence)[:LONGEST]

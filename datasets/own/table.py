@@ -4,7 +4,8 @@
 
 ``fixed`` and ``moving`` are needed; paths are relative to the folder of the CSV. A row that names no moving image is
 one to train on. ``split`` is test where it is left out. ``subject`` is that of both images; ``fixed_subject`` and
-``moving_subject`` tell them apart; without any each image is of a subject of its own.
+``moving_subject`` tell them apart; without any each image is of a subject of its own. Columns whose names begin with ``#``
+are the user's own and are not read.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ COLUMNS = (
     "split",
     "subject",
 )
+OWN = "#"  # with which the names of columns begin that are left alone
 SPLITS: Mapping[str, Split] = {
     "": "test", "test": "test",
     "train": "training", "training": "training",
@@ -105,9 +107,11 @@ def _check_columns(path: Path, columns: list[str]) -> None:
                 f"{path}, line 1: no column {column!r}; the first line names the columns, such as fixed,moving"
             )
     for column in columns:
+        if column.startswith(OWN):
+            continue
         if column not in COLUMNS:
             close = difflib.get_close_matches(column, COLUMNS, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(COLUMNS)}"
+            hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(COLUMNS)}; {OWN}{column} is not read"
             raise DataError(f"{path}, line 1: unknown column {column!r}; {hint}")
         if columns.count(column) > 1:
             raise DataError(f"{path}, line 1: the column {column!r} appears twice; keep one of them")

@@ -83,6 +83,10 @@ def test_a_value_says_where_it_comes_from():
         ({"methods": {"a": {"like": "b"}, "b": {"like": "a"}}}, "methods.b.like: goes round in a circle: a, b, a"),
         ({"methods": {"a": {"like": "a"}}}, "methods.a.like: goes round in a circle: a, a"),
         ({"methods": {"a": {"like": ["b"]}}}, "methods.a.like: expected the name of a method, got ['b']"),
+        (
+            {"datasets": {"phantom-liver": {"like": "phantom-liver"}}},
+            "'phantom-liver' is like itself; give the data set",
+        ),
         ({"methods": {"a": None}}, "methods.a: expected keys and values, got None"),
         ({"groups": {"two": "phantom-liver"}}, "groups.two: expected a list of data sets, got 'phantom-liver'"),
         ({"groups": {"two": ["phantom-livr"]}}, "groups.two: unknown data set 'phantom-livr'; did you mean"),

@@ -21,7 +21,9 @@ def likenesses(files: Sequence[Content]) -> dict[str, str]:
     found = {name: like for name, entry in entries.items() if (like := _mapping(entry).get("like")) is not None}
     for name, like in found.items():
         where = f"configuration, datasets.{name}.like"
-        if like not in entries or like == name:
+        if like == name:
+            raise SettingsError(f"{where}: {name!r} is like itself; give the data set a name of its own")
+        if like not in entries:
             raise SettingsError(f"{where}: unknown data set {like!r}; {nearest(str(like), entries.keys() - {name})}")
         if like in found:
             raise SettingsError(f"{where}: {like!r} is itself like {found[str(like)]!r}; name that one")

@@ -107,6 +107,14 @@ def test_names_of_labels_in_every_form(tmp_path):
         assert examine(Params(folder=made.write())).labels == {1: "liver"}
 
 
+@pytest.mark.parametrize("form", [["liver", "spleen"], "liver", 3])
+def test_labels_without_values_are_refused(tmp_path, form):
+    made = unpaired(tmp_path / "in")
+    made.about["labels"] = form
+    with pytest.raises(DataError, match=r"_dataset.json: labels are no names by value"):
+        examine(Params(folder=made.write()))
+
+
 def broken(folder):
     """A layout with one of each fault; return what has to be said of each."""
     made = unpaired(folder)

@@ -185,6 +185,7 @@ def test_everything_that_is_wrong_is_said_at_once(tmp_path):
         ("fixed", "no column 'moving'"),
         ("fixed,moving,fixed_label", "did you mean 'fixed_labels'"),
         ("fixed,moving,moving", "the column 'moving' appears twice"),
+        ("fixed,moving,age", "unknown column 'age'; known: .*; #age is not read"),
     ],
 )
 def test_a_table_with_other_columns_is_refused(tmp_path, head, fault):
@@ -192,6 +193,13 @@ def test_a_table_with_other_columns_is_refused(tmp_path, head, fault):
     table(folder, head, "a.nii.gz" + "," * head.count(","))
     with pytest.raises(DataError, match=fault):
         examine(Params(folder=folder / "pairs.csv"))
+
+
+def test_columns_of_the_users_own_are_left_alone(tmp_path):
+    folder = scans(tmp_path / "in", "a", "b", "c", "d")
+    rows = ["#Age,fixed,moving,#", "61,a.nii.gz,b.nii.gz,", "n/a,c.nii.gz,d.nii.gz,late"]
+    table(folder, *rows)
+    assert len(examine(Params(folder=folder / "pairs.csv")).listing.of("test")) == 2
 
 
 def test_an_empty_table_an_empty_split_and_a_folder_without_either(tmp_path):
