@@ -4,8 +4,8 @@
 
 ``fixed`` and ``moving`` are needed; paths are relative to the folder of the CSV. A row that names no moving image is
 one to train on. ``split`` is test where it is left out. ``subject`` is that of both images; ``fixed_subject`` and
-``moving_subject`` tell them apart; without any each image is of a subject of its own. Columns whose names begin with ``#``
-are the user's own and are not read.
+``moving_subject`` tell them apart; without any each image is of a subject of its own. Columns whose names begin with
+``#`` are the user's own and are not read.
 """
 
 from __future__ import annotations
