@@ -145,6 +145,16 @@ def test_every_missing_data_set_stops_a_run_and_only_those_that_it_prepares():
     assert preflight.problems(plan, [job("register", "sliver", "identity")], 2) == []
 
 
+def test_data_to_learn_from_alone_are_told_from_those_of_the_tables():
+    plan = plan_of(
+        run={"datasets": ["phantom-brain"], "methods": ["identity", "demons", "ldr-1", "voxelmorph"]},
+        datasets={"phantom-brain": {"train_on": "learn2reg-oasis"}},
+    )
+    (found,) = preflight.problems(plan, [job("prepare", "learn2reg-oasis"), job("prepare", "phantom-brain")], 2)
+    assert found.startswith("data set learn2reg-oasis: 1 of 1 files missing")
+    assert "; or leave what learns from it out of run.methods: ldr-1, voxelmorph (" in found
+
+
 def test_what_a_run_needs_is_counted():
     """By hand: phantom-liver of mini has 18 images of 64 x 64 x 32 voxels and 30 pairs."""
     plan = plan_of()

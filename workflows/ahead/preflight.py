@@ -52,10 +52,19 @@ def data_problems(plan: Plan, names: Iterable[str]) -> list[str]:
     """Return a line on each data set that cannot be prepared for want of files, every missing file of it named."""
     stocks = (supplies.stock_of(plan.settings, name, plan.layout) for name in names)
     return [
-        f"data set {stock.name}: {stock.lack}; or leave it out of run.datasets (`python -m workflows.show data`)"
+        f"data set {stock.name}: {stock.lack}; or {_without(plan, stock.name)} (`python -m workflows.show data`)"
         for stock in stocks
         if stock.lack
     ]
+
+
+def _without(plan: Plan, name: str) -> str:
+    """Return how a run does without a data set, in words."""
+    settings = plan.settings
+    if name in settings.datasets:
+        return "leave it out of run.datasets"
+    learns = dict.fromkeys(m for m, d in settings.runs if settings.trains(m) and settings.train_on(m, d) == name)
+    return f"leave what learns from it out of run.methods: {', '.join(learns)}"
 
 
 def problems(plan: Plan, jobs: Sequence[Job], cores: int, *, offer: str = "") -> list[str]:
