@@ -117,9 +117,19 @@ def _told(one: Told, other: Told, measured: set[tuple[str, str]]) -> Told:
 
 
 def _declared(one: list[Declared], other: list[Declared]) -> list[Declared]:
-    """Return the declarations that began later, where both are the same but for that; none of both where not."""
-    alike = [each.content for each in one] == [each.content for each in other]
-    return max(one, other, key=lambda found: found[0].at) if alike and one else []
+    """Return the declarations of both as those of one run, in the order of time; none where either has none.
+
+    Where both say the same, those that began later: no claim was declared before that for all of the rows.
+    """
+    if not (one and other):
+        return []
+    if [each.content for each in one] == [each.content for each in other]:
+        return max(one, other, key=lambda found: found[0].at)
+    found = list[Declared]()
+    for each in sorted([*one, *other], key=lambda each: each.at):
+        if not found or found[-1].content != each.content:
+            found.append(each)
+    return found
 
 
 def _lacking(found: Sequence[Lacking], measured: set[tuple[str, str]]) -> Iterator[Lacking]:

@@ -1,5 +1,6 @@
 """Two archives compare row by row, and merge unless they contradict each other."""
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,7 +13,7 @@ from reports.archive.load import load
 from reports.archive.merge import merged
 from reports.archive.packed import Archive, ArchiveError, read, write
 from reports.archive.rows import ROWS
-from tests.reports.archive.archive_inputs import archived, with_rows
+from tests.reports.archive.archive_inputs import archived, with_rows, with_told
 from tests.reports.report_inputs import HARDWARE
 from workflows.configuration.sources import ROOT
 
@@ -90,6 +91,31 @@ def test_the_same_run_with_other_numbers_is_refused_in_one_line(pair):
     assert "identity on shells, pair a__b0, seed 0 is not as in" in str(error.value)
     assert "nothing was written" in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def declared(day, budgets, bound="c0"):
+    claims = {"ldr-aldk": {"aldk_raises_dice_1": bound}}
+    return {"at": f"2026-01-{day:02d}", "commit": "a", "budgets": budgets, "margins": {}, "claims": claims}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "kept"),
+    [
+        ([declared(1, "b0")], [declared(2, "b0")], [(2, "b0")]),
+        ([declared(2, "b1")], [declared(1, "b0")], [(1, "b0"), (2, "b1")]),
+        ([declared(1, "b0"), declared(3, "b2")], [declared(2, "b0")], [(1, "b0"), (3, "b2")]),
+        ([declared(1, "b0")], [declared(2, "b0", bound="c1")], [(1, "b0"), (2, "b0")]),
+        ([declared(1, "b0")], [], []),
+    ],
+)
+def test_what_was_declared_for_either_is_told_in_the_order_of_time(pair, first, second, kept):
+    one, other = (
+        with_told(archive, lambda told, told_of=said: told.update(declared=told_of))
+        for archive, said in zip(pair, (first, second), strict=True)
+    )
+    together = merged(one, other)
+    found = json.loads(together.content["run.json"])["declared"]
+    assert [(int(each["at"][-2:]), each["budgets"]) for each in found] == kept
 
 
 def test_other_data_of_the_same_name_are_refused(pair, tmp_path):
