@@ -28,7 +28,7 @@ def lean_files(trainings: Sequence[Training]) -> Iterator[tuple[Training, str, b
     Maps, which are pictures, are kept of the first seed of each method on each data set, which figures are of. A file
     that cannot be read is left out, with a warning in the log.
     """
-    rows = min(ROWS, max(FEWEST, TOGETHER // max(1, len(trainings))))
+    rows = rows_of(len(trainings))
     for training in trainings:
         seeds = [each.seed for each in trainings if (each.method, each.dataset) == (training.method, training.dataset)]
         for name, lean in LEAN.items():
@@ -37,6 +37,11 @@ def lean_files(trainings: Sequence[Training]) -> Iterator[tuple[Training, str, b
             content = training.content(name, partial(lean_lines, rows=rows) if name == CURVE else lean)
             if content is not None:
                 yield training, name, content
+
+
+def rows_of(trainings: int) -> int:
+    """Return how many rows of its curve each of so many trainings keeps."""
+    return min(ROWS, max(FEWEST, TOGETHER // max(1, trainings)))
 
 
 def lean_lines(content: bytes, rows: int = ROWS) -> bytes:

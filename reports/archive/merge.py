@@ -11,8 +11,10 @@ import pandas as pd
 from benchmarks import results
 from benchmarks.metrics import CLOCK
 from benchmarks.records import Declared, Lacking
+from datasets.files import CURVE
 from reports.archive import told as tell
 from reports.archive.alike import Two, check_alike
+from reports.archive.lean import lean_lines, rows_of
 from reports.archive.opened import RUN, opened
 from reports.archive.packed import PICTURES, TRAININGS, Archive, Manifest
 from reports.archive.remarks import remarks
@@ -56,7 +58,10 @@ def merged(first: Archive, second: Archive) -> Merged:
 
 
 def _kept(first: Archive, second: Archive) -> dict[str, bytes]:
-    """Return pictures and what trainings left: of a training that both have, the first one's files alone."""
+    """Return pictures and what trainings left: of a training that both have, the first one's files alone.
+
+    Curves keep as many rows as in an archive of all these trainings.
+    """
     ours = {name: data for name, data in first.content.items() if name.startswith((f"{PICTURES}/", f"{TRAININGS}/"))}
     folders = {name.rpartition("/")[0] for name in ours if name.startswith(f"{TRAININGS}/")}
     theirs = {
@@ -65,7 +70,9 @@ def _kept(first: Archive, second: Archive) -> dict[str, bytes]:
         if name.startswith(f"{PICTURES}/")
         or (name.startswith(f"{TRAININGS}/") and name.rpartition("/")[0] not in folders)
     }
-    return {**theirs, **ours}
+    both = {**theirs, **ours}
+    curves = [name for name in both if name.startswith(f"{TRAININGS}/") and name.endswith(f"/{CURVE}")]
+    return {**both, **{name: lean_lines(both[name], rows_of(len(curves))) for name in curves}}
 
 
 def _runs(two: Two) -> pd.DataFrame:

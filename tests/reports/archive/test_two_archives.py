@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from benchmarks import results
+from reports.archive import lean
 from reports.archive.compare import DIFFERS, ONE, OTHER, compare
 from reports.archive.load import load
 from reports.archive.merge import merged
@@ -38,6 +39,16 @@ def test_what_either_has_is_in_both_together(pair, tmp_path):
     assert {name.split("/")[-1].split("-seed")[0] for name in run.pictures.content if "-seed" in name} == {
         "identity", "ldr-1", "rcn-1",
     }  # fmt: skip
+
+
+def test_curves_keep_as_many_rows_as_in_one_archive_of_all_trainings(pair, monkeypatch):
+    monkeypatch.setattr(lean, "TOGETHER", 20)
+    monkeypatch.setattr(lean, "FEWEST", 2)
+    curves = {name: data for name, data in merged(*pair).content.items() if name.endswith("curve.jsonl")}
+    rows = [len(data.splitlines()) for data in curves.values()]
+    assert rows
+    assert all(0.5 * lean.rows_of(len(rows)) < count <= lean.rows_of(len(rows)) for count in rows)
+    assert b'"iteration":49,' in next(iter(curves.values()))  # the last row stays the last
 
 
 def test_an_archive_with_itself_is_itself(pair):
