@@ -24,6 +24,7 @@ from reports.tables.numbers import quantity
 
 LIVER, LUNGS = "phantom-liver", ("phantom-dirlab", "phantom-creatis", "phantom-popi")
 CASCADES = ("rcn-1", "rcn-2", "rcn-3", "ldr-1", "ldr-2", "ldr-3", "ldr-1-aldk", "ldr-2-aldk", "ldr-3-aldk")
+OWN = "swift"  # the network of this project
 REAL = {  # data sets of real anatomy, and what is said of each
     "synthseg": ("dice", "folding_percent"),
     "brain-pair": ("dice", "folding_percent"),
@@ -201,7 +202,7 @@ def _pooled(rows: pd.DataFrame) -> float:
 
 
 def _shown_on_liver(run: Run, method: str) -> bool:
-    return method in CASCADES or run.methods[method].kind == "classical" or method == "identity"
+    return method in (*CASCADES, OWN, "identity") or run.methods[method].kind == "classical"
 
 
 def _label(run: Run, method: str) -> str:
