@@ -127,7 +127,7 @@ def build(folder: Path, run: Run, papers: Sequence[PaperRun] = (), *, processes:
     write_text(folder / TABLES / "seeds.csv", csv_text(spread_frame(moved)))
     origin = _origin(run.runs)
     told = [Told(paper, judged, section.claimed) for paper, (section, judged) in zip(papers, printed, strict=True)]
-    opening = answer(run, told, steps)
+    opening, measured = answer(run, told, steps), set(run.metrics.metric.unique())
     page = Page(
         run,
         origin,
@@ -142,7 +142,7 @@ def build(folder: Path, run: Run, papers: Sequence[PaperRun] = (), *, processes:
         failures,
         made.costs,
         sorted({row.dataset for row in timing}),
-        {name: metric for name, metric in METRICS.items() if name in set(run.metrics.metric)},
+        {name: METRICS[name] for name in METRICS if name in measured},
         _described(run),
         movable(run, moved),
     )
@@ -209,7 +209,7 @@ def _scatter(run: Run, steps: Sequence[Frontier], folder: Path) -> Drawing | Non
 
 def _check_names(run: Run) -> None:
     for what, column, known in (("data sets", "dataset", run.datasets), ("methods", "method", run.methods)):
-        if unknown := sorted(set(run.metrics[column].astype(str)) - {*known, RUN_LEVEL}):
+        if unknown := sorted(set(run.metrics[column].unique().astype(str)) - {*known, RUN_LEVEL}):
             raise ValueError(f"build: metrics has rows of {what} that are not described: {', '.join(unknown)}")
 
 
