@@ -98,11 +98,7 @@ def read_learn2reg(path: Path, judged: Judged, points: str = "") -> Listing:
         reader.pairs("registration_val", "validation")
     reader.training()
     reader.strays()
-    if content.labels is not None and not isinstance(content.labels, Mapping):
-        raise DataError(
-            f'{path}: labels are no names by value, such as {{"1": "liver"}}; write them so, or take them out'
-        )
-    listing.labels = _label_names(content.labels)
+    listing.labels = _label_names(path, content.labels)
     listing.title = one_line(content.name)
     listing.licence = one_line(content.licence)[:LONGEST]
     listing.modality = _modality(content.modality)
@@ -244,8 +240,12 @@ def _end(folder: str) -> str:
     return folder[-2:] if folder[-2:] in ("Tr", "Ts") else ""
 
 
-def _label_names(labels: object) -> dict[int, str]:
+def _label_names(path: Path, labels: object) -> dict[int, str]:
     """Return the names of labels: value to name, name to value, or such a mapping for each modality."""
+    if labels is not None and not isinstance(labels, Mapping):
+        raise DataError(
+            f'{path}: labels are no names by value, such as {{"1": "liver"}}; write them so, or take them out'
+        )
     return {value: name for value, name in _flat(labels) if value > 0}
 
 
