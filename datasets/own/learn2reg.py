@@ -242,11 +242,10 @@ def _end(folder: str) -> str:
 
 def _label_names(path: Path, labels: object) -> dict[int, str]:
     """Return the names of labels: value to name, name to value, or such a mapping for each modality."""
-    if labels is not None and not isinstance(labels, Mapping):
-        raise DataError(
-            f'{path}: labels are no names by value, such as {{"1": "liver"}}; write them so, or take them out'
-        )
-    return {value: name for value, name in _flat(labels) if value > 0}
+    if not isinstance(labels, Mapping | None):
+        how = 'labels are no names by value, such as {"1": "liver"}; write them so, or take them out'
+        raise DataError(f"{path}: {how}")
+    return {value: name for value, name in _flat(cast("object", labels)) if value > 0}
 
 
 def _flat(labels: object) -> Iterator[tuple[int, str]]:
