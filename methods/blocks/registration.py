@@ -81,7 +81,7 @@ def register(
 
 
 def in_memory(values: Tensor) -> Array:
-    """Return values as an array in memory, laid out in the order of their axes.
+    """Return values of any shape and device as an array of that shape in memory, laid out in the order of its axes.
 
     They are laid out on the device: networks give channels last, which NumPy would turn round four times as slowly as a
     GPU registers. From a GPU they go into memory that it writes by itself, which torch keeps for the next ones.

@@ -140,6 +140,23 @@ def test_a_training_without_its_weights_is_not_taken(came_back, capsys):
     assert "5 trainings taken" in said
 
 
+@pytest.mark.parametrize(("lost", "taken"), [(False, 4), (True, 2)])
+def test_a_teacher_may_come_back_without_weights_if_only_its_students_need_them(came_back, capsys, lost, taken):
+    """Of two seeds each of the teacher and the student; ``lost`` says that a student did not come back either."""
+    config = json.loads(came_back.read_text())
+    config["run"]["methods"] = ["identity", "ldr-1-aldk"]
+    came_back.write_text(json.dumps(config))
+    models = came_back.parent / "results/away/models/phantom-liver"
+    for weights in models.glob("rcn-3/seed0/state/*/weights.safetensors"):
+        weights.unlink()
+    if lost:
+        (models / "ldr-1-aldk/seed0/training.json").unlink()
+    main(["adopt", str(came_back)])
+    said = capsys.readouterr().out
+    assert said.splitlines()[-1].startswith(f"{taken} trainings taken")
+    assert ("not the weights that it left" in said) == lost
+
+
 def test_the_same_command_goes_on_and_repeats_nothing(came_back, capsys):
     plan = plan_of(came_back)
     listed = plan.layout.results / "trainings.json"

@@ -79,17 +79,18 @@ def adopted(configfile: Path, stage: int | None) -> list[str]:
     """Take trainings made elsewhere, teachers first, as made by this profile; return what was found, in lines.
 
     A training is this run's own where its note says so of all that counts: code, data, options, seed and teacher.
-    Libraries and device are those of the other machine, and stand in its outcome. Weights that only students have
-    learned from, with which nothing is registered, need not have come back.
+    Libraries and device are those of the other machine, and stand in its outcome. A teacher's weights need not have
+    come back where nothing is registered with them and all its students are there.
     """
     plan, lines, taken, absent = _plan(configfile, stage), list[str](), 0, list[Path]()
-    registering = set(plan.all_trainings())
-    for outcome, spec in _lacking(plan):
+    jobs = list(_lacking(plan))
+    wanted = {*plan.all_trainings(), *(str(spec.teacher) for path, spec in jobs if not path.exists())}
+    for outcome, spec in jobs:
         if not outcome.exists():
             absent.append(outcome)
             continue
         folder = TrainingFolder(spec.folder)
-        why = noted(folder).difference(Note.of(spec)) or (_lost(outcome) if str(outcome) in registering else "")
+        why = noted(folder).difference(Note.of(spec)) or (_lost(outcome) if str(outcome) in wanted else "")
         if why:
             lines.append(f"{outcome}: not taken: {why}")
             continue
