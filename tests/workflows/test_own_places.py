@@ -108,7 +108,7 @@ def test_a_method_that_is_meant_for_some_data_sets_runs_on_those_that_are_like_t
 
 
 @pytest.mark.parametrize(
-    ("other", "fault"), [("phantom-lungs", "did you mean 'phantom-lung'"), ("mine", "unknown data set 'mine'")]
+    ("other", "fault"), [("phantom-lungs", "did you mean 'phantom-lung'"), ("mine", "'mine' is like itself")]
 )
 def test_a_data_set_is_like_one_that_is_there(tmp_path, other, fault):
     with pytest.raises(DataError, match=rf"datasets\.mine\.like: .*{fault}"):
