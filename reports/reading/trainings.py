@@ -17,7 +17,7 @@ import io
 import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -67,10 +67,19 @@ class Training:
     folder: Folder | None
     sha256: str = ""
     learned: records.Learned | None = None
+    _rows: dict[str, pd.DataFrame | None] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def rows(self, name: str) -> pd.DataFrame | None:
-        """Read a file of lines of JSON, such as ``curve.jsonl``; None where there is none or it is empty."""
-        return self._read(name, lambda text: pd.read_json(io.BytesIO(text), lines=True) if text else None)
+        """Read a file of lines of JSON, such as ``curve.jsonl``; None where there is none or it is empty.
+
+        Many tables ask for the same file, which is read once.
+        """
+        if name not in self._rows:
+            self._rows[name] = self._read(
+                name, lambda text: pd.read_json(io.BytesIO(text), lines=True) if text else None
+            )
+        kept = self._rows[name]
+        return None if kept is None else kept.copy(deep=False)
 
     def arrays(self, name: str) -> Mapping[str, Array] | None:
         """Read a file of arrays, such as ``maps.npz``."""

@@ -90,3 +90,21 @@ def test_looking_claims_nothing(line):
     assert guard.only_looking(["--cores", "all", "report", line])
     for other in ("--rerun-incomplete", "-dscan1", "-pdlung", "-call", "-Ttwenty"):
         assert not guard.only_looking(["--cores", "all", "report", other])
+
+
+def test_a_dry_run_says_what_a_real_one_refuses(tmp_path, monkeypatch):
+    """It ends well all the same: what would run was asked for, on a machine that need not have the data."""
+    monkeypatch.setenv("WARPBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("WARPBENCH_MIRROR", raising=False)
+    config = {**TINY, "run": {"datasets": ["phantom-liver", "dirlab"], "methods": ["identity"]}}
+    dry, real = (run(tmp_path, *options, config=config) for options in (["-n"], []))
+    assert (dry.returncode, real.returncode) == (0, 1)
+    refused, said = (_said(done.stderr) for done in (real, dry))
+    assert "data set dirlab: 10 of 10 files missing" in refused[0]
+    assert said == [f"a run would not start: {line}" for line in refused]
+    known = {**TINY, "run": {"datasets": ["phantom-liver"], "methods": ["identity"]}}
+    assert not _said(run(tmp_path, "-n", config=known).stderr)
+
+
+def _said(text):
+    return [line.removeprefix("WarpBench: ") for line in text.splitlines() if line.startswith("WarpBench: ")]

@@ -1,3 +1,4 @@
+import atexit
 import os
 import sys
 from dataclasses import replace
@@ -133,7 +134,7 @@ def about_to_start():
             job.threads,
             seconds_before(job),
         )
-        for job in workflow.dag.needrun_jobs()
+        for job in workflow.dag.needrun_jobs(exclude_finished=False)
         if job.rule.name != "data"  # it does nothing itself
     ]
 
@@ -143,10 +144,29 @@ def asks_for_data():
     return any(rule.name == "data" for rule in workflow.dag.targetrules)
 
 
+def problems_of(jobs):
+    """Return a line on everything that keeps some jobs from ending."""
+    offer = "" if LEAVES else lacking.OFFER
+    return preflight.problems(PLAN, jobs, workflow.cores or 1, offer=offer)
+
+
+def say_what_a_start_refuses():
+    """Say after a dry run's plan what would keep it from being carried out: `onstart` is for real runs alone."""
+    planned = workflow.scheduler is not None
+    for line in problems_of(about_to_start()) if planned and workflow.dryrun else ():
+        sys.stderr.write(f"WarpBench: a run would not start: {line}\n")
+
+
+if LOOKING and workflow.is_main_process and not PLAN.given:
+    # It loads the data sets' modules as well: HDF5 must not be loaded by a process that is ending.
+    lacking.lacking(PLAN)
+    atexit.register(say_what_a_start_refuses)
+
+
 def look_ahead():
     """Say what is about to run; start nothing that cannot end."""
     jobs, cores = about_to_start(), workflow.cores or 1
-    lines = preflight.problems(PLAN, jobs, cores, offer="" if LEAVES else lacking.OFFER)
+    lines = problems_of(jobs)
     others = any(rule.name != "data" for rule in workflow.dag.targetrules)
     # Among other targets, or as no target at all, the word has kept the device from being looked for.
     if "data" in sys.argv and others and workflow.local_exec:

@@ -1,3 +1,6 @@
+JUDGE_CODE = code.files_of("workflows.evaluate")
+
+
 rule register:
     input:
         about=LAYOUT.description("{dataset}"),
@@ -5,9 +8,10 @@ rule register:
         masks=LAYOUT.masks("{dataset}"),
         truth=LAYOUT.truth("{dataset}"),  # judged by when the method is done
         training=PLAN.training,
-        code=PLAN.method_code,
+        code=lambda wildcards: sorted(
+            {*PLAN.method_code(wildcards), *JUDGE_CODE}  # each file once
+        ),
         given=PLAN.given_files,
-        judge=code.files_of("workflows.evaluate"),
     output:
         registrations=CHUNK.registrations,
         metrics=CHUNK.metrics,
