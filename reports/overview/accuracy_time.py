@@ -17,7 +17,7 @@ from reports.overview.frontier import Frontier, Point
 from reports.tables.numbers import quantity
 
 WIDTH, HEIGHT, LINE = 4.9, 3.6, 0.15  # inches: of a panel, and of a line of the key below it
-COLUMNS = 72  # characters of such a line
+COLUMNS, NARROW = 72, 58  # characters of such a line, and of one below the small plot
 MARKS = "Squares: classical, circles: learned. Numbered: more accurate than all that take no longer."
 
 
@@ -42,11 +42,13 @@ def accuracy_time(found: Sequence[Frontier], clock: str) -> Figure:
 
 def frontier_plot(found: Frontier) -> Figure:
     """Draw one data set small, with the names of the numbered methods alone."""
-    lines = [f"{point.place}  {point.label}, {_both(found, point)}" for point in found.steps]
+    named = [f"{point.place}  {point.label}, {_both(found, point)}" for point in found.steps]
+    lines = [line for text in named for line in _wrapped(text, NARROW)]
     with style():
         figure = constrained(3.8, 1.75 + 0.14 * len(lines), w_pad=0.02, h_pad=0.02)
         axes = figure.subplots()
         draw_panel(axes, found)
+        axes.set_ylabel(textwrap.fill(axis_label(found.quote), 20), fontsize=8)  # the panel is low
         axes.set_xlabel("median seconds of a registration (logarithmic)", fontsize=8)
         figure.supxlabel("\n".join(lines), fontsize=8, x=0.02, ha="left", linespacing=1.25)
         number_points(figure, [axes], [found])
@@ -108,13 +110,18 @@ def _key(found: Frontier) -> Iterator[str]:
     """Yield the lines below a panel: the numbered methods with their numbers, then the others by family."""
     for point in found.steps:
         line = f"{point.place}  {point.label}: {_both(found, point)}"
-        yield from textwrap.wrap(line, COLUMNS, subsequent_indent="    ", break_on_hyphens=False)
+        yield from _wrapped(line, COLUMNS)
     if others := found.others:
         yield from textwrap.wrap(f"Not numbered: {_by_family(others)}.", COLUMNS, break_on_hyphens=False)
 
 
+def _wrapped(text: str, columns: int) -> list[str]:
+    return textwrap.wrap(text, columns, subsequent_indent="    ", break_on_hyphens=False)
+
+
 def _both(found: Frontier, point: Point) -> str:
-    return f"{quantity(found.quote.metric, point.accuracy)} in {quantity('seconds', point.seconds)} s"
+    text = f"{quantity(found.quote.metric, point.accuracy)} in {quantity('seconds', point.seconds)} s"
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _by_family(points: Iterable[Point]) -> str:

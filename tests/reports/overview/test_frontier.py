@@ -83,3 +83,25 @@ def test_where_no_method_is_better_than_before_none_is_numbered_and_the_plot_sta
     found = Frontier("d", "D", Quote("dice", "nearest", "mean"), 0.5, 0.99, points)
     assert frontier_plot(found).get_supxlabel() == ""
     assert "Not numbered: A" in accuracy_time([found], "Some clock.").axes[0].get_xlabel()
+
+
+def test_no_text_of_the_small_plot_leaves_it_however_long_the_names_are():
+    names = [
+        "LDR + ALDK, 1 cascade, taught by VoxelMorph",
+        "VoxelMorph (affine stem, RCN training)",
+        "a method of mine " * 5,
+    ]
+    spread = [
+        Point(name, name, "learned", 0.0193 * (number + 1), 0.8 + 0.01 * number, whole=True)
+        for number, name in enumerate(names)
+    ]
+    steps = number_steps(spread, None, higher_is_better=True)
+    figure = frontier_plot(Frontier("d", "D", Quote("displacement_error", "mask", "all"), 0.3, 0.99, steps))
+    figure.draw_without_rendering()
+    whole = figure.bbox
+    for text in (figure.axes[0].yaxis.label, figure.axes[0].xaxis.label, *figure.texts):
+        place = text.get_window_extent()
+        assert whole.x0 <= place.x0, text
+        assert place.x1 <= whole.x1, text
+        assert whole.y0 <= place.y0, text
+        assert place.y1 <= whole.y1, text
