@@ -152,9 +152,11 @@ def problems_of(jobs):
 
 def say_what_a_start_refuses():
     """Say after a dry run's plan what would keep it from being carried out: `onstart` is for real runs alone."""
-    planned = workflow.scheduler is not None
-    for line in problems_of(about_to_start()) if planned and workflow.dryrun else ():
-        sys.stderr.write(f"WarpBench: a run would not start: {line}\n")
+    if workflow.scheduler is None or not workflow.dryrun:  # nothing was planned
+        return
+    if lines := problems_of(about_to_start()):
+        for line in ["a run would not start:", *lines]:
+            sys.stderr.write(f"WarpBench: {line}\n")
 
 
 if LOOKING and workflow.is_main_process and not PLAN.given:

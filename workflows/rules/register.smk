@@ -1,6 +1,3 @@
-JUDGE_CODE = code.files_of("workflows.evaluate")
-
-
 rule register:
     input:
         about=LAYOUT.description("{dataset}"),
@@ -8,10 +5,9 @@ rule register:
         masks=LAYOUT.masks("{dataset}"),
         truth=LAYOUT.truth("{dataset}"),  # judged by when the method is done
         training=PLAN.training,
-        code=lambda wildcards: sorted(
-            {*PLAN.method_code(wildcards), *JUDGE_CODE}  # each file once
-        ),
+        code=PLAN.method_code,
         given=PLAN.given_files,
+        judge=code.files_of("workflows.evaluate"),
     output:
         registrations=CHUNK.registrations,
         metrics=CHUNK.metrics,
