@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +27,17 @@ settings.load_profile("calm")
 
 AFFINE = np.diag([-1.5, -1.0, 2.0, 1.0])
 SHAPE = (10, 12, 14)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the tests a folder of their own for temporary files: what is killed leaves some behind.
+
+    The lock of those who measure speed lies there too, so that no test waits for a run elsewhere on this machine.
+    """
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())  # what tests write by themselves is kept
+    own = tempfile.TemporaryDirectory(prefix="warpbench-tests-", ignore_cleanup_errors=True)
+    config.add_cleanup(own.cleanup)
+    os.environ["TMPDIR"] = tempfile.tempdir = own.name
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,12 +1,17 @@
 """One measurement of speed at a time on a machine: the next one says that it waits."""
 
 import logging
+import os
 
 import pytest
 from filelock import FileLock
 
 from datasets.files import DataError
 from workflows.timed import alone
+
+
+def test_tests_wait_for_no_run_outside_of_them():
+    assert str(alone.MACHINE_LOCK.parent) == os.environ["TMPDIR"] != os.environ["PYTEST_DEBUG_TEMPROOT"]
 
 
 @pytest.fixture

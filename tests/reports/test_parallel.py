@@ -1,0 +1,69 @@
+"""The parts of a report that processes share: their order, their errors, and their ends."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+
+import psutil
+import pytest
+
+from datasets.files import DataError
+from reports.parallel import side_by_side
+from workflows.configuration.sources import ROOT
+
+OWNER = """
+import os, time
+from functools import partial
+from reports.parallel import side_by_side
+
+def told(place):
+    print(os.getpid(), flush=True)
+    time.sleep(600 if place else 0)
+
+side_by_side([partial(told, place) for place in range(2)], 2)
+"""
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3])
+def test_the_order_is_that_of_the_functions(processes):
+    assert side_by_side([partial(pow, base, 2) for base in range(7)], processes) == [0, 1, 4, 9, 16, 25, 36]
+
+
+def test_none_of_two_runs_in_the_process_that_asks():
+    assert os.getpid() not in side_by_side([os.getpid, os.getpid], 2)
+
+
+def test_an_error_of_one_is_raised():
+    with pytest.raises(ZeroDivisionError):
+        side_by_side([partial(divmod, 1, divisor) for divisor in (1, 0, 2)], 2)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGTERM])
+def test_a_process_that_is_ended_from_outside_is_an_error_not_a_wait(stop):
+    """The kernel kills the largest process where memory runs out; whoever waited for it would wait for ever."""
+    with pytest.raises(DataError, match=r"ended from outside.*run again"):
+        side_by_side([partial(signal.raise_signal, stop), partial(pow, 2, 2), partial(pow, 3, 2)], 2)
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGHUP])
+def test_a_process_keeps_no_handler_of_the_one_that_asks(stop):
+    """One that waits for its next task would not run it, and whoever ended the processes would wait for ever."""
+    before = signal.signal(stop, lambda number, frame: None)
+    try:
+        assert side_by_side([partial(signal.getsignal, stop)] * 2, 2) == [signal.SIG_DFL] * 2
+    finally:
+        signal.signal(stop, before)
+
+
+@pytest.mark.timeout(60)
+def test_no_process_outlives_the_one_that_was_killed():
+    with subprocess.Popen([sys.executable, "-c", OWNER], cwd=ROOT, stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout
+        workers = [psutil.Process(int(owner.stdout.readline())) for _ in range(2)]
+        time.sleep(0.2)  # the first has done its part, and waits
+        owner.kill()
+        assert psutil.wait_procs(workers, timeout=20)[1] == []
