@@ -41,6 +41,7 @@ def test_an_error_of_one_is_raised():
         side_by_side([partial(divmod, 1, divisor) for divisor in (1, 0, 2)], 2)
 
 
+@pytest.mark.fault(12)
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGTERM])
 def test_a_process_that_is_ended_from_outside_is_an_error_not_a_wait(stop):
@@ -59,6 +60,7 @@ def test_a_process_keeps_no_handler_of_the_one_that_asks(stop):
         signal.signal(stop, before)
 
 
+@pytest.mark.fault(12)
 @pytest.mark.timeout(60)
 def test_no_process_outlives_the_one_that_was_killed():
     with subprocess.Popen([sys.executable, "-c", OWNER], cwd=ROOT, stdout=subprocess.PIPE, text=True) as owner:
