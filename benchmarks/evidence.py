@@ -70,6 +70,8 @@ class Evidence:
         spacing: three voxel sizes in mm, array-axis order.
         fixed_labels: label map ``(D, H, W)`` of the fixed image; needs ``moving_labels`` too.
         moving_labels: label map of the moving image, same grid.
+        reading: ``(3, D, H, W)`` float32, where ``moving_labels`` are on a grid of their own: a voxel of the fixed grid
+            reads the place there whose index is its own and this; the ``displacement`` where None.
         labels: the labels to score; all but 0 that either map has when None.
         label_sets: by name, regions to average over beside these; each is one label or several that are taken as one.
         learn2reg: whether to compute what only that challenge's leaderboards need, and takes seconds.
@@ -84,6 +86,7 @@ class Evidence:
     spacing: Sequence[float]
     fixed_labels: ArrayLike | None = None
     moving_labels: ArrayLike | None = None
+    reading: Array | None = None
     labels: Sequence[int] | None = None
     label_sets: Mapping[str, Sequence[Sequence[int]]] = field(default_factory=dict[str, Sequence[Sequence[int]]])
     learn2reg: bool = False

@@ -27,7 +27,7 @@ from datasets.own.options import Params
 from datasets.own.placing import Key, laid
 from datasets.own.resampling import PERCENTILES, frame, intensities, nearest_on, read_on
 from datasets.own.scans import Scan, array_of, read_labels, read_scan
-from datasets.own.sources import source_of
+from datasets.own.sources import read_listing, source_of
 from datasets.placement import Placement
 from datasets.problem import Problem, UnfitError
 from datasets.progress import progress
@@ -38,13 +38,26 @@ T = TypeVar("T")
 
 
 def supply(params: Params) -> Supply:
-    """Return whether the folder is there; one that the user names and that is not is a fault of the configuration."""
+    """Return whether the folder is there, and all that its table or JSON names; no scan is opened.
+
+    Raises:
+        DataError: a folder that the user names is not there, or a fault of the table: no run mends either.
+    """
     if params.folder is not None or not params.collection:
         place = source_of(params)
+        _check_listing(params)
         return Supply(params.licence or "as the folder says", (Piece(str(place), "you", place=place),))
     there = next((place for place in hand_placed(params.collection) if place.is_dir()), None)
+    if there is not None:
+        _check_listing(params)
     piece = Piece(params.collection, "its makers", place=there)
     return Supply(params.licence, (piece,), put_into(params.collection), (params.obtain,))
+
+
+def _check_listing(params: Params) -> None:
+    listing = read_listing(params)
+    if listing.problems:
+        raise UnfitError(listing.source, listing.problems)
 
 
 def prepare(folder: Path, params: Params, *, name: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args, get_origin, get_type_hints
@@ -92,6 +92,14 @@ def list_names(place: Path, pattern: str) -> list[str]:
     """Return the names below a place, relative to it, that a search looks at."""
     matches = re.compile(".*" if pattern == DICOM else pattern, re.IGNORECASE | re.DOTALL).fullmatch
     return [str(path.relative_to(place)) for path in sorted(_files(place)) if matches(path.name)]
+
+
+def holds_files(place: Path, *, besides: Callable[[str], bool]) -> bool:
+    """Return whether a search below a place would look at any file; no file is opened.
+
+    ``besides`` says of the name of a file or folder right below whether it does not count.
+    """
+    return any(not besides(path.relative_to(place).parts[0]) for path in _files(place))
 
 
 def is_wanted(path: Path, pattern: str) -> bool:

@@ -30,7 +30,7 @@ from datasets.chest_ct.lungs import WINDOW, Scan, field_of_view
 from datasets.description import Description, TrainingSplit
 from datasets.download import cache_folder, hand_placed, put_into
 from datasets.files import DataError, read_volume, replacing, sha256, write_volume
-from datasets.found import DICOM, search
+from datasets.found import DICOM, holds_files, search
 from datasets.grid import Grid
 from datasets.originals import Stamp, note, stamp, unrecorded
 from datasets.supply import Extent, Piece, Supply
@@ -67,11 +67,8 @@ def supply(params: Params) -> Supply:
 
 
 def _holds_series(place: Path) -> bool:
-    """Return whether there is a folder with files below a place, apart from what is kept here itself."""
-    folders = [each for each in place.iterdir() if each.is_dir()] if place.is_dir() else []
-    others = (each for each in folders if not each.name.startswith(("volumes-", ".downloads")))
-    loose = (each for each in place.glob("*") if each.is_file() and each.name != LIST)
-    return any(loose) or any(file.is_file() for each in others for file in each.rglob("*"))
+    """Return whether there are files below a place, apart from what is kept here itself."""
+    return holds_files(place, besides=lambda name: name == LIST or name.startswith(("volumes-", ".downloads")))
 
 
 def prepare(folder: Path, params: Params, *, name: str) -> None:
@@ -89,7 +86,7 @@ def prepare(folder: Path, params: Params, *, name: str) -> None:
     if len(offers) < max(wanted, 1):
         raise DataError(
             f"{name}: {len(offers)} patients found, {wanted} wanted; complete the DICOM files below "
-            f"{cache_folder() / FOLDER}, or set `subjects: {len(offers)}` to train on these"
+            f"{params.source or cache_folder() / FOLDER}, or set `subjects: {len(offers)}` to train on these"
         )
     writer, store = Writer(folder), _Store(params.shape)
     known: dict[str, Resized] = {}

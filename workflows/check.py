@@ -86,6 +86,9 @@ def _all_told(what: Path) -> int:
 def _fields_told(what: Path, settings: Settings, method: str, name: str) -> int:
     """Print what is wrong with displacements made elsewhere, or how they are read; return how much is wrong."""
     who, folder = f"{method} on {name}", Plan(settings).layout.data(name)
+    if lost := [path for path in settings.given(method, name) if not path.exists()]:
+        sys.stdout.writelines(f"{who}: {path}: no such file or folder; correct the path\n" for path in lost)
+        return len(lost)
     if not Plan(settings).layout.description(name).exists():
         sys.stdout.write(
             f"{who}: {name} is not prepared, so that nothing can be compared with its pairs; first "

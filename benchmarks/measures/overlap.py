@@ -88,7 +88,7 @@ def warped_labels(evidence: Evidence) -> WarpedLabels:
 def filled_labels(evidence: Evidence) -> WarpedLabels:
     """Return the same with the moving map as the protocol ``learn2reg`` warps it."""
     moving, maps = np.asarray(evidence.moving_labels), warped_labels(evidence)
-    filled = warp_labels(moving, evidence.displacement, protocol="learn2reg").astype(np.uint16)
+    filled = warp_labels(moving, _reading(evidence), protocol="learn2reg").astype(np.uint16)
     return WarpedLabels(maps.labels, maps.shared, maps.fixed, filled)
 
 
@@ -131,24 +131,32 @@ class Judged:
                 yield Value(protocol, f"label_{label}", float(score))
 
 
+def _reading(evidence: Evidence) -> Array:
+    """Return the displacement that warps the moving label map."""
+    return evidence.displacement if evidence.reading is None else evidence.reading
+
+
 def _judged(evidence: Evidence) -> Judged:
     fixed, moving = (
         _label_map(np.asarray(labels), f"{name} labels")
         for name, labels in (("fixed", evidence.fixed_labels), ("moving", evidence.moving_labels))
     )
-    if not fixed.shape == moving.shape == evidence.displacement.shape[1:]:
+    reading = _reading(evidence)
+    if not fixed.shape == evidence.displacement.shape[1:] == reading.shape[1:] or (
+        evidence.reading is None and moving.shape != fixed.shape
+    ):
         raise ValueError(
             f"overlap: grids differ, displacement {evidence.displacement.shape[1:]}, fixed labels {fixed.shape}, "
             f"moving labels {moving.shape}"
         )
-    whole, warped = _scores((fixed, moving), evidence.displacement, evidence.labels)
+    whole, warped = _scores((fixed, moving), reading, evidence.labels)
     sets: dict[str, Scores] = {}
     for name, regions in evidence.label_sets.items():
         if all(len(region) == 1 for region in regions):
             sets[name] = whole.part([label for region in regions for label in region])
         else:
             merged = tuple(_merged(each, regions) for each in (fixed, moving))
-            sets[name], _ = _scores(merged, evidence.displacement, range(1, len(regions) + 1))
+            sets[name], _ = _scores(merged, reading, range(1, len(regions) + 1))
     return Judged(whole, sets, fixed, warped)
 
 

@@ -29,6 +29,7 @@ MODALITY, PATIENT, SERIES = "0008|0060", "0010|0020", "0020|000e"
 LARGEST = 4096  # pixels of a side: a damaged header may ask for more memory than there is
 ROOM = 2**29 + (os.cpu_count() or 1) * 2**24  # bytes; a slice takes some MB, and each thread of the library its stack
 UNEVEN = 0.01  # gaps between slices that differ by more than this share are noted
+BESIDE = 0.05  # pixels that a slice may lie beside the others in their plane before that is noted
 TILTED = 1e-3  # as are direction cosines that are off by more
 
 
@@ -158,6 +159,11 @@ def _sorted(slices: list[DicomSlice], series: DicomSeries) -> tuple[list[DicomSl
     if odd := int((np.abs(gaps / np.median(gaps) - 1) > UNEVEN).sum()):
         gap = f"{gaps.min():.2f} to {gaps.max():.2f} mm"
         notes.append(f"{odd} of {len(gaps)} gaps between slices differ ({gap}), stacked as if they did not")
+    across = np.array([item.origin @ first.direction[:, :2] for item in kept])
+    beside = np.linalg.norm(across - np.median(across, axis=0), axis=1)
+    if moved := int((beside > BESIDE * min(first.spacing[:2])).sum()):
+        far = f"up to {beside.max():.2f} mm"
+        notes.append(f"{moved} of {len(kept)} slices lie beside the others ({far}), stacked as if they did not")
     return kept, notes
 
 

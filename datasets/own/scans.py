@@ -38,8 +38,8 @@ class Scan:
 
     @property
     def name(self) -> str:
-        """The file's name without its ending, with nothing in it that a path would trip over."""
-        return re.sub(r"[^A-Za-z0-9.-]+", "_", without_ending(self.path.name)).strip("_.") or "image"
+        """The file's name without its ending, letters of any script, and nothing that a path would trip over."""
+        return re.sub(r"[^\w.-]+", "_", without_ending(self.path.name)).strip("_.") or "image"
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -74,6 +74,14 @@ def test_missing_and_doubled_slices_are_said(tmp_path):
     assert notes == ["1 left out: two slices at one place"]
 
 
+def test_slices_beside_the_others_are_said(tmp_path):
+    put_series(tmp_path / "a", "1.2.9", skip=(2,))
+    moved = (FIRST[0] + 3, FIRST[1] - 4, FIRST[2] + 2 * GAP)
+    put_slice(tmp_path / "a" / "z.dcm", values_of()[:, :, 2], moved, "1.2.9")
+    _, notes = read_series(DicomSeries("p", "1.2.9", tuple((tmp_path / "a").glob("*.dcm"))), SHAPE)
+    assert notes == ["1 of 5 slices lie beside the others (up to 5.00 mm), stacked as if they did not"]
+
+
 def test_a_foreign_or_cut_file_is_named(tmp_path):
     put_series(tmp_path / "a", "1.2.9")
     put_slice(tmp_path / "a" / "z.dcm", np.zeros(SIZE), (0, 0, 99), "1.2.8")

@@ -56,6 +56,31 @@ def test_a_folder_is_imported_for_training(tmp_path):
     data.check_files()
 
 
+def piece(source):
+    (found,) = lidc.supply(lidc.Params(source=str(source), subjects=1)).pieces
+    return found
+
+
+def test_folders_that_are_links_are_looked_into_before_a_run(tmp_path):
+    collection(tmp_path / "real", 1)
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "LIDC-IDRI-0001").symlink_to(tmp_path / "real" / "LIDC-IDRI-0001")
+    assert piece(tmp_path / "links").place == tmp_path / "links"
+
+
+@pytest.mark.parametrize("name", [".DS_Store", "a/.DS_Store", "a/._1-000.dcm", "volumes-4x5x6-1/1.2.9.nii.gz"])
+def test_what_systems_leave_behind_or_was_kept_here_is_no_series(tmp_path, name):
+    (tmp_path / "source" / name).parent.mkdir(parents=True)
+    (tmp_path / "source" / name).write_bytes(b"x")
+    assert piece(tmp_path / "source").place is None
+
+
+def test_too_few_patients_are_said_of_the_folder_they_are_in(tmp_path):
+    collection(tmp_path / "source", 1)
+    with pytest.raises(DataError, match=r"2 patients found, 3 wanted; complete the DICOM files below .*/source,"):
+        imported(tmp_path, source=str(tmp_path / "source"), subjects=3)
+
+
 def test_the_mask_is_a_disc_about_the_centre_pixel(tmp_path):
     collection(tmp_path / "a", 1)
     data = imported(tmp_path, source=str(tmp_path / "a"), subjects=1, shape=[128, 64, 3])

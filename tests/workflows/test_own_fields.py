@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -161,3 +162,14 @@ def test_displacements_for_data_that_are_not_prepared_cannot_be_checked(tmp_path
     with pytest.raises(SystemExit, match="error: 1 problem; correct what is listed"):
         check.main(["fields.yaml"])
     assert "mine on phantom-liver: phantom-liver is not prepared" in capsys.readouterr().out
+
+
+def test_a_folder_of_displacements_that_is_not_there_is_named_first(tmp_path, monkeypatch, capsys):
+    mine = {**PROFILE["methods"]["mine"], "params": {"folder": "nowhere"}}
+    (tmp_path / "fields.yaml").write_text(json.dumps({**PROFILE, "methods": {"mine": mine}}))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="error: 1 problem; correct what is listed"):
+        check.main(["fields.yaml"])
+    assert re.fullmatch(
+        r"mine on phantom-liver: .*nowhere: no such file or folder; correct the path\n", capsys.readouterr().out
+    )

@@ -21,8 +21,11 @@ from tests.workflows.documents import block, commands
 from tests.workflows.own_folder import lay_out, mine_of_the_page
 from tests.workflows.pipeline_inputs import run
 from workflows import check
+from workflows.ahead import preflight
+from workflows.configuration.resolve import resolve
 from workflows.configuration.sources import ROOT
 from workflows.evaluate import judge
+from workflows.planning.plan import Plan
 
 pytestmark = pytest.mark.early
 
@@ -168,6 +171,28 @@ def test_a_configuration_is_checked_with_its_options(tmp_path, capsys):
         check.main([str(tmp_path / "other.yaml")])
     with pytest.raises(SystemExit, match="no such folder or file"):
         check.main([str(tmp_path / "nowhere")])
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "fault"),
+    [
+        ("a_fixed.nii.gz", "b_fixed.nii.gz", r"pairs\.csv.*b_fixed\.nii\.gz: no such file"),
+        ("fixed,moving", "fixed,moving,colour", "colour"),
+    ],
+)
+def test_what_a_table_says_is_looked_through_before_a_run(tmp_path, before, after, fault):
+    """No scan is opened for it; `snakemake -n` says the same."""
+    for name in ("a_fixed.nii.gz", "a_moving.nii.gz"):
+        (tmp_path / name).write_bytes(b"not opened")
+    table = "fixed,moving\na_fixed.nii.gz,a_moving.nii.gz\n"
+    (tmp_path / "pairs.csv").write_text(table)
+    assert own.supply(Params(folder=tmp_path)).missing == []
+    (tmp_path / "pairs.csv").write_text(table.replace(before, after))
+    content = {"profile": "mine", "seeds": [0], "run": {"datasets": ["mine"], "methods": ["identity"]}}
+    entry = {"module": "folder", "params": {"folder": str(tmp_path)}}
+    plan = Plan(resolve({**content, "datasets": {"mine": entry}}))
+    (line,) = preflight.data_problems(plan, ["mine"])
+    assert re.search(fault, line)
 
 
 @pytest.mark.parametrize("name", ["learn2reg-oasis", "learn2reg-abdomen-ctct", "learn2reg-nlst", "learn2reg-lung-ct"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,18 +22,20 @@ from reports.drawing.planes import planes
 from reports.drawing.registration import draw_registration
 from workflows.pair.about import About, Input, Number, Written
 from workflows.pair.fields import Field
-from workflows.pair.grids import Grid, working_grid
+from workflows.pair.grids import Grid, sizes, working_grid
 from workflows.pair.judging import Truth, numbers
 from workflows.pair.modalities import difference, warning
-from workflows.pair.outputs import PICTURE, clear, described, made, write_about, write_results
+from workflows.pair.outputs import PICTURE, clear, described, made, of_others, write_about, write_results
 from workflows.pair.registering import PAIR, Order, Outcome, prepare, run
 from workflows.pair.remarks import headline, in_words, remarks
 from workflows.pair.rule import Rule, doubt_of, origin_of, seen_by
 from workflows.pair.weights import warning_of
 
 TABLE = "methods.csv"
+SAME = "both images are the same: whatever moves one makes the pair worse"
 logger = logging.getLogger(__name__)
 
+UNDRAWN = re.compile("[^\u0000-\u052f]")  # letters that the font of a picture may lack
 Scaled = tuple[Array, tuple[float, float]]
 
 
@@ -67,10 +70,16 @@ class _Ready:
     inputs: tuple[Input, Input]
     before: Field
     difference: str  # in what their modalities seem to differ
+    doubts: Sequence[str]  # whatever the method
 
     @property
     def volumes(self) -> tuple[Volume, Volume]:
         return self.data.image(PAIR.fixed), self.data.image(PAIR.moving)
+
+    def origin(self, order: Order) -> str:
+        """Return whose grid it is, in words."""
+        coarser = sorted(self.grid.shape) != sorted(self.pair.fixed.shape)
+        return origin_of(self.rule, self.grid.as_scan.spacing, order.shrink, coarser=coarser)
 
 
 def compare(pair: Pair, orders: Sequence[Order], out: Path, *, threads: int) -> str:
@@ -88,18 +97,18 @@ def compare(pair: Pair, orders: Sequence[Order], out: Path, *, threads: int) -> 
 
 def _compared(turns: Sequence[tuple[_Ready, Order]], out: Path, work: str, threads: int) -> str:
     failed, rows = "", list[dict[str, object]]()
-    for ready, each in turns:
-        doubts = [warning(ready.difference, each.by.method, across=each.across)]
+    folders = [out / each.by.method if len(turns) > 1 else out for _, each in turns]
+    for (ready, each), folder in zip(turns, folders, strict=True):
+        doubts = [*ready.doubts, warning(ready.difference, each.by.method, across=each.across)]
         doubts += [doubt_of(each.by.method, ready.rule, each.seen, each.shrink)] if each.shrink else []
         doubts += [warning_of(each.by.method, each.learned, phantom=each.phantom)]
         for doubt in (doubts := [doubt for doubt in doubts if doubt]):
             logger.warning("warning: %s", doubt)
         if each.told:
             logger.info("%s: %s", each.by.method, each.told)
-        where = origin_of(ready.rule, ready.grid.as_scan.spacing, each.shrink)
+        where = ready.origin(each)
         size = f"{' x '.join(map(str, ready.grid.shape))} voxels, {where}"
         logger.info("%s: registers %s; %s", each.by.method, size, f"{threads} thread{'s' * (threads > 1)}")
-        folder = out / each.by.method if len(turns) > 1 else out
         try:
             outcome = run(each, ready.data, Path(work) / each.by.method, threads)
         except DataError as error:  # of its weights; the other methods go on
@@ -116,20 +125,24 @@ def _compared(turns: Sequence[tuple[_Ready, Order]], out: Path, work: str, threa
             failed = failed or f"{each.by.method}: {outcome.status}, {outcome.reason}"
     with replacing(out / TABLE) as temporary:
         pd.DataFrame(rows).to_csv(temporary, index=False)
+    if old := of_others(out, folders):
+        logger.warning("warning: of an earlier call, and not in %s: %s", TABLE, ", ".join(old))
     return failed
 
 
 def _read(pair: Pair, rule: Rule) -> _Read:
     grid = working_grid(pair.fixed, pair.moving, rule)
-    images = _image(grid, rule, pair.fixed, moving=False), _image(grid, rule, pair.moving, moving=True)
+    images = _image(grid, rule, pair, moving=False), _image(grid, rule, pair, moving=True)
     return _Read(pair, rule, grid, images)
 
 
-def _image(grid: Grid, rule: Rule, scan: Scan, *, moving: bool) -> Scaled:
+def _image(grid: Grid, rule: Rule, pair: Pair, *, moving: bool) -> Scaled:
+    scan = pair.moving if moving else pair.fixed
     try:
         return intensities(grid.read(scan, moving=moving), rule.window)
     except DataError as error:
-        raise DataError(f"{scan.path}: {error}") from error
+        unlike = sizes(pair.fixed, pair.moving)
+        raise DataError(f"{scan.path}: {error}{f'; {unlike}' if unlike else ''}") from error
 
 
 def _prepared(read: _Read, folder: Path) -> _Ready:
@@ -137,7 +150,9 @@ def _prepared(read: _Read, folder: Path) -> _Ready:
     still = grid.back(np.zeros((3, *grid.shape), np.float32), pair.fixed)
     inputs = described(pair.fixed, low), described(pair.moving, high)
     differ = difference((pair.fixed, pair.moving), (fixed, moving))
-    return _Ready(pair, read.rule, grid, prepare(folder, grid.affine, fixed, moving), inputs, still, differ)
+    same = SAME if np.array_equal(fixed, moving) else ""
+    doubts = [doubt for doubt in (sizes(pair.fixed, pair.moving), same) if doubt]
+    return _Ready(pair, read.rule, grid, prepare(folder, grid.affine, fixed, moving), inputs, still, differ, doubts)
 
 
 def _written(ready: _Ready, outcome: Outcome, folder: Path, doubts: Sequence[str]) -> list[Number]:
@@ -160,7 +175,7 @@ def _written(ready: _Ready, outcome: Outcome, folder: Path, doubts: Sequence[str
         offset=ready.grid.offset,
         grid=ready.grid.shape,
         grid_spacing=spacing,
-        grid_from=origin_of(ready.rule, spacing, order.shrink),
+        grid_from=ready.origin(order),
         seen_spacing=seen_by(order.shrink, spacing),
         method=order.by.method,
         weights=str(order.weights or ""),
@@ -191,7 +206,8 @@ def _title(order: Order, pair: Pair) -> str:
     """Return what a picture shows; a refinement is part of what made it."""
     steps = (order.by.refine or {}).get("steps")
     refined = f", then {steps} steps of refinement" if steps else ""
-    return f"{order.by.method}{refined}: {pair.moving.name} on {pair.fixed.name}"
+    fixed, moving = (UNDRAWN.sub("?", scan.name) for scan in (pair.fixed, pair.moving))
+    return f"{order.by.method}{refined}: {moving} on {fixed}"
 
 
 def _draw(ready: _Ready, displacement: Array, path: Path, title: str) -> None:

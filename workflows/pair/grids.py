@@ -29,6 +29,7 @@ from workflows.pair.fields import Field
 from workflows.pair.rule import Rule
 
 MOST = 8_000_000  # voxels: some 200 x 200 x 200
+LARGER = 2.0  # times as long from corner to corner as the other image, and it is warned of
 OVERLAP = 0.25  # of the fixed image's field of view that the moving one has to cover at least
 
 
@@ -75,14 +76,25 @@ def working_grid(fixed: Scan, moving: Scan, rule: Rule) -> Grid:
     image = _resized(_turned(fixed, rule.axes), rule)
     centre = np.zeros(3) if rule.align == "header" else _centre(moving) - _centre(fixed)
     grid = Grid(image, (float(centre[0]), float(centre[1]), float(centre[2])))
-    covered = share_covered(image, moving, grid.offset)
+    covered, unlike = share_covered(image, moving, grid.offset), sizes(fixed, moving)
     if covered < OVERLAP:
         hint = "the images differ too much in size" if rule.align == "centre" else "try --align centre"
         raise DataError(
             f"{moving.path}: covers only {covered:.0%} of the field of view of {fixed.path}, as their headers place "
-            f"them; {hint}"
+            f"them; {unlike or hint}"
         )
     return grid
+
+
+def sizes(fixed: Scan, moving: Scan) -> str:
+    """Return how large both images are where one is far larger than the other; empty where they are about alike."""
+    large = [np.array(scan.shape) * scan.spacing for scan in (fixed, moving)]
+    lengths = [float(np.linalg.norm(each)) for each in large]
+    if max(lengths) <= LARGER * min(lengths):
+        return ""
+    ours, theirs = (" x ".join(f"{length:.3g}" for length in each) for each in large)
+    said = f"{fixed.path.name} is {ours} mm large, {moving.path.name} {theirs} mm"
+    return f"{said}: are the voxel sizes in both headers right?"
 
 
 def _turned(fixed: Scan, axes: str) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,12 @@ def clear(folder: Path) -> None:
             (folder / name).unlink(missing_ok=True)
 
 
+def of_others(out: Path, folders: Collection[Path]) -> list[str]:
+    """Return the folders at and below ``out`` with a registration of an earlier call, other than ``folders``."""
+    found = sorted(path.parent for path in [*out.glob(ABOUT), *out.glob(f"*/{ABOUT}")])
+    return [str(folder) for folder in found if folder not in folders]
+
+
 @contextlib.contextmanager
 def made(folder: Path) -> Iterator[None]:
     """Make a folder to write into; where what follows fails, no empty one stays behind."""
@@ -83,8 +89,8 @@ def made(folder: Path) -> Iterator[None]:
 
 def check_folder(folder: Path, inputs: Sequence[Path]) -> None:
     """Raise `DataError` where results would overwrite what is not theirs."""
-    if folder.is_file():
-        raise DataError(f"--out: {folder} is a file; name a folder")
+    if files := [each for each in (folder, *folder.parents) if each.is_file()]:
+        raise DataError(f"--out: {files[0]} is a file; name a folder")
     own = {WARPED, TRANSFORM, PICTURE, ABOUT}
     if clash := [path for path in inputs if _real(path).parent == _real(folder) and path.name in own]:
         raise DataError(f"--out: {folder}: would overwrite {clash[0].name}, an input; name another folder")

@@ -69,9 +69,14 @@ def seen_by(shrink: int | None, spacing: Size) -> Size | None:
     return None if shrink is None else (spacing[0] * shrink, spacing[1] * shrink, spacing[2] * shrink)
 
 
-def origin_of(rule: Rule, spacing: Size, shrink: int | None) -> str:
-    """Return the voxel size of a grid, whose that is, and what a network that takes ``shrink`` as one makes of it."""
-    whose = "the fixed image's own grid, or a coarser one where it is very large"
+def origin_of(rule: Rule, spacing: Size, shrink: int | None, *, coarser: bool = False) -> str:
+    """Return the voxel size of a grid, whose that is, and what a network that takes ``shrink`` as one makes of it.
+
+    ``coarser``: the fixed image is so large that its grid was made coarser.
+    """
+    whose = (
+        "a coarser grid than the fixed image's own, which is very large" if coarser else "the fixed image's own grid"
+    )
     if rule.spacing:
         whose = "voxels as --spacing says"
     elif rule.known:

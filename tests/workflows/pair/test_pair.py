@@ -121,6 +121,7 @@ def test_the_displacement_is_learn2regs(results, inputs):
         ("LungCT_0001_0000", "LungCT_0001_0001", ["disp_0001_0001.nii.gz"]),
         ("a", "b", ["disp_a_b.nii.gz"]),
         ("OASIS_0395_0000", "mine", ["disp_OASIS_0395_0000_mine.nii.gz"]),
+        ("日本", "fixé_ü", ["disp_日本_fixé_ü.nii.gz"]),
     ],
 )
 def test_displacements_have_the_names_that_learn2reg_looks_for(fixed, moving, names):

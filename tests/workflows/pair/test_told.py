@@ -216,3 +216,47 @@ def test_a_label_that_is_gone_after_warping_is_named():
         number("dice", 0.4, 0.3, "linear_thr128"),
     ]
     assert remarks("demons", found, None) == ["HD95: none, for label vanished when demons warped the moving image: 2"]
+
+
+def warned(folder):
+    return json.loads((folder / "registration.json").read_text())["warnings"]
+
+
+def test_two_images_that_are_the_same_are_told(inputs, tmp_path):
+    call(inputs, tmp_path / "out", "--method", "identity", moving="fixed.nii.gz")
+    assert warned(tmp_path / "out") == [comparing.SAME]
+
+
+def test_a_wild_voxel_size_is_told(inputs, tmp_path):
+    image = sitk.ReadImage(str(inputs / "moving.nii.gz"))
+    image.SetSpacing(np.multiply(image.GetSpacing(), 2.4).tolist())
+    write(image, inputs / "wide.nii.gz")
+    call(inputs, tmp_path / "out", "--method", "identity", moving="wide.nii.gz")
+    told = (
+        "fixed.nii.gz is 60 x 57.6 x 60 mm large, wide.nii.gz 144 x 138 x 144 mm: are the voxel sizes in both headers"
+    )
+    assert told in warned(tmp_path / "out")[0]
+    image.SetOrigin((-9000, -9000, -9000))
+    write(image, inputs / "wide.nii.gz")
+    text = refused(lambda: call(inputs, tmp_path / "no", "--method", "identity", moving="wide.nii.gz"))
+    assert f"covers only 0% of the field of view of {inputs / 'fixed.nii.gz'}" in text
+    assert told in text
+
+
+def test_results_of_an_earlier_call_are_told(inputs, tmp_path, caplog):
+    call(inputs, tmp_path, "--methods", "identity,demons", "--set", "demons.iterations=[1]")
+    assert "earlier call" not in caplog.text
+    call(inputs, tmp_path, "--method", "identity")
+    old = f"of an earlier call, and not in methods.csv: {tmp_path / 'demons'}, {tmp_path / 'identity'}"
+    assert f"warning: {old}" in caplog.text
+
+
+@pytest.mark.parametrize(("file", "name"), [("日本 1.nii.gz", "日本_1"), ("a b/ü.nii.gz", "ü"), (";.nii.gz", "image")])
+def test_letters_of_any_script_stay_in_names(file, name):
+    assert Scan(Path(file), None).name == name
+
+
+def test_a_file_where_a_folder_is_to_be_is_named(inputs, tmp_path):
+    (tmp_path / "file").touch()
+    text = refused(lambda: call(inputs, tmp_path / "file" / "below", "--method", "identity"))
+    assert text == f"error: --out: {tmp_path / 'file'} is a file; name a folder"
