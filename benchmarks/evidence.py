@@ -69,9 +69,9 @@ class Evidence:
         displacement: ``(3, D, H, W)``, voxels of the fixed grid, pull-back.
         spacing: three voxel sizes in mm, array-axis order.
         fixed_labels: label map ``(D, H, W)`` of the fixed image; needs ``moving_labels`` too.
-        moving_labels: label map of the moving image, same grid.
-        reading: ``(3, D, H, W)`` float32, where ``moving_labels`` are on a grid of their own: a voxel of the fixed grid
-            reads the place there whose index is its own and this; the ``displacement`` where None.
+        moving_labels: label map of the moving image, on the same grid unless there is a ``reading``.
+        reading: ``(3, D, H, W)`` float32, for ``moving_labels`` on a grid of their own: what a voxel of the fixed grid
+            adds to its own index for the place there that it reads. The ``displacement`` where None.
         labels: the labels to score; all but 0 that either map has when None.
         label_sets: by name, regions to average over beside these; each is one label or several that are taken as one.
         learn2reg: whether to compute what only that challenge's leaderboards need, and takes seconds.

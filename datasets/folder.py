@@ -29,7 +29,7 @@ from datasets.own.resampling import PERCENTILES, frame, intensities, nearest_on,
 from datasets.own.scans import Scan, array_of, read_labels, read_scan
 from datasets.own.sources import read_listing, source_of
 from datasets.placement import Placement
-from datasets.problem import Problem, UnfitError
+from datasets.problem import Problem, UnfitError, WrongError
 from datasets.progress import progress
 from datasets.supply import Piece, Supply
 
@@ -41,7 +41,8 @@ def supply(params: Params) -> Supply:
     """Return whether the folder is there, and all that its table or JSON names; no scan is opened.
 
     Raises:
-        DataError: a folder that the user names is not there, or a fault of the table: no run mends either.
+        DataError: a folder that the user names is not there.
+        WrongError: its table or JSON has a fault.
     """
     if params.folder is not None or not params.collection:
         place = source_of(params)
@@ -55,7 +56,10 @@ def supply(params: Params) -> Supply:
 
 
 def _check_listing(params: Params) -> None:
-    listing = read_listing(params)
+    try:
+        listing = read_listing(params)
+    except DataError as error:
+        raise WrongError(str(error)) from error
     if listing.problems:
         raise UnfitError(listing.source, listing.problems)
 

@@ -21,7 +21,11 @@ class Problem:
         return f"{self.where}: {self.what}"
 
 
-class UnfitError(DataError):
+class WrongError(DataError):
+    """Data that are there, and wrong: no absence excuses a run without them."""
+
+
+class UnfitError(WrongError):
     """A data set that cannot be used, with all its ``problems``; the message counts them and gives the first."""
 
     def __init__(self, folder: Path, problems: Sequence[Problem]) -> None:

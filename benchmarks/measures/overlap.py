@@ -147,7 +147,7 @@ def _judged(evidence: Evidence) -> Judged:
     ):
         raise ValueError(
             f"overlap: grids differ, displacement {evidence.displacement.shape[1:]}, fixed labels {fixed.shape}, "
-            f"moving labels {moving.shape}"
+            f"moving labels {moving.shape}, their reading {reading.shape[1:]}"
         )
     whole, warped = _scores((fixed, moving), reading, evidence.labels)
     sets: dict[str, Scores] = {}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import locale
 import re
+import unicodedata
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,7 +40,9 @@ class Scan:
     @property
     def name(self) -> str:
         """The file's name without its ending, letters of any script, and nothing that a path would trip over."""
-        return re.sub(r"[^\w.-]+", "_", without_ending(self.path.name)).strip("_.") or "image"
+        letters = unicodedata.normalize("NFC", without_ending(self.path.name))  # some systems take accents apart
+        kept = (each if each in ".-" or unicodedata.category(each)[0] in "LMN" else "_" for each in letters)
+        return re.sub("_+", "_", "".join(kept)).strip("_.") or "image"
 
     @property
     def shape(self) -> tuple[int, int, int]:

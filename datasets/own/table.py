@@ -83,9 +83,9 @@ def _lines(path: Path, listing: Listing) -> Iterator[Line]:
         raise DataError(f"{path}: not UTF-8 text; a table is a CSV, in UTF-8") from error
     head = text.split("\n", 1)[0]
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=head.count))
-    columns = [cell.strip().lower() for cell in next(rows, list[str]())]
+    columns = [cell.strip().lower() for cell in next(_cells(path, rows), list[str]())]
     _check_columns(path, columns)
-    for cells in rows:
+    for cells in _cells(path, rows):
         if not any(cell.strip() for cell in cells):
             continue
         if len(cells) != len(columns):
@@ -98,6 +98,13 @@ def _lines(path: Path, listing: Listing) -> Iterator[Line]:
             listing.fault(f"{path}, line {rows.line_num}", what)
             continue
         yield Line(rows.line_num, {key: cell.strip() for key, cell in zip(columns, cells, strict=True)})
+
+
+def _cells(path: Path, rows: Iterator[list[str]]) -> Iterator[list[str]]:
+    try:
+        yield from rows
+    except csv.Error as error:  # such as a quote that is never closed
+        raise DataError(f"{path}: no sound CSV ({error}); is a quote left open?") from error
 
 
 def _check_columns(path: Path, columns: list[str]) -> None:

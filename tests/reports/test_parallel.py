@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 
 import psutil
@@ -15,14 +16,18 @@ from reports.parallel import side_by_side
 from workflows.configuration.sources import ROOT
 
 OWNER = """
-import os, time
+import os, signal, time
 from functools import partial
 from reports.parallel import side_by_side
 
 def told(place):
     print(os.getpid(), flush=True)
-    time.sleep(600 if place else 0)
+    time.sleep(600 if place else 1)
 
+def stop(number, frame):
+    raise KeyboardInterrupt
+
+signal.signal(signal.SIGTERM, stop)
 side_by_side([partial(told, place) for place in range(2)], 2)
 """
 
@@ -62,10 +67,29 @@ def test_a_process_keeps_no_handler_of_the_one_that_asks(stop):
 
 @pytest.mark.fault(12)
 @pytest.mark.timeout(60)
-def test_no_process_outlives_the_one_that_was_killed():
-    with subprocess.Popen([sys.executable, "-c", OWNER], cwd=ROOT, stdout=subprocess.PIPE, text=True) as owner:
+@pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_no_process_outlives_the_one_that_was_stopped(stop):
+    started = [sys.executable, "-c", OWNER]
+    with subprocess.Popen(started, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as owner:
         assert owner.stdout
         workers = [psutil.Process(int(owner.stdout.readline())) for _ in range(2)]
-        time.sleep(0.2)  # the first has done its part, and waits
-        owner.kill()
-        assert psutil.wait_procs(workers, timeout=20)[1] == []
+        assert workers[0] != workers[1]
+        time.sleep(2)  # one has done its part, and waits
+        owner.send_signal(stop)
+        assert psutil.wait_procs([*workers, psutil.Process(owner.pid)], timeout=20)[1] == []
+
+
+class UnpicklableError(Exception):
+    def __init__(self, one: str, other: str) -> None:
+        super().__init__(one + other)
+
+
+def fail():
+    raise UnpicklableError("not ", "ours")
+
+
+@pytest.mark.timeout(60)
+def test_an_error_that_does_not_travel_is_not_called_a_killed_process():
+    with pytest.raises(BrokenProcessPool) as caught:
+        side_by_side([fail, os.getpid], 2)
+    assert "UnpicklableError" in str(caught.value.__cause__)

@@ -21,11 +21,12 @@ from tests.workflows.documents import block, commands
 from tests.workflows.own_folder import lay_out, mine_of_the_page
 from tests.workflows.pipeline_inputs import run
 from workflows import check
-from workflows.ahead import preflight
+from workflows.ahead import lacking, preflight
 from workflows.configuration.resolve import resolve
 from workflows.configuration.sources import ROOT
 from workflows.evaluate import judge
 from workflows.planning.plan import Plan
+from workflows.planning.wildcards import Wildcards
 
 pytestmark = pytest.mark.early
 
@@ -178,6 +179,7 @@ def test_a_configuration_is_checked_with_its_options(tmp_path, capsys):
     [
         ("a_fixed.nii.gz", "b_fixed.nii.gz", r"pairs\.csv.*b_fixed\.nii\.gz: no such file"),
         ("fixed,moving", "fixed,moving,colour", "colour"),
+        ("a_moving", "x" * 140_000, r"pairs\.csv: no sound CSV"),
     ],
 )
 def test_what_a_table_says_is_looked_through_before_a_run(tmp_path, before, after, fault):
@@ -191,8 +193,9 @@ def test_what_a_table_says_is_looked_through_before_a_run(tmp_path, before, afte
     content = {"profile": "mine", "seeds": [0], "run": {"datasets": ["mine"], "methods": ["identity"]}}
     entry = {"module": "folder", "params": {"folder": str(tmp_path)}}
     plan = Plan(resolve({**content, "datasets": {"mine": entry}}))
-    (line,) = preflight.data_problems(plan, ["mine"])
+    (line,) = preflight.problems(plan, [preflight.Job("prepare", Wildcards("mine", "", "", ""))], 2, offer="goes on")
     assert re.search(fault, line)
+    assert lacking.without(plan).settings.lacking == {}  # a table that is wrong is no data set that is missing
 
 
 @pytest.mark.parametrize("name", ["learn2reg-oasis", "learn2reg-abdomen-ctct", "learn2reg-nlst", "learn2reg-lung-ct"])

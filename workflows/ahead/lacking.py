@@ -32,7 +32,7 @@ def unprepared(plan: Plan) -> list[str]:
 
 
 def lacking(plan: Plan) -> list[Stock]:
-    """Return the data sets that are still to be prepared, and cannot be for want of files."""
+    """Return the data sets that are still to be prepared, and cannot be: their files are missing, or wrong."""
     found = (supplies.stock_of(plan.settings, name, plan.layout) for name in unprepared(plan))
     return [stock for stock in found if stock.lack]
 
@@ -44,8 +44,11 @@ def obtainable(plan: Plan) -> list[str]:
 
 
 def without(plan: Plan) -> Plan:
-    """Return the plan without what lacks its data; raise `SettingsError` where nothing would be left of it."""
-    found = {stock.name: stock.lack for stock in lacking(plan)}
+    """Return the plan without what lacks its data; raise `SettingsError` where nothing would be left of it.
+
+    Data that are there and wrong stay, so that the run is refused.
+    """
+    found = {stock.name: stock.lack for stock in lacking(plan) if not stock.unfit}
     left = replace(plan, settings=replace(plan.settings, lacking=found))
     if found and not left.settings.runs:
         raise SettingsError(f"{OPTION}={LEAVE}: no data set of the profile is there; python -m workflows.show data")
@@ -60,4 +63,5 @@ def lines(plan: Plan) -> list[str]:
     count, of = len(found), len(plan.settings.prepared)
     blocks = [line for stock in found for line in ("", *supplies.short(stock, plan.settings))]
     ready = "the others are prepared" if count < of else "none is prepared"
-    return [f"{count} of {of} data sets cannot be prepared for want of files; {ready}", *blocks]
+    why = "" if any(stock.unfit for stock in found) else " for want of files"
+    return [f"{count} of {of} data sets cannot be prepared{why}; {ready}", *blocks]

@@ -49,13 +49,18 @@ class Disk:
 
 
 def data_problems(plan: Plan, names: Iterable[str]) -> list[str]:
-    """Return a line on each data set that cannot be prepared for want of files, every missing file of it named."""
+    """Return a line on each data set that cannot be prepared: files are missing, and all are named, or wrong."""
+    return [_refused(plan, stock) for stock in _lost(plan, names)]
+
+
+def _lost(plan: Plan, names: Iterable[str]) -> list[supplies.Stock]:
     stocks = (supplies.stock_of(plan.settings, name, plan.layout) for name in names)
-    return [
-        f"data set {stock.name}: {stock.lack}; or {_without(plan, stock.name)} (`python -m workflows.show data`)"
-        for stock in stocks
-        if stock.lack
-    ]
+    return [stock for stock in stocks if stock.lack]
+
+
+def _refused(plan: Plan, stock: supplies.Stock) -> str:
+    more = "check FILE` with your configuration file lists all" if stock.unfit else "show data`"
+    return f"data set {stock.name}: {stock.lack}; or {_without(plan, stock.name)} (`python -m workflows.{more})"
 
 
 def _without(plan: Plan, name: str) -> str:
@@ -74,10 +79,10 @@ def problems(plan: Plan, jobs: Sequence[Job], cores: int, *, offer: str = "") ->
     """
     to_prepare = {job.where.dataset for job in jobs if job.rule == "prepare"}  # Snakemake has its jobs in no order
     in_order = [name for name in plan.settings.prepared if name in to_prepare]
-    lost = data_problems(plan, in_order)
-    offered = [offer] if lost and offer else []
+    lost = _lost(plan, in_order)
+    offered = [offer] if offer and any(not stock.unfit for stock in lost) else []
     room = _lacks_of_room(plan, disk(plan, jobs, cores))
-    return [*lost, *offered, *_not_given(plan, jobs), *room, *_no_gate(plan, jobs)]
+    return [*(_refused(plan, stock) for stock in lost), *offered, *_not_given(plan, jobs), *room, *_no_gate(plan, jobs)]
 
 
 def _no_gate(plan: Plan, jobs: Iterable[Job]) -> list[str]:

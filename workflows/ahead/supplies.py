@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datasets.files import DataError, one_line
+from datasets.problem import WrongError
 from datasets.room import in_words
 from datasets.supply import Piece, Supply, listed
 from workflows.configuration import sources
@@ -23,7 +24,8 @@ WIDTH = 118
 class Stock:
     """A data set by name: its ``module``, what it needs, and what kept that from being found out (``fault``).
 
-    ``supply`` is None where the module says nothing of it. ``prepared``: a run in this folder has prepared it.
+    ``unfit``: it is there, and wrong. ``supply`` is None where the module says nothing of it. ``prepared``: a run in
+    this folder has prepared it.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Stock:
     supply: Supply | None
     fault: str = ""
     prepared: Path | None = None
+    unfit: bool = False
 
     @property
     def lack(self) -> str:
@@ -55,7 +58,7 @@ def stock_of(settings: Settings, name: str, layout: Layout) -> Stock:
     try:
         return Stock(name, entry.module, module.supply(build(module.Params, entry.params)), prepared=prepared)
     except (DataError, ValueError, OSError) as error:
-        return Stock(name, entry.module, None, one_line(error), prepared)
+        return Stock(name, entry.module, None, one_line(error), prepared, unfit=isinstance(error, WrongError))
 
 
 def lines(settings: Settings, layout: Layout, name: str | None = None) -> Iterator[str]:
@@ -106,7 +109,7 @@ def _whole(stock: Stock, settings: Settings) -> Iterator[str]:
 
 def _state(stock: Stock) -> str:
     if stock.fault:
-        return "cannot be looked for"
+        return "is there, and wrong" if stock.unfit else "cannot be looked for"
     if stock.supply is None:
         return "its module does not say what it needs"
     if not (missing := stock.supply.missing):

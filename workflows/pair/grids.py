@@ -81,7 +81,7 @@ def working_grid(fixed: Scan, moving: Scan, rule: Rule) -> Grid:
         hint = "the images differ too much in size" if rule.align == "centre" else "try --align centre"
         raise DataError(
             f"{moving.path}: covers only {covered:.0%} of the field of view of {fixed.path}, as their headers place "
-            f"them; {unlike or hint}"
+            f"them; {hint}{f'; {unlike}' if unlike else ''}"
         )
     return grid
 
@@ -93,8 +93,7 @@ def sizes(fixed: Scan, moving: Scan) -> str:
     if max(lengths) <= LARGER * min(lengths):
         return ""
     ours, theirs = (" x ".join(f"{length:.3g}" for length in each) for each in large)
-    said = f"{fixed.path.name} is {ours} mm large, {moving.path.name} {theirs} mm"
-    return f"{said}: are the voxel sizes in both headers right?"
+    return f"the fixed image is {ours} mm large, the moving one {theirs} mm: are the voxel sizes in both headers right?"
 
 
 def _turned(fixed: Scan, axes: str) -> Any:

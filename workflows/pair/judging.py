@@ -53,11 +53,12 @@ def numbers(found: Field, before: Field, fixed: Scan, truth: Truth, *, offset: S
 
 def _measured(field: Field, fixed: Scan, truth: Truth, offset: Array) -> Mapping[Key, Row]:
     """Measure a displacement with the moving image laid where the registration began, so that its labels are there."""
-    maps = truth.labels and _maps(field, fixed, truth.labels, offset)
+    voxels = field.voxels
+    maps = truth.labels and _maps(voxels, fixed, truth.labels, offset)
     points = truth.landmarks and (truth.landmarks[0], truth.landmarks[1] - offset)
     along = np.linalg.solve(fixed.directions @ np.diag(fixed.spacing), offset).reshape(3, 1, 1, 1)
     evidence = Evidence(
-        field.voxels - along.astype(np.float32) if offset.any() else field.voxels,
+        voxels - along.astype(np.float32) if offset.any() else voxels,
         spacing=fixed.spacing,
         fixed_labels=maps.fixed if maps else None,
         moving_labels=maps.moving if maps else None,
@@ -80,7 +81,7 @@ class Maps:
     reading: Array | None
 
 
-def _maps(field: Field, fixed: Scan, labels: tuple[Any, Any], offset: Array) -> Maps:
+def _maps(voxels: Array, fixed: Scan, labels: tuple[Any, Any], offset: Array) -> Maps:
     """Return the moving map on its own grid, where it is read once, as the transform reads it.
 
     Two readings in a row would blur what is a few voxels wide. What the map does not reach has no label; a label
@@ -92,7 +93,7 @@ def _maps(field: Field, fixed: Scan, labels: tuple[Any, Any], offset: Array) -> 
         return Maps(there, found, None)
     own = array_of(labels[1])
     kept = np.where(np.isin(own, np.unique(found)), own, 0)
-    return Maps(there, np.pad(kept, 1), _reading(field.voxels, fixed, moving))
+    return Maps(there, np.pad(kept, 1), _reading(voxels, fixed, moving))
 
 
 def _reading(voxels: Array, fixed: Scan, moving: Scan) -> Array:

@@ -75,7 +75,7 @@ def origin_of(rule: Rule, spacing: Size, shrink: int | None, *, coarser: bool = 
     ``coarser``: the fixed image is so large that its grid was made coarser.
     """
     whose = (
-        "a coarser grid than the fixed image's own, which is very large" if coarser else "the fixed image's own grid"
+        "a coarser grid than that of the fixed image, which is very large" if coarser else "the fixed image's own grid"
     )
     if rule.spacing:
         whose = "voxels as --spacing says"

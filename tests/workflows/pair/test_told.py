@@ -232,9 +232,7 @@ def test_a_wild_voxel_size_is_told(inputs, tmp_path):
     image.SetSpacing(np.multiply(image.GetSpacing(), 2.4).tolist())
     write(image, inputs / "wide.nii.gz")
     call(inputs, tmp_path / "out", "--method", "identity", moving="wide.nii.gz")
-    told = (
-        "fixed.nii.gz is 60 x 57.6 x 60 mm large, wide.nii.gz 144 x 138 x 144 mm: are the voxel sizes in both headers"
-    )
+    told = "the fixed image is 60 x 57.6 x 60 mm large, the moving one 144 x 138 x 144 mm: are the voxel sizes in both"
     assert told in warned(tmp_path / "out")[0]
     image.SetOrigin((-9000, -9000, -9000))
     write(image, inputs / "wide.nii.gz")
@@ -251,7 +249,16 @@ def test_results_of_an_earlier_call_are_told(inputs, tmp_path, caplog):
     assert f"warning: {old}" in caplog.text
 
 
-@pytest.mark.parametrize(("file", "name"), [("日本 1.nii.gz", "日本_1"), ("a b/ü.nii.gz", "ü"), (";.nii.gz", "image")])
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("日本 1.nii.gz", "日本_1"),
+        ("a b/u\u0308.nii.gz", "\u00fc"),  # an accent of its own
+        ("हिन्दी.mha", "हिन्दी"),
+        ("a__b.nrrd", "a_b"),
+        (";.nii.gz", "image"),
+    ],
+)
 def test_letters_of_any_script_stay_in_names(file, name):
     assert Scan(Path(file), None).name == name
 
