@@ -70,8 +70,6 @@ class Evidence:
         spacing: three voxel sizes in mm, array-axis order.
         fixed_labels: label map ``(D, H, W)`` of the fixed image; needs ``moving_labels`` too.
         moving_labels: label map of the moving image, on the same grid unless there is a ``reading``.
-        reading: ``(3, D, H, W)`` float32, for ``moving_labels`` on a grid of their own: what a voxel of the fixed grid
-            adds to its own index for the place there that it reads. The ``displacement`` where None.
         labels: the labels to score; all but 0 that either map has when None.
         label_sets: by name, regions to average over beside these; each is one label or several that are taken as one.
         learn2reg: whether to compute what only that challenge's leaderboards need, and takes seconds.
@@ -80,13 +78,14 @@ class Evidence:
         opposite: the displacement of the pair with fixed and moving exchanged, same grid and convention.
         images: fixed and moving image ``(D, H, W)``.
         mask: boolean field of view ``(D, H, W)`` of the fixed image.
+        reading: ``(3, D, H, W)`` float32, for ``moving_labels`` on a grid of their own: what a voxel of the fixed grid
+            adds to its own index for the place there that it reads. The ``displacement`` where None.
     """
 
     displacement: Array
     spacing: Sequence[float]
     fixed_labels: ArrayLike | None = None
     moving_labels: ArrayLike | None = None
-    reading: Array | None = None
     labels: Sequence[int] | None = None
     label_sets: Mapping[str, Sequence[Sequence[int]]] = field(default_factory=dict[str, Sequence[Sequence[int]]])
     learn2reg: bool = False
@@ -95,6 +94,7 @@ class Evidence:
     opposite: ArrayLike | None = None
     images: tuple[ArrayLike, ArrayLike] | None = None
     mask: ArrayLike | None = None
+    reading: Array | None = None
     _made: dict[object, object] = field(init=False, default_factory=dict[object, object], repr=False)
 
     def has(self, needs: Needs) -> bool:

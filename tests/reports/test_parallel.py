@@ -28,6 +28,7 @@ def stop(number, frame):
     raise KeyboardInterrupt
 
 signal.signal(signal.SIGTERM, stop)
+signal.signal(signal.SIGINT, stop)  # a shell's job in the background is started with this one ignored
 side_by_side([partial(told, place) for place in range(2)], 2)
 """
 
