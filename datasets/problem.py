@@ -32,4 +32,5 @@ class UnfitError(WrongError):
         """Say in one line what is wrong with the data set that the folder was to hold."""
         self.problems = problems
         others = f" (the first of {len(problems)} problems)" if len(problems) > 1 else ""
-        super().__init__(f"{folder}: {problems[0]}{others}")
+        first = str(problems[0])
+        super().__init__(f"{first if first.startswith(str(folder)) else f'{folder}: {first}'}{others}")

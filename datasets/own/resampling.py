@@ -71,9 +71,9 @@ def read_on(grid: Any, scan: Scan, offset: Sequence[float] = (0.0, 0.0, 0.0)) ->
     return array_of(sitk.Resample(smooth, grid, there, sitk.sitkLinear, smallest, sitk.sitkFloat32))
 
 
-def nearest_on(grid: Any, labels: Any, offset: Sequence[float] = (0.0, 0.0, 0.0)) -> Array:
-    """Return a label map, an ITK image, on a grid: the label at each place ``offset`` mm (LPS) away, 0 beyond it."""
-    there = sitk.TranslationTransform(3, tuple(map(float, offset)))
+def nearest_on(grid: Any, labels: Any) -> Array:
+    """Return a label map, an ITK image, on a grid: the label at each place, 0 beyond it."""
+    there = sitk.Transform(3, sitk.sitkIdentity)
     return array_of(sitk.Resample(labels, grid, there, sitk.sitkNearestNeighbor, 0, labels.GetPixelID()))
 
 

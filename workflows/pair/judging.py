@@ -15,7 +15,6 @@ import numpy as np
 from benchmarks.evidence import Evidence
 from benchmarks.metrics import Row, evaluate
 from datasets.files import Array, DataError, one_line
-from datasets.own.resampling import nearest_on
 from datasets.own.scans import Scan, array_of
 from workflows.pair.about import Number
 from workflows.pair.fields import Field
@@ -87,27 +86,51 @@ def _maps(voxels: Array, fixed: Scan, labels: tuple[Any, Any], offset: Array) ->
     Two readings in a row would blur what is a few voxels wide. What the map does not reach has no label; a label
     that is nowhere in the fixed image before registration is left out.
     """
-    there, found = array_of(labels[0]), nearest_on(fixed.image, labels[1], offset.tolist())
-    moving = Scan(fixed.path, labels[1])
+    there, moving = array_of(labels[0]), Scan(fixed.path, labels[1])
     if not offset.any() and moving.shape == fixed.shape and np.allclose(moving.affine, fixed.affine, atol=1e-4):
-        return Maps(there, found, None)
+        return Maps(there, array_of(labels[1]), None)
     own = array_of(labels[1])
-    kept = np.where(np.isin(own, np.unique(found)), own, 0)
+    kept = np.where(np.isin(own, np.unique(own[_reached(moving, fixed, offset)])), own, 0)
     return Maps(there, np.pad(kept, 1), _reading(voxels, fixed, moving))
 
 
 def _reading(voxels: Array, fixed: Scan, moving: Scan) -> Array:
     """Return how far each voxel's place in the moving grid, which has a margin of one voxel, is from its own index."""
-    ends = moving.to_voxels(fixed.to_millimetres(np.vstack([np.zeros(3), np.eye(3)])))
-    start, turn = ends[0] + 1, (ends[1:] - ends[0]).T
+    start, turn = _between(fixed, moving, np.zeros(3))
     reading = np.empty(voxels.shape, np.float32)
     for axis in range(3):
-        place = np.full(voxels.shape[1:], start[axis])
-        for along, count in enumerate(voxels.shape[1:]):
-            index = np.arange(count, dtype=float).reshape([-1 if each == along else 1 for each in range(3)])
-            place += turn[axis, along] * voxels[along] + (turn[axis, along] - (axis == along)) * index
+        place = _along(start[axis] + 1, turn[axis] - np.eye(3)[axis], voxels.shape[1:])
+        for along in range(3):
+            place += turn[axis, along] * voxels[along]
         reading[axis] = place
     return reading
+
+
+def _reached(moving: Scan, fixed: Scan, offset: Array) -> Array:
+    """Return which voxels of the moving grid lie in the fixed image before registration."""
+    start, turn = _between(moving, fixed, -offset)
+    inside = np.ones(moving.shape, np.bool_)
+    for axis, count in enumerate(fixed.shape):
+        place = _along(start[axis], turn[axis], moving.shape)
+        inside &= (place >= -0.5) & (place <= count - 0.5)
+    return inside
+
+
+def _between(first: Scan, second: Scan, offset: Array) -> tuple[Array, Array]:
+    """Return where voxel (0, 0, 0) of one grid lies in another, ``offset`` mm away, and what steps along its axes add.
+
+    Both are in voxels of the second grid; the steps are the columns ``(3, 3)``.
+    """
+    ends = second.to_voxels(first.to_millimetres(np.vstack([np.zeros(3), np.eye(3)])) + offset)
+    return ends[0], (ends[1:] - ends[0]).T
+
+
+def _along(start: float, steps: Array, shape: Sequence[int]) -> Array:
+    """Return ``start`` and each index times its step, at every voxel of a grid."""
+    place = np.full(tuple(shape), start)
+    for along, count in enumerate(shape):
+        place += steps[along] * np.arange(count).reshape([-1 if each == along else 1 for each in range(3)])
+    return place
 
 
 def _finite(value: float) -> float | None:

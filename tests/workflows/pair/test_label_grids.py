@@ -79,6 +79,24 @@ def test_a_label_that_is_nowhere_in_the_fixed_image_is_not_scored():
     assert dice(found, "nearest", "label_1").value > 0.8
 
 
+def test_a_label_smaller_than_a_fixed_voxel_is_scored():
+    fixed, moving = scene(spacing=(1.5, 1.6, 2.0)), scene(size=(200, 190, 200), spacing=(0.3, 0.3, 0.3))
+    labels = sitk.GetArrayFromImage(labelled(fixed)), sitk.GetArrayFromImage(labelled(moving))
+    labels[0][15, 18, 20] = 7
+    labels[1][101, 96, 101] = 7  # no centre of a fixed voxel is nearest to it
+    maps = []
+    for array, image in zip(labels, (fixed, moving), strict=True):
+        made = sitk.GetImageFromArray(array)
+        made.CopyInformation(image)
+        maps.append(made)
+    scans = Scan(Path("fixed"), fixed), Scan(Path("moving"), moving)
+    resampled = sitk.Resample(maps[1], fixed, sitk.Transform(3, sitk.sitkIdentity), sitk.sitkNearestNeighbor, 0)
+    assert not (sitk.GetArrayFromImage(resampled) == 7).any()
+    still = working_grid(*scans, Rule()).back(np.zeros((3, 40, 36, 30), np.float32), scans[0])
+    found = numbers(still, still, scans[0], Truth((maps[0], maps[1])), offset=(0, 0, 0))
+    assert dice(found, "nearest", "label_7").value == 0
+
+
 def test_a_reading_of_another_size_than_the_displacement_is_refused():
     u, maps = np.zeros((3, 6, 7, 8), np.float32), np.ones((6, 7, 8), np.uint8)
     for reading in (None, np.zeros((3, 5, 7, 8), np.float32)):
