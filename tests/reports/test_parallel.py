@@ -21,7 +21,7 @@ from functools import partial
 from reports.parallel import side_by_side
 
 def told(place):
-    print(os.getpid(), flush=True)
+    os.write(1, f"{os.getpid()}\\n".encode())  # at once: two of them write
     time.sleep(600 if place else 1)
 
 def stop(number, frame):
