@@ -25,7 +25,7 @@ test-all: env
 study: env  ## the claims with seeds and subjects enough to tell: hours, stage after stage; MINUTES=150 ends a piece
 	$(BIN)/python -m workflows.ahead.stages workflows/config/study.yaml --cores $(CORES) $(if $(MINUTES),--minutes $(MINUTES))
 
-bench: env  ## speed beside peers, as ratios within one run, some 10 minutes on 2 cores
+bench: env  ## speed beside peers, as ratios within one run, 10 to 15 minutes on 2 cores
 	mkdir -p results/bench
 	OMP_WAIT_POLICY=$${OMP_WAIT_POLICY:-passive} $(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-json results/bench/speed.json
 	$(BIN)/python -m benchmarks.speed results/bench/speed.json
