@@ -22,12 +22,13 @@ from datasets.case import Writer
 from datasets.description import Description, Window
 from datasets.download import hand_placed, put_into
 from datasets.files import Array, DataError
-from datasets.own.examine import Examined, examine, splits
+from datasets.own.examine import Examined, check_options, examine, splits
 from datasets.own.options import Params
 from datasets.own.placing import Key, laid
 from datasets.own.resampling import PERCENTILES, frame, intensities, nearest_on, read_on
 from datasets.own.scans import Scan, array_of, read_labels, read_scan
 from datasets.own.sources import read_listing, source_of
+from datasets.own.splits import check_listed
 from datasets.placement import Placement
 from datasets.problem import Problem, UnfitError, WrongError
 from datasets.progress import progress
@@ -60,6 +61,8 @@ def _check_listing(params: Params) -> None:
         listing = read_listing(params)
     except DataError as error:
         raise WrongError(str(error)) from error
+    check_options(listing, params)
+    check_listed(listing)
     if listing.problems:
         raise UnfitError(listing.source, listing.problems)
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from datasets.check import NOTHING_NAMED, described_problems
-from datasets.description import Description, Pair, TrainingSplit
+from datasets.description import Description, Pair
 from datasets.files import Array, DataError
 from datasets.own.listing import Listing, Row
 from datasets.own.options import Params
-from datasets.own.placing import GridOptions, Key, Places, place
+from datasets.own.placing import GridOptions, Places, place
 from datasets.own.points import PairPoints, UnitError, check_unit, find_unit, fit, read_rows, to_voxels
 from datasets.own.scanned import Seen, look, unlike
 from datasets.own.scans import SMALLEST
 from datasets.own.sources import read_listing
+from datasets.own.splits import split_up
 from datasets.own.words import Split, Unit, listed
 from datasets.problem import Problem
 from datasets.values import landmark_fault
@@ -67,7 +68,7 @@ def examine(params: Params) -> Examined:
         DataError: there is no such folder, or nothing in it says what the pairs are.
     """
     listing = read_listing(params)
-    _check_options(listing, params)
+    check_options(listing, params)
     window = params.window if params.window and params.window[0] < params.window[1] else None
     seen = look(listing, window)
     found = Examined(listing, seen, place(listing, seen, _grid_options(listing, params)))
@@ -88,32 +89,15 @@ def examine(params: Params) -> Examined:
 
 def splits(found: Examined) -> Description:
     """Return the part of a description that says which case is whose, and in which split."""
-    training, judged = found.usable(found.listing.of("training")), found.usable(found.listing.judged)
+    rows = found.usable(found.listing.rows)
     singles = [case for case in found.listing.training if (case, case) in found.places.names]
-    pairs = [found.pair(row) for row in training]
-    cases = list(dict.fromkeys([*singles, *(case for pair in pairs for case in (pair.fixed, pair.moving))]))
-    atlas = found.listing.atlas if pairs else ""
-    if atlas:
-        split = TrainingSplit((atlas, *(case for case in cases if case != atlas)), "atlas", atlas)
-    elif pairs:
-        split = TrainingSplit(tuple(cases), "listed", list=tuple(pairs))
-    else:
-        split = TrainingSplit(tuple(cases))
-    return Description(
-        name="own",
-        subjects={name: _subject(found, key) for key, name in found.places.names.items()},
-        training=split,
-        validation=tuple(found.pair(row) for row in judged if row.split == "validation"),
-        test=tuple(found.pair(row) for row in judged if row.split == "test"),
-        evaluated_labels=found.evaluated,
-    )
+    subjects = {name: found.listing.whose(key[0]) for key, name in found.places.names.items()}
+    described = split_up(found.listing, {row: found.pair(row) for row in rows}, singles, subjects)
+    return replace(described, evaluated_labels=found.evaluated)
 
 
-def _subject(found: Examined, key: Key) -> str:
-    return found.listing.items[key[0]].subject or key[0]
-
-
-def _check_options(listing: Listing, params: Params) -> None:
+def check_options(listing: Listing, params: Params) -> None:
+    """Keep what is wrong with options, as far as that can be told from the rows."""
     if params.window and not params.window[0] < params.window[1]:
         listing.fault("window", f"{list(params.window)}: the second number has to be the larger one")
     if not listing.of("test") and not params.training_only and not listing.problems:

@@ -86,6 +86,10 @@ class Listing:
         is_atlas = len(fixed) == 1 and self.of("training") and self.judged and not self.training
         return next(iter(fixed)) if is_atlas else ""
 
+    def whose(self, case: str) -> str:
+        """Return the subject of a case: what the source says, else the case itself."""
+        return self.items[case].subject or case
+
     def fault(self, where: str, what: str) -> None:
         """Keep what is wrong somewhere."""
         problem = Problem(where, what)

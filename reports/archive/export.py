@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
 
 from benchmarks import records, results
 from reports.archive import told as tell
@@ -14,7 +13,7 @@ from reports.archive.told import Told, told_data, told_training
 from reports.overview import cases
 from reports.paper import draw
 from reports.paper.cast import PaperRun
-from reports.reading.pictures import NOT_ARCHIVED, encode
+from reports.reading.pictures import NOT_ARCHIVED, Request, encode
 from reports.reading.run import Run
 
 
@@ -30,6 +29,13 @@ def contents(run: Run, papers: Sequence[PaperRun]) -> dict[str, bytes]:
     for training, name, content in lean_files(run.trainings):
         found[f"{told_training(training).folder}/{name}"] = content
     return found
+
+
+def requests(run: Run, papers: Sequence[PaperRun]) -> Iterator[Request[object]]:
+    """Yield all that a report draws of images."""
+    yield from cases.requests(run)
+    for paper in papers:
+        yield from draw.requests(paper)
 
 
 def _told(run: Run, papers: Sequence[PaperRun]) -> Told:
@@ -56,8 +62,7 @@ def _rows(run: Run) -> Iterator[tuple[str, bytes]]:
 
 def _pictures(run: Run, papers: Sequence[PaperRun]) -> Iterator[tuple[str, bytes]]:
     """Yield what is drawn of images, encoded; what there is nothing of only where the reason is more than that."""
-    figures = (each for paper in papers for each in draw.requests(paper))
-    for request in chain(cases.requests(run), figures):
+    for request in requests(run, papers):
         taken = run.pictures.get(request)
         if taken != NOT_ARCHIVED:
             yield f"{PICTURES}/{request.name}", encode(taken)

@@ -14,7 +14,9 @@ from benchmarks.records import Declared, Lacking
 from datasets.files import CURVE
 from reports.archive import told as tell
 from reports.archive.alike import Two, check_alike
+from reports.archive.export import requests
 from reports.archive.lean import lean_lines, rows_of
+from reports.archive.load import load
 from reports.archive.opened import RUN, opened
 from reports.archive.packed import PICTURES, TRAININGS, Archive, Manifest
 from reports.archive.remarks import remarks
@@ -38,7 +40,8 @@ def merged(first: Archive, second: Archive) -> Merged:
     """Return two archives together.
 
     Where both have the same, the first one's stays: its seconds of a registration, its pictures, curves and words; the
-    remarks say where these differ. Timed calls stay apart by the hardware that they are of.
+    remarks say where these differ. Timed calls stay apart by the hardware that they are of. Pictures that a report of
+    both does not show are left out.
 
     Raises:
         ArchiveError: both have the same registration, timed call, data set or training, and it is not the same in
@@ -54,7 +57,8 @@ def merged(first: Archive, second: Archive) -> Merged:
     }
     told = _told(two.first.told, two.second.told, set(zip(metrics.dataset, metrics.method, strict=True)))
     manifest = Manifest(profile=told.profile, commits=sorted({*first.manifest.commits, *second.manifest.commits}))
-    return Merged(manifest, {**content, tell.NAME: tell.encode(told)}, list(remarks(two)))
+    together = Archive(first.path, manifest, {**content, tell.NAME: tell.encode(told)})
+    return Merged(manifest, _shown(together), list(remarks(two)))
 
 
 def _kept(first: Archive, second: Archive) -> dict[str, bytes]:
@@ -73,6 +77,15 @@ def _kept(first: Archive, second: Archive) -> dict[str, bytes]:
     both = {**theirs, **ours}
     curves = [name for name in both if name.startswith(f"{TRAININGS}/") and name.endswith(f"/{CURVE}")]
     return {**both, **{name: lean_lines(both[name], rows_of(len(curves))) for name in curves}}
+
+
+def _shown(archive: Archive) -> dict[str, bytes]:
+    """Return the content without pictures that its report does not show: of more methods it shows fewer of each."""
+    loaded = load(archive)
+    asked = {f"{PICTURES}/{each.name}" for each in requests(loaded.run, loaded.papers)}
+    return {
+        name: data for name, data in archive.content.items() if not name.startswith(f"{PICTURES}/") or name in asked
+    }
 
 
 def _runs(two: Two) -> pd.DataFrame:

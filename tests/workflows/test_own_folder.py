@@ -174,9 +174,16 @@ def test_a_configuration_is_checked_with_its_options(tmp_path, capsys):
         check.main([str(tmp_path / "nowhere")])
 
 
+ROW = "a_fixed.nii.gz,a_moving.nii.gz\n"
+
+
 @pytest.mark.parametrize(
     ("before", "after", "fault"),
     [
+        ("a_moving", "a_fixed", "test pair a_fixed__a_fixed: registers an image with itself"),
+        (ROW, 2 * ROW, "test pair a_fixed__a_moving: is listed 2 times"),
+        (f"\n{ROW}", f",split\n{ROW.strip()},training\n", "nothing to test on"),
+        (f"\n{ROW}", f",split,subject\n{ROW.strip()},test,ann\nc.nii,,train,Ann\n", "subject Ann and ann: in both"),
         ("a_fixed.nii.gz", "b_fixed.nii.gz", r"pairs\.csv.*b_fixed\.nii\.gz: no such file"),
         ("fixed,moving", "fixed,moving,colour", "colour"),
         ("a_moving", "x" * 140_000, r"pairs\.csv: no sound CSV"),
@@ -184,9 +191,9 @@ def test_a_configuration_is_checked_with_its_options(tmp_path, capsys):
 )
 def test_what_a_table_says_is_looked_through_before_a_run(tmp_path, before, after, fault):
     """No scan is opened for it; `snakemake -n` says the same."""
-    for name in ("a_fixed.nii.gz", "a_moving.nii.gz"):
+    for name in ("a_fixed.nii.gz", "a_moving.nii.gz", "c.nii"):
         (tmp_path / name).write_bytes(b"not opened")
-    table = "fixed,moving\na_fixed.nii.gz,a_moving.nii.gz\n"
+    table = f"fixed,moving\n{ROW}"
     (tmp_path / "pairs.csv").write_text(table)
     assert own.supply(Params(folder=tmp_path)).missing == []
     (tmp_path / "pairs.csv").write_text(table.replace(before, after))

@@ -14,6 +14,7 @@ from reports.archive.load import load
 from reports.archive.merge import merged
 from reports.archive.packed import Archive, ArchiveError, read, write
 from reports.archive.rows import ROWS
+from reports.overview import cases
 from tests.reports.archive.archive_inputs import archived, with_rows, with_told
 from tests.reports.report_inputs import HARDWARE
 from workflows.configuration.sources import ROOT
@@ -39,6 +40,20 @@ def test_what_either_has_is_in_both_together(pair, tmp_path):
     assert {name.split("/")[-1].split("-seed")[0] for name in run.pictures.content if "-seed" in name} == {
         "identity", "ldr-1", "rcn-1",
     }  # fmt: skip
+
+
+def test_pictures_that_a_report_of_both_does_not_show_are_left_out(pair, monkeypatch):
+    def shown(content):
+        return {name for name in content if name.startswith("pictures/cases/") and "-seed" in name}
+
+    before = shown(pair[0].content) | shown(pair[1].content)
+    assert shown(merged(*pair).content) == before
+    monkeypatch.setattr(cases, "MANY", 2)  # of three methods the worst case alone
+    together = merged(*pair)
+    run = load(Archive(pair[0].path, together.manifest, together.content)).run
+    asked = {f"pictures/{each.name}" for each in cases.requests(run)}
+    assert shown(together.content) == asked & before
+    assert 3 == len(asked & before) < len(before)
 
 
 def test_curves_keep_as_many_rows_as_in_one_archive_of_all_trainings(pair, monkeypatch):

@@ -1,0 +1,54 @@
+"""Which case is whose, and in which split: as a table or JSON says it, and of the cases that are made of its scans."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from datasets.check import described_problems
+from datasets.description import Description, Pair, TrainingSplit
+from datasets.own.listing import Listing, Row
+
+
+def check_listed(listing: Listing) -> None:
+    """Keep what is wrong with pairs, names and splits as the source has them; nothing is opened for it.
+
+    The cases of a run may be more (a scan is read on several grids), and are looked at again when these are known.
+    """
+    if listing.problems:  # rows that could not be kept leave splits empty, which is no problem of its own
+        return
+    pairs = {row: Pair(*row.cases) for row in listing.rows}
+    described = split_up(listing, pairs, listing.training, {case: listing.whose(case) for case in listing.items})
+    for problem in described_problems(described):
+        listing.fault(problem.where, problem.what)
+
+
+def split_up(
+    listing: Listing, pairs: Mapping[Row, Pair], singles: Sequence[str], subjects: dict[str, str]
+) -> Description:
+    """Return the part of a description that says which case is whose, and in which split.
+
+    Args:
+        listing: the rows, in order.
+        pairs: the cases of each row that is used.
+        singles: cases to train on that no row pairs.
+        subjects: whose each case is.
+    """
+
+    def of(*rows: Row) -> tuple[Pair, ...]:
+        return tuple(pairs[row] for row in rows if row in pairs)
+
+    training = of(*listing.of("training"))
+    cases = tuple(dict.fromkeys([*singles, *(case for pair in training for case in (pair.fixed, pair.moving))]))
+    if training and (atlas := listing.atlas):
+        split = TrainingSplit((atlas, *(case for case in cases if case != atlas)), "atlas", atlas)
+    elif training:
+        split = TrainingSplit(cases, "listed", list=training)
+    else:
+        split = TrainingSplit(cases)
+    return Description(
+        name="own",
+        subjects=subjects,
+        training=split,
+        validation=of(*listing.of("validation")),
+        test=of(*listing.of("test")),
+    )
