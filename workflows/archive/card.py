@@ -23,7 +23,7 @@ from workflows.configuration.sources import ROOT
 from workflows.planning.layout import Layout, TrainingFolder
 
 PLACE = ROOT / "reports" / "measured" / "weights"
-LARGEST = 4 * 2**20  # bytes of weights that are kept
+LARGEST = 5 * 2**20  # bytes of weights that are kept
 ENDING = ".safetensors"
 
 
