@@ -19,7 +19,7 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,7 @@ from typing import TypeVar
 
 from filelock import Timeout
 
-from benchmarks.provenance import collect, fingerprint, placeless
+from benchmarks.provenance import canonical_json, collect, fingerprint, placeless
 from benchmarks.records import (
     UNAVAILABLE,
     PairRecord,
@@ -108,8 +108,8 @@ class Session:
         self.records: dict[str, PairRecord] = {}
         self.load_cpu = 0.0
 
-    def row(self, found: Mapping[str, str] | None = None) -> RunRow:
-        """Return where the numbers of this run come from; what a method has ``found`` out stands with its options."""
+    def row(self) -> RunRow:
+        """Return where the numbers of this run come from, with time and load as they are now."""
         by = self.spec.run.by
         return collect(
             run=self.run,
@@ -117,7 +117,7 @@ class Session:
             method=by.method,
             seed=by.seed,
             module=placeless(by.module),
-            params={**by.options, **({"found": found} if found else {})},
+            params=by.options,
             device=by.device,
             threads=self.threads,
             libraries=by.libraries,
@@ -137,10 +137,16 @@ class Session:
         if known := self._known():
             logger.info("%d pairs, all done already", len(self.pairs))
             return known
+        begun = self.row()
         greeting = self._register_rest()
-        about = RunAbout(run=self.row(greeting.found), cost=greeting.cost)
+        about = RunAbout(run=self._with(greeting.found, begun), cost=greeting.cost)
         write(self.chunk.about, about)
         return about
+
+    def _with(self, found: Mapping[str, str], row: RunRow) -> RunRow:
+        """Return a row in which what a method has found out stands with its options."""
+        options = self.spec.run.by.options
+        return replace(row, params=canonical_json({**options, "found": found})) if found else row
 
     def _known(self) -> RunAbout | None:
         """Return the run where all pairs have a record of it, and take these."""

@@ -217,18 +217,36 @@ def _check_common_labels(found: Examined) -> None:
 
 
 def _check_copies(found: Examined) -> None:
-    """Keep scans that are met again, voxel by voxel, under another name in another split: they are of one subject."""
+    """Keep scans that are met again, voxel by voxel, under another name: of a pair, or of another split.
+
+    Of two subjects in one split they are noted, for they are not independent.
+    """
+    items = found.listing.items
+    for row in found.usable(found.listing.rows):
+        fixed, moving = (found.seen[case] for case in row.cases)
+        if row.fixed != row.moving and fixed.digest == moving.digest and not fixed.place.difference(moving.place):
+            what = f"{_file(found, row.fixed)} and {_file(found, row.moving)} are the same scan, voxel by voxel"
+            found.listing.fault(row.where, f"{what}, which is registered with itself; take the pair out")
     first: dict[str, tuple[str, Split]] = {}
     rows = [*found.listing.rows, *(Row(case, case, "training", "") for case in found.listing.training)]
-    used: list[tuple[str, Split]] = [(case, row.split) for row in rows for case in row.cases]
-    for case, split in used:
+    for case, split in [(case, row.split) for row in rows for case in row.cases]:
         if case not in found.seen:
             continue
         other, where = first.setdefault(found.seen[case].digest, (case, split))
-        items = found.listing.items
-        if where != split and other != case and (items[case].subject or case) != (items[other].subject or other):
-            what = f"the same scan as {items[other].image.name}, voxel by voxel: one is for {split}, one for {where}"
-            found.listing.fault(str(items[case].image), f"{what}; take it out of one of them")
+        if other == case or found.listing.whose(case) == found.listing.whose(other):
+            continue
+        same = f"the same scan as {_file(found, other)}, voxel by voxel"
+        if where != split:
+            what = f"{same}: one is for {split}, one for {where}; take it out of one of them"
+            found.listing.fault(str(items[case].image), what)
+        elif (note := f"{_file(found, case)} is {same}, and they count as two subjects") not in found.listing.notes:
+            found.listing.notes.append(note)
+
+
+def _file(found: Examined, case: str) -> str:
+    """Return the file of a scan, with the folders below that of the data."""
+    path, folder = found.listing.items[case].image, found.listing.source.parent
+    return str(path.relative_to(folder)) if path.is_relative_to(folder) else path.name
 
 
 def _unread(found: Examined, split: Split) -> bool:

@@ -120,6 +120,8 @@ def test_a_hanging_method_is_killed_at_the_limit(make_dataset, registration):
     assert "limit of 2 s" in records["fixed__dark0"]["reason"]
     assert records["fixed__bright0"]["status"] == "ok"
     assert not [each for each in family_of(os.getpid()) if "workflows.running.worker" in words_of(each)]
+    began = read(spec.folder / "registrations.json", Registrations).run.started_utc  # not when all was done
+    assert began < records["fixed__dark0"]["finished_utc"]
 
 
 @pytest.mark.parametrize("fault", UNAVAILABLE)

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from datasets.own.examine import examine
+from datasets.own.options import Params
 from tests.datasets.own.folders import image, labels, problems, save, scans, table
 
 
@@ -30,8 +32,29 @@ def test_a_scan_that_is_copied_into_another_split_is_refused(tmp_path):
     assert found.startswith(
         f"{folder}/copy.nii.gz: the same scan as a.nii.gz, voxel by voxel: one is for training, one"
     )
-    table(folder, "fixed,moving,split", "a.nii.gz,b.nii.gz,test", "a.nii.gz,copy.nii.gz,test", "c.nii.gz,,training")
-    assert problems(folder) == []
+
+
+def test_a_pair_of_a_scan_and_its_copy_is_refused(tmp_path):
+    folder = scans(tmp_path / "in", *"ab")
+    save(folder / "copies" / "a.nii.gz", image(0))
+    table(folder, "fixed,moving", "a.nii.gz,b.nii.gz", "a.nii.gz,copies/a.nii.gz")
+    [found] = problems(folder)
+    assert found == (
+        f"{folder}/pairs.csv, line 3: a.nii.gz and copies/a.nii.gz are the same scan, voxel by voxel, which is "
+        "registered with itself; take the pair out"
+    )
+
+
+def test_a_scan_that_two_subjects_of_a_split_have_is_noted(tmp_path):
+    folder = scans(tmp_path / "in", *"abc")
+    save(folder / "copy.nii.gz", image(0))
+    table(folder, "fixed,moving", "a.nii.gz,b.nii.gz", "copy.nii.gz,c.nii.gz")
+    found = examine(Params(folder=folder))
+    assert found.problems == []
+    same = "copy.nii.gz is the same scan as a.nii.gz, voxel by voxel, and they count as two subjects"
+    assert found.listing.notes.count(same) == 1
+    table(folder, "fixed,moving,subject", "a.nii.gz,b.nii.gz,ann", "copy.nii.gz,c.nii.gz,ann")
+    assert same not in examine(Params(folder=folder)).listing.notes
 
 
 def test_a_subject_is_one_in_capitals_too(tmp_path):
