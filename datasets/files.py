@@ -27,6 +27,7 @@ from datasets.geometry import Array
 from datasets.originals import note
 from datasets.placement import SPACING_TOLERANCE, Placement, affine_fault
 
+LONG = 200  # bytes of a name; 255 are the most, and a temporary one is longer
 UNREADABLE = (OSError, EOFError, ValueError, OverflowError, zlib.error, ImageFileError, HeaderDataError)
 
 # What a training leaves in its folder: methods and the watcher write these files, reports read them.
@@ -45,7 +46,8 @@ def replacing(path: Path) -> Generator[Path]:
     So no reader ever sees half a file. After an error the temporary file is gone and ``path`` is as before.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    name = path.name if len(os.fsencode(path.name)) < LONG else path.name[-LONG // 8 :]  # up to four bytes a letter
+    temporary = path.with_name(f".{os.getpid()}-{name}")
     try:
         yield temporary
         os.replace(temporary, path)

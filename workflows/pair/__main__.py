@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,7 +30,7 @@ from workflows.pair.labels import read_both
 from workflows.pair.ordering import Asked, configuration, orders
 from workflows.pair.outputs import check_folder
 from workflows.pair.rule import Rule
-from workflows.running import environment
+from workflows.running import environment, runner
 from workflows.running.machine import missing_device, of_system
 
 
@@ -147,5 +148,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _end_with_all() -> None:
+    """Let SIGTERM and SIGHUP end this as Ctrl-C does, and what it has started end with it, however that comes."""
+    runner.announce_runner()
+    for stop in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(stop) is not signal.SIG_IGN:  # nohup
+            signal.signal(stop, signal.default_int_handler)
+
+
 if __name__ == "__main__":
+    _end_with_all()
     main()

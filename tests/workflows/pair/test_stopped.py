@@ -1,0 +1,75 @@
+"""A pair's registration that is stopped from outside, and names that are longer than a file may have."""
+
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from datasets.files import replacing
+from datasets.learn2reg_names import displacement_names
+from tests.datasets.own.made import SHIFT, scene, write
+from tests.processes import family_of, is_alive, wait_until, words_of
+from workflows.configuration.sources import ROOT
+from workflows.pair.__main__ import main
+
+SLEEPER = """
+import time
+from dataclasses import dataclass
+
+@dataclass(frozen=True)
+class Params:
+    pass
+
+def load(params, *, device, seed, checkpoint=None):
+    return lambda fixed, moving, spacing: time.sleep(600)
+"""
+
+
+def images(folder, moving="moving"):
+    write(scene(), folder / "fixed.nii.gz")
+    write(scene(shift=SHIFT, kind=np.float64), folder / f"{moving}.nii.gz")
+    return [str(folder / "fixed.nii.gz"), str(folder / f"{moving}.nii.gz"), "--threads", "1"]
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT", "SIGKILL"])
+def test_what_it_has_started_ends_with_it(name, tmp_path):
+    (tmp_path / "sleeper.py").write_text(SLEEPER)
+    words = [*images(tmp_path), "--method", str(tmp_path / "sleeper.py"), "--out", str(tmp_path / "out")]
+    handlers = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); sys.argv[0] = ''"
+    start = f"{handlers}; import runpy; runpy.run_module('workflows.pair', run_name='__main__')"
+    process = subprocess.Popen([sys.executable, "-c", start, *words], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: any("workflows.running.worker" in words_of(each) for each in family_of(process.pid)), 60)
+    family = family_of(process.pid)
+    process.send_signal(getattr(signal, name))
+    told = process.communicate(timeout=60)[1].splitlines()
+    wait_until(lambda: not any(map(is_alive, family)))
+    if name != "SIGKILL":
+        assert told[-1] == "error: stopped before its end"
+        assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("letter", ["a", "å", "脑"])
+def test_names_that_together_are_too_long_lose_their_first_letters(letter, tmp_path):
+    longest = letter * (240 // len(letter.encode())) + "7"
+    main([*images(tmp_path, longest), "--method", "identity", "--out", str(tmp_path / "out")])
+    [made] = (tmp_path / "out").glob("disp_*.nii.gz")
+    assert made.name.startswith("disp_fixed_")
+    assert made.name.endswith(f"{letter}7.nii.gz")
+    assert 250 < len(made.name.encode()) <= 255
+
+
+def test_both_names_are_cut_where_both_are_long():
+    [name] = displacement_names("a" * 200, "b" * 200)
+    assert name == f"disp_{'a' * 121}_{'b' * 121}.nii.gz"
+    assert displacement_names("scan", "subject") == ["disp_scan_subject.nii.gz"]
+
+
+@pytest.mark.parametrize("letter", ["a", "å", "脑"])
+def test_a_file_of_the_longest_name_is_replaced_whole(letter, tmp_path):
+    path = tmp_path / f"{letter * (250 // len(letter.encode()))}.csv"
+    with replacing(path) as temporary:
+        temporary.write_text("content")
+        assert temporary.suffix == ".csv"
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
