@@ -31,14 +31,15 @@ def heads(tmp_path_factory):
     return folder
 
 
-def test_two_real_heads_are_registered_out_of_the_box(heads, tmp_path):
+@pytest.mark.parametrize("method", ["swift", "ldr-3-text"])
+def test_two_real_heads_are_registered_out_of_the_box(method, heads, tmp_path):
     images = [str(heads / f"{case}.nii.gz") for case in ("scan", "subject")]
     labels = [str(heads / f"{case}_labels.nii.gz") for case in ("scan", "subject")]
-    main([*images, "--labels", *labels, "--method", "swift", "--out", str(tmp_path / "out")])
+    main([*images, "--labels", *labels, "--method", method, "--out", str(tmp_path / "out")])
     (row,) = csv.DictReader((tmp_path / "out" / "methods.csv").open())
     assert float(row["dice (linear_thr128)"]) > 0.62  # 0.522 before
     folded = float(row["folding_count (forward)"])
     assert folded < 1e-3 * 160 * 192 * 224
     done = json.loads((tmp_path / "out" / "registration.json").read_text())
-    assert done["weights_sha256"] == card_of(shipped("swift")).sha256
+    assert done["weights_sha256"] == card_of(shipped(method)).sha256
     assert done["seen_spacing"] == pytest.approx([4.0, 4.0, 4.0])
