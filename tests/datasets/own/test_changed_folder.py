@@ -8,7 +8,7 @@ from datasets.found import note_unseen
 from datasets.originals import recording
 from datasets.own.options import Params
 from tests.datasets.own.folders import POINTS, image, labels, paired, plain, points, save
-from tests.datasets.own.made import scene, write
+from tests.datasets.own.made import SHIFT, scene, write
 from workflows.running import stale
 
 
@@ -57,8 +57,8 @@ def test_landmarks_that_are_added_to_a_layout_count(tmp_path, prepared):
 
 def test_files_that_no_python_code_opens_count(tmp_path, prepared):
     source = tmp_path / "in"
-    for name in ("a.mha", "b"):
-        write(scene(size=(14, 12, 10)), source / name)
+    write(scene(size=(14, 12, 10)), source / "a.mha")
+    write(scene(size=(14, 12, 10), shift=SHIFT), source / "b")
     (source / "pairs.csv").write_text("fixed,moving\na.mha,b\n")
     folder = prepared(source)
     slices = sorted((source / "b").iterdir())
