@@ -26,6 +26,7 @@ from benchmarks.records import PaperNetwork, TrainingOutcome, read, write
 from benchmarks.results import RUN_LEVEL
 from benchmarks.rows import TimingRow
 from datasets.case import Dataset, open_dataset
+from workflows.planning import timed
 from workflows.planning.layout import Layout
 from workflows.planning.networks import Networks, make_pair, sessions
 from workflows.planning.specs import PaperSizeSpec, RunSpec, TimingSpec
@@ -41,6 +42,7 @@ logger = logging.getLogger(__name__)
 
 def timing(spec: TimingSpec, threads: int, meter: Meter | None = None) -> None:
     """Write timing.parquet: one row a call."""
+    made_from = timed.digests(spec)
     rows: list[TimingRow] = []
     networks: list[PaperNetwork] = []
     benches = benches_for(threads, torch_build() if spec.runs or spec.paper else {})
@@ -58,6 +60,7 @@ def timing(spec: TimingSpec, threads: int, meter: Meter | None = None) -> None:
             networks, rows = found.shared(), [*rows, *_at_paper_size(spec, spec.paper, found, benches)]
     results.write(Layout(spec.folder).timing, rows, "timing")
     write(Layout(spec.folder).networks, networks)
+    timed.keep(spec, made_from)
 
 
 def _time(runs: list[RunSpec], data: Dataset, spec: TimingSpec, bench: Bench) -> Iterator[TimingRow]:

@@ -106,6 +106,11 @@ class Layout:
         return self.results / "timing.parquet"
 
     @property
+    def timed_from(self) -> Path:
+        """Digests of the files that the timings depend on."""
+        return self.results / ".timed-from.json"
+
+    @property
     def networks(self) -> Path:
         """The list of networks at the papers' size: which methods share one."""
         return self.results / "networks.json"

@@ -29,6 +29,7 @@ from workflows.planning.specs import (
     TimingSpec,
     TrainSpec,
 )
+from workflows.planning.timed import inputs_of
 from workflows.planning.wildcards import Wildcards
 
 
@@ -134,14 +135,8 @@ class Plan:
         return [str(found.outcome)] if (found := self._teacher(wildcards)) else []
 
     def timed(self) -> list[str]:
-        """Return what the timing run depends on: data, trainings, and code of the methods and their worker."""
-        spec = self.timing(Wildcards("", "", "", ""))
-        methods = [run.by for run in spec.runs] + ([*spec.paper.methods, *spec.paper.once] if spec.paper else [])
-        names, about = {run.dataset for run in spec.runs}, self.layout
-        trainings = {str(run.training) for run in spec.runs if run.training}
-        data = [place(name) for name in names for place in (about.description, about.images, about.masks)]
-        code = files_of("workflows.running.worker", *(name for by in methods for name in by.modules))  # by name
-        return sorted({*map(str, data), *trainings, *code})
+        """Return what the timing run depends on."""
+        return inputs_of(self.timing(Wildcards("", "", "", "")))
 
     def jobs(self) -> Iterator[tuple[Path, Spec]]:
         """Yield a result of every job, where it is there, and the specification that it should be made by."""

@@ -10,7 +10,7 @@ from workflows.configuration.resolve import resolve
 from workflows.configuration.sources import ROOT
 from workflows.archive import given
 from workflows.ahead import declaring, lacking, papers, preflight, stages
-from workflows.planning import capacity, code, marks, plan
+from workflows.planning import capacity, code, marks, plan, timed
 from workflows.planning.spec_files import SpecFiles
 from workflows.planning.wildcards import Wildcards
 from workflows.running import guard, machine, runner, stale, unavailable
@@ -75,6 +75,8 @@ if workflow.is_main_process:
     # Data that could not be prepared leave older results, which would pass for new ones.
     DUE = [LAYOUT.description(name) for name, look in LOOKS.items() if look.due]
     OTHERS = [path for path in marks.others(PLAN.jobs()) if path not in DUE]
+    # Snakemake does not look at what the timing itself is made of where it waits for a job that is to run.
+    TIMED_ANEW = timed.is_outdated(PLAN.timing(Wildcards("", "", "", "")))
     for line in [
         *(look.line for look in LOOKS.values() if look.line),
         *marks.news(OTHERS),
@@ -82,7 +84,8 @@ if workflow.is_main_process:
     ]:
         sys.stderr.write(f"WarpBench: {line}\n")
 else:
-    PLAN, DUE, OTHERS = replace(PLAN, changes=stale.changes_before(DATA)), [], []
+    PLAN, DUE = replace(PLAN, changes=stale.changes_before(DATA)), []
+    OTHERS, TIMED_ANEW = [], False
 runner.equip()
 SPEC_FILES = SpecFiles(LAYOUT, writes=not LOOKING)
 

@@ -5,7 +5,8 @@ rule timing:
     """
     input:
         timed=PLAN.timed(),
-        others=ancient(LAYOUT.runs),  # waited for, not read: a judge that changes times nothing again
+        # waited for, not read: a judge that changes times nothing again
+        others=LAYOUT.runs if TIMED_ANEW else ancient(LAYOUT.runs),
         code=code.files_of("workflows.timing"),
     output:
         timing=LAYOUT.timing,
