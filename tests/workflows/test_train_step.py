@@ -16,7 +16,7 @@ from datasets.case import Pair, Writer
 from datasets.description import Description, TrainingSplit
 from datasets.files import DataError
 from workflows.configuration.resolve import resolve
-from workflows.planning import plan
+from workflows.planning import plan, timed
 from workflows.planning.specs import MethodSpec, TrainSpec
 from workflows.running import unavailable
 from workflows.running.machine import MachineError
@@ -207,7 +207,7 @@ def test_timing_takes_the_methods_of_each_data_set():
 
 def test_timing_depends_on_the_masks_and_on_the_code_of_the_worker():
     made = plan.Plan(resolve({}))
-    needed = made.timed()
+    needed = timed.inputs_of(made.timing(None))
     assert str(made.layout.masks("phantom-liver")) in needed
     assert {"worker.py", "demons.py"} <= {Path(path).name for path in needed}
 

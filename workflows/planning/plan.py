@@ -29,7 +29,6 @@ from workflows.planning.specs import (
     TimingSpec,
     TrainSpec,
 )
-from workflows.planning.timed import inputs_of
 from workflows.planning.wildcards import Wildcards
 
 
@@ -133,10 +132,6 @@ class Plan:
     def teacher(self, wildcards: Wildcards) -> list[str]:
         """Return the training of a student's teacher, on the same data."""
         return [str(found.outcome)] if (found := self._teacher(wildcards)) else []
-
-    def timed(self) -> list[str]:
-        """Return what the timing run depends on."""
-        return inputs_of(self.timing(Wildcards("", "", "", "")))
 
     def jobs(self) -> Iterator[tuple[Path, Spec]]:
         """Yield a result of every job, where it is there, and the specification that it should be made by."""

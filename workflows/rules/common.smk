@@ -67,6 +67,7 @@ try:
 except DataError as error:  # of settings, or of the project's own files
     sys.exit(f"WarpBench: {error}")
 
+NOWHERE = Wildcards("", "", "", "")
 DATA = [] if PLAN.given else [LAYOUT.data(name) for name in PLAN.settings.prepared]
 if workflow.is_main_process:
     runner.announce_runner()
@@ -76,7 +77,7 @@ if workflow.is_main_process:
     DUE = [LAYOUT.description(name) for name, look in LOOKS.items() if look.due]
     OTHERS = [path for path in marks.others(PLAN.jobs()) if path not in DUE]
     # Snakemake does not look at what the timing itself is made of where it waits for a job that is to run.
-    TIMED_ANEW = timed.is_outdated(PLAN.timing(Wildcards("", "", "", "")))
+    TIMED_ANEW = timed.is_outdated(PLAN.timing(NOWHERE))
     for line in [
         *(look.line for look in LOOKS.values() if look.line),
         *marks.news(OTHERS),

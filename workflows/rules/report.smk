@@ -4,7 +4,7 @@ rule timing:
     That it takes every core would not do: Snakemake can start other jobs beside one that does.
     """
     input:
-        timed=PLAN.timed(),
+        timed=timed.inputs_of(PLAN.timing(NOWHERE)),
         # waited for, not read: a judge that changes times nothing again
         others=LAYOUT.runs if TIMED_ANEW else ancient(LAYOUT.runs),
         code=code.files_of("workflows.timing"),
