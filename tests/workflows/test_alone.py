@@ -7,7 +7,10 @@ import pytest
 from filelock import FileLock
 
 from datasets.files import DataError
+from workflows.planning.layout import Layout
+from workflows.planning.specs import TimingSpec
 from workflows.timed import alone
+from workflows.timing import timing
 
 
 def test_tests_wait_for_no_run_outside_of_them():
@@ -49,3 +52,11 @@ def test_who_waits_too_long_gives_up_with_one_line(machine_lock, monkeypatch):
         alone.alone(),
     ):
         pass
+
+
+def test_who_has_nothing_to_time_waits_for_nobody(machine_lock, monkeypatch, tmp_path):
+    monkeypatch.setattr(alone, "PATIENCE", 0.1)
+    spec = TimingSpec(runs=[], pairs=1, rounds=1, folder=tmp_path / "results")
+    with FileLock(machine_lock):
+        timing(spec, 1)
+    assert Layout(spec.folder).timing.exists()

@@ -159,7 +159,8 @@ def _written(ready: _Ready, outcome: Outcome, folder: Path, doubts: Sequence[str
     """Write what a method gave, and what was done; return the numbers."""
     files, found, pair, order = list[Written](), list[Number](), ready.pair, outcome.order
     remarked = list[str]()
-    clear(folder)
+    if (before := clear(folder)) not in ("", order.by.method):
+        logger.warning("warning: %s had the results of %s, of an earlier call; they are replaced", folder, before)
     if outcome.displacement is not None:
         field = ready.grid.back(outcome.displacement, pair.fixed)
         files = write_results(folder, field, pair.fixed, pair.moving)

@@ -56,15 +56,20 @@ def write_about(folder: Path, about: About) -> None:
     write(folder / ABOUT, about)
 
 
-def clear(folder: Path) -> None:
-    """Remove what an earlier registration left in a folder, by its own account: two of them are never mixed up."""
+def clear(folder: Path) -> str:
+    """Remove what an earlier registration left in a folder, by its own account: two of them are never mixed up.
+
+    Return which method that was, empty where there was none that can be read.
+    """
     try:
-        named = [each.name for each in read(folder / ABOUT, About).files]
+        about = read(folder / ABOUT, About)
+        method, named = about.run.method, [each.name for each in about.files]
     except (DataError, OSError):  # none, or one of another version: its files are overwritten one by one
-        named = []
+        method, named = "", []
     for name in [ABOUT, *named]:
         if Path(name).name == name:
             (folder / name).unlink(missing_ok=True)
+    return method
 
 
 def of_others(out: Path, folders: Collection[Path]) -> list[str]:

@@ -1,4 +1,4 @@
-"""A pair's registration that is stopped from outside, and names that are longer than a file may have."""
+"""A pair's registration that is stopped from outside, results that lie there, and names longer than a file's."""
 
 import signal
 import subprocess
@@ -58,6 +58,15 @@ def test_names_that_together_are_too_long_lose_their_first_letters(letter, tmp_p
     assert made.name.startswith("disp_fixed_")
     assert made.name.endswith(f"{letter}7.nii.gz")
     assert 250 < len(made.name.encode()) <= 255
+
+
+def test_results_of_another_method_in_the_folder_are_replaced_with_a_warning(tmp_path, caplog):
+    words = [*images(tmp_path), "--out", str(tmp_path / "out")]
+    main([*words, "--method", "identity"])
+    main([*words, "--method", "identity"])
+    assert "they are replaced" not in caplog.text
+    main([*words, "--method", "demons"])
+    assert f"{tmp_path / 'out'} had the results of identity, of an earlier call; they are replaced" in caplog.text
 
 
 def test_both_names_are_cut_where_both_are_long():
