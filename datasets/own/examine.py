@@ -229,7 +229,8 @@ def _check_copies(found: Examined) -> None:
             found.listing.fault(row.where, f"{what}, which is registered with itself; take the pair out")
     first: dict[str, tuple[str, Split]] = {}
     rows = [*found.listing.rows, *(Row(case, case, "training", "") for case in found.listing.training)]
-    for case, split in [(case, row.split) for row in rows for case in row.cases]:
+    used: list[tuple[str, Split]] = [(case, row.split) for row in rows for case in row.cases]
+    for case, split in used:
         if case not in found.seen:
             continue
         other, where = first.setdefault(found.seen[case].digest, (case, split))
