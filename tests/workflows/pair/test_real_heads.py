@@ -31,13 +31,14 @@ def heads(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize(("method", "above"), [("swift", 0.62), ("ldr-3-text", 0.53)])  # 0.522 before
-def test_two_real_heads_are_registered_out_of_the_box(method, above, heads, tmp_path):
+# swift comes to the same on either scale; the other is given the one that it has learnt from (docs/weights.md).
+@pytest.mark.parametrize(("method", "scale"), [("swift", []), ("ldr-3-text", ["--window", "0", "1"])])
+def test_two_real_heads_are_registered_out_of_the_box(method, scale, heads, tmp_path):
     images = [str(heads / f"{case}.nii.gz") for case in ("scan", "subject")]
     labels = [str(heads / f"{case}_labels.nii.gz") for case in ("scan", "subject")]
-    main([*images, "--labels", *labels, "--method", method, "--out", str(tmp_path / "out")])
+    main([*images, "--labels", *labels, "--method", method, *scale, "--out", str(tmp_path / "out")])
     (row,) = csv.DictReader((tmp_path / "out" / "methods.csv").open())
-    assert float(row["dice (linear_thr128)"]) > above
+    assert float(row["dice (linear_thr128)"]) > 0.62  # 0.522 before
     folded = float(row["folding_count (forward)"])
     assert folded < 1e-3 * 160 * 192 * 224
     done = json.loads((tmp_path / "out" / "registration.json").read_text())
