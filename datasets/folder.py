@@ -25,7 +25,7 @@ from datasets.files import Array, DataError
 from datasets.own.examine import Examined, check_options, examine, splits
 from datasets.own.options import Params
 from datasets.own.placing import Key, laid
-from datasets.own.resampling import PERCENTILES, frame, intensities, nearest_on, read_on
+from datasets.own.resampling import frame, intensities, nearest_on, read_on
 from datasets.own.scans import Scan, array_of, read_labels, read_scan
 from datasets.own.sources import read_listing, source_of
 from datasets.own.splits import check_listed
@@ -33,6 +33,7 @@ from datasets.placement import Placement
 from datasets.problem import Problem, UnfitError, WrongError
 from datasets.progress import progress
 from datasets.supply import Piece, Supply
+from datasets.values import PERCENTILES
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")

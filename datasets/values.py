@@ -12,6 +12,7 @@ from datasets.files import Array, DataError
 LARGEST_LABEL = 65535  # a label map holds uint16
 WHOLE_TOLERANCE = 1e-3  # a number this close to a whole one is meant to be that
 LANDMARK_TOLERANCE = 0.501  # voxels beyond the outermost voxel centres: to the volume's edge, and rounding
+PERCENTILES = (0.5, 99.5)  # of the intensities of an image: what is dark in it, and what is bright
 LONGEST_NAME = 100  # bytes of a case: two of them and an ending make a file name, which has 255
 SMALLEST_AXIS = 2  # voxels: a derivative takes two
 
@@ -29,6 +30,12 @@ def name_fault(case: str) -> str:
     if (size := len(case.encode())) > LONGEST_NAME:
         return f"a name can have {LONGEST_NAME} bytes in UTF-8, this has {size}; shorten it"
     return ""
+
+
+def dark_and_bright(values: ArrayLike) -> tuple[float, float]:
+    """Return the `PERCENTILES` of the intensities of an image."""
+    dark, bright = np.percentile(values, PERCENTILES)
+    return float(dark), float(bright)
 
 
 def whole_numbers(values: ArrayLike, largest: int) -> tuple[Array, float]:

@@ -17,9 +17,9 @@ from datasets.files import Array, DataError
 from datasets.own.scans import SMALLEST, TURNED, Scan, array_of
 from datasets.own.words import outside
 from datasets.placement import Placement
+from datasets.values import dark_and_bright
 
 MOST = 64_000_000  # voxels of a grid: 400 x 400 x 400
-PERCENTILES = (0.5, 99.5)
 COARSER = 1.5  # times as large as an image's voxels, and the image is smoothed before it is read on a grid
 
 
@@ -85,17 +85,25 @@ def share_covered(grid: Any, scan: Scan, offset: Sequence[float] = (0.0, 0.0, 0.
     return float(np.mean(np.all((there >= -0.5) & (there <= np.asarray(scan.shape) - 0.5), axis=1)))
 
 
-def intensities(values: Array, window: tuple[float, float] | None) -> tuple[Array, tuple[float, float]]:
-    """Return an image in [0, 1], and the two values that became 0 and 1: a window, or `PERCENTILES` of the image.
+def intensities(
+    values: Array, window: tuple[float, float] | None, levels: tuple[float, float] = (0.0, 1.0)
+) -> tuple[Array, tuple[float, float]]:
+    """Return an image in [0, 1], and the two values that became 0 and 1.
+
+    These are a window's, or such that what is dark and what is bright in the image (`values.PERCENTILES`) come to
+    ``levels``, within [0, 1].
 
     Raises:
         DataError: nothing is left to tell its voxels apart; the message lacks the name of the file.
     """
-    low, high = window or map(float, np.percentile(values, PERCENTILES))
+    low, high = window or dark_and_bright(values)
     if not high > low:  # such as a few bright voxels on black
         low, high = float(values.min()), float(values.max())
     if not high > low:
         raise DataError("has one value alone where the pair overlaps; there is nothing to register")
+    if window is None:
+        width = (high - low) / (levels[1] - levels[0])
+        low, high = low - levels[0] * width, low + (1 - levels[0]) * width
     scaled = np.clip((values - low) / (high - low), 0, 1).astype(np.float32)
     if scaled.min() == scaled.max():
         raise DataError(outside(float(values.min()), float(values.max()), (low, high)))

@@ -52,6 +52,7 @@ class About:
     grid_spacing: tuple[float, float, float]
     grid_from: str  # whose grid that is
     seen_spacing: tuple[float, float, float] | None  # mm of a voxel as a network sees it; None for other methods
+    intensities: str  # what they became
     method: str
     weights: str
     weights_sha256: str

@@ -28,7 +28,7 @@ from workflows.pair.modalities import difference, warning
 from workflows.pair.outputs import PICTURE, clear, described, made, of_others, write_about, write_results
 from workflows.pair.registering import PAIR, Order, Outcome, prepare, run
 from workflows.pair.remarks import headline, in_words, remarks
-from workflows.pair.rule import Rule, doubt_of, origin_of, seen_by
+from workflows.pair.rule import Rule, doubt_of, origin_of, scale_of, seen_by
 from workflows.pair.weights import warning_of
 
 TABLE = "methods.csv"
@@ -139,7 +139,7 @@ def _read(pair: Pair, rule: Rule) -> _Read:
 def _image(grid: Grid, rule: Rule, pair: Pair, *, moving: bool) -> Scaled:
     scan = pair.moving if moving else pair.fixed
     try:
-        return intensities(grid.read(scan, moving=moving), rule.window)
+        return intensities(grid.read(scan, moving=moving), rule.window, rule.levels)
     except DataError as error:
         unlike = sizes(pair.fixed, pair.moving)
         raise DataError(f"{scan.path}: {error}{f'; {unlike}' if unlike else ''}") from error
@@ -178,6 +178,7 @@ def _written(ready: _Ready, outcome: Outcome, folder: Path, doubts: Sequence[str
         grid_spacing=spacing,
         grid_from=ready.origin(order),
         seen_spacing=seen_by(order.shrink, spacing),
+        intensities=scale_of(ready.rule),
         method=order.by.method,
         weights=str(order.weights or ""),
         weights_sha256=outcome.run.checkpoint_sha,

@@ -5,7 +5,8 @@ interpolation; with a ``spacing``, or where it has more voxels than `MOST`, it h
 view. A network whose weights record what it has learned from is given that: voxels of that size, axes in that order,
 over the fixed image's field of view, so that what it sees has the scale that it knows. The moving image is read there
 at the same places in millimetres, as both headers have them, linearly; an image with finer voxels than the grid's is
-smoothed first. Intensities between two percentiles of each image, or within a window, become [0, 1].
+smoothed first. Intensities between two percentiles of each image, or within a window, become [0, 1]; for a network
+whose weights record it the two percentiles become what they are in the images that it has learned from.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false

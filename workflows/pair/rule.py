@@ -7,8 +7,11 @@ from typing import Literal
 
 import numpy as np
 
+from datasets.values import PERCENTILES
+
 Align = Literal["header", "centre"]
 Size = tuple[float, float, float]  # mm of a voxel along each axis
+Levels = tuple[float, float]
 AXES = "LPS"  # left, posterior, superior
 FAR = 1.25  # times as large or as small as the voxels that a network knows, and it is warned of
 
@@ -21,11 +24,13 @@ class Seen:
         spacing: millimetres of a voxel along each axis, before it saw them smaller.
         axes: where the axes point, such as LPS; empty where that is not known.
         shrink: how many voxels along each axis the network took as one.
+        levels: the intensities of what is dark and what is bright in them, within [0, 1]; None where nobody knows.
     """
 
     spacing: Size
     axes: str = ""
     shrink: int = 1
+    levels: Levels | None = None
 
     def at(self, shrink: int) -> Size:
         """Return the voxel size of a grid of which a network that takes ``shrink`` voxels as one sees what it knows."""
@@ -43,6 +48,7 @@ class Rule:
         align: how the images are laid before the method.
         known: voxel size in mm along each axis of the grid that a network knows; ``spacing`` goes before it.
         axes: where the axes of the grid point.
+        levels: what the dark and the bright of each image become, as a network knows them; ``window`` goes before them.
     """
 
     spacing: float | None = None
@@ -50,13 +56,14 @@ class Rule:
     align: Align = "header"
     known: Size | None = None
     axes: str = AXES
+    levels: Levels = (0.0, 1.0)
 
     def seen_by(self, network: Seen | None, shrink: int) -> Rule:
         """Return the rule for a network that takes ``shrink`` voxels as one, of which its weights record this."""
         if network is None:
             return self
         known = None if self.spacing else network.at(shrink)
-        return replace(self, known=known, axes=network.axes or self.axes)
+        return replace(self, known=known, axes=network.axes or self.axes, levels=network.levels or self.levels)
 
 
 def are_axes(letters: str) -> bool:
@@ -85,6 +92,15 @@ def origin_of(rule: Rule, spacing: Size, shrink: int | None, *, coarser: bool = 
     seen = seen_by(shrink, spacing) if shrink and shrink > 1 else None
     network = f", of which the network sees {_words(seen)}" if seen else ""
     return f"{_words(spacing)}: {whose}{axes}{network}"
+
+
+def scale_of(rule: Rule) -> str:
+    """Return in words what became of the intensities of both images."""
+    if rule.window:
+        return f"{rule.window[0]:g} and {rule.window[1]:g} became 0 and 1, as --window says"
+    whose = "" if rule.levels == Rule.levels else ", as the weights know them"
+    ends = " and ".join(f"{percentile:g}" for percentile in PERCENTILES)
+    return f"percentiles {ends} of each image became {rule.levels[0]:g} and {rule.levels[1]:g}{whose}"
 
 
 def doubt_of(method: str, rule: Rule, seen: Seen | None, shrink: int) -> str:

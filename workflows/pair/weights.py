@@ -37,12 +37,14 @@ class _Grid:
     spacing: tuple[float, float, float]
     orientation: str = ""
     phantom: bool = False
+    levels: tuple[float, float] | None = None
 
     @property
     def is_sound(self) -> bool:
         """Whether there are such voxels and such axes; anyone may write anything into a file."""
         sizes = all(math.isfinite(size) and size > 0 for size in self.spacing)
-        return sizes and (not self.orientation or are_axes(self.orientation))
+        scale = self.levels is None or 0 <= self.levels[0] < self.levels[1] <= 1
+        return sizes and scale and (not self.orientation or are_axes(self.orientation))
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def recorded(weights: Path, module: str) -> Recorded:
     if trained_by and trained_by not in (Path(module).stem, module.removeprefix("methods.")):
         raise DataError(f"--weights: {weights}: of {trained_by}, while the method is of {placeless(module)}")
     shrink, grid = about.run.params.shrink, about.run.grid
-    seen = Seen(grid.spacing, grid.orientation, shrink or 1) if grid and grid.is_sound else None
+    seen = Seen(grid.spacing, grid.orientation, shrink or 1, grid.levels) if grid and grid.is_sound else None
     return Recorded(about.params, shrink, seen, phantom=bool(grid and grid.phantom))
 
 

@@ -134,6 +134,9 @@ def test_intensities_by_percentiles_and_by_a_window():
     scaled, scale = intensities(values, (-1000, 1000))
     assert scale == (-1000, 1000)
     assert scaled[0, 0, 1000] == pytest.approx(0.5)
+    scaled, (low, high) = intensities(values, None, levels=(0.1, 0.5))
+    assert scaled[0, 0, [20, 2000, 3980]] == pytest.approx((0.1, 0.3, 0.5))
+    assert (low, high) == pytest.approx((-980 - 990, -980 + 9 * 990))
     sparse = np.zeros((10, 10, 10))
     sparse[0, 0, 0] = 7
     assert intensities(sparse, None)[1] == (0, 7)

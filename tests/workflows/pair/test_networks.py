@@ -53,7 +53,8 @@ def test_weights_of_every_network_record_what_they_learned_from(name, data, tmp_
     module, options = NETWORKS[name]
     path = calls.train(module, data, tmp_path, iterations=1, **options)
     found = recorded(path, module.__name__)
-    assert found.seen == Seen(SPACING, "LIA", options["shrink"])
+    levels = np.median([np.percentile(data.image(case).array, (0.5, 99.5)) for case in "ab"], axis=0)
+    assert found.seen == Seen(SPACING, "LIA", options["shrink"], tuple(np.round(levels, 4)))
     assert found.shrink == options["shrink"]
 
 
@@ -64,6 +65,8 @@ def test_a_size_that_nobody_knows_is_not_recorded(tmp_path):
 def test_of_scans_with_sizes_of_their_own_the_median_is_recorded(tmp_path):
     sizes = {"a": (1.0, 2.0, 4.0), "b": (3.0, 2.0, 5.0)}
     found = training_grid(prepare(tmp_path / "own", spacings=sizes))
+    levels = found.pop("levels")
+    assert 0 <= levels[0] < levels[1] <= 1
     assert found == {"spacing": [2.0, 2.0, 4.5], "orientation": "", "phantom": False}
     of_pairs = {"c__d": (9.0, 9.0, 9.0)}  # then the images themselves say theirs
     assert training_grid(prepare(tmp_path / "pairs", spacings=of_pairs))["spacing"] == list(SPACING)
@@ -76,6 +79,8 @@ def test_of_scans_with_sizes_of_their_own_the_median_is_recorded(tmp_path):
         '{"run": {"grid": {"spacing": [1, 2, 3], "orientation": "XYZ"}}}',
         '{"run": {"grid": {"spacing": [1, 2, 3], "orientation": "LRS"}}}',
         '{"run": {"grid": {"spacing": [1, 2, -3], "orientation": "LPS"}}}',
+        '{"run": {"grid": {"spacing": [1, 2, 3], "orientation": "LPS", "levels": [0.5, 0.5]}}}',
+        '{"run": {"grid": {"spacing": [1, 2, 3], "orientation": "LPS", "levels": [0.1, 1.5]}}}',
         '{"run": {"grid": null}}',
         "[]",
         "{}",
@@ -180,6 +185,30 @@ def test_a_pair_is_registered_at_the_scale_of_the_weights_and_files_and_screen_s
     again = sitk.Resample(sitk.Cast(moving, sitk.sitkFloat64), fixed, transform, sitk.sitkLinear, outside)
     warped = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "out" / "warped.nii.gz")))
     assert np.abs(warped - np.round(sitk.GetArrayFromImage(again))).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("more", "words", "levels"),
+    [
+        ([], "percentiles 0.5 and 99.5 of each image became 0.1 and 0.4, as the weights know them", (0.1, 0.4)),
+        (["--window", "-50", "950"], "-50 and 950 became 0 and 1, as --window says", None),
+    ],
+)
+def test_a_network_gets_the_intensities_that_it_knows_or_those_of_a_window(more, words, levels, one_voxel, tmp_path):
+    run = {"grid": {"spacing": [2.0, 4.0, 2.0], "orientation": "LIA", "levels": [0.1, 0.4]}}
+    weights, about = tmp_path / "dim.safetensors", json.dumps({"run": run, "method": "one_voxel"})
+    save_file({"bias": np.zeros(1)}, weights, metadata={"about": about})
+    found = registered(one_voxel, tmp_path / "out", *more, weights=weights)
+    plain = registered(one_voxel, tmp_path / "plain")
+    assert found["intensities"] == words
+    for image in ("fixed", "moving"):
+        dark, bright = plain[image]["zero"], plain[image]["one"]
+        zero, one = found[image]["zero"], found[image]["one"]
+        if levels:
+            seen = ((dark - zero) / (one - zero), (bright - zero) / (one - zero))
+            assert seen == pytest.approx(levels)
+        else:
+            assert (zero, one) == (-50, 950)
 
 
 def test_another_scale_is_warned_of(one_voxel, tmp_path):
