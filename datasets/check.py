@@ -55,9 +55,9 @@ def _naming(about: Description) -> Iterator[Problem]:
     for split, pairs in (("test", about.test), ("validation", about.validation), ("training", about.training.list)):
         for pair, count in Counter(pairs).items():
             if pair.fixed == pair.moving:
-                yield Problem(f"{split} pair {pair.name}", "registers an image with itself; take it out")
+                yield Problem(f"{split} pair {pair.name}", "registers an image with itself; take it out", pair.cases)
             if count > 1:
-                yield Problem(f"{split} pair {pair.name}", f"is listed {count} times; keep one")
+                yield Problem(f"{split} pair {pair.name}", f"is listed {count} times; keep one", pair.cases)
     judged = list(dict.fromkeys((*about.test, *about.validation)))
     for twins in _alike(judged, lambda pair: _folded(pair.displacement_file)):
         names = " and ".join(pair.name for pair in twins)
@@ -96,16 +96,22 @@ def _shared_subjects(about: Description) -> Iterator[Problem]:
     """
     splits = {"training": [*about.training.cases, *cases_of(about.training.list)]}
     splits |= {"validation": cases_of(about.validation), "test": cases_of(about.test)}
-    subjects = {
-        split: {
-            _folded(name): name for case in cases if case != about.atlas for name in [about.subjects.get(case, case)]
-        }
-        for split, cases in splits.items()
-    }
+    subjects = {split: _by_subject(about, cases) for split, cases in splits.items()}
     for one, other in combinations(subjects, 2):
         for key in sorted(subjects[one].keys() & subjects[other].keys()):
-            names = " and ".join(dict.fromkeys([subjects[one][key], subjects[other][key]]))  # Bob and bob are one
-            yield Problem(f"subject {names}", f"in both {one} and {other}; take it out of one of them")
+            found = {**subjects[one][key], **subjects[other][key]}
+            names = " and ".join(dict.fromkeys(found.values()))  # Bob and bob are one
+            yield Problem(f"subject {names}", f"in both {one} and {other}; take it out of one of them", cases=tuple(found))
+
+
+def _by_subject(about: Description, cases: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Return the cases of each subject, with its name as each has it; names that differ in case alone are one."""
+    found = dict[str, dict[str, str]]()
+    for case in cases:
+        if case != about.atlas:
+            name = about.subjects.get(case, case)
+            found.setdefault(_folded(name), {})[case] = name
+    return found
 
 
 class _Contents:

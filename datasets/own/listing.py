@@ -26,13 +26,17 @@ class Item:
 
 @dataclass(frozen=True)
 class Row:
-    """Two cases to be registered: which split they are in, their landmarks, and the place that says so."""
+    """Two cases to be registered: which split they are in, their landmarks, and the place that says so.
+
+    ``line`` is that of a table, 0 for other sources.
+    """
 
     fixed: str
     moving: str
     split: Split
     where: str
     landmarks: tuple[Path, Path] | None = None
+    line: int = 0
 
     @property
     def cases(self) -> tuple[str, str]:
@@ -53,6 +57,7 @@ class Listing:
         title, licence, modality: as the source has them, where it does.
         unit: that its landmarks have by their form; None for a table, which may be of any program.
         grid: how its images lie to each other: by their headers, or voxel on voxel.
+        lines: those of a table that name each case.
         problems: what is wrong with it.
         notes: departures that a reader of the numbers should know.
     """
@@ -67,6 +72,7 @@ class Listing:
     modality: str = ""
     unit: Unit | None = None
     grid: GridRule = "header"
+    lines: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
     problems: list[Problem] = field(default_factory=list[Problem])
     notes: list[str] = field(default_factory=list[str])
 

@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from datasets.check import described_problems
 from datasets.description import Description, Pair, TrainingSplit
 from datasets.own.listing import Listing, Row
+from datasets.problem import Problem
+
+MOST = 8  # lines of a table that one problem names
 
 
 def check_listed(listing: Listing) -> None:
@@ -19,7 +22,17 @@ def check_listed(listing: Listing) -> None:
     pairs = {row: Pair(*row.cases) for row in listing.rows}
     described = split_up(listing, pairs, listing.training, {case: listing.whose(case) for case in listing.items})
     for problem in described_problems(described):
-        listing.fault(problem.where, problem.what)
+        listing.fault(f"{problem.where}{_said(listing, problem)}", problem.what)
+
+
+def _said(listing: Listing, problem: Problem) -> str:
+    """Return the lines of the table that a problem is about, in words; "" where no table says it."""
+    by_case = {line for case in problem.cases for line in listing.lines.get(case, ())}
+    lines = sorted({row.line for row in listing.rows if row.line and row.cases == problem.pair} | by_case)
+    if not lines:
+        return ""
+    shown = ", ".join([*map(str, lines[:MOST]), *("…" for _ in lines[MOST : MOST + 1])])
+    return f" ({listing.source.name}, line{'s' * (len(lines) > 1)} {shown})"
 
 
 def split_up(

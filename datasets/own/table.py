@@ -147,10 +147,12 @@ def _add(listing: Listing, line: Line, names: Mapping[str, str]) -> None:
         ):
             listing.fault(where, f"{left[0]} without a {side} image; name the image, or take it out")
     cases = [_item(listing, line, side, names, where) for side in sides]
+    for case in dict.fromkeys(cases):
+        listing.lines.setdefault(case, []).append(line.number)
     if len(cases) == 1:
         listing.training += [case for case in cases if case not in listing.training]
     else:
-        listing.rows.append(Row(cases[0], cases[1], split, where, _landmarks(listing, line, where)))
+        listing.rows.append(Row(cases[0], cases[1], split, where, _landmarks(listing, line, where), line.number))
 
 
 def _item(listing: Listing, line: Line, side: str, names: Mapping[str, str], where: str) -> str:
