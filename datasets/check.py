@@ -101,7 +101,9 @@ def _shared_subjects(about: Description) -> Iterator[Problem]:
         for key in sorted(subjects[one].keys() & subjects[other].keys()):
             found = {**subjects[one][key], **subjects[other][key]}
             names = " and ".join(dict.fromkeys(found.values()))  # Bob and bob are one
-            yield Problem(f"subject {names}", f"in both {one} and {other}; take it out of one of them", cases=tuple(found))
+            yield Problem(
+                f"subject {names}", f"in both {one} and {other}; take it out of one of them", cases=tuple(found)
+            )
 
 
 def _by_subject(about: Description, cases: Iterable[str]) -> dict[str, dict[str, str]]:

@@ -183,7 +183,11 @@ ROW = "a_fixed.nii.gz,a_moving.nii.gz\n"
         ("a_moving", "a_fixed", r"test pair a_fixed__a_fixed \(pairs\.csv, line 2\): registers an image with itself"),
         (ROW, 2 * ROW, r"test pair a_fixed__a_moving \(pairs\.csv, lines 2, 3\): is listed 2 times"),
         (f"\n{ROW}", f",split\n{ROW.strip()},training\n", "nothing to test on"),
-        (f"\n{ROW}", f",split,subject\n{ROW.strip()},test,ann\nc.nii,,train,Ann\n", r"subject Ann and ann \(pairs\.csv, lines 2, 3\): in both"),
+        (
+            f"\n{ROW}",
+            f",split,subject\n{ROW.strip()},test,ann\nc.nii,,train,Ann\n",
+            r"subject Ann and ann \(pairs\.csv, lines 2, 3\): in both",
+        ),
         ("a_fixed.nii.gz", "b_fixed.nii.gz", r"pairs\.csv.*b_fixed\.nii\.gz: no such file"),
         ("fixed,moving", "fixed,moving,colour", "colour"),
         ("a_moving", "x" * 140_000, r"pairs\.csv: no sound CSV"),

@@ -26,7 +26,7 @@ from workflows.configuration.resolve import catalogue, resolve
 from workflows.configuration.settings import Settings
 from workflows.pair.comparing import Pair, compare
 from workflows.pair.judging import Truth
-from workflows.pair.labels import read_both
+from workflows.pair.labels import parse, read_both
 from workflows.pair.ordering import Asked, configuration, orders
 from workflows.pair.outputs import check_folder
 from workflows.pair.rule import Rule
@@ -68,6 +68,8 @@ def _check(given: argparse.Namespace) -> None:
     check_folder(given.out, inputs)
     if given.spacing is not None and not given.spacing > 0:
         raise DataError(f"--spacing: expected mm above 0, got {given.spacing:g}")
+    if given.count_labels and not given.labels:
+        raise DataError("--count-labels: needs --labels F M, the label maps of both images")
     if given.window and not given.window[1] > given.window[0]:
         raise DataError("--window: the second number has to be the larger one")
     cores = len(allowed())
@@ -107,13 +109,20 @@ def _truth(given: argparse.Namespace, fixed: Scan, moving: Scan) -> Truth:
     )
     if both and len(both[0]) != len(both[1]):
         raise DataError(f"--landmarks: {points[0]} has {len(both[0])} landmarks, {points[1]} has {len(both[1])}")
-    return Truth(labels and read_both(labels, fixed, moving), both)
+    return Truth(labels and read_both(labels, fixed, moving, given.count_labels), both)
 
 
 def _folder(text: str) -> Path:
     if not text.strip():  # a variable of the shell that is not set; the folder at hand is "."
         raise argparse.ArgumentTypeError("name a folder")
     return Path(text)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -127,6 +136,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--methods", action="append", default=[], metavar="NAME,...", help="several, to be compared")
     add("--out", required=True, type=_folder, metavar="FOLDER", help="where the results go")
     add("--labels", nargs=2, type=Path, metavar=("F", "M"), help="label maps of both images")
+    add("--count-labels", type=_numbers, default=(), metavar="2,3,10-13", help="which labels count; left out, all")
     add("--landmarks", nargs=2, type=Path, metavar=("F", "M"), help="corresponding landmarks, three numbers a row")
     add("--landmark-unit", choices=list(UNITS), default="voxels", help="; ".join(f"{k}: {v}" for k, v in UNITS.items()))
     add("--weights", action="append", default=[], metavar="FILE", help="a network's weights; of several: METHOD=FILE")

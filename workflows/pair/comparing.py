@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ from workflows.pair.fields import Field
 from workflows.pair.grids import Grid, sizes, working_grid
 from workflows.pair.judging import Truth, numbers
 from workflows.pair.modalities import difference, warning
-from workflows.pair.outputs import PICTURE, clear, described, made, of_others, write_about, write_results
+from workflows.pair.outputs import PICTURE, clear, described, made, of_others, working, write_about, write_results
 from workflows.pair.registering import PAIR, Order, Outcome, prepare, run
 from workflows.pair.remarks import headline, in_words, remarks
 from workflows.pair.rule import Rule, doubt_of, origin_of, scale_of, seen_by
@@ -90,12 +89,12 @@ def compare(pair: Pair, orders: Sequence[Order], out: Path, *, threads: int) -> 
     """
     rules = [pair.rule.seen_by(each.seen, each.shrink or 1) for each in orders]
     read = {rule: _read(pair, rule) for rule in dict.fromkeys(rules)}
-    with made(out), tempfile.TemporaryDirectory(dir=out, prefix=".work-") as work:
-        ready = {rule: _prepared(each, Path(work) / f"data{i}") for i, (rule, each) in enumerate(read.items())}
+    with made(out), working(out) as work:
+        ready = {rule: _prepared(each, work / f"data{i}") for i, (rule, each) in enumerate(read.items())}
         return _compared([(ready[rule], each) for rule, each in zip(rules, orders, strict=True)], out, work, threads)
 
 
-def _compared(turns: Sequence[tuple[_Ready, Order]], out: Path, work: str, threads: int) -> str:
+def _compared(turns: Sequence[tuple[_Ready, Order]], out: Path, work: Path, threads: int) -> str:
     failed, rows = "", list[dict[str, object]]()
     folders = [out / each.by.method if len(turns) > 1 else out for _, each in turns]
     for (ready, each), folder in zip(turns, folders, strict=True):
@@ -110,7 +109,7 @@ def _compared(turns: Sequence[tuple[_Ready, Order]], out: Path, work: str, threa
         size = f"{' x '.join(map(str, ready.grid.shape))} voxels, {where}"
         logger.info("%s: registers %s; %s", each.by.method, size, f"{threads} thread{'s' * (threads > 1)}")
         try:
-            outcome = run(each, ready.data, Path(work) / each.by.method, threads)
+            outcome = run(each, ready.data, work / each.by.method, threads)
         except DataError as error:  # of its weights; the other methods go on
             failed = failed or f"{each.by.method}: {error}"
             rows.append({"method": each.by.method, "status": "failed"})
@@ -149,9 +148,10 @@ def _prepared(read: _Read, folder: Path) -> _Ready:
     pair, grid, ((fixed, low), (moving, high)) = read.pair, read.grid, read.images
     still = grid.back(np.zeros((3, *grid.shape), np.float32), pair.fixed)
     inputs = described(pair.fixed, low), described(pair.moving, high)
-    differ = difference((pair.fixed, pair.moving), (fixed, moving))
+    unlike = sizes(pair.fixed, pair.moving)  # then one image shows but a part of the other, and says nothing of it
+    differ = "" if unlike else difference((pair.fixed, pair.moving), (fixed, moving))
     same = SAME if np.array_equal(fixed, moving) else ""
-    doubts = [doubt for doubt in (sizes(pair.fixed, pair.moving), same) if doubt]
+    doubts = [doubt for doubt in (unlike, same) if doubt]
     return _Ready(pair, read.rule, grid, prepare(folder, grid.affine, fixed, moving), inputs, still, differ, doubts)
 
 

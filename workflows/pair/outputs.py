@@ -8,20 +8,24 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import SimpleITK as sitk  # noqa: N813 - the library's usual name
+from filelock import Timeout
 
 from benchmarks.records import read, write
 from datasets.files import DataError, replacing, sha256, write_displacement
 from datasets.learn2reg_names import displacement_names
+from datasets.locks import hold
 from datasets.own.scans import Scan
 from workflows.pair.about import About, Input, Written
 from workflows.pair.fields import Field
 
 WARPED, TRANSFORM, PICTURE, ABOUT = "warped.nii.gz", "transform.h5", "picture.png", "registration.json"
+WORK, LOCK = ".work-", "lock"
 
 
 def described(scan: Scan, scale: tuple[float, float]) -> Input:
@@ -90,6 +94,19 @@ def made(folder: Path) -> Iterator[None]:
             for each in new:
                 each.rmdir()
         raise
+
+
+@contextlib.contextmanager
+def working(out: Path) -> Iterator[Path]:
+    """Make a folder for what a call needs until its end; those of calls that were killed are removed.
+
+    A call holds a lock in its own, which ends with its process.
+    """
+    for left in out.glob(f"{WORK}*/{LOCK}"):
+        with contextlib.suppress(Timeout, OSError), hold(left, timeout=0):
+            shutil.rmtree(left.parent)
+    with tempfile.TemporaryDirectory(dir=out, prefix=WORK) as work, hold(Path(work) / LOCK):
+        yield Path(work)
 
 
 def check_folder(folder: Path, inputs: Sequence[Path]) -> None:

@@ -13,6 +13,7 @@ from tests.datasets.own.made import SHIFT, scene, write
 from tests.processes import family_of, is_alive, wait_until, words_of
 from workflows.configuration.sources import ROOT
 from workflows.pair.__main__ import main
+from workflows.pair.outputs import working
 
 SLEEPER = """
 import time
@@ -48,6 +49,11 @@ def test_what_it_has_started_ends_with_it(name, tmp_path):
     if name != "SIGKILL":
         assert told[-1] == "error: stopped before its end"
         assert not (tmp_path / "out").exists()
+        return
+    assert list((tmp_path / "out").glob(".work-*"))
+    with working(tmp_path / "out") as other:  # of a call beside it, which is alive
+        main([*images(tmp_path), "--method", "identity", "--out", str(tmp_path / "out")])
+        assert list((tmp_path / "out").glob(".work-*")) == [other]
 
 
 @pytest.mark.parametrize("letter", ["a", "å", "脑"])

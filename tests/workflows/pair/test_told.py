@@ -241,6 +241,41 @@ def test_a_wild_voxel_size_is_told(inputs, tmp_path):
     assert told in text
 
 
+def test_labels_that_count_are_named(inputs, tmp_path):
+    """Label 1 in three slabs, whose mean over two is not that over all."""
+    slabs = [changed(inputs, f"{side}-labels.nii.gz", in_slabs) for side in ("fixed", "moving")]
+    maps = ["--labels", *map(str, slabs)]
+    call(inputs, tmp_path / "all", "--method", "identity", *maps)
+    call(inputs, tmp_path / "two", "--method", "identity", *maps, "--count-labels", "1,3")
+    every, two = dice_of(tmp_path / "all"), dice_of(tmp_path / "two")
+    assert set(every) == {"mean", "count", "label_1", "label_2", "label_3"}
+    labels_of_two = {key: value for key, value in two.items() if key.startswith("label")}
+    assert labels_of_two == {key: every[key] for key in ("label_1", "label_3")}
+    assert two["mean"] == pytest.approx(np.mean(list(labels_of_two.values())))
+    assert two["mean"] != pytest.approx(every["mean"], rel=1e-3)
+
+
+def in_slabs(values):
+    return (values * (1 + 3 * np.arange(len(values)) // len(values)).reshape(-1, 1, 1)).astype(np.uint8)
+
+
+def dice_of(folder):
+    found = json.loads((folder / "registration.json").read_text())["numbers"]
+    return {
+        each["region"]: each["value"] for each in found if each["protocol"] == "nearest" and each["metric"] == "dice"
+    }
+
+
+@pytest.mark.parametrize(("text", "fault"), [("1,999", "has no label 999; it has"), ("0", ""), ("3-1", ""), ("a", "")])
+def test_labels_that_count_are_in_both_maps(inputs, tmp_path, text, fault, capsys):
+    words = ["--method", "identity", *labels(inputs), "--count-labels", text]
+    with pytest.raises(SystemExit) as caught:
+        call(inputs, tmp_path / "out", *words)
+    told = str(caught.value) if fault else capsys.readouterr().err
+    assert (fault or "such as 2,3,10-13") in told
+    assert not (tmp_path / "out").exists()
+
+
 def test_results_of_an_earlier_call_are_told(inputs, tmp_path, caplog):
     call(inputs, tmp_path, "--methods", "identity,demons", "--set", "demons.iterations=[1]")
     assert "earlier call" not in caplog.text
