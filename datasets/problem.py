@@ -13,8 +13,8 @@ from datasets.files import DataError
 class Problem:
     """A fault of a data set: the case, pair, file or key, and what is wrong there with what to do about it.
 
-    ``pair`` has the fixed and the moving case of the pair that it is of, ``cases`` those of a subject that it is of: who
-    read them from a table knows its lines.
+    ``pair`` has the fixed and the moving case of the pair that it is of, ``cases`` those of a subject that it is of:
+    who read them from a table knows its lines.
     """
 
     where: str
