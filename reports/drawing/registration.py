@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from datasets.files import Array
+from datasets.values import dark_and_bright
 from reports.drawing.panels import Room, sheet, write
 from reports.drawing.planes import Plane, grid_lines, outline
 from reports.drawing.style import INK, PAPER, RULE, SOFT, style
@@ -45,7 +46,8 @@ def _left(column: int) -> float:
 
 
 def _row(rooms: Sequence[Room], row: Plane, top: float) -> None:
-    grey = {"cmap": "gray", "vmin": 0, "vmax": max(float(row.fixed.max()), 1e-6), "interpolation": "nearest"}
+    bright = dark_and_bright(row.fixed)[1]  # a few vessels are far brighter than all else
+    grey = {"cmap": "gray", "vmin": 0, "vmax": max(bright, 1e-6), "interpolation": "nearest"}
     for room, image in zip(rooms[:3], (row.fixed, row.moving, row.warped), strict=True):
         room.show(image, **grey)
     for room, image in zip(rooms[3:5], (row.moving, row.warped), strict=True):
