@@ -32,7 +32,7 @@ def name_fault(case: str) -> str:
     return ""
 
 
-def dark_and_bright(values: ArrayLike) -> tuple[float, float]:
+def dark_and_bright(values: Array) -> tuple[float, float]:
     """Return the `PERCENTILES` of the intensities of an image."""
     dark, bright = np.percentile(values, PERCENTILES)
     return float(dark), float(bright)

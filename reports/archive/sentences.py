@@ -22,7 +22,7 @@ from reports.reading.run import Run
 from reports.reading.timed import Calls, Sought
 from reports.tables.numbers import quantity
 
-LIVER, LUNGS = "phantom-liver", ("phantom-dirlab", "phantom-creatis", "phantom-popi")
+LIVER, HEADS, LUNGS = "phantom-liver", "synthseg", ("phantom-dirlab", "phantom-creatis", "phantom-popi")
 CASCADES = ("rcn-1", "rcn-2", "rcn-3", "ldr-1", "ldr-2", "ldr-3", "ldr-1-aldk", "ldr-2-aldk", "ldr-3-aldk")
 OWN = "swift"  # the network of this project
 REAL = {  # data sets of real anatomy, and what is said of each
@@ -46,9 +46,10 @@ def anatomies(loaded: Loaded) -> Mapping[str, str]:
 
 
 def findings(loaded: Loaded) -> Mapping[str, str]:
-    """Return the blocks about the study: when it was made, its means on phantoms, and every claim that it measured."""
+    """Return the blocks about the study: when it was made, its means by training, and every claim that it measured."""
     judged, run = [each for paper in loaded.papers for each in judge_claims(paper)], loaded.run
-    return {"made": made_on(run), "liver": liver(run), "lungs": lungs(run), "claims": claimed(judged)}
+    means = {"liver": liver(run), "heads": by_training(run, HEADS, run.ordered), "lungs": lungs(run)}
+    return {"made": made_on(run), **means, "claims": claimed(judged)}
 
 
 def claimed(judged: Sequence[Judged]) -> str:
@@ -88,19 +89,23 @@ def made_on(run: Run) -> str:
 
 
 def liver(run: Run) -> str:
-    """Return the mean Dice on the liver phantoms as a table: a row for each method, its seeds apart."""
-    wanted = quote(run.metrics, LIVER, "dice")
+    """Return the mean Dice of cascades, the student and classical methods on the liver phantoms as a table."""
+    return by_training(run, LIVER, [name for name in run.ordered if _shown_on_liver(run, name)])
+
+
+def by_training(run: Run, dataset: str, methods: Sequence[str]) -> str:
+    """Return the mean Dice on a data set as a table: a row for each of the methods that has any, its seeds apart."""
+    wanted = quote(run.metrics, dataset, "dice")
     if wanted is None:
         return "Not measured."
-    rows = values(run.metrics, LIVER, wanted)
+    rows = values(run.metrics, dataset, wanted)
     by_method = {str(method): group for method, group in rows.groupby("method")}
-    named = [name for name in run.ordered if name in by_method and _shown_on_liver(run, name)]
     lines = [
         [_label(run, name), quantity("dice", by_method[name].groupby("pair").value.mean().mean()),
          _seeds(by_method[name].groupby("seed").value.mean(), "dice")]
-        for name in named
+        for name in methods if name in by_method
     ]  # fmt: skip
-    return _table([f"{_pairs(run, LIVER)}: method", f"mean Dice ({wanted.protocol})", "by training"], lines)
+    return _table([f"{_pairs(run, dataset)}: method", f"mean Dice ({wanted.protocol})", "by training"], lines)
 
 
 def lungs(run: Run) -> str:
