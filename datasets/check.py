@@ -54,10 +54,11 @@ def _naming(about: Description) -> Iterator[Problem]:
         yield Problem(f"cases {names}", "some disks do not tell these names apart; rename one")
     for split, pairs in (("test", about.test), ("validation", about.validation), ("training", about.training.list)):
         for pair, count in Counter(pairs).items():
+            of = pair.fixed, pair.moving
             if pair.fixed == pair.moving:
-                yield Problem(f"{split} pair {pair.name}", "registers an image with itself; take it out", pair.cases)
+                yield Problem(f"{split} pair {pair.name}", "registers an image with itself; take it out", of)
             if count > 1:
-                yield Problem(f"{split} pair {pair.name}", f"is listed {count} times; keep one", pair.cases)
+                yield Problem(f"{split} pair {pair.name}", f"is listed {count} times; keep one", of)
     judged = list(dict.fromkeys((*about.test, *about.validation)))
     for twins in _alike(judged, lambda pair: _folded(pair.displacement_file)):
         names = " and ".join(pair.name for pair in twins)

@@ -45,11 +45,6 @@ class Pair:
     moving: str
 
     @property
-    def cases(self) -> tuple[str, str]:
-        """The fixed and the moving case."""
-        return self.fixed, self.moving
-
-    @property
     def name(self) -> str:
         """The name that stands for the pair in tables and paths."""
         return f"{self.fixed}__{self.moving}"

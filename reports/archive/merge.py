@@ -56,6 +56,7 @@ def merged(first: Archive, second: Archive) -> Merged:
         **{name: results.encode(rows[kind], kind) for kind, name in ROWS.items()},
     }
     told = _told(two.first.told, two.second.told, set(zip(metrics.dataset, metrics.method, strict=True)))
+    told = replace(told, about=_about(two))
     manifest = Manifest(profile=told.profile, commits=sorted({*first.manifest.commits, *second.manifest.commits}))
     together = Archive(first.path, manifest, {**content, tell.NAME: tell.encode(told)})
     return Merged(manifest, _shown(together), list(remarks(two)))
@@ -117,7 +118,6 @@ def _told(one: Told, other: Told, measured: set[tuple[str, str]]) -> Told:
     return replace(
         one,
         profile="+".join(profiles),
-        about=" ".join(dict.fromkeys(filter(None, [one.about, other.about]))),
         datasets=_once([*one.datasets, *other.datasets], lambda each: each.description.name),
         methods=_methods(dict(one.methods), dict(other.methods)),
         papers={
@@ -134,6 +134,14 @@ def _told(one: Told, other: Told, measured: set[tuple[str, str]]) -> Told:
         declared=_declared(one.declared, other.declared),
         lacking=list(_lacking([*one.lacking, *other.lacking], measured)),
     )
+
+
+def _about(two: Two) -> str:
+    """Return what is said of both: of one profile what it said of itself last."""
+    one, other = sorted([two.first, two.second], key=lambda each: str(each.runs.started_utc.max()))
+    last = other.told.about or one.told.about
+    both = " ".join(dict.fromkeys(filter(None, [two.first.told.about, two.second.told.about])))
+    return last if one.told.profile == other.told.profile else both
 
 
 def _declared(one: list[Declared], other: list[Declared]) -> list[Declared]:

@@ -3,12 +3,14 @@
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from datasets.files import replacing
 from datasets.learn2reg_names import displacement_names
+from datasets.own.scans import Scan
 from tests.datasets.own.made import SHIFT, scene, write
 from tests.processes import family_of, is_alive, wait_until, words_of
 from workflows.configuration.sources import ROOT
@@ -88,3 +90,17 @@ def test_a_file_of_the_longest_name_is_replaced_whole(letter, tmp_path):
         temporary.write_text("content")
         assert temporary.suffix == ".csv"
     assert [each.name for each in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("日本 1.nii.gz", "日本_1"),
+        ("a b/u\u0308.nii.gz", "\u00fc"),  # an accent of its own
+        ("हिन्दी.mha", "हिन्दी"),
+        ("a__b.nrrd", "a_b"),
+        (";.nii.gz", "image"),
+    ],
+)
+def test_letters_of_any_script_stay_in_names(file, name):
+    assert Scan(Path(file), None).name == name

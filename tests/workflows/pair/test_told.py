@@ -284,20 +284,6 @@ def test_results_of_an_earlier_call_are_told(inputs, tmp_path, caplog):
     assert f"warning: {old}" in caplog.text
 
 
-@pytest.mark.parametrize(
-    ("file", "name"),
-    [
-        ("日本 1.nii.gz", "日本_1"),
-        ("a b/u\u0308.nii.gz", "\u00fc"),  # an accent of its own
-        ("हिन्दी.mha", "हिन्दी"),
-        ("a__b.nrrd", "a_b"),
-        (";.nii.gz", "image"),
-    ],
-)
-def test_letters_of_any_script_stay_in_names(file, name):
-    assert Scan(Path(file), None).name == name
-
-
 def test_a_file_where_a_folder_is_to_be_is_named(inputs, tmp_path):
     (tmp_path / "file").touch()
     text = refused(lambda: call(inputs, tmp_path / "file" / "below", "--method", "identity"))
