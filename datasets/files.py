@@ -163,7 +163,8 @@ def _form_fault(image: Any) -> str:
     if image.get_data_dtype().kind not in "iuf":
         return "its voxels are colours or complex numbers; save one number a voxel"
     if len(image.shape) != 3:
-        return f"expected a 3-D volume, got shape {image.shape}; save each volume in a file of its own"
+        what = "save one volume of three" if len(image.shape) < 3 else "save each volume in a file of its own"
+        return f"expected a 3-D volume, got shape {image.shape}; {what}"
     return f"empty volume, shape {image.shape}" if 0 in image.shape else ""
 
 

@@ -16,7 +16,7 @@ from datasets.own.points import PairPoints, UnitError, check_unit, find_unit, fi
 from datasets.own.scanned import Seen, look, unlike
 from datasets.own.scans import SMALLEST
 from datasets.own.sources import read_listing
-from datasets.own.splits import split_up
+from datasets.own.splits import lines_of, split_up
 from datasets.own.words import Split, Unit, listed
 from datasets.problem import Problem
 from datasets.values import landmark_fault
@@ -83,8 +83,15 @@ def examine(params: Params) -> Examined:
     earlier = bool(listing.problems)  # what could not be read leaves splits empty, and that is no problem of its own
     for problem in described_problems(splits(found)):
         if not (earlier and problem == NOTHING_NAMED):
-            listing.fault(problem.where, problem.what)
+            listing.fault(f"{problem.where}{lines_of(listing, _as_listed(found, problem))}", problem.what)
     return found
+
+
+def _as_listed(found: Examined, problem: Problem) -> Problem:
+    """Return a problem with the cases that the source names, of which some are read on several grids."""
+    case = {name: key[0] for key, name in found.places.names.items()}
+    pair = problem.pair and (case[problem.pair[0]], case[problem.pair[1]])
+    return replace(problem, pair=pair, cases=tuple(dict.fromkeys(case[name] for name in problem.cases)))
 
 
 def splits(found: Examined) -> Description:

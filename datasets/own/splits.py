@@ -22,10 +22,10 @@ def check_listed(listing: Listing) -> None:
     pairs = {row: Pair(*row.cases) for row in listing.rows}
     described = split_up(listing, pairs, listing.training, {case: listing.whose(case) for case in listing.items})
     for problem in described_problems(described):
-        listing.fault(f"{problem.where}{_said(listing, problem)}", problem.what)
+        listing.fault(f"{problem.where}{lines_of(listing, problem)}", problem.what)
 
 
-def _said(listing: Listing, problem: Problem) -> str:
+def lines_of(listing: Listing, problem: Problem) -> str:
     """Return the lines of the table that a problem is about, in words; "" where no table says it."""
     by_case = {line for case in problem.cases for line in listing.lines.get(case, ())}
     lines = sorted({row.line for row in listing.rows if row.line and row.cases == problem.pair} | by_case)

@@ -65,6 +65,7 @@ def read_table(path: Path) -> Listing:
     for line in lines:
         _add(listing, line, names)
     _check_splits(listing)
+    _note_shared_labels(listing)
     return listing
 
 
@@ -221,3 +222,16 @@ def _check_splits(listing: Listing) -> None:
     if listing.training and listing.of("training"):
         what = "some training rows name a moving image and others do not; pair all of them, or none"
         listing.fault(str(listing.source), what)
+
+
+def _note_shared_labels(listing: Listing) -> None:
+    """Note one label map that is said to be of several images: of one subject it may be, else cells are mixed up."""
+    of = dict[Path, list[str]]()
+    for item in listing.items.values():
+        if item.labels:
+            of.setdefault(item.labels, []).append(item.case)
+    for path, cases in of.items():
+        if len(cases) > 1:
+            lines = sorted({line for case in cases for line in listing.lines.get(case, ())})
+            where = f"{listing.source.name}, lines {', '.join(map(str, lines))}"
+            listing.notes.append(f"{path} is named as the labels of {' and '.join(cases)} ({where}): is it of each?")

@@ -77,7 +77,7 @@ class Effect:
 class Ran:
     """A run in numbers.
 
-    ``pairs`` counts two images once, whichever of them is fixed, and ``subjects`` whom they are of; ``registrations``
+    ``pairs`` are ordered, as in all tables, and ``subjects`` whom they are of; ``registrations``
     counts one for each method, direction and seed that was tried, ``failed`` those of them without a result.
     """
 

@@ -34,7 +34,7 @@ def ran(run: Run) -> Ran:
         synthetic=sum(bool(data.description.synthetic) for data in run.datasets.values()),
         methods=len(tested & set(run.contestants)),
         controls=len(tested - set(run.contestants)),
-        pairs=len({(name, frozenset((pair.fixed, pair.moving))) for name, pair in used}),
+        pairs=len(used),
         subjects=len({(name, who) for name, pair in used for who in _subjects(run.datasets[name].description, pair)}),
         registrations=len(applied),
         failed=int((applied.status != "ok").sum()),

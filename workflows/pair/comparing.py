@@ -20,10 +20,10 @@ from reports.drawing.pictures import write_picture
 from reports.drawing.planes import planes
 from reports.drawing.registration import draw_registration
 from workflows.pair.about import About, Input, Number, Written
+from workflows.pair.doubts import difference, squeezed, warning
 from workflows.pair.fields import Field
 from workflows.pair.grids import Grid, sizes, working_grid
 from workflows.pair.judging import Truth, numbers
-from workflows.pair.modalities import difference, warning
 from workflows.pair.outputs import PICTURE, clear, described, made, of_others, working, write_about, write_results
 from workflows.pair.registering import PAIR, Order, Outcome, prepare, run
 from workflows.pair.remarks import headline, in_words, remarks
@@ -151,7 +151,8 @@ def _prepared(read: _Read, folder: Path) -> _Ready:
     unlike = sizes(pair.fixed, pair.moving)  # then one image shows but a part of the other, and says nothing of it
     differ = "" if unlike else difference((pair.fixed, pair.moving), (fixed, moving))
     same = SAME if np.array_equal(fixed, moving) else ""
-    doubts = [doubt for doubt in (unlike, same) if doubt]
+    scales = [] if pair.rule.window else map(squeezed, (pair.fixed, pair.moving))
+    doubts = [doubt for doubt in (unlike, same, *scales) if doubt]
     return _Ready(pair, read.rule, grid, prepare(folder, grid.affine, fixed, moving), inputs, still, differ, doubts)
 
 

@@ -61,7 +61,7 @@ def test_a_subject_is_one_in_capitals_too(tmp_path):
     folder = scans(tmp_path / "in", *"abcd")
     table(folder, "fixed,moving,split,subject", "a.nii.gz,b.nii.gz,test,bob", "c.nii.gz,d.nii.gz,training,Bob")
     [found] = problems(folder)
-    assert found == "subject Bob and bob: in both training and test; take it out of one of them"
+    assert found == "subject Bob and bob (pairs.csv, lines 2, 3): in both training and test; take it out of one of them"
 
 
 @pytest.mark.parametrize("side", ["fixed", "moving"])
@@ -71,3 +71,23 @@ def test_the_subject_of_one_image_alone_is_refused(side, tmp_path):
     assert problems(folder) == [
         f"{folder}/pairs.csv, line 2: {side}_subject alone; name that of both images, or their subject"
     ]
+
+
+def test_lines_of_the_table_are_named(tmp_path):
+    folder = scans(tmp_path / "in", *"abc")
+    rows = ["a.nii.gz,b.nii.gz,test,ann", "a.nii.gz,b.nii.gz,test,ann", "c.nii.gz,,training,ann"]
+    table(folder, "fixed,moving,split,subject", *rows)
+    twice, shared = sorted(problems(folder), key=len, reverse=True)[::-1]
+    assert twice == "test pair a__b (pairs.csv, lines 2, 3): is listed 2 times; keep one"
+    assert shared.startswith("subject ann (pairs.csv, lines 2, 3, 4): in both training and test")
+
+
+def test_a_label_map_of_two_images_is_noted(tmp_path):
+    folder = scans(tmp_path / "in", *"abcd")
+    for number, name in enumerate("abd"):
+        save(folder / f"{name}_seg.nii.gz", labels(number))
+    rows = ["a.nii.gz,b.nii.gz,a_seg.nii.gz,b_seg.nii.gz", "c.nii.gz,d.nii.gz,b_seg.nii.gz,d_seg.nii.gz"]
+    table(folder, "fixed,moving,fixed_labels,moving_labels", *rows)
+    notes = examine(Params(folder=folder)).listing.notes
+    told = f"{folder}/b_seg.nii.gz is named as the labels of b and c (pairs.csv, lines 2, 3): is it of each?"
+    assert notes.count(told) == 1

@@ -67,14 +67,14 @@ def test_claims_that_share_a_unit_and_were_measured_are_effects():
     assert {(each.above, each.below, each.once) for each in found} == {(0, math.inf, False)}
 
 
-def test_two_directions_of_a_pair_are_two_registrations_of_one_pair(tmp_path):
+def test_both_directions_of_a_pair_count_as_in_the_tables(tmp_path):
     data = write_dataset(tmp_path, "d", phantom=True, n_pairs=2)
     rows = [row("d", pair, "syn", "seconds", 1.0, unit="s") for pair in ("a__b0", "b0__a", "a__b1")]
     rows += [row("d", "a__b1", "syn", "seconds", 1.0, unit="s", seed=1)]
     rows += [row("d", "a__b0", "net", "seconds", math.nan, status="failed", reason="r")]
     rows += [row("d", "a__b0", "truth", "seconds", math.nan, status="not_applicable", reason="r")]
     found = ran(make_run(frame(rows), {"d": data}))
-    assert (found.pairs, found.subjects, found.registrations) == (2, 3, 5)
+    assert (found.pairs, found.subjects, found.registrations) == (3, 3, 5)
     assert (found.failed, found.not_applicable) == (1, 1)
     named = replace(data, description=replace(data.description, subjects={"b0": "b", "b1": "b"}))
     assert ran(make_run(frame(rows), {"d": named})).subjects == 2

@@ -12,7 +12,7 @@ from tests.datasets.own.made import SHIFT, scene, write
 from workflows.configuration import sources
 from workflows.pair import ordering
 from workflows.pair.__main__ import main
-from workflows.pair.modalities import difference, warning
+from workflows.pair.doubts import difference, squeezed, warning
 from workflows.planning.specs import MethodSpec
 
 RNG = np.random.default_rng(0)
@@ -95,3 +95,44 @@ def test_the_command_warns_and_keeps_the_warning(tmp_path, caplog):
     assert told.startswith("the two images seem to be of two modalities: the fixed image has Hounsfield units")
     assert "demons compares them as if of one" in told
     assert f"warning: {told}" in caplog.messages
+
+
+def image_of(path, values):
+    return Scan(path / "x.nii", sitk.GetImageFromArray(np.asarray(values, np.float32)))
+
+
+def head():
+    """A third of the voxels are tissue, from 100 to 900, the others dark."""
+    values = np.zeros((12, 30, 30))
+    values[:, 5:25, 5:25] = RNG.uniform(100, 900, (12, 20, 20))
+    return values
+
+
+def test_padding_and_spikes_that_take_the_range_are_told(tmp_path):
+    padded = np.where(head() == 0, -1000, head())
+    assert "are -1000, and the next value is 1" in squeezed(image_of(tmp_path, padded))
+    spiked = head()
+    spiked.ravel()[:: spiked.size // 100] = 30_000  # a hundredth of the voxels
+    assert "a few of its voxels reach 30000, and 98 % lie below" in squeezed(image_of(tmp_path, spiked))
+    for line in map(squeezed, (image_of(tmp_path, padded), image_of(tmp_path, spiked))):
+        assert line.endswith("--window LOW HIGH says which intensities become 0 and 1")
+
+
+@pytest.mark.parametrize("shift", [0, -1024, 5000])
+def test_an_ordinary_scale_is_not_doubted(tmp_path, shift):
+    noisy = head() + RNG.normal(0, 20, (12, 30, 30))
+    spiked = noisy.copy()
+    spiked.ravel()[:3] = 1e6  # too few to count
+    for values in (noisy, spiked, scene_values()):
+        assert squeezed(image_of(tmp_path, values + shift)) == ""
+    assert squeezed(image_of(tmp_path, np.full((4, 4, 4), 7.0))) == ""
+
+
+def scene_values():
+    return sitk.GetArrayFromImage(scene(kind=np.float32))
+
+
+def test_padding_is_no_hounsfield_unit(tmp_path):
+    padded = np.where(head() == 0, -1000, head())
+    both = image_of(tmp_path, padded), image_of(tmp_path, head())
+    assert difference(both, (BRIGHT, BRIGHT)) == ""
