@@ -59,6 +59,8 @@ def _asked(settings: Settings, method: str | None, dataset: str | None, specific
         if dataset is not None:
             _known(dataset, settings.config.datasets, "data set")
         return list(supplies.lines(settings, Plan(settings).layout, dataset))
+    if method in settings.config.datasets:
+        raise SettingsError(f"{method!r} is a data set; name a method before it, or: python -m workflows.show data")
     _known(method, settings.config.methods, "method")
     if dataset is None and specifications:
         raise SettingsError(f"--specifications: name a data set too: {', '.join(settings.config.datasets)}")
