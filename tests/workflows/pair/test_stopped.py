@@ -41,6 +41,7 @@ def test_what_it_has_started_ends_with_it(name, tmp_path):
     (tmp_path / "sleeper.py").write_text(SLEEPER)
     words = [*images(tmp_path), "--method", str(tmp_path / "sleeper.py"), "--out", str(tmp_path / "out")]
     handlers = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); sys.argv[0] = ''"
+    handlers += "; signal.signal(signal.SIGHUP, signal.SIG_DFL)"  # the tests may run under nohup
     start = f"{handlers}; import runpy; runpy.run_module('workflows.pair', run_name='__main__')"
     process = subprocess.Popen([sys.executable, "-c", start, *words], cwd=ROOT, stderr=subprocess.PIPE, text=True)
     wait_until(lambda: any("workflows.running.worker" in words_of(each) for each in family_of(process.pid)), 60)
