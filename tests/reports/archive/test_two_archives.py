@@ -42,6 +42,13 @@ def test_what_either_has_is_in_both_together(pair, tmp_path):
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(("profile", "about"), [("mini", "Later."), ("open", "Earlier. Later.")])
+def test_of_one_profile_it_says_what_that_said_of_itself_last(pair, profile, about):
+    one = with_told(pair[0], lambda told: told.update(profile="mini", about="Earlier."))
+    other = with_told(pair[1], lambda told: told.update(profile=profile, about="Later."))
+    assert json.loads(merged(one, other).content["run.json"])["about"] == about
+
+
 def test_pictures_that_a_report_of_both_does_not_show_are_left_out(pair, monkeypatch):
     def shown(content):
         return {name for name in content if name.startswith("pictures/cases/") and "-seed" in name}
