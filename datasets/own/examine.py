@@ -90,8 +90,8 @@ def examine(params: Params) -> Examined:
 def _as_listed(found: Examined, problem: Problem) -> Problem:
     """Return a problem with the cases that the source names, of which some are read on several grids."""
     case = {name: key[0] for key, name in found.places.names.items()}
-    pair = problem.pair and (case[problem.pair[0]], case[problem.pair[1]])
-    return replace(problem, pair=pair, cases=tuple(dict.fromkeys(case[name] for name in problem.cases)))
+    pair = problem.pair and (case.get(problem.pair[0], ""), case.get(problem.pair[1], ""))
+    return replace(problem, pair=pair, cases=tuple(dict.fromkeys(case.get(name, "") for name in problem.cases)))
 
 
 def splits(found: Examined) -> Description:

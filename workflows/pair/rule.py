@@ -11,7 +11,7 @@ from datasets.values import PERCENTILES
 
 Align = Literal["header", "centre"]
 Size = tuple[float, float, float]  # mm of a voxel along each axis
-Levels = tuple[float, float]
+Levels = tuple[float, float]  # intensities of what is dark and what is bright (`values.PERCENTILES`), within [0, 1]
 AXES = "LPS"  # left, posterior, superior
 FAR = 1.25  # times as large or as small as the voxels that a network knows, and it is warned of
 

@@ -18,8 +18,8 @@ def training_grid(data: Dataset) -> dict[str, object] | None:
     """Return the voxel size in mm and the axes of the training images; None where nobody knows their millimetres.
 
     ``spacing`` has three numbers, the medians where images differ, ``orientation`` three letters such as LPS (empty
-    where it is unknown), ``levels`` what is dark and what is bright in them (medians, within [0, 1]), ``phantom``
-    whether the images were drawn. Weights keep it, wherever they are copied.
+    where it is unknown), ``levels`` what is dark and what is bright in them (medians, within [0, 1]; None where
+    these do not differ), ``phantom`` whether the images were drawn. Weights keep it, wherever they are copied.
     """
     sizes = list(_sizes(data))
     if not sizes:
@@ -30,11 +30,14 @@ def training_grid(data: Dataset) -> dict[str, object] | None:
     return {"spacing": spacing, "orientation": axes, "levels": _levels(data), "phantom": about.phantom}
 
 
-def _levels(data: Dataset) -> list[float]:
+def _levels(data: Dataset) -> list[float] | None:
     cases = data.training_cases
+    if not cases:  # which the training itself refuses, in its own words
+        return None
     looked_at = cases[:: math.ceil(len(cases) / LOOKED_AT)]
     found = np.median([dark_and_bright(data.image(case).array) for case in looked_at], axis=0)
-    return [round(float(level), 4) for level in found]
+    dark, bright = (round(float(level), 4) for level in found)
+    return [dark, bright] if bright > dark else None  # such as a few bright voxels on black
 
 
 def _sizes(data: Dataset) -> Iterator[tuple[float, ...]]:

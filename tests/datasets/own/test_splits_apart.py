@@ -84,7 +84,7 @@ def test_lines_of_the_table_are_named(tmp_path):
 
 def test_a_label_map_of_two_images_is_noted(tmp_path):
     folder = scans(tmp_path / "in", *"abcd")
-    for number, name in enumerate("abd"):
+    for number, name in ((0, "a"), (1, "b"), (3, "d")):
         save(folder / f"{name}_seg.nii.gz", labels(number))
     rows = ["a.nii.gz,b.nii.gz,a_seg.nii.gz,b_seg.nii.gz", "c.nii.gz,d.nii.gz,b_seg.nii.gz,d_seg.nii.gz"]
     table(folder, "fixed,moving,fixed_labels,moving_labels", *rows)

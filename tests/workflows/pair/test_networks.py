@@ -62,6 +62,18 @@ def test_a_size_that_nobody_knows_is_not_recorded(tmp_path):
     assert training_grid(prepare(tmp_path / "unknown")) is None
 
 
+def test_scans_that_are_dark_all_over_keep_their_size(tmp_path):
+    writer = Writer(tmp_path)
+    for case in "ab":
+        image = np.zeros(SHAPE, np.float32)
+        image[8, 16, 12] = 1
+        writer.image(case, image, AFFINE)
+    about = {"shape": SHAPE, "spacing": SPACING, "orientation": ("L", "I", "A")}
+    writer.finish(Description(name="mine", training=TrainingSplit(("a", "b")), test=(), **about))
+    found = training_grid(open_dataset(tmp_path))
+    assert (found["spacing"], found["levels"]) == (list(SPACING), None)
+
+
 def test_of_scans_with_sizes_of_their_own_the_median_is_recorded(tmp_path):
     sizes = {"a": (1.0, 2.0, 4.0), "b": (3.0, 2.0, 5.0)}
     found = training_grid(prepare(tmp_path / "own", spacings=sizes))
