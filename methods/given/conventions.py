@@ -45,6 +45,11 @@ class Asked:
     # the axes of the grid in the file: as in the image's array, or the other way round (SimpleITK's arrays)
     axes: Literal["find", "array", "reversed"] = "find"
 
+    @property
+    def whole(self) -> bool:
+        """Whether all five are stated."""
+        return FIND not in _pieces(self)
+
     def with_known(self, known: Asked, where: str) -> Asked:
         """Return this with what the format of a file says by itself; raise `DataError` where the two differ."""
         stated: list[str] = []
@@ -81,14 +86,17 @@ class Convention:
 
         ``points`` ``(3, ...)`` are voxel coordinates; both have the axes of the image's array (see `arranged`).
         """
-        matrix, start = _to_voxels(self.unit, grid)
-        if self.order == "reversed":
-            matrix = matrix[:, ::-1]
-        found = np.tensordot(matrix, values, axes=1)
+        found = np.tensordot(self.matrix(grid), values, axes=1)
         if self.content == "deformation":
+            _, start = _to_voxels(self.unit, grid)
             found += start.reshape(3, *(1,) * (values.ndim - 1))
             found -= points
         return found
+
+    def matrix(self, grid: Placement) -> Array:
+        """Return the matrix ``(3, 3)`` from stored vectors to voxels."""
+        matrix, _ = _to_voxels(self.unit, grid)
+        return matrix if self.order == "array" else matrix[:, ::-1]
 
     def whole(self, values: Array, grid: Placement) -> Array:
         """Return the displacement ``(3, D, H, W)`` float32 in voxels that a whole field means, in its own sense."""

@@ -3,7 +3,9 @@
 What is compared is mutual information, so that pairs of two modalities can be judged, too. A convention counts as found
 where it makes the images more alike, and the second best gains at most half as much. Where another one differs in
 length alone, such as millimetres from voxels, images tell less, for a method may itself move too far or not far enough:
-then the images must not ask for longer or shorter displacements than the best convention has.
+then the images must not ask for longer or shorter displacements than the best convention has. What is stated of a
+convention is held against the images, too: a slip in it, such as one side for the other, would else be made good by
+another slip in what is left open.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ from methods.given.reading import read_field
 PAIRS, POINTS, LEVELS = 8, 40_000, 24  # pairs that are looked at, points in each, and levels of intensity
 LEAST = 0.02  # of the mutual information before, that the best convention has to add
 SECOND = 0.5  # of what the best convention adds, that the second best may add
-ALONG = 0.9  # cosine of two conventions' displacements that differ in little but their length
+ALONG = 0.9  # cosine of the ways along each axis under two conventions that differ in little but their length
+OTHERWISE = 1.25  # times what the best convention as stated adds, that one adds which the statement rules out
 LENGTHS = (0.8, 1.25)  # so much shorter and longer they must not fit better
 EQUAL = 0.01  # voxels: two conventions under which no point lies further apart are one
 
@@ -89,7 +92,8 @@ def find_convention(data: Dataset, files: Mapping[Pair, Files], asked: Asked) ->
     """
     some = _some(list(files))
     looks = [look(data, pair, files[pair]) for pair in some]
-    choices = _choices(looks, asked, next(iter(files.values())).where)
+    where = next(iter(files.values())).where
+    choices = _choices(looks, asked, where)
     before = np.array([each.likeness(None) for each in looks])
     tried = sorted((_figure(looks, each, before) for each in choices), key=lambda each: -each.gain)
     others = [each for each in tried[1:] if not _equal(looks, tried[0].convention, each.convention)]
@@ -99,6 +103,14 @@ def find_convention(data: Dataset, files: Mapping[Pair, Files], asked: Asked) ->
         if far := out_of_reach(each.displacement(best.convention), each.fixed.shape):
             raise DataError(f"{files[pair].where}: {far} under [{best.convention}]; correct the field, or its unit")
     whole = f"mutual information in {len(looks)} of {len(files)} pairs: {before.mean():.4f} before, {best}"
+    against = _against(looks, best, before, [each for each in _choices(looks, Asked(), where) if each not in choices])
+    if against and not asked.whole:
+        raise DataError(
+            f"the images contradict what is stated: {whole} as stated, {against} otherwise; correct under params "
+            f"{best.convention.difference(against.convention)}, or, if the first is right, state all five options"
+        )
+    if against:
+        return best.convention, f"convention stated: {whole}, but {against}; is it right?"
     if not others:
         doubt = "" if best.gain > 0 else "; the images become no more alike, is it right?"
         return best.convention, f"convention stated: {whole}{doubt}"
@@ -159,6 +171,24 @@ def _equal(looks: Sequence[Look], one: Convention, other: Convention) -> bool:
     return True
 
 
+def _against(
+    looks: Sequence[Look], best: Figure, before: Array, ruled_out: Sequence[Convention]
+) -> Figure | None:
+    """Return the best of conventions that a statement rules out, if the images speak for it and not for the stated.
+
+    One that differs from the stated in length alone tells nothing: the method may go too far, or not far enough.
+    """
+    tried = sorted((_figure(looks, each, before) for each in ruled_out), key=lambda each: -each.gain)
+    for other in tried:
+        if other.gain < max(OTHERWISE * best.gain, LEAST * before.mean()):
+            return None
+        lead = np.count_nonzero(other.likeness > best.likeness)
+        along = all(_along(each, best.convention, other.convention) for each in looks)
+        if 2 * lead > len(before) and not along and not _equal(looks, best.convention, other.convention):
+            return other
+    return None
+
+
 def _check(best: Figure, second: Figure, before: Array, said: str) -> None:
     """Refuse a convention that makes nothing alike, or that another fits nearly as well."""
     if best.gain < LEAST * before.mean():
@@ -189,9 +219,11 @@ def _check_length(looks: Sequence[Look], best: Figure, others: Sequence[Conventi
 
 
 def _along(look: Look, one: Convention, other: Convention) -> bool:
-    """Return whether two conventions move points in about the same directions."""
-    u, v = look.displacement(one), look.displacement(other)
-    return one.sense == other.sense and bool((u * v).sum() > ALONG * np.sqrt(np.square(u).sum() * np.square(v).sum()))
+    """Return whether two conventions move points in about the same directions, whatever is stored."""
+    if (one.content, one.sense, one.axes) != (other.content, other.sense, other.axes):
+        return False
+    turn = other.matrix(look.grid) @ np.linalg.inv(one.matrix(look.grid))
+    return bool((np.diag(turn) > ALONG * np.linalg.norm(turn, axis=0)).all())
 
 
 def _levels(image: Array) -> Array:

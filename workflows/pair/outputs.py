@@ -101,12 +101,28 @@ def working(out: Path) -> Iterator[Path]:
     """Make a folder for what a call needs until its end; those of calls that were killed are removed.
 
     A call holds a lock in its own, which ends with its process.
+
+    Raises:
+        DataError: another call is writing into ``out``.
     """
-    for left in out.glob(f"{WORK}*/{LOCK}"):
-        with contextlib.suppress(Timeout, OSError), hold(left, timeout=0):
-            shutil.rmtree(left.parent)
     with tempfile.TemporaryDirectory(dir=out, prefix=WORK) as work, hold(Path(work) / LOCK):
+        for left in out.glob(f"{WORK}*/{LOCK}"):
+            if left.parent != Path(work):
+                _remove(left)
         yield Path(work)
+
+
+def _remove(left: Path) -> None:
+    """Remove the folder of a call that has ended, or refuse that of one that has not."""
+    try:
+        with hold(left, timeout=0):
+            shutil.rmtree(left.parent)
+    except Timeout:
+        raise DataError(
+            f"--out: {left.parent.parent}: another call is writing into it; wait for its end, or name another folder"
+        ) from None
+    except OSError:  # gone meanwhile, or somebody else's
+        pass
 
 
 def check_folder(folder: Path, inputs: Sequence[Path]) -> None:

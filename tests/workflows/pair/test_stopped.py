@@ -54,9 +54,20 @@ def test_what_it_has_started_ends_with_it(name, tmp_path):
         assert not (tmp_path / "out").exists()
         return
     assert list((tmp_path / "out").glob(".work-*"))
-    with working(tmp_path / "out") as other:  # of a call beside it, which is alive
-        main([*images(tmp_path), "--method", "identity", "--out", str(tmp_path / "out")])
-        assert list((tmp_path / "out").glob(".work-*")) == [other]
+    main([*images(tmp_path), "--method", "identity", "--out", str(tmp_path / "out")])
+    assert not list((tmp_path / "out").glob(".work-*"))
+
+
+def test_two_calls_at_once_do_not_write_into_one_folder(tmp_path):
+    (tmp_path / "out").mkdir()
+    words = [*images(tmp_path), "--method", "identity", "--out", str(tmp_path / "out")]
+    with working(tmp_path / "out") as other, pytest.raises(SystemExit) as stop:
+        main(words)
+    assert "another call is writing into it" in str(stop.value)
+    assert list((tmp_path / "out").iterdir()) == []
+    assert not other.exists()
+    main(words)
+    assert (tmp_path / "out" / "registration.json").exists()
 
 
 @pytest.mark.parametrize("letter", ["a", "å", "脑"])

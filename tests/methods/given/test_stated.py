@@ -1,0 +1,63 @@
+"""What is stated of a convention and is a slip is held against by the images, and not made good by what is left open."""
+
+import pytest
+
+from tests.methods.given import made as making
+from tests.methods.given.made import PAIRS, numbers, scored, write
+
+TRUE = {"content": "displacement", "unit": "mm_lps", "order": "array", "sense": "pull"}
+SLIPS = [("unit", "mm_ras"), ("order", "reversed"), ("sense", "push"), ("content", "deformation")]
+
+
+def export(pairs, folder, *, reach=1.0):
+    """Write the truth, or so much of it, in `TRUE`."""
+    for pair in PAIRS:
+        u = reach * pairs.pull[pair]
+        stored = numbers(u, pairs.affine, content=TRUE["content"], unit=TRUE["unit"], order=TRUE["order"])
+        write(folder / f"disp_{pair.fixed}_{pair.moving}.mha", stored, pairs.affine)
+
+
+@pytest.mark.parametrize(("option", "slip"), SLIPS)
+@pytest.mark.parametrize("direction", ["ras", "oblique"])
+def test_a_slip_is_refused_with_the_option_to_correct(made, tmp_path, direction, option, slip):
+    pairs = made(direction)
+    export(pairs, tmp_path)
+    found, refused = making.tried(pairs, tmp_path, **{option: slip})
+    assert not found
+    assert "the images contradict what is stated" in refused or "no convention makes" in refused
+    assert f"{option} ({slip} or {TRUE[option]})" in refused
+
+
+@pytest.mark.parametrize("option", TRUE)
+def test_what_is_right_is_taken(made, tmp_path, option):
+    pairs = made("lps")
+    export(pairs, tmp_path)
+    assert making.error(pairs, scored(pairs, tmp_path, **{option: TRUE[option]}), margin=0) < 2e-3
+
+
+@pytest.mark.parametrize("reach", [0.25, 0.5, 1.0, 1.5])
+def test_a_method_that_moves_too_little_or_too_far_is_not_held_against_its_unit(tmp_path, reach):
+    """With voxels of 2 mm half of the way in millimetres is all of it in voxels: what differs in length tells nothing."""
+    pairs = making.make(tmp_path / "data", "ras", spacing=(2.0, 2.0, 2.0))
+    export(pairs, tmp_path / "disp", reach=reach)
+    found = scored(pairs, tmp_path / "disp", **TRUE | {"axes": "array"}, names="")
+    partly = scored(pairs, tmp_path / "disp", unit="mm_lps", sense="pull", order="array")
+    for pair in PAIRS:
+        assert abs(partly[pair] - found[pair]).max() < 1e-4
+        assert abs(partly[pair] - reach * pairs.pull[pair]).max() < 2e-3
+
+
+def test_a_slip_in_a_whole_statement_is_taken_and_doubted(made, tmp_path):
+    from methods import fields
+
+    pairs = made("ras")
+    export(pairs, tmp_path)
+    told = {
+        unit: fields.load(
+            fields.Params(folder=tmp_path, **TRUE | {"unit": unit, "axes": "array"}), device="cpu", seed=0, data=pairs.data
+        ).told
+        for unit in ("mm_lps", "mm_ras")
+    }
+    assert "is it right?" not in told["mm_lps"]
+    assert told["mm_ras"].endswith("is it right?")
+    assert "unit: mm_lps" in told["mm_ras"]
