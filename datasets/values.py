@@ -53,10 +53,12 @@ def whole_numbers(values: ArrayLike, largest: int) -> tuple[Array, float]:
     good = (near >= 0) & (near <= largest) & (away <= WHOLE_TOLERANCE)
     if not np.all(good):
         voxel = np.unravel_index(int(np.argmin(good)), values.shape)
+        bad = f"{values.size - int(np.count_nonzero(good))} of {values.size} voxels are"
+        such = f"such as {values[voxel]:.7g} at {tuple(map(int, voxel))}; correct them in the source"
+        if np.all(good | (away <= WHOLE_TOLERANCE)):
+            raise DataError(f"{bad} outside of 0 to {largest}, {such}")
         raise DataError(
-            f"{values.size - int(np.count_nonzero(good))} of {values.size} voxels are no whole numbers from 0 to "
-            f"{largest}, such as {values[voxel]:.7g} at {tuple(map(int, voxel))}; "
-            "correct them in the source (labels that are resampled take the nearest voxel)"
+            f"{bad} no whole numbers from 0 to {largest}, {such} (labels that are resampled take the nearest voxel)"
         )
     return near.astype(np.uint16), float(away.max(initial=0))
 

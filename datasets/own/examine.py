@@ -16,7 +16,7 @@ from datasets.own.points import PairPoints, UnitError, check_unit, find_unit, fi
 from datasets.own.scanned import Seen, look, unlike
 from datasets.own.scans import SMALLEST
 from datasets.own.sources import read_listing
-from datasets.own.splits import lines_of, split_up
+from datasets.own.splits import lines_of, located, split_up
 from datasets.own.words import Split, Unit, listed
 from datasets.problem import Problem
 from datasets.values import landmark_fault
@@ -49,7 +49,7 @@ class Examined:
     @property
     def problems(self) -> list[Problem]:
         """All that is wrong."""
-        return self.listing.problems
+        return located(self.listing)
 
     def pair(self, row: Row) -> Pair:
         """Return a row as a pair of prepared cases."""
@@ -128,7 +128,7 @@ def _grid_options(listing: Listing, params: Params) -> GridOptions:
 
 def _check_labels(found: Examined) -> None:
     """Keep pairs of whose images only one has labels, and training scans of which some have a mask."""
-    items, faulty = found.listing.items, {problem.where for problem in found.problems}
+    items, faulty = found.listing.items, {problem.where for problem in found.listing.problems}
     for row in found.usable(found.listing.judged):
         lacking = [case for case in row.cases if items[case].labels is None]
         if len(lacking) == 1 and row.where not in faulty:  # which says that the map is not there
@@ -259,7 +259,7 @@ def _file(found: Examined, case: str) -> str:
 
 def _unread(found: Examined, split: Split) -> bool:
     """Return whether an image or a label map of a split could not be read, so that more labels may be there."""
-    rows, faulty = found.listing.of(split), {problem.where for problem in found.problems}
+    rows, faulty = found.listing.of(split), {problem.where for problem in found.listing.problems}
     maps = {str(found.listing.items[case].labels) for row in rows for case in row.cases}
     return len(found.usable(rows)) < len(rows) or not faulty.isdisjoint(maps | {row.where for row in rows})
 

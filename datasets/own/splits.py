@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from datasets.check import described_problems
 from datasets.description import Description, Pair, TrainingSplit
@@ -28,9 +29,26 @@ def check_listed(listing: Listing) -> None:
 def lines_of(listing: Listing, problem: Problem) -> str:
     """Return the lines of the table that a problem is about, in words; "" where no table says it."""
     by_case = {line for case in problem.cases for line in listing.lines.get(case, ())}
-    lines = sorted({row.line for row in listing.rows if row.line and row.cases == problem.pair} | by_case)
-    if not lines:
+    return _in_words(listing, {row.line for row in listing.rows if row.line and row.cases == problem.pair} | by_case)
+
+
+def located(listing: Listing) -> list[Problem]:
+    """Return what is wrong, and for a file that a table names the lines where it does."""
+    lines = dict[str, set[int]]()
+    for item in listing.items.values():
+        for path in filter(None, (item.image, item.labels, item.mask)):
+            lines.setdefault(str(path), set()).update(listing.lines.get(item.case, ()))
+    for row in listing.rows:
+        for path in row.landmarks or ():
+            lines.setdefault(str(path), set()).update({row.line} - {0})
+    found = listing.problems
+    return [replace(each, where=each.where + _in_words(listing, lines.get(each.where, set()))) for each in found]
+
+
+def _in_words(listing: Listing, found: Collection[int]) -> str:
+    if not found:
         return ""
+    lines = sorted(found)
     shown = ", ".join([*map(str, lines[:MOST]), *("…" for _ in lines[MOST : MOST + 1])])
     return f" ({listing.source.name}, line{'s' * (len(lines) > 1)} {shown})"
 

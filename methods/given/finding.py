@@ -171,9 +171,7 @@ def _equal(looks: Sequence[Look], one: Convention, other: Convention) -> bool:
     return True
 
 
-def _against(
-    looks: Sequence[Look], best: Figure, before: Array, ruled_out: Sequence[Convention]
-) -> Figure | None:
+def _against(looks: Sequence[Look], best: Figure, before: Array, ruled_out: Sequence[Convention]) -> Figure | None:
     """Return the best of conventions that a statement rules out, if the images speak for it and not for the stated.
 
     One that differs from the stated in length alone tells nothing: the method may go too far, or not far enough.

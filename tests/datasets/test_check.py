@@ -106,7 +106,8 @@ def test_labels_next_to_whole_numbers_are_rounded_with_a_note(tmp_path, off):
 @pytest.mark.parametrize("value", [0.5, 1.002, -1, -1e-2, 65536, 65539, 2**32 + 1, np.nan, np.inf, -np.inf])
 def test_labels_that_a_label_map_cannot_hold_are_refused_with_value_and_place(tmp_path, value):
     (found,) = problems(tmp_path, f_labels=(at(LABELS, value), AFFINE))
-    assert found.startswith("truth/labels/f.nii.gz: 1 of 336 voxels are no whole numbers from 0 to 65535, such as ")
+    what = "outside of" if float(value).is_integer() else "no whole numbers from"
+    assert found.startswith(f"truth/labels/f.nii.gz: 1 of 336 voxels are {what} 0 to 65535, such as ")
     assert f"such as {value:.7g} at (1, 2, 3)" in found
 
 
@@ -119,7 +120,8 @@ def test_labels_of_any_type_are_kept(tmp_path, dtype):
 @pytest.mark.parametrize("value", [0.7, 2, 255, 256, -1, np.nan])
 def test_a_mask_is_zeros_and_ones(tmp_path, value):
     (found,) = problems(tmp_path, f_mask=(at(LABELS > 0, value), AFFINE))
-    assert found.startswith("masks/f.nii.gz: 1 of 336 voxels are no whole numbers from 0 to 1, such as ")
+    what = "outside of" if float(value).is_integer() else "no whole numbers from"
+    assert found.startswith(f"masks/f.nii.gz: 1 of 336 voxels are {what} 0 to 1, such as ")
 
 
 def test_an_empty_mask_is_refused(tmp_path):

@@ -30,7 +30,7 @@ def test_a_scan_that_is_copied_into_another_split_is_refused(tmp_path):
     table(folder, "fixed,moving,split", "a.nii.gz,b.nii.gz,test", "c.nii.gz,copy.nii.gz,training")
     [found] = problems(folder)
     assert found.startswith(
-        f"{folder}/copy.nii.gz: the same scan as a.nii.gz, voxel by voxel: one is for training, one"
+        f"{folder}/copy.nii.gz (pairs.csv, line 3): the same scan as a.nii.gz, voxel by voxel: one is for training, one"
     )
 
 

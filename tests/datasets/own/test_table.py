@@ -169,7 +169,7 @@ def test_everything_that_is_wrong_is_said_at_once(tmp_path):
     ):
         assert [each for each in found if f"line {line}: " in each and fault in each], (line, found)
     for file, fault in (
-        ("fractions.nii.gz", "no whole numbers"),
+        ("fractions.nii.gz (pairs.csv, line 4)", "no whole numbers"),
         ("smaller.nii.gz", "does not lie on the grid of"),
         ("four.mha", "4 dimensions"),
         ("text.nii.gz", "not a readable NIfTI image"),
@@ -266,7 +266,7 @@ def test_what_follows_from_a_problem_is_no_problem_of_its_own(tmp_path):
         save(folder / f"{name}-labels.nii.gz", labels())
     table(folder, "fixed,moving,fixed_labels,moving_labels", "a.nii.gz,b.nii.gz,a-labels.nii.gz,b-labels.nii.gz")
     (only,) = problems(folder, evaluate=(2,))
-    assert only.startswith(f"{folder / 'b.nii.gz'}: ")
+    assert only.startswith(f"{folder / 'b.nii.gz'} (pairs.csv, line 2): ")
 
 
 def test_a_label_map_that_is_not_there_is_one_problem(tmp_path):

@@ -54,7 +54,10 @@ def test_a_slip_in_a_whole_statement_is_taken_and_doubted(made, tmp_path):
     export(pairs, tmp_path)
     told = {
         unit: fields.load(
-            fields.Params(folder=tmp_path, **TRUE | {"unit": unit, "axes": "array"}), device="cpu", seed=0, data=pairs.data
+            fields.Params(folder=tmp_path, **TRUE | {"unit": unit, "axes": "array"}),
+            device="cpu",
+            seed=0,
+            data=pairs.data,
         ).told
         for unit in ("mm_lps", "mm_ras")
     }
