@@ -1,4 +1,4 @@
-"""What is stated of a convention and is a slip is held against by the images, and not made good by what is left open."""
+"""A slip in what is stated of a convention is seen by the images, and not made good by what is left open."""
 
 import pytest
 
@@ -37,7 +37,7 @@ def test_what_is_right_is_taken(made, tmp_path, option):
 
 @pytest.mark.parametrize("reach", [0.25, 0.5, 1.0, 1.5])
 def test_a_method_that_moves_too_little_or_too_far_is_not_held_against_its_unit(tmp_path, reach):
-    """With voxels of 2 mm half of the way in millimetres is all of it in voxels: what differs in length tells nothing."""
+    """Half of the way in millimetres is all of it in voxels of 2 mm: what differs in length alone tells nothing."""
     pairs = making.make(tmp_path / "data", "ras", spacing=(2.0, 2.0, 2.0))
     export(pairs, tmp_path / "disp", reach=reach)
     found = scored(pairs, tmp_path / "disp", **TRUE | {"axes": "array"}, names="")
