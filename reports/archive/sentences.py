@@ -1,4 +1,4 @@
-"""Numbers of an archive as blocks of Markdown: what README says of the default profile, a page of the open one."""
+"""Numbers of an archive as blocks of Markdown: what README says of the default profile, and pages of the others."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from reports.archive.load import Loaded
 from reports.claims.contents import Evidence, Judged
 from reports.claims.judge import judge as judge_claims
 from reports.claims.table import effect
+from reports.overview.frontier import Frontier, clock, frontiers
 from reports.paper.ledger import judge
 from reports.reading.run import Run
 from reports.reading.timed import Calls, Sought
@@ -50,6 +51,30 @@ def findings(loaded: Loaded) -> Mapping[str, str]:
     judged, run = [each for paper in loaded.papers for each in judge_claims(paper)], loaded.run
     means = {"liver": liver(run), "heads": by_training(run, HEADS, run.ordered), "lungs": lungs(run)}
     return {"made": made_on(run), **means, "claims": claimed(judged)}
+
+
+def traded(loaded: Loaded) -> Mapping[str, str]:
+    """Return the blocks about accuracy against seconds: when the run was made, and the methods, the fastest first."""
+    run = loaded.run
+    tables = [_traded(run, found) for found in frontiers(run)]
+    return {"made": made_on(run), "frontier": "\n\n".join([*tables, clock(run)])}
+
+
+def _traded(run: Run, found: Frontier) -> str:
+    """Return the points of one data set as a table; the methods that no faster one matches are bold."""
+    metric, folding = found.quote.metric, "folding_percent"
+    lines = [
+        [
+            f"**{point.label}**" if point.place else point.label,
+            quantity("seconds", point.seconds),
+            quantity(metric, point.accuracy),
+            _mean(run, point.method, found.dataset, folding),
+        ]
+        for point in found.points
+    ]
+    before = [] if found.before is None else [["before registration", "", quantity(metric, found.before), ""]]
+    titles = [f"{_pairs(run, found.dataset)}: method", "seconds (median)", f"mean {_with_unit(metric)}"]
+    return _table([*titles, _with_unit(folding)], [*before, *lines])
 
 
 def claimed(judged: Sequence[Judged]) -> str:

@@ -8,7 +8,18 @@ from PIL import Image
 from reports.archive.load import load
 from reports.archive.packed import ArchiveError, read
 from reports.archive.sentences import answered, blocks
-from workflows.archive.readme import KEPT, LARGEST, MEDIANS, PAGES, PICTURES, README, draw, filled
+from workflows.archive.readme import (
+    FRONTIER,
+    KEPT,
+    LARGEST,
+    MEDIANS,
+    PAGES,
+    PICTURES,
+    README,
+    draw,
+    draw_frontier,
+    filled,
+)
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +40,15 @@ def test_the_numbers_of_readme_are_those_of_the_archive(kept, found):
 def test_the_pictures_of_readme_are_those_of_the_archive(kept, found, tmp_path):
     drawn = draw(kept, found, tmp_path)
     assert {path.name for path in drawn} == {"speed.png", "case.png", "sections.png", "overlays.png"}
+    are_alike(drawn)
+
+
+def test_the_picture_of_a_page_is_that_of_its_archive(tmp_path):
+    are_alike([draw_frontier(load(read(FRONTIER)), tmp_path)])
+
+
+def are_alike(drawn):
+    """Compare pictures with those below docs."""
     for path in drawn:
         here, there = (np.asarray(Image.open(each).convert("RGB")).astype(int) for each in (path, PICTURES / path.name))
         assert here.shape == there.shape

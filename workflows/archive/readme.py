@@ -5,8 +5,8 @@
 
 README.md is written from an archive of the default profile (mini) and the medians of `make bench`, docs/anatomies.md
 from one of the open profile, docs/findings.md from one of the study, docs/weights.md from one of the profile that makes
-weights. Blocks lie between two comments, `<!-- from the archive: NAME -->` and `<!-- end -->`; what is between them is
-replaced. Pictures are those of the report.
+weights, docs/student.md with its picture from one of the profile frontier. Blocks lie between two comments,
+`<!-- from the archive: NAME -->` and `<!-- end -->`; what is between them is replaced. Pictures are those of the report.
 """
 
 from __future__ import annotations
@@ -27,20 +27,25 @@ from reports.answer.content import Answer
 from reports.answer.pictures import speed_plot
 from reports.archive.load import Loaded, load
 from reports.archive.packed import NAME, ArchiveError, read
-from reports.archive.sentences import anatomies, answered, blocks, findings
+from reports.archive.sentences import anatomies, answered, blocks, findings, traded
 from reports.drawing.style import save
+from reports.overview.accuracy_time import accuracy_time
 from reports.overview.cases import draw_cases
+from reports.overview.frontier import clock, frontiers
 from reports.paper.draw import draw_figure
 from workflows.configuration.sources import ROOT
 
 MEASURED = ROOT / "reports" / "measured"
-KEPT, OPEN, STUDY, WEIGHTS = (MEASURED / profile / NAME for profile in ("mini", "open", "study", "weights"))
+KEPT, OPEN, STUDY, WEIGHTS, FRONTIER = (
+    MEASURED / profile / NAME for profile in ("mini", "open", "study", "weights", "frontier")
+)
 MEDIANS = MEASURED / "bench" / "medians.csv"
 README, PICTURES = ROOT / "README.md", ROOT / "docs"
-PAGES: Mapping[Path, tuple[Path, Callable[[Loaded], Mapping[str, str]]]] = {  # pages of text alone
+PAGES: Mapping[Path, tuple[Path, Callable[[Loaded], Mapping[str, str]]]] = {
     OPEN: (PICTURES / "anatomies.md", anatomies),
     STUDY: (PICTURES / "findings.md", findings),
     WEIGHTS: (PICTURES / "weights.md", anatomies),
+    FRONTIER: (PICTURES / "student.md", traded),
 }
 LARGEST = 6 * 2**20  # bytes of the archive that is kept
 FIGURES = {"sections": ("ldr-aldk", 6), "overlays": ("progressive", 8)}  # paper and number of figure
@@ -83,6 +88,12 @@ def draw(loaded: Loaded, found: Answer, folder: Path) -> list[Path]:
     return drawn
 
 
+def draw_frontier(loaded: Loaded, folder: Path) -> Path:
+    """Draw accuracy against seconds, as the report has it, into a folder; return the picture."""
+    save(accuracy_time(list(frontiers(loaded.run)), clock(loaded.run)), folder, "frontier")
+    return folder / "frontier.png"
+
+
 def write_readme(loaded: Loaded) -> None:
     """Write README.md and its pictures from an archive of the default profile."""
     found = answered(loaded)
@@ -94,8 +105,11 @@ def write_readme(loaded: Loaded) -> None:
 
 
 def write_page(loaded: Loaded, kept: Path) -> None:
-    """Write the numbers of a page below docs from an archive of the profile that is kept for it."""
+    """Write the numbers of a page below docs, and its picture, from an archive of the profile that is kept for it."""
     page, found = PAGES[kept]
+    if kept == FRONTIER:
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copyfile(draw_frontier(loaded, Path(folder)), PICTURES / "frontier.png")
     page.write_text(filled(page.read_text(encoding="utf-8"), found(loaded)), encoding="utf-8")
 
 

@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.ranking import Quote
+from reports.archive.load import Loaded
+from reports.archive.sentences import traded
 from reports.overview.accuracy_time import accuracy_time, frontier_plot
 from reports.overview.frontier import Frontier, Point, frontiers, number_steps
 from tests.reports.report_inputs import make_run, small_metrics, timing_frame
@@ -105,3 +107,15 @@ def test_no_text_of_the_small_plot_leaves_it_however_long_the_names_are():
         assert place.x1 <= whole.x1, text
         assert whole.y0 <= place.y0, text
         assert place.y1 <= whole.y1, text
+
+
+def test_the_table_of_a_page_has_every_point_and_those_of_the_frontier_in_bold(built):
+    run = make_run(small_metrics(), built[1], timing=timing_frame())
+    [found] = frontiers(run)
+    head, _, before, *rows, _, told = traded(Loaded(run, []))["frontier"].splitlines()
+    assert head.startswith(f"| {len(run.datasets[found.dataset].test_pairs)} pairs of ")
+    assert before.startswith("| before registration |  | 0.600 |")
+    assert [row.split(" | ")[0].removeprefix("| ") for row in rows] == [
+        f"**{point.label}**" if point.place else point.label for point in found.points
+    ]
+    assert told.startswith("Warm calls of the timing run: ")
