@@ -6,7 +6,8 @@
 README.md is written from an archive of the default profile (mini) and the medians of `make bench`, docs/anatomies.md
 from one of the open profile, docs/findings.md from one of the study, docs/weights.md from one of the profile that makes
 weights, docs/student.md with its picture from one of the profile frontier. Blocks lie between two comments,
-`<!-- from the archive: NAME -->` and `<!-- end -->`; what is between them is replaced. Pictures are those of the report.
+`<!-- from the archive: NAME -->` and `<!-- end -->`; what is between them is replaced.
+Pictures are those of the report.
 """
 
 from __future__ import annotations
