@@ -16,14 +16,15 @@ from datasets.files import DataError
 from datasets.geometry import Array
 from methods import Register
 from methods.given.checking import check_all
-from methods.given.conventions import HALF, Asked, Convention, arranged
-from methods.given.finding import find_convention
+from methods.given.conventions import HALF, Asked, arranged
+from methods.given.finding import Found, find_convention
 from methods.given.inverse import inverted
 from methods.given.names import Files, find_files
 from methods.given.reading import read_field
 
 NEEDS = ("pair",)
 CLOCKED = False
+DOUBT = "but"  # under this name a doubt is recorded after the convention, and so read on as one sentence
 
 
 @dataclass(frozen=True)
@@ -48,29 +49,32 @@ def load(
         raise DataError("params.folder is not set; name the folder that has a displacement for each pair")
     files = find_files(params.folder.resolve(), data.test_pairs, params.names)
     check_all(data, files)
-    convention, told = find_convention(data, files, params)
-    return Fields(data, files, convention, told)
+    return Fields(data, files, find_convention(data, files, params))
 
 
 @dataclass(frozen=True, eq=False)
 class Fields:
-    """A set of fields of one convention; ``told`` says how that was found, and is what a run records of it."""
+    """A set of fields of one convention."""
 
     data: Dataset
     files: Mapping[Pair, Files]
-    convention: Convention
-    told: str
+    read_as: Found
+
+    @property
+    def told(self) -> str:
+        """How the convention was found, for the log of a run."""
+        return self.read_as.told
 
     @property
     def found(self) -> dict[str, str]:
-        """The convention as it is recorded with the run: its options by name."""
-        return asdict(self.convention)
+        """The convention as it is recorded with the run: its options by name, and what speaks against it."""
+        return asdict(self.read_as.convention) | ({DOUBT: self.read_as.doubt} if self.read_as.doubt else {})
 
     def __call__(self, fixed: Array, moving: Array, spacing: tuple[float, float, float], *, pair: Pair) -> Array:
         """Return the displacement ``(3, D, H, W)`` of a pair, in voxels, pull-back."""
-        grid, files = self.data.placement(pair.fixed), self.files[pair]
+        grid, files, convention = self.data.placement(pair.fixed), self.files[pair], self.read_as.convention
         stored = read_field(files, grid)
-        if self.convention.axes not in stored.axes or (self.convention.unit == HALF and not stored.half):
+        if convention.axes not in stored.axes or (convention.unit == HALF and not stored.half):
             raise DataError(f"{files.where}: its grid has another form than in the other files; bring all to one")
-        found = self.convention.whole(arranged(stored.values, self.convention.axes), grid)
-        return inverted(found, files.where) if self.convention.sense == "push" else found
+        found = convention.whole(arranged(stored.values, convention.axes), grid)
+        return inverted(found, files.where) if convention.sense == "push" else found

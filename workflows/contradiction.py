@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from itertools import product
 
@@ -23,7 +23,7 @@ from datasets.files import DataError
 from datasets.geometry import Array, sample
 from datasets.placement import Placement
 from methods.fields import Params
-from methods.given.conventions import FIND, SENSES, Asked, Convention, arranged, candidates
+from methods.given.conventions import SENSES, Asked, Convention, arranged, candidates
 from methods.given.names import find_files
 from methods.given.reading import Stored, read_field
 from workflows.planning.layout import ChunkFolder, pairs_of
@@ -99,7 +99,8 @@ def check_convention(spec: RegisterSpec) -> None:
     pairs = [pair for pair in pairs_of(data.test_pairs, spec.chunk, spec.chunks) if pair.name in good]
     asked = build(Params, spec.run.by.params)
     looks = list(_looks(data, pairs, asked))
-    if looks and (fault := contradiction(looks, Convention(**found), asked)):
+    convention = Convention(**{each.name: found[each.name] for each in fields(Convention)})
+    if looks and (fault := contradiction(looks, convention, asked)):
         raise DataError(f"{spec.run.by.method}: {fault}")
 
 
@@ -114,8 +115,7 @@ def contradiction(looks: Sequence[Look], convention: Convention, asked: Asked) -
     least = min(errors.values())
     as_good = [each for each, error in errors.items() if error <= least + SAME]
     best = min(as_good, key=lambda each: convention.difference(each).count("("))  # what has to be changed least
-    stated = FIND not in (asked.content, asked.unit, asked.order, asked.sense, asked.axes)
-    if least > MUCH * min(before, here) or (stated and here <= WORSE * before):
+    if least > MUCH * min(before, here) or (asked.whole and here <= WORSE * before):
         return ""
     return (
         f"the {looks[0].known.what} of {len(looks)} pairs contradict the convention: they lie {before:.2f} mm apart "

@@ -79,8 +79,17 @@ class Figure:
         return f"{self.likeness.mean():.4f} under [{self.convention}]"
 
 
-def find_convention(data: Dataset, files: Mapping[Pair, Files], asked: Asked) -> tuple[Convention, str]:
-    """Return the convention of a set of fields and a line that says how it was found.
+@dataclass(frozen=True)
+class Found:
+    """The convention of a set of fields, a line that says how it was found, and how the images speak against it."""
+
+    convention: Convention
+    told: str
+    doubt: str = ""
+
+
+def find_convention(data: Dataset, files: Mapping[Pair, Files], asked: Asked) -> Found:
+    """Return the convention of a set of fields, and how it was found.
 
     Args:
         data: the pairs and their images.
@@ -99,25 +108,26 @@ def find_convention(data: Dataset, files: Mapping[Pair, Files], asked: Asked) ->
     others = [each for each in tried[1:] if not _equal(looks, tried[0].convention, each.convention)]
     # Of conventions that mean the same the most usual one is named.
     best = replace(tried[0], convention=next(each for each in choices if _equal(looks, tried[0].convention, each)))
-    for pair, each in zip(some, looks, strict=True):
-        if far := out_of_reach(each.displacement(best.convention), each.fixed.shape):
-            raise DataError(f"{files[pair].where}: {far} under [{best.convention}]; correct the field, or its unit")
     whole = f"mutual information in {len(looks)} of {len(files)} pairs: {before.mean():.4f} before, {best}"
     against = _against(looks, best, before, [each for each in _choices(looks, Asked(), where) if each not in choices])
     if against and not asked.whole:
         raise DataError(
             f"the images contradict what is stated: {whole} as stated, {against} otherwise; correct under params "
-            f"{best.convention.difference(against.convention)}, or, if the first is right, state all five options"
+            f"{asked.slips(against.convention)}, or, if that is right, state all five options"
         )
+    for pair, each in zip(some, looks, strict=True):
+        if far := out_of_reach(each.displacement(best.convention), each.fixed.shape):
+            raise DataError(f"{files[pair].where}: {far} under [{best.convention}]; correct the field, or its unit")
     if against:
-        return best.convention, f"convention stated: {whole}, but {against}; is it right?"
+        doubt = f"the images become more alike under another one, {against}; is it right?"
+        return Found(best.convention, f"convention stated: {whole}, but {doubt}", doubt)
     if not others:
-        doubt = "" if best.gain > 0 else "; the images become no more alike, is it right?"
-        return best.convention, f"convention stated: {whole}{doubt}"
+        doubt = "" if best.gain > 0 else "the images become no more alike; is it right?"
+        return Found(best.convention, f"convention stated: {whole}{doubt and f', but {doubt}'}", doubt)
     said = f"{whole}, {others[0]} as the second best"
     _check(best, others[0], before, said)
     _check_length(looks, best, [each.convention for each in others], said)
-    return best.convention, f"convention found: {said}"
+    return Found(best.convention, f"convention found: {said}")
 
 
 def look(data: Dataset, pair: Pair, files: Files) -> Look:
@@ -171,18 +181,16 @@ def _equal(looks: Sequence[Look], one: Convention, other: Convention) -> bool:
     return True
 
 
-def _against(looks: Sequence[Look], best: Figure, before: Array, ruled_out: Sequence[Convention]) -> Figure | None:
-    """Return the best of conventions that a statement rules out, if the images speak for it and not for the stated.
-
-    One that differs from the stated in length alone tells nothing: the method may go too far, or not far enough.
-    """
+def _against(
+    looks: Sequence[Look], best: Figure, before: Array, ruled_out: Sequence[Convention]
+) -> Figure | None:
+    """Return the best of conventions that a statement rules out, if the images speak for it and not for the stated."""
     tried = sorted((_figure(looks, each, before) for each in ruled_out), key=lambda each: -each.gain)
     for other in tried:
         if other.gain < max(OTHERWISE * best.gain, LEAST * before.mean()):
             return None
         lead = np.count_nonzero(other.likeness > best.likeness)
-        along = all(_along(each, best.convention, other.convention) for each in looks)
-        if 2 * lead > len(before) and not along and not _equal(looks, best.convention, other.convention):
+        if 2 * lead > len(before) and not _equal(looks, best.convention, other.convention):
             return other
     return None
 

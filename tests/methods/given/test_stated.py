@@ -24,8 +24,8 @@ def test_a_slip_is_refused_with_the_option_to_correct(made, tmp_path, direction,
     export(pairs, tmp_path)
     found, refused = making.tried(pairs, tmp_path, **{option: slip})
     assert not found
-    assert "the images contradict what is stated" in refused or "no convention makes" in refused
-    assert f"{option} ({slip} or {TRUE[option]})" in refused
+    assert "the images contradict what is stated" in refused
+    assert refused.partition("correct under params ")[2].startswith(f"{option} ({slip} or {TRUE[option]}), or, if")
 
 
 @pytest.mark.parametrize("option", TRUE)
@@ -36,15 +36,30 @@ def test_what_is_right_is_taken(made, tmp_path, option):
 
 
 @pytest.mark.parametrize("reach", [0.25, 0.5, 1.0, 1.5])
-def test_a_method_that_moves_too_little_or_too_far_is_not_held_against_its_unit(tmp_path, reach):
-    """Half of the way in millimetres is all of it in voxels of 2 mm: what differs in length alone tells nothing."""
-    pairs = making.make(tmp_path / "data", "ras", spacing=(2.0, 2.0, 2.0))
+def test_a_method_that_moves_too_little_or_too_far_is_scored_where_all_is_stated(tmp_path, reach):
+    """Half of the way in millimetres is all of it in voxels of 2 mm: images would take the one for the other."""
+    pairs = making.make(tmp_path / "data", "lps", spacing=(2.0, 2.0, 2.0))
     export(pairs, tmp_path / "disp", reach=reach)
-    found = scored(pairs, tmp_path / "disp", **TRUE | {"axes": "array"}, names="")
-    partly = scored(pairs, tmp_path / "disp", unit="mm_lps", sense="pull", order="array")
+    found = scored(pairs, tmp_path / "disp", **TRUE | {"axes": "array"})
     for pair in PAIRS:
-        assert abs(partly[pair] - found[pair]).max() < 1e-4
-        assert abs(partly[pair] - reach * pairs.pull[pair]).max() < 2e-3
+        assert abs(found[pair] - reach * pairs.pull[pair]).max() < 2e-3
+    _, refused = making.tried(pairs, tmp_path / "disp", unit="mm_lps", sense="pull", order="array")
+    assert not refused or "correct under params unit (mm_lps or voxels)" in refused
+    assert bool(refused) == (reach < 1)
+
+
+@pytest.mark.parametrize("slip", ["voxels", "mm_lps"])
+def test_a_unit_that_differs_in_length_alone_is_a_slip_too(tmp_path, slip):
+    pairs = making.make(tmp_path / "data", "lps", spacing=(4.0, 4.5, 5.0))
+    unit = {"voxels": "mm_lps", "mm_lps": "voxels"}[slip]
+    for pair in PAIRS:
+        stored = numbers(pairs.pull[pair], pairs.affine, content="displacement", unit=unit, order="array")
+        write(tmp_path / "disp" / f"disp_{pair.fixed}_{pair.moving}.npz", stored, pairs.affine)
+    found, refused = making.tried(pairs, tmp_path / "disp", unit=slip)
+    assert not found
+    assert "the images contradict what is stated" in refused
+    assert f"correct under params unit ({slip} or " in refused
+    assert " sense (" not in refused.partition("correct under")[2]
 
 
 def test_a_slip_in_a_whole_statement_is_taken_and_doubted(made, tmp_path):
