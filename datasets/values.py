@@ -13,6 +13,7 @@ LARGEST_LABEL = 65535  # a label map holds uint16
 WHOLE_TOLERANCE = 1e-3  # a number this close to a whole one is meant to be that
 LANDMARK_TOLERANCE = 0.501  # voxels beyond the outermost voxel centres: to the volume's edge, and rounding
 PERCENTILES = (0.5, 99.5)  # of the intensities of an image: what is dark in it, and what is bright
+MANY_LABELS, ROUGH = 100, 0.3  # labels, and the share of neighbours that are alike, from and below which it is an image
 LONGEST_NAME = 100  # bytes of a case: two of them and an ending make a file name, which has 255
 SMALLEST_AXIS = 2  # voxels: a derivative takes two
 
@@ -58,9 +59,31 @@ def whole_numbers(values: ArrayLike, largest: int) -> tuple[Array, float]:
         if np.all(good | (away <= WHOLE_TOLERANCE)):
             raise DataError(f"{bad} outside of 0 to {largest}, {such}")
         raise DataError(
-            f"{bad} no whole numbers from 0 to {largest}, {such} (labels that are resampled take the nearest voxel)"
+            f"{bad} no whole numbers from 0 to {largest}, {such} (what is resampled takes the nearest voxel)"
         )
     return near.astype(np.uint16), float(away.max(initial=0))
+
+
+def image_fault(labels: Array) -> str:
+    """Return in words why whole numbers are an image and no label map nor mask, or "".
+
+    A structure is many voxels of one number; in an image neighbours differ.
+    """
+    many = len(np.flatnonzero(np.bincount(labels.ravel())[1:]))
+    if many <= MANY_LABELS:
+        return ""
+    alike = neighbours = 0
+    for axis in range(labels.ndim):
+        first, second = np.delete(labels, -1, axis), np.delete(labels, 0, axis)
+        both = (first > 0) & (second > 0)
+        neighbours += int(np.count_nonzero(both))
+        alike += int(np.count_nonzero(both & (first == second)))
+    if alike >= ROUGH * neighbours:  # also where no two labelled voxels are neighbours, as landmarks are not
+        return ""
+    return (
+        f"holds {many:,} numbers, and of neighbouring voxels {alike / neighbours:.0%} have the same: an image, and no "
+        "label map or mask; name that"
+    )
 
 
 def intensity_fault(array: Array) -> str:

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk  # noqa: N813 - the library's usual name
 
-from datasets.files import DataError
+from datasets.files import Array, DataError
 from datasets.own.listing import Item, Listing
 from datasets.own.scans import Scan, array_of, read_labels, read_scan
-from datasets.own.words import outside
+from datasets.own.words import hardly_within, outside
 from datasets.placement import Placement
 from datasets.progress import progress
 
@@ -44,8 +44,8 @@ def look(listing: Listing, window: tuple[float, float] | None) -> dict[str, Seen
             _keep(listing, item.image, error)
             continue
         seen[item.case] = _seen(listing, item, scan)
-        if fault := _window_fault(seen[item.case], window):
-            listing.fault(str(item.image), fault)
+        if window:
+            _check_window(listing, item, seen[item.case], sitk.GetArrayViewFromImage(scan.image), window)
     return seen
 
 
@@ -70,10 +70,13 @@ def _held(listing: Listing, path: Path | None, scan: Scan) -> frozenset[int]:
     return frozenset(np.flatnonzero(np.bincount(values.ravel())).tolist())
 
 
-def _window_fault(seen: Seen, window: tuple[float, float] | None) -> str:
-    if window is None or (seen.low < window[1] and seen.high > window[0]):
-        return ""
-    return outside(seen.low, seen.high, window)
+def _check_window(listing: Listing, item: Item, seen: Seen, values: Array, window: tuple[float, float]) -> None:
+    """Keep a window without any intensity of a scan, and note one that hardly has any."""
+    low, high = window
+    if seen.low >= high or seen.high <= low:
+        listing.fault(str(item.image), outside(seen.low, seen.high, window))
+    elif what := hardly_within(float(np.mean((values > low) & (values < high))), window):
+        listing.notes.append(f"{item.image}: {what}")
 
 
 def _keep(listing: Listing, path: Path, error: DataError) -> None:

@@ -23,7 +23,7 @@ from datasets.found import is_left_over, search
 from datasets.originals import note
 from datasets.own.words import ENDINGS, NIFTI, without_ending
 from datasets.placement import Placement
-from datasets.values import LARGEST_LABEL, whole_numbers
+from datasets.values import LARGEST_LABEL, image_fault, whole_numbers
 
 TURNED = np.diag([-1.0, -1.0, 1.0])  # LPS to RAS and back
 SMALLEST = 8  # voxels an axis
@@ -128,6 +128,8 @@ def read_labels(path: Path, scan: Scan, *, flat: bool = False) -> Any:
         values, _ = whole_numbers(sitk.GetArrayFromImage(labels.image), LARGEST_LABEL)
     except ValueError as error:
         raise DataError(f"{path}: {one_line(error)}") from error
+    if fault := image_fault(values):
+        raise DataError(f"{path}: {fault}")
     image = sitk.GetImageFromArray(values.astype(np.uint16))
     image.CopyInformation(scan.image)
     return image

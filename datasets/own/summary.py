@@ -26,7 +26,11 @@ def summary(found: Examined) -> Iterator[str]:
     if found.evaluated:
         yield f"labels that count: {', '.join(found.labels.get(value, str(value)) for value in found.evaluated)}"
     elif any(seen.labels for seen in found.seen.values()):
-        yield "labels that count: all that both images hold"
+        held = sorted({len(seen.labels) for seen in found.seen.values() if seen.labels})
+        many = f"{held[0]} to {held[-1]}" if len(held) > 1 else f"{held[0]}"
+        yield f"labels that count: all that both images hold ({many} in a map)"
+    if masks := sum(1 for item in found.listing.items.values() if item.mask):
+        yield f"masks: of {masks} scans"
     if found.unit:
         many = sum(len(fixed) for fixed, _ in found.points.values())
         apart = f"{found.before_mm:.2f} mm apart before registration"

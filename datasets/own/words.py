@@ -16,6 +16,7 @@ UNITS: dict[Unit, str] = {
     "ras": "millimetres, to the right, anterior and superior (NIfTI, 3D Slicer)",
 }
 NIFTI = (".nii.gz", ".nii")
+WITHIN = 0.05  # of the voxels, that a window has to leave between its ends
 SHOWN = 8  # labels that a line names
 ENDINGS = (*NIFTI, ".mha", ".mhd", ".nrrd", ".nhdr", ".img", ".hdr")
 
@@ -30,6 +31,16 @@ def outside(low: float, high: float, window: tuple[float, float]) -> str:
     """Return the words for an image whose intensities, from ``low`` to ``high``, are all beyond a window."""
     held, asked = (f"{least:g} to {most:g}" for least, most in ((low, high), window))
     return f"has intensities from {held}, none of them within the window {asked}; another modality or unit?"
+
+
+def hardly_within(share: float, window: tuple[float, float]) -> str:
+    """Return the words for an image of whose voxels a window leaves but a ``share`` in between, or ""."""
+    if share >= WITHIN:
+        return ""
+    return (
+        f"the window {window[0]:g} to {window[1]:g} leaves {share:.1%} of its voxels between black and white; is it in "
+        "the units of the file?"
+    )
 
 
 def listed(labels: Collection[int]) -> str:

@@ -53,7 +53,9 @@ class Asked:
     def slips(self, other: Convention) -> str:
         """Return the options that are stated otherwise than a convention has them, with both."""
         pairs = zip(fields(other), _pieces(self), astuple(other), strict=True)
-        return ", ".join(f"{each.name} ({said} or {theirs})" for each, said, theirs in pairs if said not in (FIND, theirs))
+        return ", ".join(
+            f"{each.name} ({said} or {theirs})" for each, said, theirs in pairs if said not in (FIND, theirs)
+        )
 
     def with_known(self, known: Asked, where: str) -> Asked:
         """Return this with what the format of a file says by itself; raise `DataError` where the two differ."""

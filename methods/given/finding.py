@@ -181,9 +181,7 @@ def _equal(looks: Sequence[Look], one: Convention, other: Convention) -> bool:
     return True
 
 
-def _against(
-    looks: Sequence[Look], best: Figure, before: Array, ruled_out: Sequence[Convention]
-) -> Figure | None:
+def _against(looks: Sequence[Look], best: Figure, before: Array, ruled_out: Sequence[Convention]) -> Figure | None:
     """Return the best of conventions that a statement rules out, if the images speak for it and not for the stated."""
     tried = sorted((_figure(looks, each, before) for each in ruled_out), key=lambda each: -each.gain)
     for other in tried:

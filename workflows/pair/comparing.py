@@ -20,7 +20,7 @@ from reports.drawing.pictures import write_picture
 from reports.drawing.planes import planes
 from reports.drawing.registration import draw_registration
 from workflows.pair.about import About, Input, Number, Written
-from workflows.pair.doubts import difference, squeezed, warning
+from workflows.pair.doubts import difference, scale_doubt, warning
 from workflows.pair.fields import Field
 from workflows.pair.grids import Grid, sizes, working_grid
 from workflows.pair.judging import Truth, numbers
@@ -151,7 +151,7 @@ def _prepared(read: _Read, folder: Path) -> _Ready:
     unlike = sizes(pair.fixed, pair.moving)  # then one image shows but a part of the other, and says nothing of it
     differ = "" if unlike else difference((pair.fixed, pair.moving), (fixed, moving))
     same = SAME if np.array_equal(fixed, moving) else ""
-    scales = [] if pair.rule.window else map(squeezed, (pair.fixed, pair.moving))
+    scales = [scale_doubt(scan, pair.rule.window) for scan in (pair.fixed, pair.moving)]
     doubts = [doubt for doubt in (unlike, same, *scales) if doubt]
     return _Ready(pair, read.rule, grid, prepare(folder, grid.affine, fixed, moving), inputs, still, differ, doubts)
 

@@ -19,6 +19,7 @@ import SimpleITK as sitk  # noqa: N813 - the library's usual name
 
 from datasets.files import Array
 from datasets.own.scans import Scan, own_locale
+from datasets.own.words import hardly_within
 from datasets.values import dark_and_bright
 
 AIR, HELD = -200.0, 0.005  # Hounsfield units
@@ -61,6 +62,15 @@ def warning(found: str, method: str, *, across: bool) -> str:
         f"the two images seem to be of two modalities: {found}; {method} compares them as if of one. "
         "ants-syn-mattes and convex-adam do not"
     )
+
+
+def scale_doubt(scan: Scan, window: tuple[float, float] | None) -> str:
+    """Return a line where an image has little left of itself on its scale, by a window or without one, or ""."""
+    if window is None:
+        return squeezed(scan)
+    values: Array = sitk.GetArrayViewFromImage(scan.image)
+    what = hardly_within(float(np.mean((values > window[0]) & (values < window[1]))), window)
+    return what and f"{scan.path}: {what}"
 
 
 def squeezed(scan: Scan) -> str:

@@ -12,7 +12,7 @@ from tests.datasets.own.made import SHIFT, scene, write
 from workflows.configuration import sources
 from workflows.pair import ordering
 from workflows.pair.__main__ import main
-from workflows.pair.doubts import difference, squeezed, warning
+from workflows.pair.doubts import difference, scale_doubt, squeezed, warning
 from workflows.planning.specs import MethodSpec
 
 RNG = np.random.default_rng(0)
@@ -136,3 +136,14 @@ def test_padding_is_no_hounsfield_unit(tmp_path):
     padded = np.where(head() == 0, -1000, head())
     both = image_of(tmp_path, padded), image_of(tmp_path, head())
     assert difference(both, (BRIGHT, BRIGHT)) == ""
+
+
+def test_a_window_in_other_units_than_the_file_is_told(tmp_path):
+    held = scan(tmp_path)
+    low, high = float(sitk.GetArrayViewFromImage(held.image).min()), float(sitk.GetArrayViewFromImage(held.image).max())
+    assert scale_doubt(held, (low, high)) == ""
+    assert scale_doubt(held, None) == squeezed(held)
+    middle = (low + high) / 2
+    line = scale_doubt(held, (middle, middle + 1e-6 * (high - low)))
+    assert line.startswith(f"{held.path}: the window ")
+    assert "leaves 0.0% of its voxels between black and white" in line
