@@ -81,10 +81,8 @@ def _speed(speeds: Sequence[Speed]) -> list[str]:
         return []
     first = speeds[0]
     printed = " and ".join(dict.fromkeys(f"{each.printed:g}" for each in first.rivals))
-    one, *others = first.rivals
-    here = [f"{one.seconds.label} is {times(one.times)} times as fast here"]
-    here += [f"{each.seconds.label} {times(each.times)} times" for each in others]
-    return [f"printed as {printed} times as fast as {first.reference.label}, {', '.join(here)}"]
+    here = " and ".join(f"{times(each.times)} times for {each.seconds.label}" for each in first.rivals)
+    return [f"{printed} times as fast as {first.reference.label}, as printed, is here {here}"]
 
 
 def _numbers(papers: Sequence[PaperAnswer]) -> str:

@@ -175,7 +175,7 @@ def test_the_second_sentence_says_claims_then_speed_else_the_numbers(built):
     assert some.startswith("Of 7 claims of the papers, 3 were put to the test on these data: 1 is supported, 2 contra")
     none = sentences(what, [replace(told, claims=[Count("not measured", 4)])], [])[1]
     assert none == "Of 4 claims of the papers none was put to the test on these data."
-    assert text.endswith("printed as 21.2 times as fast as Big, Small is 0.25 times as fast here.")
+    assert text.endswith("21.2 times as fast as Big, as printed, is here 0.25 times for Small.")
 
 
 def test_what_this_project_claims_is_not_counted_among_a_papers_claims(tmp_path):
