@@ -35,7 +35,8 @@ def accuracy_time(found: Sequence[Frontier], clock: str) -> Figure:
             axes.set_xlabel(text, loc="left", fontsize=8, linespacing=1.4)
         for axes in grid[len(found) :]:
             axes.set_axis_off()
-        figure.supxlabel(f"{MARKS}\n{clock}", fontsize=8, color=SOFT)
+        below = [line for text in (MARKS, clock) for line in textwrap.wrap(text, COLUMNS * columns)]
+        figure.supxlabel("\n".join(below), fontsize=8, color=SOFT)
         number_points(figure, grid, found)
     return figure
 

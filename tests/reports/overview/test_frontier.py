@@ -119,3 +119,15 @@ def test_the_table_of_a_page_has_every_point_and_those_of_the_frontier_in_bold(b
         f"**{point.label}**" if point.place else point.label for point in found.points
     ]
     assert told.startswith("Warm calls of the timing run: ")
+
+
+def test_no_text_below_a_single_panel_leaves_the_figure():
+    points = number_steps([Point("a", "A", "learned", 0.1, 0.4, whole=True)], None, higher_is_better=True)
+    found = Frontier("d", "D", Quote("dice", "nearest", "mean"), 0.3, 0.99, points)
+    figure = accuracy_time([found], "Warm calls of the timing run: 2 threads (Some Processor of a long name). " * 3)
+    figure.canvas.draw()
+    (label,) = [text for text in figure.texts if "Squares" in text.get_text()]
+    box, size = label.get_window_extent(), figure.get_size_inches() * figure.dpi
+    assert box.x0 >= 0
+    assert box.x1 <= size[0]
+    assert box.y0 >= 0
