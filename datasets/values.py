@@ -65,20 +65,21 @@ def whole_numbers(values: ArrayLike, largest: int) -> tuple[Array, float]:
 
 
 def image_fault(labels: Array) -> str:
-    """Return in words why whole numbers are an image and no label map nor mask, or "".
+    """Return in words why whole numbers ``(D, H, W)`` are an image and no label map nor mask, or "".
 
-    A structure is many voxels of one number; in an image neighbours differ.
+    A structure is many voxels of one number; in an image neighbours differ. Plane by plane, for maps can be large.
     """
-    many = len(np.flatnonzero(np.bincount(labels.ravel())[1:]))
-    if many <= MANY_LABELS:
-        return ""
+    counts = np.zeros(int(labels.max(initial=0)) + 1, np.int64)
     alike = neighbours = 0
-    for axis in range(labels.ndim):
-        first, second = np.delete(labels, -1, axis), np.delete(labels, 0, axis)
-        both = (first > 0) & (second > 0)
-        neighbours += int(np.count_nonzero(both))
-        alike += int(np.count_nonzero(both & (first == second)))
-    if alike >= ROUGH * neighbours:  # also where no two labelled voxels are neighbours, as landmarks are not
+    for place, plane in enumerate(labels):
+        counts += np.bincount(plane.ravel(), minlength=len(counts))
+        pairs = [(plane[:-1], plane[1:]), (plane[:, :-1], plane[:, 1:]), (labels[max(place - 1, 0)], plane)]
+        for one, other in pairs if place else pairs[:2]:
+            both = (one > 0) & (other > 0)
+            neighbours += int(np.count_nonzero(both))
+            alike += int(np.count_nonzero(both & (one == other)))
+    many, held = int(np.count_nonzero(counts[1:])), int(counts[1:].sum())
+    if many <= MANY_LABELS or neighbours <= held or alike >= ROUGH * neighbours:  # landmarks have few neighbours
         return ""
     return (
         f"holds {many:,} numbers, and of neighbouring voxels {alike / neighbours:.0%} have the same: an image, and no "

@@ -30,7 +30,7 @@ def summary(found: Examined) -> Iterator[str]:
         many = f"{held[0]} to {held[-1]}" if len(held) > 1 else f"{held[0]}"
         yield f"labels that count: all that both images hold ({many} in a map)"
     if masks := sum(1 for item in found.listing.items.values() if item.mask):
-        yield f"masks: of {masks} scans"
+        yield f"masks: of {masks} scan{'s' * (masks != 1)}"
     if found.unit:
         many = sum(len(fixed) for fixed, _ in found.points.values())
         apart = f"{found.before_mm:.2f} mm apart before registration"

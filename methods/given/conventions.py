@@ -50,12 +50,10 @@ class Asked:
         """Whether all five are stated."""
         return FIND not in _pieces(self)
 
-    def slips(self, other: Convention) -> str:
-        """Return the options that are stated otherwise than a convention has them, with both."""
+    def slips(self, other: Convention) -> list[str]:
+        """Return the options that are stated otherwise than a convention has them, each with both."""
         pairs = zip(fields(other), _pieces(self), astuple(other), strict=True)
-        return ", ".join(
-            f"{each.name} ({said} or {theirs})" for each, said, theirs in pairs if said not in (FIND, theirs)
-        )
+        return [f"{each.name} ({said} or {theirs})" for each, said, theirs in pairs if said not in (FIND, theirs)]
 
     def with_known(self, known: Asked, where: str) -> Asked:
         """Return this with what the format of a file says by itself; raise `DataError` where the two differ."""
@@ -93,17 +91,14 @@ class Convention:
 
         ``points`` ``(3, ...)`` are voxel coordinates; both have the axes of the image's array (see `arranged`).
         """
-        found = np.tensordot(self.matrix(grid), values, axes=1)
+        matrix, start = _to_voxels(self.unit, grid)
+        if self.order == "reversed":
+            matrix = matrix[:, ::-1]
+        found = np.tensordot(matrix, values, axes=1)
         if self.content == "deformation":
-            _, start = _to_voxels(self.unit, grid)
             found += start.reshape(3, *(1,) * (values.ndim - 1))
             found -= points
         return found
-
-    def matrix(self, grid: Placement) -> Array:
-        """Return the matrix ``(3, 3)`` from stored vectors to voxels."""
-        matrix, _ = _to_voxels(self.unit, grid)
-        return matrix if self.order == "array" else matrix[:, ::-1]
 
     def whole(self, values: Array, grid: Placement) -> Array:
         """Return the displacement ``(3, D, H, W)`` float32 in voxels that a whole field means, in its own sense."""

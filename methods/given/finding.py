@@ -26,8 +26,9 @@ from methods.given.reading import read_field
 PAIRS, POINTS, LEVELS = 8, 40_000, 24  # pairs that are looked at, points in each, and levels of intensity
 LEAST = 0.02  # of the mutual information before, that the best convention has to add
 SECOND = 0.5  # of what the best convention adds, that the second best may add
-ALONG = 0.9  # cosine of the ways along each axis under two conventions that differ in little but their length
+ALONG = 0.9  # cosine of two conventions' displacements that differ in little but their length
 OTHERWISE = 1.25  # times what the best convention as stated adds, that one adds which the statement rules out
+NEARLY = 0.95  # of the gain of the best of these, that others have to add to be as good
 LENGTHS = (0.8, 1.25)  # so much shorter and longer they must not fit better
 EQUAL = 0.01  # voxels: two conventions under which no point lies further apart are one
 
@@ -109,21 +110,24 @@ def find_convention(data: Dataset, files: Mapping[Pair, Files], asked: Asked) ->
     # Of conventions that mean the same the most usual one is named.
     best = replace(tried[0], convention=next(each for each in choices if _equal(looks, tried[0].convention, each)))
     whole = f"mutual information in {len(looks)} of {len(files)} pairs: {before.mean():.4f} before, {best}"
-    against = _against(looks, best, before, [each for each in _choices(looks, Asked(), where) if each not in choices])
+    ruled_out = [each for each in _choices(looks, Asked(), where) if each not in choices]
+    against = _against(looks, best, before, ruled_out, asked)
     if against and not asked.whole:
         raise DataError(
             f"the images contradict what is stated: {whole} as stated, {against} otherwise; correct under params "
-            f"{asked.slips(against.convention)}, or, if that is right, state all five options"
+            f"{', '.join(asked.slips(against.convention))}, or, if that is right, state all five options"
         )
     for pair, each in zip(some, looks, strict=True):
         if far := out_of_reach(each.displacement(best.convention), each.fixed.shape):
             raise DataError(f"{files[pair].where}: {far} under [{best.convention}]; correct the field, or its unit")
     if against:
-        doubt = f"the images become more alike under another one, {against}; is it right?"
-        return Found(best.convention, f"convention stated: {whole}, but {doubt}", doubt)
+        said = (
+            f"convention stated: {whole}, but the images become more alike under another one, {against}; is it right?"
+        )
+        return Found(best.convention, said, f"the images speak for [{against.convention}]")
     if not others:
-        doubt = "" if best.gain > 0 else "the images become no more alike; is it right?"
-        return Found(best.convention, f"convention stated: {whole}{doubt and f', but {doubt}'}", doubt)
+        doubt = "" if best.gain > 0 else "the images become no more alike"
+        return Found(best.convention, f"convention stated: {whole}{doubt and f', but {doubt}; is it right?'}", doubt)
     said = f"{whole}, {others[0]} as the second best"
     _check(best, others[0], before, said)
     _check_length(looks, best, [each.convention for each in others], said)
@@ -181,16 +185,24 @@ def _equal(looks: Sequence[Look], one: Convention, other: Convention) -> bool:
     return True
 
 
-def _against(looks: Sequence[Look], best: Figure, before: Array, ruled_out: Sequence[Convention]) -> Figure | None:
-    """Return the best of conventions that a statement rules out, if the images speak for it and not for the stated."""
-    tried = sorted((_figure(looks, each, before) for each in ruled_out), key=lambda each: -each.gain)
-    for other in tried:
-        if other.gain < max(OTHERWISE * best.gain, LEAST * before.mean()):
-            return None
-        lead = np.count_nonzero(other.likeness > best.likeness)
-        if 2 * lead > len(before) and not _equal(looks, best.convention, other.convention):
-            return other
-    return None
+def _against(
+    looks: Sequence[Look], best: Figure, before: Array, ruled_out: Sequence[Convention], asked: Asked
+) -> Figure | None:
+    """Return a convention that the statement rules out, if the images speak for it and not for the best as stated.
+
+    Of several that fit about equally well it is one that takes the fewest corrections of what is stated.
+    """
+    least = max(OTHERWISE * best.gain, LEAST * before.mean())
+    tried = [each for each in (_figure(looks, one, before) for one in ruled_out) if each.gain >= least]
+    found = [
+        each
+        for each in tried
+        if 2 * np.count_nonzero(each.likeness > best.likeness) > len(before)
+        and not _equal(looks, best.convention, each.convention)
+    ]
+    most = max((each.gain for each in found), default=0.0)
+    near = [each for each in found if each.gain >= NEARLY * most]
+    return min(near, key=lambda each: (len(asked.slips(each.convention)), -each.gain), default=None)
 
 
 def _check(best: Figure, second: Figure, before: Array, said: str) -> None:
@@ -223,11 +235,9 @@ def _check_length(looks: Sequence[Look], best: Figure, others: Sequence[Conventi
 
 
 def _along(look: Look, one: Convention, other: Convention) -> bool:
-    """Return whether two conventions move points in about the same directions, whatever is stored."""
-    if (one.content, one.sense, one.axes) != (other.content, other.sense, other.axes):
-        return False
-    turn = other.matrix(look.grid) @ np.linalg.inv(one.matrix(look.grid))
-    return bool((np.diag(turn) > ALONG * np.linalg.norm(turn, axis=0)).all())
+    """Return whether two conventions move points in about the same directions."""
+    u, v = look.displacement(one), look.displacement(other)
+    return one.sense == other.sense and bool((u * v).sum() > ALONG * np.sqrt(np.square(u).sum() * np.square(v).sum()))
 
 
 def _levels(image: Array) -> Array:

@@ -94,6 +94,13 @@ def test_a_whole_statement_holds_where_things_become_better(checked):
     checked(right, found=stated, **stated)
 
 
+def test_a_doubt_that_is_recorded_beside_the_convention_changes_nothing(checked):
+    doubt = {"but": "the images speak for [content: displacement, unit: voxels]"}
+    checked(right, found={**USUAL, **doubt})
+    with pytest.raises(DataError, match="contradict the convention"):
+        checked(right, found={**USUAL, "order": "reversed", **doubt})
+
+
 def test_small_errors_contradict_nothing(checked):
     checked(lambda u: 1.05 * u, times=0.97)
 

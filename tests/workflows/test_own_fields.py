@@ -80,6 +80,17 @@ def test_the_displacements_of_a_method_have_its_numbers(made, step, tmp_path):
     assert all(each.seconds for each in read_lines(theirs / "records.jsonl", PairRecord))
 
 
+def test_what_images_say_against_a_whole_statement_is_on_record(made, step, tmp_path):
+    for pair, u in made.pull.items():
+        write_displacement(tmp_path / "disp" / pair.displacement_file, u, made.affine)
+    stated = {"content": "displacement", "unit": "mm", "order": "array", "sense": "pull", "axes": "array"}
+    ours, done = step("methods.fields", "mine", given=[tmp_path / "disp"], folder=str(tmp_path / "disp"), **stated)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(read(ours / "registrations.json", Registrations).run.params)["found"]
+    speak = "the images speak for [content: displacement, unit: voxels, order: array, sense: pull, axes: array]"
+    assert found == {**stated, "but": speak}
+
+
 def test_a_changed_field_is_scored_anew(made, step, tmp_path):
     folder = tmp_path / "disp"
     for pair, u in made.pull.items():

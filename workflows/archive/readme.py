@@ -90,8 +90,14 @@ def draw(loaded: Loaded, found: Answer, folder: Path) -> list[Path]:
 
 
 def draw_frontier(loaded: Loaded, folder: Path) -> Path:
-    """Draw accuracy against seconds, as the report has it, into a folder; return the picture."""
-    save(accuracy_time(list(frontiers(loaded.run)), clock(loaded.run)), folder, "frontier")
+    """Draw accuracy against seconds, as the report has it, into a folder; return the picture.
+
+    Raises:
+        ArchiveError: the run timed nothing whose accuracy it has.
+    """
+    if not (found := list(frontiers(loaded.run))):
+        raise ArchiveError("no method has both accuracy and seconds, so that there is no frontier to draw")
+    save(accuracy_time(found, clock(loaded.run)), folder, "frontier")
     return folder / "frontier.png"
 
 
@@ -108,10 +114,11 @@ def write_readme(loaded: Loaded) -> None:
 def write_page(loaded: Loaded, kept: Path) -> None:
     """Write the numbers of a page below docs, and its picture, from an archive of the profile that is kept for it."""
     page, found = PAGES[kept]
+    text = filled(page.read_text(encoding="utf-8"), found(loaded))
     if kept == FRONTIER:
         with tempfile.TemporaryDirectory() as folder:
             shutil.copyfile(draw_frontier(loaded, Path(folder)), PICTURES / "frontier.png")
-    page.write_text(filled(page.read_text(encoding="utf-8"), found(loaded)), encoding="utf-8")
+    page.write_text(text, encoding="utf-8")
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ import contextlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -105,9 +106,10 @@ def working(out: Path) -> Iterator[Path]:
     Raises:
         DataError: another call is writing into ``out``.
     """
-    with tempfile.TemporaryDirectory(dir=out, prefix=WORK) as work, hold(Path(work) / LOCK):
+    began = f"{WORK}{time.time_ns():020}-"
+    with tempfile.TemporaryDirectory(dir=out, prefix=began) as work, hold(Path(work) / LOCK):
         for left in out.glob(f"{WORK}*/{LOCK}"):
-            if left.parent != Path(work):
+            if left.parent.name < Path(work).name:  # of two calls at once the later one gives way
                 _remove(left)
         yield Path(work)
 

@@ -29,10 +29,13 @@ def test_single_voxels_apart_are_labels():
     sparse = np.zeros(SHAPE, np.uint16)
     sparse[::2, ::2, ::2] = np.arange(1, 1 + sparse[::2, ::2, ::2].size).reshape(sparse[::2, ::2, ::2].shape)
     assert image_fault(sparse) == ""
+    sparse[1, 0, 0] = 9999  # two that touch
+    assert image_fault(sparse) == ""
 
 
 def test_few_numbers_are_labels_however_they_lie():
     assert image_fault(RNG.integers(0, 100, SHAPE)) == ""
+    assert image_fault(np.zeros(SHAPE, np.uint16)) == ""
 
 
 @pytest.mark.parametrize("levels", [256, 4000])

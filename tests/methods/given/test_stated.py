@@ -58,8 +58,29 @@ def test_a_unit_that_differs_in_length_alone_is_a_slip_too(tmp_path, slip):
     found, refused = making.tried(pairs, tmp_path / "disp", unit=slip)
     assert not found
     assert "the images contradict what is stated" in refused
-    assert f"correct under params unit ({slip} or " in refused
-    assert " sense (" not in refused.partition("correct under")[2]
+    assert refused.partition("correct under params ")[2].startswith(f"unit ({slip} or ")
+
+
+@pytest.mark.parametrize(("unit", "spacing"), [("voxels", (1.0, 1.0, 1.0)), ("normalised_corners", (2.0, 1.5, 2.6))])
+def test_of_what_is_stated_the_slip_alone_is_named(tmp_path, unit, spacing):
+    """In voxels of 1 mm units are equal, and both normalised ones are nearly: the right one is not to be corrected."""
+    pairs = making.make(tmp_path / "data", "lps", spacing=spacing)
+    for pair in PAIRS:
+        stored = numbers(pairs.pull[pair], pairs.affine, content="displacement", unit=unit, order="array")
+        write(tmp_path / "disp" / f"disp_{pair.fixed}_{pair.moving}.npz", stored, pairs.affine)
+    _, refused = making.tried(pairs, tmp_path / "disp", unit=unit, sense="push", content="displacement")
+    assert refused.partition("correct under params ")[2].startswith("sense (push or pull), or, if")
+
+
+def test_deformations_that_fall_short_are_found_all_the_same(tmp_path):
+    """Places in other units lie far apart, whatever the length of the way: nothing is ambiguous."""
+    pairs = making.make(tmp_path / "data", "ras", spacing=(2.0, 2.0, 2.0))
+    for pair in PAIRS:
+        stored = numbers(0.7 * pairs.pull[pair], pairs.affine, content="deformation", unit="voxels", order="array")
+        write(tmp_path / "disp" / f"disp_{pair.fixed}_{pair.moving}.npz", stored, pairs.affine)
+    found = scored(pairs, tmp_path / "disp")
+    for pair in PAIRS:
+        assert abs(found[pair] - 0.7 * pairs.pull[pair]).max() < 2e-3
 
 
 def test_a_slip_in_a_whole_statement_is_taken_and_doubted(made, tmp_path):

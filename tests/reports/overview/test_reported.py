@@ -1,5 +1,6 @@
 """What is reported of displacements made elsewhere is never a number of ours."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from reports.overview.rows import overview_rows
 from reports.overview.tables import dataset_table
-from tests.reports.report_inputs import frame, make_run, rows_of, write_dataset
+from tests.reports.report_inputs import frame, make_run, rows_of, runs_frame, write_dataset
 
 
 @pytest.fixture
@@ -15,9 +16,11 @@ def table(tmp_path):
     """Return a function that makes the table of a given method with these Dice values, 0.5 to 0.7 before."""
     data = write_dataset(tmp_path, "shells", phantom=True, n_pairs=3)
 
-    def make(dice):
+    def make(dice, found=None):
+        runs = runs_frame()
+        runs.loc[(runs.dataset == "shells") & (runs.method == "net"), "params"] = json.dumps({"found": found or {}})
         rows = rows_of("shells", "identity", [0.5, 0.6, 0.7]) + rows_of("shells", "net", dice, np.nan)
-        run = make_run(frame(rows), {"shells": data})
+        run = make_run(frame(rows), {"shells": data}, runs=runs)
         mine = replace(run.methods["net"], label="Mine", kind="given", reported="0.8 s a pair on a GPU")
         run = replace(run, methods={**run.methods, "net": mine})
         return dataset_table(run, overview_rows(run), data)
@@ -38,3 +41,10 @@ def test_reported_seconds_stand_below_the_table_and_in_no_column(table):
 @pytest.mark.parametrize(("dice", "doubted"), [([0.7, 0.8, 0.9], False), ([0.4, 0.6, 0.7], True)])
 def test_displacements_that_make_labels_worse_are_doubted(table, dice, doubted):
     assert any("a convention that is not theirs" in note for note in table(dice).notes) == doubted
+
+
+def test_what_images_say_against_a_statement_stands_below_the_table(table):
+    found = {"content": "displacement", "unit": "mm", "but": "the images speak for [unit: voxels]"}
+    notes = table([0.7, 0.8, 0.9], found).notes
+    said = "content displacement, unit mm, but the images speak for [unit: voxels]"
+    assert f"Mine: its displacements were read as {said}." in notes

@@ -10,6 +10,7 @@ import pytest
 
 from datasets.files import replacing
 from datasets.learn2reg_names import displacement_names
+from datasets.locks import hold
 from datasets.own.scans import Scan
 from tests.datasets.own.made import SHIFT, scene, write
 from tests.processes import family_of, is_alive, wait_until, words_of
@@ -66,8 +67,11 @@ def test_two_calls_at_once_do_not_write_into_one_folder(tmp_path):
     assert "another call is writing into it" in str(stop.value)
     assert list((tmp_path / "out").iterdir()) == []
     assert not other.exists()
-    main(words)
+    later = tmp_path / "out" / ".work-99999999999999999999-later"  # of a call that began after this one
+    with hold(later / "lock"):
+        main(words)
     assert (tmp_path / "out" / "registration.json").exists()
+    assert later.exists()
 
 
 @pytest.mark.parametrize("letter", ["a", "å", "脑"])
