@@ -169,15 +169,17 @@ def _make(
     processes: int,
 ) -> _Made:
     """Make what is of each paper and of each data set, and the plot of them all, side by side."""
-    place, shown, curves = folder / FIGURES, list(run.datasets.values()), loss_curves(run.trainings)
+    place, curves = folder / FIGURES, loss_curves(run.trainings)
+    longest_first = sorted(run.datasets.values(), key=lambda data: -len(run.rows_of(data.name)))
     section = partial(make_section, place, run, timing=timing, curves=curves, ranks=shown_ranks(run))
     tasks: list[Callable[[], object]] = [
         *(partial(write_paper, folder, paper) for paper in papers),
-        *(partial(section, data) for data in shown),
+        *(partial(section, data) for data in longest_first),
         *(partial(_scatter, run, steps, place), partial(spreads, run), partial(cost_table, run)),
     ]
     done: list[Any] = side_by_side(tasks, processes)
-    return _Made(done[: len(papers)], done[len(papers) : -3], *done[-3:])
+    made = dict(zip((data.name for data in longest_first), done[len(papers) : -3], strict=True))
+    return _Made(done[: len(papers)], [made[data.name] for data in run.datasets.values()], *done[-3:])
 
 
 def render(page: Page) -> str:
