@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
@@ -16,6 +17,8 @@ from reports.drawing.style import AGAINST, FOR, OPEN, PAPER, RULE, SOFT, constra
 COLOURS: Mapping[Tone, str] = {"for": FOR, "against": AGAINST, "open": OPEN, "none": SOFT}
 MARKERS: Mapping[Tone, str] = {"for": "o", "against": "s", "open": "D", "none": "x"}  # also without colours
 ROW, AXIS = 0.128, 0.4  # inches: of a claim, and of an axis with its name
+FURTHEST, SPARED = 8, 1.5  # times as far from zero as the middle interval of a panel reaches, it ends; times that
+# far, and the longest one still fits on it
 
 
 def by_unit(effects: Sequence[Effect]) -> dict[str, list[Effect]]:
@@ -24,6 +27,18 @@ def by_unit(effects: Sequence[Effect]) -> dict[str, list[Effect]]:
     for each in effects:
         groups.setdefault(each.unit, []).append(each)
     return dict(sorted(groups.items(), key=lambda item: -len(item[1])))
+
+
+def limit_of(effects: Sequence[Effect]) -> float:
+    """Return how far from zero a panel shows: one interval of no use would leave all others without a width."""
+    reaches = [max(map(abs, _of(each))) for each in effects]
+    limit = FURTHEST * statistics.median(reaches)
+    return limit if 0 < SPARED * limit < max(reaches) else math.inf
+
+
+def is_cut(effects: Sequence[Effect]) -> bool:
+    """Return whether a plot of these shows some intervals in part."""
+    return any(_ends(each, limit_of(group)) for group in by_unit(effects).values() for each in group)
 
 
 def forest_plot(effects: Sequence[Effect]) -> Figure:
@@ -39,16 +54,30 @@ def forest_plot(effects: Sequence[Effect]) -> Figure:
     return figure
 
 
+def _ends(effect: Effect, limit: float) -> list[float]:
+    """Return the ends of what is shown beyond which an effect or its interval goes on."""
+    return [side * limit for side in (-1, 1) if max(side * end for end in _of(effect)) > limit]
+
+
+def _of(effect: Effect) -> list[float]:
+    return [end for end in (effect.value, effect.low, effect.high) if not math.isnan(end)]
+
+
 def _panel(axes: Axes, unit: str, effects: Sequence[Effect]) -> None:
+    limit = limit_of(effects)
     for row, each in enumerate(effects):
         tone: Tone = TONES.get(each.verdict, "none")
         colour = COLOURS[tone]
         if not math.isnan(each.low):
-            axes.plot([each.low, each.high], [row, row], color=colour, linewidth=1.5, solid_capstyle="butt")
+            shown = [min(max(end, -limit), limit) for end in (each.low, each.high)]
+            axes.plot(shown, [row, row], color=colour, linewidth=1.5, solid_capstyle="butt")
         face = PAPER if each.once else colour
-        axes.plot([each.value], [row], MARKERS[tone], color=colour, markersize=4.2, markerfacecolor=face)
+        if abs(each.value) <= limit:
+            axes.plot([each.value], [row], MARKERS[tone], color=colour, markersize=4.2, markerfacecolor=face)
+        for end in _ends(each, limit):
+            axes.plot([end], [row], "<" if end < 0 else ">", color=colour, markersize=4.2, markerfacecolor=face)
         for bound, marker in ((each.above, 5), (each.below, 4)):  # carets that point to where the claim holds
-            if math.isfinite(bound):
+            if abs(bound) <= limit and math.isfinite(bound):
                 axes.plot([bound], [row], marker=marker, color=SOFT, markersize=4, markeredgewidth=0, zorder=1.5)
     axes.axvline(0, color=RULE, linewidth=1.2, zorder=0.5)
     axes.set_yticks(range(len(effects)), [each.label for each in effects], fontsize=7.6)

@@ -12,7 +12,7 @@ from matplotlib.text import Annotation
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from reports.answer.content import Answer, Effect, Seconds, Speed
-from reports.answer.forest import forest_plot
+from reports.answer.forest import forest_plot, is_cut
 from reports.answer.words import times
 from reports.drawing.style import INK, KINDS, PAPER, constrained, style
 from reports.overview.accuracy_time import frontier_plot
@@ -54,7 +54,9 @@ def _frontier(answer: Answer) -> Plot:
 def _effects(effects: Sequence[Effect]) -> Plot:
     title = "Claims: effects with their intervals"
     once = "; hollow: one training, which decides nothing" if any(each.once for each in effects) else ""
-    caption = f"Claims measured over pairs, sizes and seconds apart, with 95 % intervals{once}; carets: bounds to pass."
+    cut = "; arrows: goes on" if is_cut(effects) else ""
+    whole = f"with 95 % intervals{once}; carets: bounds to pass{cut}"
+    caption = f"Claims measured over pairs, sizes and seconds apart, {whole}."
     said = [f"{each.statement.rstrip('.')}: {each.value:.3g} {each.unit}, {each.verdict}" for each in effects]
     return Plot("answer-effects", title, caption, f"Effects of claims. {'; '.join(said)}.", forest_plot(effects))
 

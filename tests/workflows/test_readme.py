@@ -9,15 +9,15 @@ from reports.archive.load import load
 from reports.archive.packed import ArchiveError, read
 from reports.archive.sentences import answered, blocks
 from workflows.archive.readme import (
-    FRONTIER,
     KEPT,
     LARGEST,
     MEDIANS,
+    PAGE_PICTURES,
     PAGES,
     PICTURES,
     README,
     draw,
-    draw_frontier,
+    draw_page,
     filled,
 )
 
@@ -43,8 +43,9 @@ def test_the_pictures_of_readme_are_those_of_the_archive(kept, found, tmp_path):
     are_alike(drawn)
 
 
-def test_the_picture_of_a_page_is_that_of_its_archive(tmp_path):
-    are_alike([draw_frontier(load(read(FRONTIER)), tmp_path)])
+@pytest.mark.parametrize("kept", PAGE_PICTURES, ids=lambda path: path.parent.name)
+def test_the_picture_of_a_page_is_that_of_its_archive(kept, tmp_path):
+    are_alike([draw_page(load(read(kept)), kept, tmp_path)])
 
 
 def are_alike(drawn):

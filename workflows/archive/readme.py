@@ -4,10 +4,10 @@
     python -m workflows.archive.readme results/mini/archive.zip     keep this archive, then write them from it
 
 README.md is written from an archive of the default profile (mini) and the medians of `make bench`, docs/anatomies.md
-from one of the open profile, docs/findings.md from one of the study, docs/weights.md from one of the profile that makes
-weights, docs/student.md with its picture from one of the profile frontier. Blocks lie between two comments,
-`<!-- from the archive: NAME -->` and `<!-- end -->`; what is between them is replaced.
-Pictures are those of the report.
+from one of the open profile, docs/findings.md with its picture from one of the study, docs/weights.md from one of the
+profile that makes weights, docs/student.md with its picture from one of the profile frontier. Blocks lie between two
+comments, `<!-- from the archive: NAME -->` and `<!-- end -->`; what is between them is replaced. Pictures are those of
+the report.
 """
 
 from __future__ import annotations
@@ -22,9 +22,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from datasets.files import DataError, replacing
 from reports.answer.content import Answer
+from reports.answer.forest import forest_plot
 from reports.answer.pictures import speed_plot
 from reports.archive.load import Loaded, load
 from reports.archive.packed import NAME, ArchiveError, read
@@ -89,16 +91,36 @@ def draw(loaded: Loaded, found: Answer, folder: Path) -> list[Path]:
     return drawn
 
 
-def draw_frontier(loaded: Loaded, folder: Path) -> Path:
-    """Draw accuracy against seconds, as the report has it, into a folder; return the picture.
+def _frontier(loaded: Loaded) -> Figure | None:
+    """Draw accuracy against seconds, as the report has it."""
+    found = list(frontiers(loaded.run))
+    return accuracy_time(found, clock(loaded.run)) if found else None
+
+
+def _claims(loaded: Loaded) -> Figure | None:
+    """Draw the effects of the claims, as the report's first screen has them."""
+    effects = answered(loaded).effects
+    return forest_plot(effects) if effects else None
+
+
+PAGE_PICTURES: Mapping[Path, tuple[str, Callable[[Loaded], Figure | None]]] = {
+    FRONTIER: ("frontier", _frontier),
+    STUDY: ("claims", _claims),
+}
+
+
+def draw_page(loaded: Loaded, kept: Path, folder: Path) -> Path:
+    """Draw the picture of a page below docs into a folder; return it.
 
     Raises:
-        ArchiveError: the run timed nothing whose accuracy it has.
+        ArchiveError: the archive has nothing of it.
     """
-    if not (found := list(frontiers(loaded.run))):
-        raise ArchiveError("no method has both accuracy and seconds, so that there is no frontier to draw")
-    save(accuracy_time(found, clock(loaded.run)), folder, "frontier")
-    return folder / "frontier.png"
+    name, draw_it = PAGE_PICTURES[kept]
+    figure = draw_it(loaded)
+    if figure is None:
+        raise ArchiveError(f"there is nothing to draw as {name}.png")
+    save(figure, folder, name)
+    return folder / f"{name}.png"
 
 
 def write_readme(loaded: Loaded) -> None:
@@ -115,9 +137,10 @@ def write_page(loaded: Loaded, kept: Path) -> None:
     """Write the numbers of a page below docs, and its picture, from an archive of the profile that is kept for it."""
     page, found = PAGES[kept]
     text = filled(page.read_text(encoding="utf-8"), found(loaded))
-    if kept == FRONTIER:
+    if kept in PAGE_PICTURES:
         with tempfile.TemporaryDirectory() as folder:
-            shutil.copyfile(draw_frontier(loaded, Path(folder)), PICTURES / "frontier.png")
+            drawn = draw_page(loaded, kept, Path(folder))
+            shutil.copyfile(drawn, PICTURES / drawn.name)
     page.write_text(text, encoding="utf-8")
 
 
