@@ -72,10 +72,9 @@ def _held(listing: Listing, path: Path | None, scan: Scan) -> frozenset[int]:
 
 def _check_window(listing: Listing, item: Item, seen: Seen, values: Array, window: tuple[float, float]) -> None:
     """Keep a window without any intensity of a scan, and note one that hardly has any."""
-    low, high = window
-    if seen.low >= high or seen.high <= low:
+    if seen.low >= window[1] or seen.high <= window[0]:
         listing.fault(str(item.image), outside(seen.low, seen.high, window))
-    elif what := hardly_within(float(np.mean((values > low) & (values < high))), window):
+    elif what := hardly_within(values, window):
         listing.notes.append(f"{item.image}: {what}")
 
 

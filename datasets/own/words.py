@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Literal
 
+import numpy as np
+
+from datasets.files import Array
+
 Split = Literal["training", "validation", "test"]
 GridRule = Literal["header", "array"]
 Judged = Literal["registration_val", "registration_test"]
@@ -33,8 +37,9 @@ def outside(low: float, high: float, window: tuple[float, float]) -> str:
     return f"has intensities from {held}, none of them within the window {asked}; another modality or unit?"
 
 
-def hardly_within(share: float, window: tuple[float, float]) -> str:
-    """Return the words for an image of whose voxels a window leaves but a ``share`` in between, or ""."""
+def hardly_within(values: Array, window: tuple[float, float]) -> str:
+    """Return the words for an image of whose voxels a window leaves less than `WITHIN` between its ends, or ""."""
+    share = float(np.mean((values > window[0]) & (values < window[1])))
     if share >= WITHIN:
         return ""
     return (

@@ -17,8 +17,8 @@ from reports.drawing.style import AGAINST, FOR, OPEN, PAPER, RULE, SOFT, constra
 COLOURS: Mapping[Tone, str] = {"for": FOR, "against": AGAINST, "open": OPEN, "none": SOFT}
 MARKERS: Mapping[Tone, str] = {"for": "o", "against": "s", "open": "D", "none": "x"}  # also without colours
 ROW, AXIS = 0.128, 0.4  # inches: of a claim, and of an axis with its name
-FURTHEST, SPARED = 8, 1.5  # times as far from zero as the middle interval of a panel reaches, it ends; times that
-# far, and the longest one still fits on it
+FURTHEST = 8  # a panel ends so many times as far from zero as the middle one of its intervals reaches
+SPARED = 1.5  # and goes on for an interval that reaches no more than so many times as far as that
 
 
 def by_unit(effects: Sequence[Effect]) -> dict[str, list[Effect]]:

@@ -12,12 +12,10 @@ from workflows.archive.readme import (
     KEPT,
     LARGEST,
     MEDIANS,
-    PAGE_PICTURES,
     PAGES,
     PICTURES,
     README,
     draw,
-    draw_page,
     filled,
 )
 
@@ -43,9 +41,11 @@ def test_the_pictures_of_readme_are_those_of_the_archive(kept, found, tmp_path):
     are_alike(drawn)
 
 
-@pytest.mark.parametrize("kept", PAGE_PICTURES, ids=lambda path: path.parent.name)
+@pytest.mark.parametrize(
+    "kept", [path for path, page in PAGES.items() if page.picture], ids=lambda path: path.parent.name
+)
 def test_the_picture_of_a_page_is_that_of_its_archive(kept, tmp_path):
-    are_alike([draw_page(load(read(kept)), kept, tmp_path)])
+    are_alike([PAGES[kept].draw_into(tmp_path, load(read(kept)))])
 
 
 def are_alike(drawn):
@@ -56,11 +56,10 @@ def are_alike(drawn):
         assert np.abs(here - there).mean() < 1  # of 255: letters may be drawn a little otherwise elsewhere
 
 
-@pytest.mark.parametrize("kept", PAGES, ids=[page.stem for page, _ in PAGES.values()])
+@pytest.mark.parametrize("kept", PAGES, ids=[page.path.stem for page in PAGES.values()])
 def test_the_numbers_of_a_page_are_those_of_its_archive(kept):
-    page, found = PAGES[kept]
-    text = page.read_text(encoding="utf-8")
-    assert filled(text, found(load(read(kept)))) == text, "run python -m workflows.archive.readme"
+    text = PAGES[kept].path.read_text(encoding="utf-8")
+    assert filled(text, PAGES[kept].blocks(load(read(kept)))) == text, "run python -m workflows.archive.readme"
 
 
 @pytest.mark.parametrize("archive", [KEPT, *PAGES], ids=lambda path: path.parent.name)

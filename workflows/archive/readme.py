@@ -18,7 +18,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -44,12 +44,6 @@ KEPT, OPEN, STUDY, WEIGHTS, FRONTIER = (
 )
 MEDIANS = MEASURED / "bench" / "medians.csv"
 README, PICTURES = ROOT / "README.md", ROOT / "docs"
-PAGES: Mapping[Path, tuple[Path, Callable[[Loaded], Mapping[str, str]]]] = {
-    OPEN: (PICTURES / "anatomies.md", anatomies),
-    STUDY: (PICTURES / "findings.md", findings),
-    WEIGHTS: (PICTURES / "weights.md", anatomies),
-    FRONTIER: (PICTURES / "student.md", traded),
-}
 LARGEST = 6 * 2**20  # bytes of the archive that is kept
 FIGURES = {"sections": ("ldr-aldk", 6), "overlays": ("progressive", 8)}  # paper and number of figure
 CASE = ("phantom-dirlab", "demons")  # data set and method of the case that is shown, its worst
@@ -103,24 +97,33 @@ def _claims(loaded: Loaded) -> Figure | None:
     return forest_plot(effects) if effects else None
 
 
-PAGE_PICTURES: Mapping[Path, tuple[str, Callable[[Loaded], Figure | None]]] = {
-    FRONTIER: ("frontier", _frontier),
-    STUDY: ("claims", _claims),
+@dataclass(frozen=True)
+class Page:
+    """A page below docs that is written from an archive: its blocks by their names, and its picture, if any."""
+
+    path: Path
+    blocks: Callable[[Loaded], Mapping[str, str]]
+    picture: str = ""  # the name of its file below docs
+    draw: Callable[[Loaded], Figure | None] = lambda _: None
+
+    def draw_into(self, folder: Path, loaded: Loaded) -> Path:
+        """Draw the picture from an archive into a folder; return its file.
+
+        Raises:
+            ArchiveError: the archive has nothing of it.
+        """
+        if (figure := self.draw(loaded)) is None:
+            raise ArchiveError(f"there is nothing to draw as {self.picture}")
+        save(figure, folder, Path(self.picture).stem)
+        return folder / self.picture
+
+
+PAGES: Mapping[Path, Page] = {
+    OPEN: Page(PICTURES / "anatomies.md", anatomies),
+    STUDY: Page(PICTURES / "findings.md", findings, "claims.png", _claims),
+    WEIGHTS: Page(PICTURES / "weights.md", anatomies),
+    FRONTIER: Page(PICTURES / "student.md", traded, "frontier.png", _frontier),
 }
-
-
-def draw_page(loaded: Loaded, kept: Path, folder: Path) -> Path:
-    """Draw the picture of a page below docs into a folder; return it.
-
-    Raises:
-        ArchiveError: the archive has nothing of it.
-    """
-    name, draw_it = PAGE_PICTURES[kept]
-    figure = draw_it(loaded)
-    if figure is None:
-        raise ArchiveError(f"there is nothing to draw as {name}.png")
-    save(figure, folder, name)
-    return folder / f"{name}.png"
 
 
 def write_readme(loaded: Loaded) -> None:
@@ -133,15 +136,13 @@ def write_readme(loaded: Loaded) -> None:
     README.write_text(text, encoding="utf-8")
 
 
-def write_page(loaded: Loaded, kept: Path) -> None:
-    """Write the numbers of a page below docs, and its picture, from an archive of the profile that is kept for it."""
-    page, found = PAGES[kept]
-    text = filled(page.read_text(encoding="utf-8"), found(loaded))
-    if kept in PAGE_PICTURES:
+def write_page(loaded: Loaded, page: Page) -> None:
+    """Write the numbers and the picture of a page below docs from an archive of the profile that is kept for it."""
+    text = filled(page.path.read_text(encoding="utf-8"), page.blocks(loaded))
+    if page.picture:
         with tempfile.TemporaryDirectory() as folder:
-            drawn = draw_page(loaded, kept, Path(folder))
-            shutil.copyfile(drawn, PICTURES / drawn.name)
-    page.write_text(text, encoding="utf-8")
+            shutil.copyfile(page.draw_into(Path(folder), loaded), PICTURES / page.picture)
+    page.path.write_text(text, encoding="utf-8")
 
 
 def main() -> None:
@@ -168,7 +169,7 @@ def _write(path: Path, *, keep: bool) -> None:
     if kept == KEPT:
         write_readme(loaded)
     else:
-        write_page(loaded, kept)
+        write_page(loaded, PAGES[kept])
     if keep:
         kept.parent.mkdir(exist_ok=True)
         with replacing(kept) as temporary:
